@@ -1,0 +1,156 @@
+#include "common/sys/child_exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+#include "common/base/banned.h"
+
+static const char *const inherited[] = { "PATH", "HOME", "LANG", "TZ", "TMPDIR" };
+
+enum { INHERITED = sizeof inherited / sizeof inherited[0] };
+
+static const char default_path[] = "/usr/local/bin:/usr/bin:/bin";
+
+/* True when `more` sets the variable of the first `len` bytes of `name`. */
+static bool is_set(const char *const *more, const char *name)
+{
+    size_t len = strlen(name);
+    for (; more != NULL && *more != NULL; more++)
+        if (strncmp(*more, name, len) == 0 && (*more)[len] == '=')
+            return true;
+    return false;
+}
+
+static char **make_env(const char *const *more, struct error *err)
+{
+    size_t count = INHERITED + 1;
+    for (size_t i = 0; more != NULL && more[i] != NULL; i++)
+        count++;
+    char **env = mem_alloc(count, sizeof *env, err);
+    size_t n = 0;
+    for (size_t i = 0; env != NULL && i < INHERITED; i++) {
+        const char *value = getenv(inherited[i]);
+        if (value == NULL || is_set(more, inherited[i]))
+            continue;
+        if ((env[n++] = str_printf(err, "%s=%s", inherited[i], value)) == NULL)
+            goto fail;
+    }
+    for (size_t i = 0; env != NULL && more != NULL && more[i] != NULL; i++)
+        if ((env[n++] = str_dup(more[i], err)) == NULL)
+            goto fail;
+    return env;
+fail:
+    for (size_t i = 0; i < n; i++)
+        free(env[i]);
+    free(env);
+    return NULL;
+}
+
+static bool is_program(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/* The path of the program; empty components of PATH (the current directory) are passed over. */
+static char *find_program(const char *name, struct error *err)
+{
+    if (strchr(name, '/') != NULL)
+        return str_dup(name, err);
+    const char *path = getenv("PATH");
+    for (const char *at = path != NULL ? path : default_path; *at != '\0';) {
+        size_t len = strcspn(at, ":");
+        char *full = len != 0 ? str_printf(err, "%.*s/%s", (int)len, at, name) : NULL;
+        if (full == NULL && len != 0)
+            return NULL;
+        if (full != NULL && is_program(full))
+            return full;
+        free(full);
+        at += len + (at[len] == ':');
+    }
+    (void)error_set(err, E_NOT_FOUND, "program %s is not installed (not found in PATH)", name);
+    return NULL;
+}
+
+int child_image_init(struct child_image *image, const char *const argv[], const struct child_options *opt,
+                     struct error *err)
+{
+    struct error why = ERROR_INIT;
+    *image = (struct child_image){
+        .argv = argv, .dir = opt->dir, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .error_fd = -1
+    };
+    if (argv[0] == NULL || *argv[0] == '\0')
+        return error_set(err, E_USAGE, "no program to run");
+    if ((image->path = find_program(argv[0], &why)) == NULL ||
+        (image->env = make_env(opt->env, &why)) == NULL) {
+        child_image_free(image);
+        return error_copy(err, &why);
+    }
+    return 0;
+}
+
+void child_image_free(struct child_image *image)
+{
+    for (char **e = image->env; e != NULL && *e != NULL; e++)
+        free(*e);
+    free(image->env);
+    free(image->path);
+    image->env = NULL;
+    image->path = NULL;
+}
+
+static _Noreturn void give_up(int error_fd)
+{
+    int code = errno;
+    (void)!write(error_fd, &code, sizeof code);
+    _exit(127);
+}
+
+static void default_signals(void)
+{
+    struct sigaction action = { .sa_handler = SIG_DFL };
+    sigset_t none;
+    (void)sigemptyset(&action.sa_mask);
+    for (int i = 1; i < NSIG; i++)
+        (void)sigaction(i, &action, NULL); /* SIGKILL, SIGSTOP and the C library's own refuse */
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* dup2 clears close-on-exec, except when both numbers are the same. */
+static bool place(int from, int to)
+{
+    if (from == to)
+        return fcntl(to, F_SETFD, 0) == 0;
+    return dup2(from, to) == to;
+}
+
+_Noreturn void child_image_exec(const struct child_image *image, long parent)
+{
+    union {
+        const char *const *from;
+        char *const *to;
+    } argv = { .from = image->argv }; /* execve does not change the strings, its type only says so */
+    default_signals();
+    if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        give_up(image->error_fd);
+    if ((long)getppid() != parent)
+        _exit(127);
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd < 0 || !place(image->stdin_fd >= 0 ? image->stdin_fd : null_fd, 0) ||
+        !place(image->stdout_fd >= 0 ? image->stdout_fd : null_fd, 1) || !place(image->stderr_fd, 2))
+        give_up(image->error_fd);
+    (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* an old kernel: ours are close-on-exec anyway */
+    if (image->dir != NULL && chdir(image->dir) < 0)
+        give_up(image->error_fd);
+    (void)execve(image->path, argv.to, image->env);
+    give_up(image->error_fd);
+}

@@ -1,0 +1,75 @@
+#include "common/sys/filelock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/sys/fdio.h"
+#include "common/base/banned.h"
+
+struct filelock {
+    int fd;
+};
+
+enum { PID_TEXT = 32 };
+
+/* What the holder wrote; only digits are believed. */
+static void read_holder(int fd, char out[PID_TEXT])
+{
+    ssize_t n = pread(fd, out, PID_TEXT - 1, 0);
+    out[n > 0 ? n : 0] = '\0';
+    out[strspn(out, "0123456789")] = '\0';
+}
+
+static int write_holder(int fd, const char *path, struct error *err)
+{
+    char text[PID_TEXT];
+    int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) < 0)
+        return error_sys(err, "write %s", path);
+    return fd_pwrite_full(fd, text, (size_t)len, 0, path, err);
+}
+
+static int lock_fd(int fd, const char *path, struct error *err)
+{
+    int rc;
+    do
+        rc = flock(fd, LOCK_EX | LOCK_NB);
+    while (rc < 0 && errno == EINTR);
+    if (rc == 0)
+        return write_holder(fd, path, err);
+    if (errno != EWOULDBLOCK)
+        return error_sys(err, "lock %s", path);
+    char pid[PID_TEXT];
+    read_holder(fd, pid);
+    return error_set(err, E_BUSY, "%s is locked by another run (pid %s)", path,
+                     pid[0] != '\0' ? pid : "unknown");
+}
+
+struct filelock *filelock_take(const char *path, struct error *err)
+{
+    struct filelock *lock = mem_alloc(1, sizeof *lock, err);
+    if (lock == NULL)
+        return NULL;
+    lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+    if (lock->fd < 0)
+        (void)error_sys(err, "open lock file %s", path);
+    else if (lock_fd(lock->fd, path, err) == 0)
+        return lock;
+    fd_drop(&lock->fd);
+    free(lock);
+    return NULL;
+}
+
+void filelock_free(struct filelock *lock)
+{
+    if (lock == NULL)
+        return;
+    fd_drop(&lock->fd);
+    free(lock);
+}

@@ -1,0 +1,24 @@
+/*
+ * filelock.h - one process at a time.
+ *
+ * An exclusive flock(2) on a file that holds the pid of its holder. The lock
+ * goes away with the process, however it ends; the file stays and means
+ * nothing by itself. Works between processes of one machine only.
+ *
+ *     struct filelock *lock = filelock_take("/run/backupd/run.lock", err);
+ *     ...
+ *     filelock_free(lock);
+ */
+#ifndef COMMON_SYS_FILELOCK_H
+#define COMMON_SYS_FILELOCK_H
+
+#include "common/base/error.h"
+
+struct filelock;
+
+/* Does not wait: E_BUSY names the holder's pid. The file is made 0600 when missing; its directory must exist. A
+ * symbolic link at its place is refused. Not inherited by children. */
+struct filelock *filelock_take(const char *path, struct error *err);
+void filelock_free(struct filelock *lock); /* releases; NULL is fine */
+
+#endif

@@ -1,0 +1,82 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/access/access.h"
+#include "common/base/str.h"
+#include "common/crypto/hash.h"
+#include "common/sys/atomic_file.h"
+#include "common/sys/dirs.h"
+
+#include "common/base/banned.h"
+
+#define PREFIX "bk1 root "
+enum {
+    PREFIX_LEN = sizeof PREFIX - 1,
+    REPO_AT = PREFIX_LEN,
+    PK_AT = REPO_AT + 2 * REPO_ID_LEN + 1,
+    ROOT_LEN = PK_AT + 2 * SIGN_PK_LEN + 1,
+    ROOT_READ_MAX = 1024,
+};
+
+static bool parse(const struct buf *text, struct access_root *out)
+{
+    const char *s = (const char *)text->data;
+    return text->len == ROOT_LEN && memcmp(s, PREFIX, PREFIX_LEN) == 0 &&
+           hex_decode(out->repo_id, REPO_ID_LEN, s + REPO_AT) && s[PK_AT - 1] == ' ' &&
+           hex_decode(out->root_pk, SIGN_PK_LEN, s + PK_AT) && s[ROOT_LEN - 1] == '\n';
+}
+
+int access_root(const struct conf_repository *repository, struct access_root *out, struct error *err)
+{
+    struct buf text = BUF_INIT;
+    struct error why = ERROR_INIT;
+    char *path = path_join(repository->keys, ACCESS_ROOT_FILE, err);
+    if (path == NULL)
+        return E_NOMEM;
+    int rc = file_read_small(path, ROOT_READ_MAX, &text, &why);
+    if (rc == E_NOT_FOUND)
+        rc = error_set(
+            err, E_NOT_FOUND,
+            "repository %s: %s is missing; `backupd init` makes a new repository, and a host that joins "
+            "one needs a copy of this file",
+            repository->name, path);
+    else if (rc < 0)
+        rc = error_copy(err, &why);
+    else if (!parse(&text, out))
+        rc = error_corrupt(err, "root-file",
+                           "%s is not a root key file: copy it again from where it was made", path);
+    buf_free(&text);
+    free(path);
+    return rc;
+}
+
+int access_write_root(const char *keys_dir, const struct access_root *root, struct error *err)
+{
+    char repo[2 * REPO_ID_LEN + 1];
+    char pk[2 * SIGN_PK_LEN + 1];
+    char *path = path_join(keys_dir, ACCESS_ROOT_FILE, err);
+    hex_encode(repo, root->repo_id, REPO_ID_LEN);
+    hex_encode(pk, root->root_pk, SIGN_PK_LEN);
+    char *text = path != NULL ? str_printf(err, PREFIX "%s %s\n", repo, pk) : NULL;
+    int rc = text != NULL ? file_write_atomic(path, text, strlen(text), 0400, FILE_EXCLUSIVE, err) : E_NOMEM;
+    free(text);
+    free(path);
+    return rc;
+}
+
+const char *access_fingerprint(const struct access_root *root, char out[ACCESS_FINGERPRINT_MAX])
+{
+    enum { SHOWN = 10, GROUP = 4 };
+    uint8_t hash[HASH_LEN];
+    char hex[2 * SHOWN + 1];
+    size_t n = 0;
+    file_hash(root->root_pk, SIGN_PK_LEN, hash);
+    hex_encode(hex, hash, SHOWN);
+    for (size_t i = 0; hex[i] != '\0'; i++) {
+        if (i > 0 && i % GROUP == 0)
+            out[n++] = '-';
+        out[n++] = hex[i];
+    }
+    out[n] = '\0';
+    return out;
+}

@@ -1,0 +1,173 @@
+#include <archive.h>
+#include <archive_entry.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/archive/catalog.h"
+#include "common/archive/catalog_path.h"
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+
+#include "common/base/banned.h"
+
+struct catalog_writer {
+    struct archive *pax;
+    struct archive_entry *entry;
+    struct sink *out;
+    struct error why; /* of the sink */
+    bool dropping;    /* after a failure, or when it is freed unfinished: nothing reaches the sink any more */
+    char *last;       /* path of the entry before */
+    bool finished;
+};
+
+/* Never fails for libarchive, which would then lose the memory of this output; done() looks at `why`. */
+static la_ssize_t to_sink(struct archive *a, void *arg, const void *data, size_t len)
+{
+    struct catalog_writer *w = arg;
+    (void)a;
+    if (!w->dropping && sink_write(w->out, data, len, &w->why) < 0)
+        w->dropping = true;
+    return (la_ssize_t)len;
+}
+
+/* The outcome of a call into libarchive. */
+static int done(struct catalog_writer *w, bool good, struct error *err)
+{
+    if (w->dropping)
+        return w->why.code != 0 ? error_copy(err, &w->why)
+                                : error_set(err, E_INTERNAL, "catalog: it failed before");
+    if (good)
+        return 0;
+    w->dropping = true;
+    const char *text = archive_error_string(w->pax);
+    return error_set(err, E_INTERNAL, "write the catalog: %s",
+                     text == NULL ? "libarchive gives no reason" : text);
+}
+
+struct catalog_writer *catalog_writer_new(struct sink *out, struct error *err)
+{
+    struct catalog_writer *w = mem_alloc(1, sizeof *w, err);
+    if (w == NULL)
+        return NULL;
+    w->out = out;
+    w->pax = archive_write_new();
+    w->entry = archive_entry_new();
+    if (w->pax == NULL || w->entry == NULL) {
+        (void)error_set(err, E_NOMEM, "out of memory for a catalog");
+        goto fail;
+    }
+    /* BINARY: libarchive would otherwise convert names by the locale. */
+    if (archive_write_set_format_pax(w->pax) != ARCHIVE_OK ||
+        archive_write_set_format_option(w->pax, "pax", "hdrcharset", "BINARY") != ARCHIVE_OK ||
+        archive_write_set_bytes_per_block(w->pax, 512) != ARCHIVE_OK ||
+        archive_write_set_bytes_in_last_block(w->pax, 512) != ARCHIVE_OK ||
+        archive_write_open(w->pax, w, NULL, to_sink, NULL) != ARCHIVE_OK) {
+        (void)done(w, false, err);
+        goto fail;
+    }
+    return w;
+fail:
+    catalog_writer_free(w);
+    return NULL;
+}
+
+static int check_path(const char *what, const char *path, struct error *err)
+{
+    const char *fault = path == NULL ? "is missing" : catalog_path_fault(path, strlen(path));
+    if (fault == NULL)
+        return 0;
+    char shown[200];
+    return error_set(err, E_INTERNAL, "catalog: the %s \"%s\" %s", what,
+                     str_printable(shown, sizeof shown, path == NULL ? "" : path), fault);
+}
+
+static int check_entry(const struct catalog_writer *w, const struct catalog_entry *e, struct error *err)
+{
+    int rc = check_path("path", e->path, err);
+    if (rc < 0)
+        return rc;
+    if (w->last != NULL && strcmp(w->last, e->path) >= 0)
+        return error_set(err, E_INTERNAL,
+                         "catalog: %s comes after %s, but members are in the order of their bytes", e->path,
+                         w->last);
+    bool link = e->type == CATALOG_SYMLINK || e->type == CATALOG_HARDLINK;
+    if (link != (e->target != NULL))
+        return error_set(err, E_INTERNAL, "catalog: %s: links have a target, others have not", e->path);
+    if (e->type == CATALOG_HARDLINK)
+        rc = check_path("target", e->target, err);
+    else if (link && (e->target[0] == '\0' || strlen(e->target) > CATALOG_PATH_MAX))
+        rc = error_set(err, E_INTERNAL, "catalog: %s: the target is empty or too long", e->path);
+    if (rc < 0)
+        return rc;
+    if (e->body_len > CATALOG_BODY_MAX || (e->type != CATALOG_REGULAR && e->body_len != 0))
+        return error_set(err, E_INTERNAL, "catalog: %s: a body of %zu bytes is not allowed", e->path,
+                         e->body_len);
+    if (e->mode > 07777 || e->mtime_nsec > 999999999 || e->uid > INT64_MAX || e->gid > INT64_MAX)
+        return error_set(err, E_INTERNAL, "catalog: %s: mode, owner or time out of range", e->path);
+    return 0;
+}
+
+static void fill(struct archive_entry *to, const struct catalog_entry *e)
+{
+    static const unsigned types[] = {
+        [CATALOG_REGULAR] = AE_IFREG,
+        [CATALOG_DIR] = AE_IFDIR,
+        [CATALOG_SYMLINK] = AE_IFLNK,
+        [CATALOG_HARDLINK] = AE_IFREG,
+    };
+    archive_entry_clear(to);
+    archive_entry_set_pathname(to, e->path);
+    archive_entry_set_filetype(to, types[e->type]);
+    archive_entry_set_perm(to, (__LA_MODE_T)e->mode);
+    archive_entry_set_uid(to, (la_int64_t)e->uid);
+    archive_entry_set_gid(to, (la_int64_t)e->gid);
+    if (e->uname != NULL)
+        archive_entry_set_uname(to, e->uname);
+    if (e->gname != NULL)
+        archive_entry_set_gname(to, e->gname);
+    archive_entry_set_mtime(to, e->mtime, (long)e->mtime_nsec);
+    if (e->type == CATALOG_SYMLINK)
+        archive_entry_set_symlink(to, e->target);
+    else if (e->type == CATALOG_HARDLINK)
+        archive_entry_set_hardlink(to, e->target);
+    archive_entry_set_size(to, (la_int64_t)e->body_len);
+}
+
+int catalog_add(struct catalog_writer *w, const struct catalog_entry *entry, struct error *err)
+{
+    int rc = w->finished ? error_set(err, E_INTERNAL, "catalog: it is finished") : check_entry(w, entry, err);
+    if (rc < 0)
+        return rc;
+    char *path = str_dup(entry->path, err);
+    if (path == NULL)
+        return E_NOMEM;
+    free(w->last);
+    w->last = path;
+    fill(w->entry, entry);
+    rc = done(w, archive_write_header(w->pax, w->entry) == ARCHIVE_OK, err);
+    if (rc == 0 && entry->body_len > 0)
+        rc = done(w, archive_write_data(w->pax, entry->body, entry->body_len) == (la_ssize_t)entry->body_len,
+                  err);
+    return rc;
+}
+
+int catalog_writer_finish(struct catalog_writer *w, struct error *err)
+{
+    if (w->finished)
+        return error_set(err, E_INTERNAL, "catalog: it is finished");
+    w->finished = true;
+    return done(w, archive_write_close(w->pax) == ARCHIVE_OK, err);
+}
+
+void catalog_writer_free(struct catalog_writer *w)
+{
+    if (w == NULL)
+        return;
+    /* Freeing an open archive writes its end marker, which would make it look complete. */
+    w->dropping = true;
+    archive_entry_free(w->entry);
+    (void)archive_write_free(w->pax);
+    free(w->last);
+    free(w);
+}

@@ -1,0 +1,207 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+#include "common/conf/file.h"
+#include "common/conf/problem.h"
+#include "common/conf/reader.h"
+
+#include "common/base/banned.h"
+
+bool conf_name_read(struct load *l, const char *what, const struct conf_node *key)
+{
+    size_t len = strlen(key->text);
+    const char *bad = key->text + strspn(key->text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
+    if (len >= 1 && len <= CONF_NAME_MAX && *bad == '\0' && strchr("._-", key->text[0]) == NULL)
+        return true;
+    conf_problem_add(l->problems, key->place,
+                     "'%s' is no good name of a %s: use 1 to %d of a-z 0-9 . _ -, a letter or digit first",
+                     key->text, what, CONF_NAME_MAX);
+    return false;
+}
+
+typedef void item_fn(struct load *l, const struct conf_node *key, const struct conf_node *value);
+
+/* `repositories` and `jobs`: names and what belongs to them. */
+static void items_read(struct load *l, const char *what, const struct conf_node *map, item_fn *fn)
+{
+    if (map == NULL || map->kind == NODE_BAD)
+        return;
+    if (map->kind != NODE_MAP) {
+        conf_problem_add(l->problems, map->place, "%s: expected names with settings below them, found %s",
+                         what,
+                         map->kind == NODE_SCALAR && map->text[0] == '\0' ? "nothing" : conf_node_kind(map));
+        return;
+    }
+    for (size_t i = 0; i < map->items.len; i += 2)
+        fn(l, conf_node_at(map, i), conf_node_at(map, i + 1));
+}
+
+static void top_read(struct load *l, const struct conf_node *root)
+{
+    struct conf top = { .state = NULL };
+    struct frame f = { .section = CONF_AT_TOP, .path = "", .map = root, .base = &top };
+    if (!conf_section_read(l, &f, NULL, NULL))
+        return;
+    size_t state = conf_section_index(CONF_AT_TOP, "state");
+    size_t repositories = conf_section_index(CONF_AT_TOP, "repositories");
+    size_t jobs = conf_section_index(CONF_AT_TOP, "jobs");
+    if (f.keys[state] != NULL && l->state.file != NULL) {
+        conf_problem_add(l->problems, f.keys[state]->place, "'state' is also at %s:%u", l->state.file,
+                         l->state.line);
+    } else if (f.keys[state] != NULL) {
+        l->state = f.keys[state]->place;
+        l->state.file = conf_keep_text(l, l->state.file);
+        l->conf->state = top.state;
+    }
+    l->have_repositories = l->have_repositories || f.keys[repositories] != NULL;
+    l->have_jobs = l->have_jobs || f.keys[jobs] != NULL;
+    items_read(l, "repositories", f.values[repositories], conf_repository_read);
+    items_read(l, "jobs", f.values[jobs], conf_job_read);
+}
+
+static void text_read(struct load *l, const char *path, const struct buf *text)
+{
+    struct conf_node *root = NULL;
+    int rc = conf_tree_parse((const char *)text->data, text->len, path, l->problems, &root, l->err);
+    if (rc < 0)
+        l->rc = rc;
+    else if (root != NULL && !(root->kind == NODE_SCALAR && root->plain && root->text[0] == '\0'))
+        top_read(l, root);
+    conf_tree_free(root);
+}
+
+static void main_file_read(struct load *l)
+{
+    struct buf text = BUF_INIT;
+    struct error why = ERROR_INIT;
+    int rc = conf_file_read(l->main_file, &text, &why);
+    if (rc == E_NOT_FOUND)
+        l->rc = error_set(l->err, E_NOT_FOUND, "there is no configuration %s: write one with `%s`",
+                          l->main_file, l->hooks->make_one != NULL ? l->hooks->make_one : "backupd init");
+    else if (rc < 0)
+        l->rc = error_copy(l->err, &why);
+    else
+        text_read(l, l->main_file, &text);
+    buf_free(&text);
+}
+
+/* A drop-in that cannot be read is one problem more, not the end of the search for others. */
+static void drop_in_read(struct load *l, const char *path)
+{
+    struct buf text = BUF_INIT;
+    struct error why = ERROR_INIT;
+    if (conf_file_read(path, &text, &why) < 0)
+        conf_problem_add(l->problems, (struct conf_place){ .file = path }, "%s", why.text);
+    else
+        text_read(l, path, &text);
+    buf_free(&text);
+}
+
+static void drop_ins_read(struct load *l)
+{
+    struct vec names = VEC_OF(char *);
+    char *dir = conf_file_dir(l->main_file, l->err);
+    char *drop = dir == NULL ? NULL : str_printf(l->err, "%s/conf.d", strcmp(dir, "/") == 0 ? "" : dir);
+    if (drop == NULL)
+        l->rc = E_NOMEM;
+    else
+        l->rc = conf_file_list(strchr(l->main_file, '/') == NULL ? "conf.d" : drop, &names, l->err);
+    for (size_t i = 0; i < names.len; i++) {
+        char **name = vec_at(&names, i);
+        if (l->rc == 0)
+            drop_in_read(l, *name);
+        free(*name);
+    }
+    vec_free(&names);
+    free(drop);
+    free(dir);
+}
+
+static void whole_check(struct load *l)
+{
+    struct conf_place place = { .file = l->main_file };
+    if (!l->have_repositories && l->problems->total == 0)
+        conf_problem_add(l->problems, place, "no repositories: say where backups go (repositories: ...)");
+    if (!l->have_jobs && l->hooks->need_jobs && l->problems->total == 0)
+        conf_problem_add(l->problems, place, "no jobs: say what is backed up (jobs: ...)");
+    conf_jobs_resolve(l);
+}
+
+static void finish(struct load *l)
+{
+    size_t state = conf_section_index(CONF_AT_TOP, "state");
+    size_t count = 0;
+    struct conf *conf = l->conf;
+    if (conf->state == NULL)
+        conf_value_default(l, &conf_rules_of(CONF_AT_TOP, &count)[state], &conf->state);
+    conf->nrepositories = l->repositories.len;
+    conf->njobs = l->jobs.len;
+    if (conf->nrepositories != 0) {
+        conf->repositories = conf_keep_block(l, l->repositories.data);
+        l->repositories.data = NULL;
+    }
+    if (conf->njobs != 0) {
+        conf->jobs = conf_keep_block(l, l->jobs.data);
+        l->jobs.data = NULL;
+    }
+}
+
+static int paths_set(struct load *l)
+{
+    char *dir = NULL;
+    char *file = conf_file_absolute(l->main_file, l->err);
+    if (file == NULL)
+        return E_IO;
+    dir = conf_file_dir(file, l->err);
+    l->conf->file = conf_keep_block(l, file);
+    l->conf->dir = conf_keep_block(l, dir);
+    return l->rc;
+}
+
+struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct conf_problems *problems,
+                       struct error *err)
+{
+    static const struct conf_hooks no_hooks = { .arg = NULL };
+    struct load l = { .hooks = hooks != NULL ? hooks : &no_hooks,
+                      .problems = problems,
+                      .err = err,
+                      .main_file = path,
+                      .repositories = VEC_OF(struct conf_repository),
+                      .jobs = VEC_OF(struct conf_job) };
+    l.conf = mem_alloc(1, sizeof *l.conf, err);
+    if (l.conf == NULL)
+        return NULL;
+    l.conf->owned = (struct vec)VEC_OF(void *);
+    l.rc = paths_set(&l);
+    if (l.rc == 0)
+        main_file_read(&l);
+    if (l.rc == 0)
+        drop_ins_read(&l);
+    if (l.rc == 0)
+        whole_check(&l);
+    if (l.rc == 0)
+        finish(&l);
+    if (l.rc == 0 && problems->total != 0) {
+        conf_problems_sort(problems);
+        l.rc = error_set(err, E_USAGE, "%zu problem%s in %s", problems->total,
+                         problems->total == 1 ? "" : "s", path);
+    }
+    vec_free(&l.repositories);
+    vec_free(&l.jobs);
+    if (l.rc == 0)
+        return l.conf;
+    conf_free(l.conf);
+    return NULL;
+}
+
+void conf_free(struct conf *conf)
+{
+    if (conf == NULL)
+        return;
+    for (size_t i = 0; i < conf->owned.len; i++)
+        free(*(void **)vec_at(&conf->owned, i));
+    vec_free(&conf->owned);
+    free(conf);
+}

@@ -1,0 +1,80 @@
+/*
+ * reader.h - from trees to structs, driven by the table (inside this room).
+ *
+ * value.c turns one node into one value, section.c a mapping into a struct,
+ * load.c files into a configuration. A failure of this program (no memory)
+ * stays in load->rc; everything else is a problem and the reading goes on.
+ */
+#ifndef COMMON_CONF_READER_H
+#define COMMON_CONF_READER_H
+
+#include "common/base/vec.h"
+#include "common/conf/conf.h"
+#include "common/conf/rule.h"
+#include "common/conf/tree.h"
+
+struct load {
+    struct conf *conf;
+    const struct conf_hooks *hooks; /* never NULL */
+    struct conf_problems *problems;
+    struct error *err;
+    int rc;
+    const char *main_file;   /* as the user named it, for messages */
+    struct vec repositories; /* of struct conf_repository */
+    struct vec jobs;         /* of struct conf_job */
+    struct conf_place state; /* where it was set; file NULL: nowhere */
+    bool have_repositories;
+    bool have_jobs;
+};
+
+/* A mapping being read by the rules of its section. */
+struct frame {
+    enum conf_section section;
+    const char *path; /* "repositories.shop.storage", for messages; "" at the top */
+    const struct conf_node *map;
+    void *base; /* the section's struct */
+    /* by the index of the rule: what was given, NULL otherwise; good: it could be read */
+    const struct conf_node *keys[RULES_MAX];
+    const struct conf_node *values[RULES_MAX];
+    bool good[RULES_MAX];
+};
+
+/* ---- value.c ---- */
+/* Strings that live as long as the configuration. NULL, given or returned, is a lack of memory and sets
+ * load->rc. */
+const char *conf_keep_text(struct load *l, const char *s);
+const char *conf_keep_format(struct load *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void *conf_keep_block(struct load *l, void *block); /* takes ownership, also on failure */
+/* A file name made absolute. */
+const char *conf_keep_path(struct load *l, const char *name);
+
+/* Reads `value` as the rule says into slot; false after a problem. `what` is "storage.port". */
+bool conf_value_read(struct load *l, const struct rule *rule, const char *what, const struct conf_node *value,
+                     void *slot);
+/* Puts the rule's default into slot. */
+void conf_value_default(struct load *l, const struct rule *rule, void *slot);
+/* A scalar with some text; a problem and false otherwise. */
+bool conf_value_is_text(struct load *l, const char *what, const struct conf_node *value);
+
+/* ---- section.c ---- */
+/* Called for keys that are no settings of the section; NULL: they are problems. */
+typedef void other_fn(struct load *l, struct frame *f, const struct conf_node *key,
+                      const struct conf_node *value, void *arg);
+/* Reads all settings except the sections below it. False when `map` is no mapping (reported). */
+bool conf_section_read(struct load *l, struct frame *f, other_fn *other, void *arg);
+/* Defaults for what is missing, and problems for what is required; ignore: CONF_ONLY_* flags to pass over. */
+void conf_section_complete(struct load *l, struct frame *f, unsigned ignore);
+/* The index of a rule, which must exist. */
+size_t conf_section_index(enum conf_section section, const char *name);
+
+/* ---- load.c ---- */
+/* Is the key a good name of a repository or job (`what`)? A problem and false otherwise. */
+bool conf_name_read(struct load *l, const char *what, const struct conf_node *key);
+
+/* ---- repository.c, job.c ---- */
+void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
+void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
+/* After all files are read: the repository of each job. */
+void conf_jobs_resolve(struct load *l);
+
+#endif

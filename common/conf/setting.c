@@ -1,0 +1,244 @@
+#include "common/conf/setting.h"
+
+#include <stddef.h>
+
+#include "common/base/number.h"
+#include "common/conf/conf.h"
+#include "common/conf/rule.h"
+
+#include "common/base/banned.h"
+
+static const char *const storage_types[] = { "local", "sftp", NULL }; /* enum conf_storage_type */
+
+static const struct rule top[] = {
+    { { .name = "state",
+        .type = CONF_PATH,
+        .fallback = "/var/lib/backupd",
+        .help = "Directory for marks, journals, caches and locks. It can be lost without losing a backup." },
+      offsetof(struct conf, state) },
+    { { .name = "repositories",
+        .type = CONF_MAPPING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .help = "Where backups go: a name ([a-z0-9._-], up to 64) for each repository." },
+      0 },
+    { { .name = "jobs",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "What is backed up: a name ([a-z0-9._-], up to 64) for each job. Not needed on a restore station." },
+      0 },
+};
+
+#define R(member) offsetof(struct conf_repository, member)
+static const struct rule repository[] = {
+    { { .name = "storage",
+        .type = CONF_MAPPING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .help = "The place the repository is kept at." },
+      R(storage) },
+    { { .name = "keys",
+        .type = CONF_PATH,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(keys/NAME beside the configuration)",
+        .help = "Directory with this host's key files for the repository." },
+      R(keys) },
+    { { .name = "kit",
+        .type = CONF_PATH,
+        .flags = CONF_RELOADABLE,
+        .help = "Restore kit file. Only on a restore station: a host that backs up must not have it." },
+      R(kit) },
+    { { .name = "kit_passphrase",
+        .type = CONF_SECRET,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(asked on the terminal)",
+        .help = "Passphrase of the restore kit." },
+      R(kit_passphrase) },
+};
+
+#define S(member) offsetof(struct conf_storage, member)
+#define SFTP (CONF_ONLY_SFTP | CONF_RELOADABLE)
+static const struct rule storage[] = {
+    { { .name = "type",
+        .type = CONF_CHOICE,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .choices = storage_types,
+        .help = "local: a directory of this machine. sftp: a directory of a server." },
+      S(type) },
+    { { .name = "path",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .help =
+            "The directory. With local an absolute path; with sftp relative to the account's home unless it "
+            "starts with '/'." },
+      S(path) },
+    { { .name = "host",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | SFTP,
+        .help = "Name or address of the server." },
+      S(host) },
+    { { .name = "port",
+        .type = CONF_INTEGER,
+        .flags = SFTP,
+        .fallback = "22",
+        .min = 1,
+        .max = 65535,
+        .help = "TCP port of the server." },
+      S(port) },
+    { { .name = "user",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | SFTP,
+        .help = "Account on the server." },
+      S(user) },
+    { { .name = "key",
+        .type = CONF_PATH,
+        .flags = SFTP,
+        .help = "Private key file (ed25519 or ecdsa) that opens the account. Either this or agent." },
+      S(key) },
+    { { .name = "agent",
+        .type = CONF_BOOL,
+        .flags = SFTP,
+        .fallback = "false",
+        .help = "Use the keys of the running SSH agent instead of a key file." },
+      S(agent) },
+    { { .name = "passphrase",
+        .type = CONF_SECRET,
+        .flags = SFTP,
+        .fallback = "(the key has none)",
+        .help = "Passphrase of the private key." },
+      S(passphrase) },
+    { { .name = "host_key",
+        .type = CONF_STRING,
+        .flags = SFTP,
+        .help = "The server's public key (\"ssh-ed25519 AAAA...\"). Any other key is refused." },
+      S(host_key) },
+    { { .name = "known_hosts",
+        .type = CONF_PATH,
+        .flags = SFTP,
+        .fallback = "(~/.ssh/known_hosts, then /etc/ssh/ssh_known_hosts)",
+        .help = "File in which the server's key is looked up when host_key is not given." },
+      S(known_hosts) },
+    { { .name = "stall",
+        .type = CONF_DURATION,
+        .flags = SFTP,
+        .fallback = "30s",
+        .min = 1,
+        .max = 3600,
+        .help = "Give up a call to the server that makes no progress for this long." },
+      S(stall_ms) },
+    { { .name = "deadline",
+        .type = CONF_DURATION,
+        .flags = SFTP,
+        .fallback = "30m",
+        .min = 1,
+        .max = 86400,
+        .help = "Give up a single call to the server that takes this long altogether." },
+      S(deadline_ms) },
+    { { .name = "connections",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "2",
+        .min = 1,
+        .max = 8,
+        .help = "Files sent at the same time, each over a connection of its own." },
+      S(connections) },
+};
+
+#define J(member) offsetof(struct conf_job, member)
+static const struct rule job[] = {
+    { { .name = "repository",
+        .type = CONF_REFERENCE,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(the only one)",
+        .help = "Name of the repository the backups go to. May be left out when there is only one." },
+      J(repository) },
+    { { .name = "engine",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .help = "What reads the source, for example sqlite. The engine's own options stand beside it." },
+      J(engine) },
+    { { .name = "compression",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "3",
+        .min = 1,
+        .max = 19,
+        .help = "Zstandard level: higher is smaller and slower." },
+      J(compression) },
+    { { .name = "dedup",
+        .type = CONF_BOOL,
+        .flags = CONF_RELOADABLE,
+        .fallback = "true",
+        .help = "Store data that an earlier backup already has only once." },
+      J(dedup) },
+};
+
+static const struct {
+    const char *path;
+    const struct rule *rules;
+    size_t count;
+} sections[CONF_SECTIONS] = {
+    [CONF_AT_TOP] = { "", top, sizeof top / sizeof top[0] },
+    [CONF_AT_REPOSITORY] = { "repositories.NAME", repository, sizeof repository / sizeof repository[0] },
+    [CONF_AT_STORAGE] = { "repositories.NAME.storage", storage, sizeof storage / sizeof storage[0] },
+    [CONF_AT_JOB] = { "jobs.NAME", job, sizeof job / sizeof job[0] },
+};
+
+_Static_assert(sizeof storage / sizeof storage[0] <= RULES_MAX, "RULES_MAX is too small");
+
+const struct rule *conf_rules_of(enum conf_section section, size_t *count)
+{
+    *count = sections[section].count;
+    return sections[section].rules;
+}
+
+const char *conf_section_path(enum conf_section section)
+{
+    return sections[section].path;
+}
+
+int conf_describe(int (*fn)(const struct conf_setting *setting, void *arg), void *arg)
+{
+    int rc = 0;
+    for (unsigned s = 0; s < CONF_SECTIONS && rc >= 0; s++) {
+        for (size_t i = 0; i < sections[s].count && rc >= 0; i++) {
+            struct conf_setting setting = sections[s].rules[i].setting;
+            setting.section = (enum conf_section)s;
+            rc = fn(&setting, arg);
+        }
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int bounds_format(const struct conf_setting *setting, struct buf *out, struct error *err)
+{
+    unsigned long long min = setting->min;
+    unsigned long long max = setting->max;
+    char low[NUMBER_TEXT_MAX];
+    char high[NUMBER_TEXT_MAX];
+    if (setting->type == CONF_SIZE)
+        return buf_printf(out, err, "size, %s to %s", size_format(low, min), size_format(high, max));
+    if (setting->type == CONF_INTEGER)
+        return buf_printf(out, err, "whole number, %llu to %llu", min, max);
+    unsigned long long unit = max % 3600 == 0 ? 3600 : max % 60 == 0 ? 60 : 1;
+    return buf_printf(out, err, "duration, %llus to %llu%c", min, max / unit,
+                      unit == 3600 ? 'h'
+                      : unit == 60 ? 'm'
+                                   : 's');
+}
+
+int conf_type_format(const struct conf_setting *setting, struct buf *out, struct error *err)
+{
+    static const char *const names[] = {
+        [CONF_STRING] = "text",        [CONF_PATH] = "file name",
+        [CONF_BOOL] = "true or false", [CONF_INTEGER] = "number",
+        [CONF_SIZE] = "size",          [CONF_DURATION] = "duration",
+        [CONF_SECRET] = "secret",      [CONF_REFERENCE] = "repository",
+        [CONF_MAPPING] = "section",    [CONF_CHOICE] = "",
+    };
+    if (setting->max != 0)
+        return bounds_format(setting, out, err);
+    int rc = buf_printf(out, err, "%s", names[setting->type]);
+    for (size_t i = 0; setting->type == CONF_CHOICE && setting->choices[i] != NULL && rc == 0; i++)
+        rc = buf_printf(out, err, "%s%s", i == 0 ? "" : " or ", setting->choices[i]);
+    return rc;
+}

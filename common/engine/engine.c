@@ -1,0 +1,34 @@
+#include "common/engine/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/engine/sqlite/sqlite.h"
+
+#include "common/base/banned.h"
+
+static const struct engine *const engines[] = { &engine_sqlite };
+enum { ENGINES = sizeof engines / sizeof engines[0] };
+
+const struct engine *engine_find(const char *name, struct error *err)
+{
+    char known[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < ENGINES; i++) {
+        if (strcmp(engines[i]->name, name) == 0)
+            return engines[i];
+        int n = snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ", engines[i]->name);
+        if (n > 0 && (size_t)n < sizeof known - used)
+            used += (size_t)n;
+    }
+    (void)error_set(err, E_USAGE, "there is no engine \"%s\"; known: %s", name, known);
+    return NULL;
+}
+
+const char *engine_option(const struct engine_job *job, const char *key)
+{
+    for (size_t i = 0; i < job->noptions; i++)
+        if (strcmp(job->options[i].key, key) == 0)
+            return job->options[i].value;
+    return NULL;
+}

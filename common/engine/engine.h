@@ -1,0 +1,101 @@
+/*
+ * engine.h - what a database (or a tree, or a program) must do to be backed up.
+ *
+ *     open -> { next -> read until 0 }* -> finish -> close
+ *
+ * open takes one consistent snapshot of the source. next names the following
+ * stream; read gives its bytes; finish is the verdict: 0 says that every stream
+ * was complete and belongs to one moment. Without it no snapshot is published.
+ * close may come at any time and ends whatever is left without waiting longer
+ * than it must.
+ *
+ * Names are UTF-8 paths with '/' between components, no leading '/', no "." or
+ * ".." components, unique within a run. Facts are "key=value\n" lines (UTF-8, no
+ * newline in either), free of clock times of the run.
+ *
+ * The way back: restore() takes the streams of one snapshot through the struct
+ * engine_streams callbacks and builds the target, which must not exist (or be
+ * empty), and finishes it durably.
+ */
+#ifndef COMMON_ENGINE_ENGINE_H
+#define COMMON_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buffer.h"
+#include "common/base/error.h"
+#include "common/stream/stream.h"
+
+/* Where chunk boundaries make sense. */
+enum chunk_mode { CHUNK_CONTENT = 0, CHUNK_PAGES = 1 };
+
+struct engine_option { /* one `key: value` of the job's configuration */
+    const char *key;
+    const char *value;
+};
+
+struct engine_job {
+    const char *name; /* of the job, for messages */
+    const struct engine_option *options;
+    size_t noptions;
+};
+
+struct engine_stream {
+    const char *name; /* valid until the next call of next or close */
+    enum chunk_mode mode;
+    uint32_t page_size; /* CHUNK_PAGES: bytes per chunk, 512..65536 */
+    uint64_t size_hint; /* for progress; 0 unknown */
+    uint32_t mode_bits; /* permission bits to restore, e.g. 0640 */
+};
+
+struct engine_run;
+
+/* A finding of probe: what would fail (fatal) or be missed, and the cure. Texts are borrowed for the call. */
+typedef void engine_finding_fn(bool fatal, const char *what, const char *cure, void *arg);
+
+/* One stream of a snapshot: its name, its length in bytes, its facts as text. Borrowed for the call. */
+typedef int engine_stream_fn(const char *name, uint64_t len, const char *facts, void *arg, struct error *err);
+
+/* The streams of a snapshot, for restore(). The callbacks belong to the caller. */
+struct engine_streams {
+    /* Calls fn for each stream; a negative return stops and is returned. */
+    int (*each)(void *arg, engine_stream_fn *fn, void *fn_arg, struct error *err);
+    /* The bytes of one stream, whole and checked; for source_free. */
+    struct source *(*open)(void *arg, const char *name, struct error *err);
+    void *arg;
+};
+
+struct engine_target {
+    const char *path;                            /* file or directory to make */
+    const struct engine_job *source;             /* the configured source to refuse, or NULL */
+    void (*progress)(uint64_t bytes, void *arg); /* bytes written so far, all streams; or NULL */
+    void *progress_arg;
+};
+
+struct engine {
+    const char *name;                    /* "sqlite" */
+    const char *const *required_options; /* NULL-terminated */
+    const char *const *allowed_options;  /* NULL-terminated, including the required ones */
+    /* 0 when it could look, whatever it found; a negative code is for a job that makes no sense. */
+    int (*probe)(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
+    struct engine_run *(*open)(const struct engine_job *job, struct error *err);
+    /* 1 and a stream, 0 at the end. The stream before must have been read to its end. */
+    int (*next)(struct engine_run *run, struct engine_stream *out, struct error *err);
+    /* 1..cap bytes of the stream, 0 at its end, or a negative code, after which only close is legal. */
+    int64_t (*read)(struct engine_run *run, void *data, size_t cap, struct error *err);
+    /* Facts of the stream just read to its end, then of the whole run after finish: appended to out. */
+    int (*stream_facts)(struct engine_run *run, struct buf *out, struct error *err);
+    int (*finish)(struct engine_run *run, struct error *err);
+    int (*run_facts)(struct engine_run *run, struct buf *out, struct error *err);
+    void (*close)(struct engine_run *run);
+    int (*restore)(const struct engine_streams *streams, const struct engine_target *target,
+                   struct error *err);
+};
+
+/* By name, or NULL with E_USAGE that lists the known ones. */
+const struct engine *engine_find(const char *name, struct error *err);
+const char *engine_option(const struct engine_job *job, const char *key); /* or NULL */
+
+#endif

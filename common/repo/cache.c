@@ -1,0 +1,306 @@
+#include "common/repo/cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+#include "common/repo/cache_private.h"
+#include "common/base/banned.h"
+
+/* ---- opening ---- */
+
+static struct cache *cache_new(const struct cache_limits *limits, struct error *err)
+{
+    struct cache *c = mem_alloc(1, sizeof *c, err);
+    if (c == NULL)
+        return NULL;
+    c->journal.fd = -1;
+    if (limits != NULL)
+        c->limits = *limits;
+    if (c->limits.lru_bytes == 0)
+        c->limits.lru_bytes = CACHE_LRU_DEFAULT;
+    if (c->limits.exact_chunks == 0)
+        c->limits.exact_chunks = CACHE_EXACT_DEFAULT;
+    if (c->limits.sample_bits == 0 || c->limits.sample_bits > CACHE_SAMPLE_DEFAULT)
+        c->limits.sample_bits = CACHE_SAMPLE_DEFAULT;
+    c->slots = (struct vec)VEC_OF(struct blob_slot);
+    c->packs = (struct vec)VEC_OF(struct cache_pack);
+    c->pack_index = (struct map)MAP_OF(sizeof(struct cache_pack_name), sizeof(uint32_t));
+    c->lists = (struct vec)VEC_OF(struct chunk_list *);
+    c->handles = (struct vec)VEC_OF(uint32_t);
+    c->streams = (struct map)MAP_OF(sizeof(uint64_t), sizeof(uint64_t));
+    c->hints = (struct vec)VEC_OF(struct stream_hint);
+    tagmap_init(&c->hooks, CACHE_SAME_HOOKS);
+    tagmap_init(&c->chunks, CACHE_SAME_CHUNKS);
+    stream_free(&c->stream);
+    return c;
+}
+
+static int apply_session(struct cache *c, const uint8_t *payload, size_t len, struct error *err)
+{
+    struct reader r = reader_of(payload, len);
+    uint32_t session = reader_u32(&r);
+    if (!reader_at_end(&r) || session < 1 || session > SESSION_MAX)
+        return error_corrupt(err, CACHE_BAD_JOURNAL, "session %u", session);
+    vec_clear(&c->hints); /* those of a session that did not commit */
+    c->session = session;
+    if (c->last_session < session)
+        c->last_session = session;
+    return 0;
+}
+
+static int apply_commit(struct cache *c, const uint8_t *payload, size_t len, struct error *err)
+{
+    struct reader r = reader_of(payload, len);
+    uint32_t session = reader_u32(&r);
+    uint32_t seq = reader_u32(&r);
+    if (!reader_at_end(&r) || seq < 1 || seq > SEQ_MAX)
+        return error_corrupt(err, CACHE_BAD_JOURNAL, "commit of session %u", session);
+    if (c->last_seq < seq)
+        c->last_seq = seq;
+    pack_apply_commit(c);
+    int rc = session == c->session ? stream_apply_commit(c, err) : 0;
+    vec_clear(&c->hints);
+    c->session = 0;
+    return rc;
+}
+
+static int apply(struct cache *c, const struct journal_entry *e, struct error *err)
+{
+    switch (e->type) {
+    case ENTRY_SESSION:
+        return apply_session(c, e->payload, e->len, err);
+    case ENTRY_PACK:
+        return pack_apply(c, e->at, e->payload, e->len, err);
+    case ENTRY_STREAM:
+        return stream_apply(c, e->at, e->payload, e->len, err);
+    case ENTRY_COMMIT:
+        return apply_commit(c, e->payload, e->len, err);
+    case ENTRY_INTRODUCED:
+        return pack_apply_introduced(c, e->payload, e->len, err);
+    case ENTRY_DROP:
+        return pack_apply_drop(c, e->payload, e->len, err);
+    default:
+        return error_set(err, E_UNSUPPORTED, "%s: entries of a newer program", c->journal.path);
+    }
+}
+
+static int replay(struct cache *c, struct error *err)
+{
+    struct journal_scan scan;
+    struct journal_entry entry;
+    int rc;
+    journal_scan_init(&scan, &c->journal);
+    while ((rc = journal_next(&scan, &entry, err)) > 0) {
+        rc = apply(c, &entry, err);
+        if (rc < 0) {
+            (void)error_wrap(err, "%s at %llu", c->journal.path, (unsigned long long)entry.at);
+            break;
+        }
+    }
+    c->damaged = scan.torn || scan.damaged != 0;
+    if (rc == 0 && scan.torn)
+        rc = journal_cut(&c->journal, scan.pos, err);
+    if (rc == 0)
+        rc = pack_purge_hooks(c, err);
+    vec_clear(&c->hints);
+    c->session = 0;
+    journal_scan_free(&scan);
+    return rc;
+}
+
+int cache_open(const char *dir, const uint8_t repo_id[REPO_ID_LEN], const uint8_t writer_id[WRITER_ID_LEN],
+               const struct cache_limits *limits, struct cache **out, struct error *err)
+{
+    *out = NULL;
+    struct cache *c = cache_new(limits, err);
+    if (c == NULL)
+        return E_NOMEM;
+    int rc = journal_open(dir, repo_id, writer_id, &c->journal, err);
+    if (rc == 0)
+        rc = replay(c, err);
+    if (rc < 0)
+        cache_close(c);
+    else
+        *out = c;
+    return rc;
+}
+
+void cache_close(struct cache *c)
+{
+    if (c == NULL)
+        return;
+    journal_close(&c->journal);
+    lists_free(c);
+    tagmap_free(&c->hooks);
+    vec_free(&c->slots);
+    vec_free(&c->packs);
+    map_free(&c->pack_index);
+    map_free(&c->streams);
+    vec_free(&c->hints);
+    stream_free(&c->stream);
+    free(c);
+}
+
+bool cache_damaged(const struct cache *c)
+{
+    return c->damaged;
+}
+
+uint32_t cache_last_session(const struct cache *c)
+{
+    return c->last_session;
+}
+
+uint32_t cache_last_seq(const struct cache *c)
+{
+    return c->last_seq;
+}
+
+/* ---- new blobs ---- */
+
+int cache_blob_begin(struct cache *c, enum blob_kind kind, uint32_t *number, struct error *err)
+{
+    if (c->session == 0)
+        return error_set(err, E_INTERNAL, "a blob without a session");
+    if (c->slots.len > CACHE_NUMBER_MAX)
+        return error_set(err, E_UNSUPPORTED, "the cache has no numbers left: start an empty one");
+    struct blob_slot *slot = vec_push(&c->slots, err);
+    if (slot == NULL)
+        return E_NOMEM;
+    slot->kind = (uint8_t)kind;
+    slot->state = SLOT_FRESH;
+    *number = (uint32_t)c->slots.len - 1;
+    if (list_begin(c, *number, (uint8_t)kind, err) == NULL) {
+        c->slots.len--;
+        return E_NOMEM;
+    }
+    c->fresh++;
+    return 0;
+}
+
+static struct chunk_list *fresh_list(const struct cache *c, uint32_t number)
+{
+    const struct blob_slot *slot = slot_at(c, number);
+    return slot != NULL && slot->state == SLOT_FRESH ? list_of(c, number) : NULL;
+}
+
+int cache_blob_chunk(struct cache *c, uint32_t number, const uint8_t id[CHUNK_ID_LEN], uint32_t len,
+                     struct error *err)
+{
+    struct chunk_list *list = fresh_list(c, number);
+    if (list == NULL || list->placed)
+        return error_set(err, E_INTERNAL, "blob %u takes no chunks", number);
+    bool node = list->kind == BLOB_NODE;
+    if (len < 1 || len > (node ? NODE_PLAIN_MAX : CHUNK_MAX) || list->n >= (node ? 1 : BLOB_CHUNKS_MAX) ||
+        list->len + len > BLOB_PLAIN_MAX)
+        return error_set(err, E_INTERNAL, "a chunk of %u bytes as number %u of a blob", len, list->n);
+    bool starts = !node && c->stream.open && c->stream.first;
+    int rc = list_add(c, list, id, len, starts, err);
+    if (rc == 0 && !node)
+        c->stream.first = false;
+    return rc;
+}
+
+int cache_blob_place(struct cache *c, uint32_t number, const struct blob_ref *ref, struct error *err)
+{
+    struct chunk_list *list = fresh_list(c, number);
+    if (list == NULL || (list->n != 0 && list->len != ref->plen))
+        return error_set(err, E_INTERNAL, "blob %u is placed with a length of %u", number, ref->plen);
+    list->ref = *ref;
+    list->placed = true;
+    return 0;
+}
+
+int cache_ref(struct cache *c, uint32_t number, struct blob_ref *ref, struct error *err)
+{
+    const struct blob_slot *slot = slot_at(c, number);
+    if (!slot_live(c, slot))
+        return error_set(err, E_INTERNAL, "blob %u is not in the cache", number);
+    if (slot->state == SLOT_KNOWN) {
+        int rc = list_touch(c, number, err);
+        if (rc < 0)
+            return rc;
+        if (rc == 0)
+            return error_corrupt(err, CACHE_BAD_JOURNAL, "%s: blob %u is damaged", c->journal.path, number);
+    }
+    const struct chunk_list *list = list_of(c, number);
+    if (!list->placed)
+        return 0;
+    *ref = list->ref;
+    return 1;
+}
+
+/* ---- sessions ---- */
+
+static int journal_numbers(struct cache *c, enum cache_entry_type type, const uint32_t *numbers, size_t n,
+                           struct error *err)
+{
+    struct buf entry = BUF_INIT;
+    struct writer w = writer_of(&entry);
+    for (size_t i = 0; i < n; i++)
+        writer_u32(&w, numbers[i]);
+    int rc = writer_end(&w, err);
+    if (rc == 0)
+        rc = journal_append(&c->journal, type, &entry, NULL, err);
+    if (rc == 0)
+        rc = journal_sync(&c->journal, err);
+    if (rc == 0)
+        rc = type == ENTRY_SESSION ? apply_session(c, entry.data, entry.len, err)
+                                   : apply_commit(c, entry.data, entry.len, err);
+    buf_free(&entry);
+    return rc;
+}
+
+int cache_session_begin(struct cache *c, uint32_t session, struct error *err)
+{
+    if (c->session != 0 || session <= c->last_session || session > SESSION_MAX)
+        return error_set(err, E_INTERNAL, "session %u cannot begin after %u", session, c->last_session);
+    return journal_numbers(c, ENTRY_SESSION, &session, 1, err);
+}
+
+int cache_commit(struct cache *c, uint32_t session, uint32_t seq, struct error *err)
+{
+    if (c->session == 0 || session != c->session || c->fresh != 0 || c->stream.open || seq < 1 ||
+        seq > SEQ_MAX)
+        return error_set(err, E_INTERNAL, "session %u cannot commit: %u blobs wait for their packs", session,
+                         c->fresh);
+    uint32_t numbers[2] = { session, seq };
+    return journal_numbers(c, ENTRY_COMMIT, numbers, 2, err);
+}
+
+void cache_session_abort(struct cache *c)
+{
+    for (size_t i = 0; i < c->slots.len && c->fresh != 0; i++) {
+        size_t number = c->slots.len - 1 - i;
+        struct blob_slot *slot = vec_at(&c->slots, number);
+        if (slot->state != SLOT_FRESH)
+            continue;
+        list_drop(c, list_of(c, (uint32_t)number));
+        *slot = (struct blob_slot){ .state = SLOT_NONE };
+        c->fresh--;
+    }
+    while (c->slots.len != 0 && slot_at(c, (uint32_t)c->slots.len - 1)->state == SLOT_NONE)
+        c->slots.len--;
+    stream_free(&c->stream);
+    vec_clear(&c->hints);
+    memset(&c->cursor, 0, sizeof c->cursor);
+    c->last_hit = 0;
+    c->session = 0;
+}
+
+void cache_get_stats(const struct cache *c, struct cache_stats *out)
+{
+    *out = (struct cache_stats){
+        .blobs = c->nblobs,
+        .chunks = c->nchunks,
+        .hooks = c->hooks.len,
+        .lists_read = c->lists_read,
+        .journal = c->journal.end,
+        .sampled = c->sampled,
+    };
+    out->memory = (c->hooks.cap + c->chunks.cap) * sizeof(uint64_t) +
+                  c->slots.cap * sizeof(struct blob_slot) + c->packs.cap * sizeof(struct cache_pack) +
+                  c->list_bytes;
+}

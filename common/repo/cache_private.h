@@ -1,0 +1,219 @@
+/*
+ * cache_private.h - what the files of the cache share; nobody else includes it.
+ *
+ *     cache.c          open, replay, close, sessions, statistics
+ *     cache_pack.c     packs        cache_entry.c    their form in the journal
+ *     cache_lists.c    chunk lists in memory: the LRU, and the lists of unconfirmed blobs
+ *     cache_lookup.c   finding a chunk
+ *     cache_stream.c   what the last snapshot of a stream used
+ *     cache_journal.c  the file           cache_index.c  the hash tables
+ */
+#ifndef COMMON_REPO_CACHE_PRIVATE_H
+#define COMMON_REPO_CACHE_PRIVATE_H
+
+#include "common/base/map.h"
+#include "common/base/reader.h"
+#include "common/base/writer.h"
+#include "common/repo/cache.h"
+#include "common/repo/cache_index.h"
+#include "common/repo/cache_journal.h"
+
+/* Entries of the journal; the payloads stand where they are written. */
+enum cache_entry_type {
+    ENTRY_SESSION = 1,    /* u32 session */
+    ENTRY_PACK = 2,       /* see cache_entry.c */
+    ENTRY_STREAM = 3,     /* see cache_stream.c; counts once its session commits */
+    ENTRY_COMMIT = 4,     /* u32 session | u32 seq */
+    ENTRY_INTRODUCED = 5, /* u32 seq | u32 n | n x {u32 session, u32 idx} */
+    ENTRY_DROP = 6,       /* u32 session | u32 idx */
+};
+
+#define CACHE_BAD_JOURNAL "cache-journal"
+#define CACHE_NUMBER_MAX 0x7ffffffdu    /* of a blob: a hook's value holds number + 1 and a bit */
+#define CACHE_STARTS_STREAM 0x80000000u /* bit of a chunk's length in the journal */
+
+enum {
+    CACHE_LRU_DEFAULT = 64 * MIB,
+    CACHE_EXACT_DEFAULT = 4 * MIB,
+    CACHE_SAMPLE_DEFAULT = 7,
+    CACHE_NUMBER_GAP = 4 * MIB, /* numbers that one pack's entry may pass over */
+    CACHE_SAME_HOOKS = 16,
+    CACHE_SAME_CHUNKS = 64,
+    CACHE_NEIGHBOURS = 3,      /* lists loaded with one that matched */
+    CACHE_NEIGHBOURS_LOOK = 8, /* among so many following numbers */
+    CACHE_LISTS_MAX = (1 << 20) - 1,
+    CACHE_POSITION_BITS = 12,
+    CACHE_WINDOW = 8, /* blobs of the last snapshot loaded ahead */
+    CACHE_STREAMS_MAX = 1 << 20,
+    CACHE_USES_MAX = 8 * MIB, /* blobs recorded for a stream */
+    CACHE_RECENT = 64,        /* a blob among the last so many recorded is not recorded again */
+    CACHE_BLOB_HEAD = 52,     /* of a blob in a pack's entry, before the chunks */
+    CACHE_CHUNK_LEN = 20,
+    CACHE_CHECK_LEN = 8,
+};
+
+_Static_assert(1 << CACHE_POSITION_BITS == BLOB_CHUNKS_MAX, "a position in a list fits");
+
+enum slot_state { SLOT_NONE = 0, SLOT_FRESH, SLOT_KNOWN, SLOT_DAMAGED };
+
+/* One per blob number. */
+struct blob_slot {
+    uint32_t pack;   /* KNOWN: index in packs */
+    uint32_t at;     /* KNOWN: its bytes in the pack's payload */
+    uint32_t handle; /* of its list in memory, 0 none */
+    uint16_t nchunks;
+    uint8_t kind;
+    uint8_t state;
+};
+
+struct list_chunk {
+    uint8_t id[CHUNK_ID_LEN];
+    uint32_t len; /* without the bit */
+    uint32_t off; /* sum of the lengths before, and the bit that says it starts a stream */
+};
+_Static_assert(BLOB_PLAIN_MAX < (1 << 30), "an offset leaves room for a bit");
+
+/* The chunks of one blob. */
+struct chunk_list {
+    struct chunk_list *older; /* LRU; fresh lists are not in it */
+    struct chunk_list *newer;
+    struct list_chunk *chunks;
+    uint32_t n;
+    uint32_t cap;
+    uint32_t number;
+    uint32_t handle;
+    uint32_t len; /* of all chunks */
+    uint8_t kind;
+    bool placed;
+    bool listed; /* being confirmed */
+    struct blob_ref ref;
+};
+
+struct stream_hint { /* a recorded list that waits for the commit */
+    uint64_t key;
+    uint64_t at;
+};
+
+struct stream_order {
+    uint32_t blob;
+    uint32_t pos;
+};
+
+struct cache_stream {
+    bool open;
+    bool first; /* no chunk of it was stored in the open blob yet */
+    uint64_t key;
+    uint32_t *last;              /* blobs that its last snapshot used, in order */
+    struct stream_order *sorted; /* the same by number */
+    size_t nlast;
+    size_t window;   /* position in last up to which lists were loaded */
+    struct vec uses; /* uint32_t */
+    uint32_t recent[CACHE_RECENT];
+    size_t nrecent;
+};
+
+struct cache {
+    struct journal journal;
+    struct cache_limits limits;
+    bool damaged;
+    uint32_t last_session;
+    uint32_t last_seq;
+    uint32_t session; /* running, 0 none */
+
+    struct vec slots; /* struct blob_slot by number */
+    struct vec packs; /* struct cache_pack */
+    struct map pack_index;
+    size_t settled;  /* packs before it are introduced or dropped */
+    uint32_t fresh;  /* blobs of the session that are not confirmed */
+    uint64_t nblobs; /* live */
+    uint64_t nchunks;
+
+    struct tagmap hooks;
+    bool sampled;
+
+    struct tagmap chunks; /* handle << CACHE_POSITION_BITS | position, of all lists in memory */
+    struct vec lists;     /* struct chunk_list * by handle */
+    struct vec handles;   /* uint32_t: free ones */
+    struct chunk_list *newest;
+    struct chunk_list *oldest;
+    uint64_t list_bytes; /* of the LRU */
+    uint64_t lists_read;
+    uint32_t last_hit; /* blob number + 1 */
+    struct buf scratch;
+
+    struct { /* where the last hit ended */
+        uint32_t blob;
+        uint32_t end;
+        uint32_t pos;
+    } cursor;
+
+    struct map streams; /* key -> at of the newest committed list */
+    struct vec hints;   /* struct stream_hint of the running session */
+    struct cache_stream stream;
+};
+
+static inline uint32_t chunk_tag(const uint8_t *id)
+{
+    return load_u32(id + 4);
+}
+
+static inline struct blob_slot *slot_at(const struct cache *c, uint32_t number)
+{
+    return number < c->slots.len ? vec_at(&c->slots, number) : NULL;
+}
+
+/* Its chunks may match. */
+bool slot_live(const struct cache *c, const struct blob_slot *slot);
+
+/* ---- cache_lists.c ---- */
+void lists_free(struct cache *c);
+/* A list in memory, or NULL. */
+struct chunk_list *list_of(const struct cache *c, uint32_t number);
+/* Reads a KNOWN blob's list; it becomes the newest. 1, 0 when it is damaged (logged), or an error. */
+int list_load(struct cache *c, uint32_t number, struct error *err);
+/* list_load unless it is there; it becomes the newest. */
+int list_touch(struct cache *c, uint32_t number, struct error *err);
+struct chunk_list *list_begin(struct cache *c, uint32_t number, uint8_t kind, struct error *err);
+int list_add(struct cache *c, struct chunk_list *list, const uint8_t *id, uint32_t len, bool starts,
+             struct error *err);
+/* A fresh list's blob was confirmed: from now on it may leave the memory. */
+void list_confirmed(struct cache *c, struct chunk_list *list);
+void list_drop(struct cache *c, struct chunk_list *list);
+bool list_starts_stream(const struct list_chunk *chunk);
+uint32_t list_offset(const struct list_chunk *chunk);
+
+/* ---- cache_entry.c ---- */
+struct pack_blob { /* of a pack's entry */
+    struct blob_ref ref;
+    const uint8_t *chunks; /* in place, CACHE_CHUNK_LEN each */
+    uint32_t number;
+    uint32_t at; /* in the payload */
+    uint16_t nchunks;
+    uint8_t kind;
+};
+void entry_write_pack(struct writer *w, const struct cache_pack *pack);
+void entry_write_list(struct writer *w, const struct chunk_list *list);
+void entry_write_import(struct writer *w, uint32_t number, const struct cache_import *blob);
+int entry_read_pack(struct reader *r, struct cache_pack *pack, struct error *err);
+int entry_read_blob(struct reader *r, const struct cache_pack *pack, struct pack_blob *b, struct error *err);
+int entry_bad_pack(struct error *err, const char *what);
+
+/* ---- cache_pack.c ---- */
+/* Takes a pack's journal entry into the tables; checks it whole before. */
+int pack_apply(struct cache *c, uint64_t at, const uint8_t *payload, size_t len, struct error *err);
+int pack_apply_introduced(struct cache *c, const uint8_t *payload, size_t len, struct error *err);
+int pack_apply_drop(struct cache *c, const uint8_t *payload, size_t len, struct error *err);
+void pack_apply_commit(struct cache *c);
+/* Forgets hooks of dropped packs. */
+int pack_purge_hooks(struct cache *c, struct error *err);
+
+/* ---- cache_stream.c ---- */
+void stream_free(struct cache_stream *s);
+int stream_apply(struct cache *c, uint64_t at, const uint8_t *payload, size_t len, struct error *err);
+int stream_apply_commit(struct cache *c, struct error *err);
+/* Was the blob used by the last snapshot of the open stream? *pos: where in its list. */
+bool stream_used(const struct cache_stream *s, uint32_t blob, size_t *pos);
+/* A chunk was found in the blob: moves the window. */
+int stream_hit(struct cache *c, uint32_t blob, struct error *err);
+
+#endif

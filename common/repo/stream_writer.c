@@ -1,0 +1,322 @@
+/* Bytes -> chunks -> extents -> level-0 nodes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+#include "common/repo/session_internal.h"
+#include "common/base/banned.h"
+
+struct stream_writer {
+    struct session *session;
+    struct tree *tree;
+    struct buf pending; /* bytes that are not cut yet */
+    struct node_builder nodes;
+    struct cache_hit last; /* the extent before, for continuity */
+    bool has_last;
+    bool dedup;
+    uint64_t extents;
+    uint8_t cut_id[CHUNK_ID_LEN];
+};
+
+enum { CONTENT_AVG = 2048, SESSION_STREAMS_MAX = 1 << 26 };
+
+static int use_chunker(struct session *s, uint32_t page_size, struct error *err)
+{
+    uint32_t avg = s->options.chunk_avg != 0 ? s->options.chunk_avg : CONTENT_AVG;
+    if (s->options.force_content)
+        page_size = 0;
+    if (s->chunker != NULL && s->chunker_page == page_size)
+        return 0;
+    struct chunker_params params = { .page_size = page_size, .min = avg / 4, .avg = avg, .max = avg * 4 };
+    chunker_free(s->chunker);
+    s->chunker = chunker_new(&params, session_keys(s)->cdc_key, err);
+    s->chunker_page = page_size;
+    return s->chunker != NULL ? 0 : E_NOMEM;
+}
+
+static bool name_is_good(const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > 4096 || !utf8_valid(name, len) || name[0] == '/' || name[len - 1] == '/')
+        return false;
+    const char *part = name;
+    while (part != NULL) {
+        const char *end = strchr(part, '/');
+        size_t n = end != NULL ? (size_t)(end - part) : strlen(part);
+        if (n == 0 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
+            return false;
+        part = end != NULL ? end + 1 : NULL;
+    }
+    return true;
+}
+
+static struct tree *tree_new(struct session *s, const struct session_stream_options *o, struct error *err)
+{
+    struct tree *t = mem_alloc(1, sizeof *t, err);
+    if (t == NULL)
+        return NULL;
+    t->session = s;
+    t->mode_bits = o->mode_bits;
+    t->children = (struct vec)VEC_OF(struct tree_child);
+    t->chunk_avg = s->chunker_page != 0 ? s->chunker_page : s->options.chunk_avg != 0 ? s->options.chunk_avg
+                                                                                       : CONTENT_AVG;
+    t->name = str_dup(o->name, err);
+    struct tree **slot = t->name != NULL ? vec_push(&s->trees, err) : NULL;
+    if (slot == NULL) {
+        tree_free(t);
+        return NULL;
+    }
+    *slot = t;
+    return t;
+}
+
+int session_stream(struct session *s, const struct session_stream_options *o, struct stream_writer **out,
+                   struct error *err)
+{
+    char shown[128];
+    if (s->stream != NULL)
+        return error_set(err, E_INTERNAL, "a stream is still open");
+    if (!name_is_good(o->name))
+        return error_set(err, E_USAGE, "'%s' is no name for a stream", str_printable(shown, sizeof shown, o->name));
+    if (s->trees.len >= SESSION_STREAMS_MAX)
+        return error_set(err, E_UNSUPPORTED, "more than %d streams in one snapshot", SESSION_STREAMS_MAX);
+    int rc = use_chunker(s, o->page_size, err);
+    if (rc < 0)
+        return rc;
+    struct stream_writer *w = mem_alloc(1, sizeof *w, err);
+    if (w == NULL)
+        return E_NOMEM;
+    w->session = s;
+    w->dedup = !o->no_dedup;
+    node_builder_init(&w->nodes, 0);
+    s->stream = w;
+    w->tree = tree_new(s, o, err);
+    if (w->tree == NULL)
+        return E_NOMEM;
+    /* A blob either has chunk ids for all its bytes or for none. */
+    if (s->open_blob != NULL && s->open_dedup != w->dedup)
+        rc = session_close_blob(s, err);
+    if (rc == 0)
+        rc = cache_stream_begin(s->cache, o->name, err);
+    check_reset(s->check);
+    *out = w;
+    return rc;
+}
+
+/* Makes sure that a blob is open that takes len more bytes. */
+static int room_for(struct stream_writer *w, size_t len, struct error *err)
+{
+    struct session *s = w->session;
+    struct blob_job *job = s->open_blob;
+    int rc = 0;
+    if (job != NULL && (job->plain.len + len > BLOB_TARGET || job->chunks.len >= BLOB_CHUNKS_MAX))
+        rc = session_close_blob(s, err);
+    if (rc < 0 || s->open_blob != NULL)
+        return rc;
+    uint32_t number = 0;
+    rc = cache_blob_begin(s->cache, BLOB_DATA, &number, err);
+    if (rc < 0)
+        return rc;
+    s->open_blob = blob_job_new(number, BLOB_DATA, err);
+    s->open_dedup = w->dedup;
+    if (s->open_blob == NULL)
+        return E_NOMEM;
+    return buf_reserve(&s->open_blob->plain, BLOB_TARGET, err);
+}
+
+/* A chunk nobody has: into the open blob. */
+static int store_chunk(struct stream_writer *w, const uint8_t *data, size_t len, const uint8_t *id,
+                       struct cache_hit *out, struct error *err)
+{
+    struct session *s = w->session;
+    int rc = room_for(w, len, err);
+    if (rc < 0)
+        return rc;
+    struct blob_job *job = s->open_blob;
+    *out = (struct cache_hit){ .blob = job->number, .offset = (uint32_t)job->plain.len, .length = (uint32_t)len };
+    rc = buf_append(&job->plain, data, len, err);
+    if (rc == 0 && w->dedup) {
+        struct chunk_entry *slot = vec_push(&job->chunks, err);
+        if (slot == NULL)
+            return E_NOMEM;
+        memcpy(slot->id, id, CHUNK_ID_LEN);
+        slot->len = (uint32_t)len;
+        rc = cache_blob_chunk(s->cache, job->number, id, (uint32_t)len, err);
+    }
+    s->fresh += len;
+    return rc;
+}
+
+static int end_node(struct stream_writer *w, struct error *err)
+{
+    struct node_plan plan;
+    node_take(&w->nodes, &plan);
+    return forest_add_node(w->tree, &plan, w->cut_id, err);
+}
+
+static int add_extent(struct stream_writer *w, const struct cache_hit *hit, const uint8_t *id, struct error *err)
+{
+    struct session *s = w->session;
+    bool continues = w->has_last && w->last.blob == hit->blob && w->last.offset + w->last.length == hit->offset;
+    int rc = node_add_extent(&w->nodes, hit->blob, hit->offset, hit->length, err);
+    if (rc == 0 && !(w->has_last && w->last.blob == hit->blob))
+        rc = session_use_blob(s, hit->blob, err);
+    if (rc == 0 && w->dedup)
+        rc = cache_stream_use(s->cache, hit->blob, err);
+    if (rc < 0)
+        return rc;
+    if (w->extents == 0)
+        w->tree->direct = *hit;
+    else if (continues && w->extents == 1)
+        w->tree->direct.length += hit->length;
+    if (!continues)
+        w->extents++;
+    w->last = *hit;
+    w->has_last = true;
+    if (id != NULL)
+        memcpy(w->cut_id, id, CHUNK_ID_LEN);
+    if (node_cut_here(&w->nodes, id, w->tree->chunk_avg))
+        rc = end_node(w, err);
+    return rc;
+}
+
+static int put_piece(struct stream_writer *w, const uint8_t *data, size_t len, const uint8_t *id, struct error *err)
+{
+    struct cache_hit hit;
+    int rc = 0;
+    if (w->dedup)
+        rc = cache_lookup(w->session->cache, id, (uint32_t)len, BLOB_DATA, w->has_last ? &w->last : NULL, &hit, err);
+    if (rc == 0)
+        rc = store_chunk(w, data, len, id, &hit, err);
+    if (rc < 0)
+        return rc;
+    return add_extent(w, &hit, w->dedup ? id : NULL, err);
+}
+
+/* Chunks above CHUNK_MAX exist only in measurements. Their pieces are named after the whole, so that they
+ * match only together, as one large chunk would. */
+static int put_large(struct stream_writer *w, const uint8_t *data, size_t len, const uint8_t *whole,
+                     struct error *err)
+{
+    const struct writer_derived *keys = session_keys(w->session);
+    int rc = 0;
+    for (size_t at = 0; rc == 0 && at < len; at += CHUNK_MAX) {
+        size_t n = len - at < CHUNK_MAX ? len - at : CHUNK_MAX;
+        uint64_t place = at;
+        uint8_t id[CHUNK_ID_LEN];
+        struct hash_piece pieces[] = { { whole, CHUNK_ID_LEN }, { &place, sizeof place } };
+        rc = hash_pieces(PERSON_CHUNK, keys->chunk_key, KEY_LEN, pieces, 2, id, sizeof id, err);
+        if (rc == 0)
+            rc = put_piece(w, data + at, n, id, err);
+    }
+    return rc;
+}
+
+static int put_chunk(struct stream_writer *w, const uint8_t *data, size_t len, struct error *err)
+{
+    uint8_t id[CHUNK_ID_LEN] = { 0 };
+    if (w->dedup) {
+        int rc = hash_keyed(PERSON_CHUNK, session_keys(w->session)->chunk_key, KEY_LEN, data, len, id, sizeof id, err);
+        if (rc < 0)
+            return rc;
+    }
+    return len <= CHUNK_MAX ? put_piece(w, data, len, id, err) : put_large(w, data, len, id, err);
+}
+
+static int cut(struct stream_writer *w, bool final, struct error *err)
+{
+    size_t at = 0;
+    int rc = 0;
+    for (;;) {
+        size_t n = chunker_next(w->session->chunker, w->pending.data + at, w->pending.len - at, final);
+        if (n == 0)
+            break;
+        rc = put_chunk(w, w->pending.data + at, n, err);
+        if (rc < 0)
+            break;
+        at += n;
+    }
+    buf_consume(&w->pending, at);
+    return rc;
+}
+
+int stream_write(struct stream_writer *w, const void *data, size_t len, struct error *err)
+{
+    const uint8_t *p = data;
+    if (len > STREAM_LEN_MAX - w->tree->len)
+        return error_set(err, E_UNSUPPORTED, "stream %s is longer than 1 PiB", w->tree->name);
+    check_update(w->session->check, data, len);
+    w->tree->len += len;
+    /* Cut in portions, so that the buffer stays small whatever the caller's blocks are. */
+    size_t portion = chunker_max(w->session->chunker) + MIB;
+    int rc = 0;
+    while (rc == 0 && len > 0) {
+        size_t n = len < portion ? len : portion;
+        rc = buf_append(&w->pending, p, n, err);
+        if (rc == 0 && w->pending.len >= MIB)
+            rc = cut(w, false, err);
+        p += n;
+        len -= n;
+    }
+    if (rc == 0)
+        rc = session_progress(w->session, err);
+    return rc;
+}
+
+/* empty: nothing; direct: one slice of one blob; tree: everything else. */
+static int end_stream(struct stream_writer *w, struct error *err)
+{
+    struct tree *t = w->tree;
+    if (t->len == 0) {
+        t->form = STREAM_EMPTY;
+        t->grown = true;
+        return 0;
+    }
+    if (w->extents == 1 && t->children.len == 0 && t->direct.length == t->len) {
+        struct node_plan unused;
+        node_take(&w->nodes, &unused);
+        node_plan_free(&unused);
+        t->form = STREAM_DIRECT;
+        t->grown = true;
+        return 0;
+    }
+    t->form = STREAM_TREE;
+    return node_builder_empty(&w->nodes) ? 0 : end_node(w, err);
+}
+
+int stream_finish(struct stream_writer *w, const char *facts, struct error *err)
+{
+    struct session *s = w->session;
+    struct tree *t = w->tree;
+    size_t facts_len = facts != NULL ? strlen(facts) : 0;
+    if (facts_len > MEMBER_FACTS_MAX)
+        return error_set(err, E_UNSUPPORTED, "stream %s has %zu bytes of facts", t->name, facts_len);
+    int rc = cut(w, true, err);
+    if (rc == 0)
+        rc = end_stream(w, err);
+    if (rc == 0)
+        rc = cache_stream_end(s->cache, err);
+    if (rc == 0 && t->len != 0)
+        check_final(s->check, t->check);
+    if (rc == 0 && facts_len != 0) {
+        t->facts = str_dup(facts, err);
+        rc = t->facts != NULL ? 0 : E_NOMEM;
+    }
+    if (rc < 0)
+        return rc;
+    t->ended = true;
+    s->logical += t->len;
+    stream_writer_free(w);
+    s->stream = NULL;
+    return 0;
+}
+
+void stream_writer_free(struct stream_writer *w)
+{
+    if (w == NULL)
+        return;
+    buf_wipe(&w->pending);
+    node_builder_free(&w->nodes);
+    free(w);
+}

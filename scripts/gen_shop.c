@@ -24,10 +24,10 @@ static const char usage[] =
     "       gen-shop write DB [--seconds N] [--until-file F] [--rate N]\n"
     "                                                 keep committing small transactions (300 a second)\n"
     "       gen-shop fingerprint DB                   rows and a sum over all rows of each table\n"
-    "The same seed, size and nights give the same rows. A night updates 1 % of the orders and 20 % of the newest\n"
-    "5 %, and 3 % of the customers; deletes 0.1 % of both; adds 1 % to each table. `write` counts its transactions\n"
-    "in the row `writes` of the table shop and adds one event of the kind `live` in each: in every consistent copy\n"
-    "the two numbers are equal.\n";
+    "The same seed, size and nights give the same rows. A night updates 1 % of the orders and 20 % of the\n"
+    "newest 5 %, and 3 % of the customers; deletes 0.1 % of both; adds 1 % to each table. `write` counts\n"
+    "its transactions in the row `writes` of the table shop and adds one event of the kind `live` in each:\n"
+    "in every consistent copy the two numbers are equal.\n";
 
 struct options {
     const char *path;
@@ -68,20 +68,20 @@ static void bind_row(sqlite3 *db, sqlite3_stmt *s, const struct shop_row *row)
 
 static const char schema[] =
     "CREATE TABLE shop(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE customers(id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL, address TEXT NOT NULL,"
-    " created_at TEXT NOT NULL, balance INTEGER NOT NULL, preferences TEXT NOT NULL);"
-    "CREATE TABLE orders(id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL REFERENCES customers, status TEXT"
-    " NOT NULL, total INTEGER NOT NULL, reference TEXT NOT NULL, placed_at TEXT NOT NULL, updated_at TEXT NOT NULL, items TEXT NOT NULL,"
-    " note TEXT NOT NULL);"
-    "CREATE TABLE events(id INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, customer_id INTEGER NOT NULL,"
-    " payload TEXT NOT NULL);";
+    "CREATE TABLE customers(id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL,"
+    " address TEXT NOT NULL, created_at TEXT NOT NULL, balance INTEGER NOT NULL, preferences TEXT NOT NULL);"
+    "CREATE TABLE orders(id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, status TEXT NOT NULL,"
+    " total INTEGER NOT NULL, reference TEXT NOT NULL, placed_at TEXT NOT NULL, updated_at TEXT NOT NULL,"
+    " items TEXT NOT NULL, note TEXT NOT NULL);"
+    "CREATE TABLE events(id INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL,"
+    " customer_id INTEGER NOT NULL, payload TEXT NOT NULL);";
 static const char indexes[] = "CREATE UNIQUE INDEX customers_email ON customers(email);"
                               "CREATE INDEX orders_customer ON orders(customer_id);"
                               "CREATE INDEX orders_placed ON orders(placed_at);";
 static const char *const inserts[SHOP_TABLES] = {
-    "INSERT OR REPLACE INTO customers VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    "INSERT OR REPLACE INTO orders VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    "INSERT OR REPLACE INTO events VALUES(?1, ?2, ?3, ?4, ?5)",
+    "INSERT OR IGNORE INTO customers VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    "INSERT OR IGNORE INTO orders VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    "INSERT OR IGNORE INTO events VALUES(?1, ?2, ?3, ?4, ?5)",
 };
 /* Measured bytes a row takes with its indexes, and each table's share of the database in percent. */
 static const uint64_t row_bytes[SHOP_TABLES] = { 290, 352, 302 };

@@ -138,7 +138,7 @@ static int open_file(const struct backend *b, const char *name, struct stat *st,
 static int local_read(struct backend *b, const char *name, uint64_t offset, void *data, size_t len,
                       struct error *err)
 {
-    struct stat st;
+    struct stat st = { .st_size = 0 };
     int fd = open_file(b, name, &st, err);
     if (fd < 0)
         return fd;

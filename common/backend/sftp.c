@@ -19,7 +19,6 @@ enum {
     DEFAULT_RETRIES = 3,
     FIRST_PAUSE_MS = 100,
     LONGEST_PAUSE_MS = 5000,
-    READ_PIECE = 1024 * 1024, /* libssh2 asks four times this ahead */
 };
 
 struct sftp *sftp_of(struct backend *b)
@@ -56,7 +55,7 @@ static void rest(unsigned attempt)
         ms *= 4;
     if (ms > LONGEST_PAUSE_MS)
         ms = LONGEST_PAUSE_MS;
-    struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000L};
+    struct timespec t = { .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000L };
     (void)nanosleep(&t, NULL);
 }
 
@@ -155,81 +154,6 @@ int sftp_space(struct backend *b, struct backend_space *space, struct error *err
     return sftp_repeat(sftp_of(b), space_op, space, err);
 }
 
-/* ---- read ----------------------------------------------------------------------------------------------------- */
-
-struct read_args {
-    const char *name;
-    uint64_t offset;
-    char *data;
-    size_t len;
-};
-
-static int read_open(struct sftp *s, const char *name, struct error *err)
-{
-    if (s->read_handle != NULL && strcmp(s->read_name, name) == 0)
-        return 0;
-    int rc = sftp_close_handle(s, &s->read_handle);
-    if (rc < 0 && sftp_status(s, rc) == LIBSSH2_FX_OK)
-        return sftp_fail(s, rc, "close", s->read_name, err);
-    char *path = sftp_path(s, name, err);
-    if (path == NULL)
-        return E_NOMEM;
-    do {
-        s->read_handle = libssh2_sftp_open_ex(s->channel, path, (unsigned)strlen(path), LIBSSH2_FXF_READ, 0,
-                                              LIBSSH2_SFTP_OPENFILE);
-        rc = s->read_handle != NULL ? 0 : libssh2_session_last_errno(s->session);
-    } while (s->read_handle == NULL && sftp_again(s, rc));
-    free(path);
-    if (s->read_handle == NULL)
-        return sftp_fail(s, rc, "open", name, err);
-    (void)snprintf(s->read_name, sizeof s->read_name, "%s", name);
-    s->read_at = 0;
-    return 0;
-}
-
-static int read_range(struct sftp *s, const struct read_args *a, struct error *err)
-{
-    if (s->read_at != a->offset) /* else what was read ahead is kept */
-        libssh2_sftp_seek64(s->read_handle, a->offset);
-    size_t got = 0;
-    while (got < a->len) {
-        size_t piece = a->len - got < READ_PIECE ? a->len - got : READ_PIECE;
-        ssize_t n;
-        do
-            n = libssh2_sftp_read(s->read_handle, a->data + got, piece);
-        while (sftp_again(s, n));
-        if (n < 0)
-            return sftp_fail(s, n, "read", a->name, err);
-        if (n == 0)
-            return error_corrupt(err, "short-file", "%s in %s ends at %llu, wanted %zu bytes at %llu",
-                                 a->name, s->base.where, (unsigned long long)(a->offset + got), a->len,
-                                 (unsigned long long)a->offset);
-        got += (size_t)n;
-    }
-    s->read_at = a->offset + got;
-    return 0;
-}
-
-static int read_op(struct sftp *s, void *arg, struct error *err)
-{
-    const struct read_args *a = arg;
-    int rc = read_open(s, a->name, err);
-    if (rc < 0)
-        return rc;
-    rc = read_range(s, a, err);
-    /* A handle that failed stands nowhere in particular. */
-    if (rc < 0 && sftp_close_handle(s, &s->read_handle) < 0)
-        sftp_drop(s);
-    return rc;
-}
-
-static int sftp_read(struct backend *b, const char *name, uint64_t offset, void *data, size_t len,
-                     struct error *err)
-{
-    struct read_args args = { .name = name, .offset = offset, .data = data, .len = len };
-    return sftp_repeat(sftp_of(b), read_op, &args, err);
-}
-
 /* ---- open, close ---------------------------------------------------------------------------------------------- */
 
 static void sftp_close(struct backend *b)
@@ -238,6 +162,7 @@ static void sftp_close(struct backend *b)
     if (s->session != NULL) /* a word of goodbye for the server's log; nobody waits for its arrival */
         (void)libssh2_session_disconnect(s->session, "done");
     sftp_drop(s);
+    buf_free(&s->ahead);
     for (size_t i = 0; i < SFTP_STRINGS; i++)
         free(s->owned[i]);
     free(s);

@@ -67,7 +67,8 @@ static int login_with_file(struct sftp *s, struct error *err)
         ssh = libssh2_userauth_publickey_fromfile_ex(s->session, o->user, (unsigned)strlen(o->user), NULL,
                                                      o->key_file, encrypted ? passphrase : NULL);
     while (sftp_again(s, ssh));
-    if (ssh == LIBSSH2_ERROR_AUTHENTICATION_FAILED || ssh == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED)
+    bool said_no = ssh == LIBSSH2_ERROR_AUTHENTICATION_FAILED || ssh == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED;
+    if (said_no && !sftp_peer_gone(s))
         rc = refused(s, o->key_file, err);
     else if (ssh == LIBSSH2_ERROR_FILE && encrypted)
         rc = error_set(
@@ -114,6 +115,8 @@ static int try_identities(struct sftp *s, LIBSSH2_AGENT *agent, struct error *er
             return sftp_lost(s, ssh, "log in with the agent", err);
         tried++;
     }
+    if (tried <= 1 && sftp_peer_gone(s)) /* after more it is the server's limit of attempts */
+        return sftp_lost(s, LIBSSH2_ERROR_SOCKET_DISCONNECT, "log in with the agent", err);
     return refused(s, tried > 0 ? "any ed25519 or ecdsa key of the agent" : no_key, err);
 }
 

@@ -246,6 +246,13 @@ int sftp_handshake(struct sftp *s, const char *types, struct error *err)
 
 /* ---- session ------------------------------------------------------------------------------------------------- */
 
+bool sftp_peer_gone(const struct sftp *s)
+{
+    char byte;
+    ssize_t n = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 static int open_channel(struct sftp *s, struct error *err)
 {
     int rc;
@@ -255,13 +262,16 @@ static int open_channel(struct sftp *s, struct error *err)
     } while (s->channel == NULL && sftp_again(s, rc));
     if (s->channel != NULL)
         return 0;
-    if (rc == LIBSSH2_ERROR_CHANNEL_FAILURE || rc == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED)
+    if (s->trouble == SFTP_FINE && !sftp_peer_gone(s))
         return error_set(
             err, E_DENIED,
             "%s: logged in, but the server opens no SFTP (subsystem sftp missing, command= line wrong, or "
             "MaxSessions reached)",
             s->base.where);
-    return sftp_lost(s, rc, "open SFTP", err);
+    /* libssh2 1.10 waits on although the program behind the login has ended. */
+    return sftp_lost(
+        s, rc, "logged in, but SFTP does not start (login shell or command= line of the account wrong?)",
+        err);
 }
 
 /* The directory must be there; and does the server know its free space? */

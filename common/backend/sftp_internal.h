@@ -1,7 +1,8 @@
 /*
  * sftp_internal.h - one SFTP backend from the inside.
  *
- *   sftp.c          opening, repeating, stat, space, read
+ *   sftp.c          opening, repeating, stat, space
+ *   sftp_read.c     ranges, and what is fetched ahead
  *   sftp_dir.c      list, remove, make_dir
  *   sftp_upload.c   create, write window, finish
  *   sftp_connect.c  socket, handshake, opening and dropping the session
@@ -58,7 +59,11 @@ struct sftp {
     struct sftp_upload *uploads;
     LIBSSH2_SFTP_HANDLE *read_handle; /* the file read last: a restore reads many ranges of one pack */
     char read_name[BACKEND_NAME_MAX + 1];
-    uint64_t read_at;
+    uint64_t read_at;   /* where libssh2 stands */
+    uint64_t read_next; /* where the last read ended, for the caller */
+    struct buf ahead;   /* bytes of that file fetched in advance, from ahead_at on */
+    uint64_t ahead_at;
+    size_t ahead_size; /* how much to fetch; 0: reads did not follow each other */
     LIBSSH2_SFTP_HANDLE *list_handle; /* here so that dropping the session finds it */
 };
 
@@ -86,6 +91,8 @@ int sftp_session_new(struct sftp *s, struct error *err);
 /* Socket and handshake only. `types`: host key types to ask for. */
 int sftp_handshake(struct sftp *s, const char *types, struct error *err);
 void sftp_drop(struct sftp *s);
+/* The connection has ended. libssh2 reports that as a refused login or channel when it happens there. */
+bool sftp_peer_gone(const struct sftp *s);
 /* The names of `wanted` that this libssh2 knows, comma-separated. */
 void sftp_known_methods(LIBSSH2_SESSION *session, int method, const char *wanted, char out[SFTP_METHODS_MAX]);
 
@@ -113,6 +120,9 @@ int sftp_finish(struct upload *base, struct error *err);
 void sftp_release(struct upload *base);
 /* Drains what uploads other than `except` have on the wire; one that fails remembers it. */
 void sftp_settle(struct sftp *s, const struct sftp_upload *except);
+
+/* ---- reading (sftp_read.c) ---- */
+int sftp_read(struct backend *b, const char *name, uint64_t offset, void *data, size_t len, struct error *err);
 
 /* ---- directories (sftp_dir.c) ---- */
 int sftp_list(struct backend *b, const char *dir, backend_list_fn *fn, void *arg, struct error *err);

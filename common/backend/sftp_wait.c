@@ -60,6 +60,9 @@ static const char *rc_text(ssize_t rc)
     case LIBSSH2_ERROR_SOCKET_NONE:
     case LIBSSH2_ERROR_CHANNEL_CLOSED:
     case LIBSSH2_ERROR_CHANNEL_EOF_SENT:
+    case LIBSSH2_ERROR_CHANNEL_FAILURE:
+    case LIBSSH2_ERROR_AUTHENTICATION_FAILED:
+    case LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED:
         return "the server or the network closed the connection";
     case LIBSSH2_ERROR_BANNER_RECV:
     case LIBSSH2_ERROR_BANNER_SEND:

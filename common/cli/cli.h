@@ -152,9 +152,9 @@ const char *cli_text_at(const struct cli_context *cli, const char *name, size_t 
 uint64_t cli_number(const struct cli_context *cli, const char *name); /* INTEGER, SIZE, DURATION, PERCENT */
 size_t cli_choice(const struct cli_context *cli, const char *name);   /* index into choices */
 
-/* ---- the parts of cli_main, also for tests -------------------------------------------------------------- */
+/* ---- the parts of cli_main, also for tests ------------------------------------------------------------ */
 
-/* Fills *cli (which must be zeroed; cli_context_free). E_USAGE on mistakes; then cli->verb is what was known. */
+/* Fills *cli (which must be zeroed; cli_context_free). E_USAGE on mistakes; cli->verb is what was known. */
 int cli_parse(const struct cli_program *program, int argc, char **argv, struct cli_context *cli,
               struct error *err);
 void cli_context_free(struct cli_context *cli);

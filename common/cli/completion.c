@@ -5,8 +5,8 @@
 #include "common/base/banned.h"
 
 /*
- * The script needs nothing but bash. It walks the words before the cursor to find the verb (of one or two words),
- * passing over the values of options, and then offers what may stand here.
+ * The script needs nothing but bash. It walks the words before the cursor to find the verb (one or two
+ * words), passing over the values of options, and then offers what may stand here.
  */
 struct script {
     const struct cli_program *program;

@@ -20,7 +20,7 @@ static int spaces(struct help *h, size_t n)
     return buf_printf(h->out, h->err, "%*s", (int)n, "");
 }
 
-/* Words of `text` from column `used` on, later lines indented; an empty line in it stays one. Ends the line. */
+/* Words of `text` from column `used` on, later lines indented; an empty line stays one. Ends the line. */
 static int wrap(struct help *h, const char *text, size_t indent, size_t used)
 {
     int rc = 0;

@@ -180,7 +180,7 @@ int cli_option_help(const struct cli_program *program, const struct cli_option *
     return rc;
 }
 
-/* ---- values --------------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------------- */
 
 /* The i-th value given for a name (SIZE_MAX: the last), or NULL. */
 static const struct cli_value *value_of(const struct cli_context *cli, const struct cli_option *o, size_t i)

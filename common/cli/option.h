@@ -12,14 +12,14 @@ struct cli_value { /* one option as it was given */
     uint64_t number;
 };
 
-/* By long name (len bytes of it) or letter, in the verb's table (verb may be NULL), then the program's, then the
+/* By long name (len bytes of it) or letter, in the verb's table (verb may be NULL), the program's, or the
  * global ones; NULL when there is none. */
 const struct cli_option *cli_option_long(const struct cli_program *program, const struct cli_verb *verb,
                                          const char *name, size_t len);
 const struct cli_option *cli_option_letter(const struct cli_program *program, const struct cli_verb *verb,
                                            char letter);
-/* Calls fn for every option that is not hidden: the verb's alone, or with verb NULL the program's and the global
- * ones. Stops at a negative return. */
+/* Calls fn for every option that is not hidden: the verb's alone, or with verb NULL the program's and the
+ * global ones. Stops at a negative return. */
 int cli_option_each(const struct cli_program *program, const struct cli_verb *verb,
                     int (*fn)(const struct cli_option *option, void *arg), void *arg);
 /* Reads and checks a text as the option's kind says. */

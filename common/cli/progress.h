@@ -45,7 +45,7 @@ void progress_on_bytes(uint64_t bytes, void *progress);
 void progress_hide(void);
 void progress_show(void);
 
-/* ---- for tests: what would be drawn ---------------------------------------------------------------------- */
+/* ---- for tests: what would be drawn ------------------------------------------------------------------ */
 
 struct progress_view {
     const char *what;

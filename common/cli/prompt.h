@@ -16,7 +16,7 @@
 /* True when there is a terminal to ask on. */
 bool prompt_possible(void);
 
-/* Asks "question [y/N] ": 1 yes, 0 no, or an error. `option` is what to suggest without a terminal: "--yes". */
+/* Asks "question [y/N] ": 1 yes, 0 no, or an error. `option` is suggested without a terminal: "--yes". */
 int prompt_confirm(const char *question, const char *option, struct error *err);
 /* For what cannot be undone: the word has to be typed. 1, 0 or an error. */
 int prompt_word(const char *question, const char *word, const char *option, struct error *err);

@@ -122,8 +122,8 @@ struct conf {
 
 /* What the caller knows and this room must not: the engines. Every member may be NULL. */
 struct conf_hooks {
-    /* The options of an engine as NULL-terminated lists (allowed includes required; NULL allows every key), or
-     * E_USAGE with a text ("no engine 'sqlit': ..."). */
+    /* The options of an engine as NULL-terminated lists (allowed includes required; NULL allows every key),
+     * or E_USAGE with a text ("no engine 'sqlit': ..."). */
     int (*engine_options)(void *arg, const char *engine, const char *const **allowed,
                           const char *const **required, struct error *err);
     /* Judges one value: 0, or E_USAGE with a text. Called only for keys that are allowed. */
@@ -157,7 +157,7 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
                        struct error *err);
 void conf_free(struct conf *conf);
 
-/* "FILE:LINE:COLUMN: text\n" for each problem, safe for a terminal, and a last line when some were left out. */
+/* "FILE:LINE:COLUMN: text\n" for each problem, safe for a terminal, and a last line if some were left out. */
 int conf_problems_format(const struct conf_problems *problems, struct buf *out, struct error *err);
 void conf_problems_free(struct conf_problems *problems);
 

@@ -11,8 +11,8 @@ struct page {
     bool open; /* a list is */
 };
 
-/* Text of a page: a leading dot or quote would be a request, a backslash an escape. In mdoc a sentence starts on a
- * new line. */
+/* Text of a page: a leading dot or quote would be a request, a backslash an escape. In mdoc a sentence starts
+ * on a new line. */
 static int put_text(struct page *page, const char *text)
 {
     enum { LINE_SOFT = 60 };

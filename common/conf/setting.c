@@ -24,8 +24,8 @@ static const struct rule top[] = {
     { { .name = "jobs",
         .type = CONF_MAPPING,
         .flags = CONF_RELOADABLE,
-        .help =
-            "What is backed up: a name ([a-z0-9._-], up to 64) for each job. Not needed on a restore station." },
+        .help = "What is backed up: a name ([a-z0-9._-], up to 64) for each job. "
+                "Not needed on a restore station." },
       0 },
 };
 

@@ -223,31 +223,6 @@ static int read_node(struct parse *p, unsigned depth, struct conf_node **out)
     }
 }
 
-/* libyaml says "control characters are not allowed" without a place, and would take UTF-16. */
-static bool bytes_are_good(struct parse *p, const char *text, size_t len)
-{
-    struct conf_place at = { .file = p->file, .line = 1, .column = 1 };
-    for (size_t i = 0; i < len;) {
-        size_t n = 1;
-        while (n < 4 && i + n <= len && !utf8_valid(text + i, n))
-            n++;
-        unsigned byte = (unsigned char)text[i];
-        bool control = (byte < 0x20 && byte != '\n' && byte != '\t' && byte != '\r') || byte == 0x7f;
-        bool broken = i + n > len || !utf8_valid(text + i, n);
-        if (control || broken) {
-            conf_problem_add(p->problems, at,
-                             broken ? "byte 0x%02x is not UTF-8: save the file as UTF-8"
-                                    : "control character 0x%02x is not allowed",
-                             byte);
-            return false;
-        }
-        at.line += byte == '\n';
-        at.column = byte == '\n' ? 1 : at.column + 1;
-        i += n;
-    }
-    return true;
-}
-
 static int read_document(struct parse *p, struct conf_node **out)
 {
     int rc = next_event(p); /* the stream */
@@ -275,7 +250,7 @@ int conf_tree_parse(const char *text, size_t len, const char *file, struct conf_
 {
     struct parse p = { .file = file, .problems = problems, .err = err };
     *out = NULL;
-    if (!bytes_are_good(&p, text, len))
+    if (!conf_bytes_check(text, len, file, problems))
         return 0;
     if (yaml_parser_initialize(&p.yaml) != 1)
         return error_set(err, E_NOMEM, "out of memory while reading %s", file);

@@ -23,6 +23,9 @@ struct conf_node {
         items; /* of struct conf_node *; a map: key, value, key, value; keys are scalars without repetition */
 };
 
+/* UTF-8 without control characters; otherwise a problem with the place of the first bad byte, and false. */
+bool conf_bytes_check(const char *text, size_t len, const char *file, struct conf_problems *problems);
+
 /* 0 with *out NULL when the file is empty or could not be read as YAML (then a problem was added). A negative
  * return is a failure of this program. `file` must outlive the tree. */
 int conf_tree_parse(const char *text, size_t len, const char *file, struct conf_problems *problems,

@@ -152,7 +152,7 @@ out:
 struct secret *keyfile_decode(const void *data, size_t len, enum keyfile_role *role,
                               const struct secret *passphrase, struct error *err)
 {
-    struct header h = {.role = 0};
+    struct header h = { .role = 0 };
     struct secret *key = NULL;
     struct secret *secrets = NULL;
     struct buf plain = BUF_INIT;

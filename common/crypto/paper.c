@@ -33,8 +33,8 @@ static size_t line_bytes(size_t len, size_t i)
     return left < PAPER_LINE ? left : PAPER_LINE;
 }
 
-/* A polynomial over a prime field: a wrong digit and swapped neighbours always change it. The line's number is
- * its first term, so a line in another's place is found too. */
+/* A polynomial over a prime field: a wrong digit and swapped neighbours always change it. The line's
+ * number is its first term, so a line in another's place is found too. */
 static unsigned line_check(size_t number, const uint8_t *digits, size_t n)
 {
     unsigned sum = (unsigned)(number % CHECK_PRIME);
@@ -230,7 +230,7 @@ static int read_header(struct paper *p, struct error *err)
 /* Line i (from 0) of the key into data. */
 static int read_data_line(struct paper *p, size_t i, uint8_t *data, struct error *err)
 {
-    uint8_t digits[DIGITS_MAX] = {0};
+    uint8_t digits[DIGITS_MAX] = { 0 };
     const char *s = NULL;
     size_t len = 0;
     size_t number = 0;

@@ -17,12 +17,13 @@
 
 enum { PASSPHRASE_MAX = 1024, PASSPHRASE_COMMAND_MS = 60000 };
 
-/* The first line of a file. A regular file must be closed to group and others; a pipe (/dev/fd/3) may be read. */
+/* The first line of a file. A regular file must be closed to group and others; a pipe (/dev/fd/3) may be
+ * read. */
 struct secret *passphrase_from_file(const char *path, struct error *err);
 
-/* Asks on the terminal (/dev/tty, not stdin) without echo; twice when it is new, and both must be equal. Without
- * a terminal: E_USAGE that names `option`, the option to use instead ("--passphrase-file"). Ctrl-C is E_CANCELLED
- * when interrupt.h is installed. */
+/* Asks on the terminal (/dev/tty, not stdin) without echo; twice when it is new, and both must be equal.
+ * Without a terminal: E_USAGE that names `option`, the option to use instead ("--passphrase-file"). Ctrl-C
+ * is E_CANCELLED when interrupt.h is installed. */
 struct secret *passphrase_from_terminal(const char *prompt, bool twice, const char *option,
                                         struct error *err);
 

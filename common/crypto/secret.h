@@ -31,8 +31,8 @@ void secret_wipe(void *data, size_t len);
 /* Constant-time comparison. */
 bool secret_equal(const void *a, const void *b, size_t len);
 void random_bytes(void *out, size_t len);
-/* Deterministic replacement of random_bytes/secret_random/box_seal randomness for the golden generator and tests:
- * seed of 32 bytes; NULL goes back to the system. Process-wide; must be switched on before threads. */
+/* Deterministic replacement of random_bytes/secret_random/box_seal randomness for the golden generator and
+ * tests: seed of 32 bytes; NULL goes back to the system. Process-wide; must be switched on before threads. */
 void random_seed_for_tests(const uint8_t *seed);
 
 #endif

@@ -34,6 +34,7 @@ static struct cache *cache_new(const struct cache_limits *limits, struct error *
     tagmap_init(&c->hooks, CACHE_SAME_HOOKS);
     tagmap_init(&c->chunks, CACHE_SAME_CHUNKS);
     stream_free(&c->stream);
+    c->credit = CACHE_CREDIT_MAX;
     return c;
 }
 
@@ -295,12 +296,11 @@ void cache_get_stats(const struct cache *c, struct cache_stats *out)
     *out = (struct cache_stats){
         .blobs = c->nblobs,
         .chunks = c->nchunks,
-        .hooks = c->hooks.len,
+        .hooks = tagmap_count(&c->hooks),
         .lists_read = c->lists_read,
         .journal = c->journal.end,
         .sampled = c->sampled,
     };
-    out->memory = (c->hooks.cap + c->chunks.cap) * sizeof(uint64_t) +
-                  c->slots.cap * sizeof(struct blob_slot) + c->packs.cap * sizeof(struct cache_pack) +
-                  c->list_bytes;
+    out->memory = tagmap_bytes(&c->hooks) + c->slots.cap * sizeof(struct blob_slot) +
+                  c->packs.cap * sizeof(struct cache_pack) + c->list_bytes;
 }

@@ -17,10 +17,18 @@
 
 #include "common/base/error.h"
 
-struct tagmap {
+enum {
+    TAGMAP_PARTS = 16
+}; /* by the tag's high bits: only one part at a time is twice in memory while it grows */
+
+struct tag_part {
     uint64_t *slots; /* tag << 32 | value, 0 empty */
     size_t cap;
     size_t len;
+};
+
+struct tagmap {
+    struct tag_part parts[TAGMAP_PARTS];
     size_t same; /* more values than this for one tag are not kept: they bound the work of a search */
 };
 
@@ -39,5 +47,7 @@ struct tag_cursor tagmap_find(const struct tagmap *m, uint32_t tag);
 uint32_t tagmap_next(const struct tagmap *m, struct tag_cursor *at);
 /* Keeps the values for which keep() is true, and shrinks to them. */
 int tagmap_filter(struct tagmap *m, bool (*keep)(uint32_t value, void *arg), void *arg, struct error *err);
+size_t tagmap_count(const struct tagmap *m);
+size_t tagmap_bytes(const struct tagmap *m);
 
 #endif

@@ -232,9 +232,10 @@ static int list_parse(struct cache *c, uint32_t number, struct error *err)
     return 0;
 }
 
-int list_load(struct cache *c, uint32_t number, struct error *err)
+/* The blob's bytes into scratch; 0 when they are damaged. */
+static int list_read(struct cache *c, uint32_t number, struct error *err)
 {
-    struct blob_slot *slot = slot_at(c, number);
+    const struct blob_slot *slot = slot_at(c, number);
     const struct cache_pack *pack = vec_at(&c->packs, slot->pack);
     size_t size = CACHE_BLOB_HEAD + (size_t)slot->nchunks * CACHE_CHUNK_LEN + CACHE_CHECK_LEN;
     buf_clear(&c->scratch);
@@ -246,17 +247,53 @@ int list_load(struct cache *c, uint32_t number, struct error *err)
     c->scratch.len = size;
     c->lists_read++;
     const uint8_t *end = c->scratch.data + size - CACHE_CHECK_LEN;
-    if (load_u64(end) == check64(c->scratch.data, size - CACHE_CHECK_LEN)) {
-        rc = list_parse(c, number, err);
-        if (rc == 0)
-            evict(c);
-        if (rc != E_CORRUPT)
-            return rc < 0 ? rc : 1;
-        error_clear(err);
-    }
+    return load_u64(end) == check64(c->scratch.data, size - CACHE_CHECK_LEN);
+}
+
+static int list_is_damaged(struct cache *c, uint32_t number)
+{
     log_event(LOG_ALARM, "%s: the chunks of blob %u are damaged and not used", c->journal.path, number);
-    slot->state = SLOT_DAMAGED;
+    slot_at(c, number)->state = SLOT_DAMAGED;
     c->damaged = true;
+    return 0;
+}
+
+int list_load(struct cache *c, uint32_t number, struct error *err)
+{
+    struct error local = ERROR_INIT;
+    int rc = list_read(c, number, err);
+    if (rc < 0)
+        return rc;
+    if (rc == 1)
+        rc = list_parse(c, number, &local);
+    else
+        rc = E_CORRUPT;
+    if (rc == E_CORRUPT)
+        return list_is_damaged(c, number);
+    if (rc < 0)
+        return error_copy(err, &local);
+    if (c->credit > 0 && slot_at(c, number)->kind == BLOB_DATA)
+        c->credit--;
+    evict(c);
+    return 1;
+}
+
+int list_peek(struct cache *c, uint32_t number, const uint8_t *id, uint32_t len, struct cache_hit *out,
+              struct error *err)
+{
+    int rc = list_read(c, number, err);
+    if (rc <= 0)
+        return rc < 0 ? rc : list_is_damaged(c, number);
+    const uint8_t *p = c->scratch.data + CACHE_BLOB_HEAD;
+    uint32_t n = slot_at(c, number)->nchunks, off = 0;
+    for (uint32_t i = 0; i < n; i++, p += CACHE_CHUNK_LEN) {
+        uint32_t have = load_u32(p + CHUNK_ID_LEN) & ~CACHE_STARTS_STREAM;
+        if (have == len && memcmp(p, id, CHUNK_ID_LEN) == 0) {
+            *out = (struct cache_hit){ .blob = number, .offset = off, .length = len };
+            return 1;
+        }
+        off += have;
+    }
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "common/base/banned.h"
 
 enum { UNREAD_MAX = CACHE_SAME_HOOKS };
+enum { FOUND_LIST = 1, FOUND_HIT = 2 };
 
 struct found {
     uint32_t blob;
@@ -31,9 +32,11 @@ static bool chunk_is(const struct list_chunk *chunk, const struct wanted *want)
     return chunk->len == want->len && memcmp(chunk->id, want->id, CHUNK_ID_LEN) == 0;
 }
 
-static void fill_hit(struct cache *c, const struct chunk_list *list, uint32_t pos, struct cache_hit *out)
+static void fill_hit(struct cache *c, struct chunk_list *list, uint32_t pos, struct cache_hit *out)
 {
     const struct list_chunk *chunk = &list->chunks[pos];
+    if (++list->hits == CACHE_REPAID && c->credit < CACHE_CREDIT_MAX)
+        c->credit += CACHE_REPAID;
     *out = (struct cache_hit){ .blob = list->number, .offset = list_offset(chunk), .length = chunk->len };
     c->cursor.blob = list->number;
     c->cursor.end = out->offset + out->length;
@@ -58,7 +61,7 @@ static uint32_t position_of(const struct chunk_list *list, uint32_t offset)
 static bool continues(struct cache *c, const struct wanted *want, const struct cache_hit *previous,
                       struct cache_hit *out)
 {
-    const struct chunk_list *list = list_of(c, previous->blob);
+    struct chunk_list *list = list_of(c, previous->blob);
     if (list == NULL || list->kind != want->kind || !slot_live(c, slot_at(c, previous->blob)))
         return false;
     uint32_t end = previous->offset + previous->length;
@@ -131,29 +134,42 @@ static uint32_t take_best(const struct cache *c, uint32_t *unread, size_t n)
     return blob;
 }
 
-/* 1 and *best, or 0. A list that does not hold the chunk after all (another one has its tag) stays in memory;
- * the LRU forgets it. */
-static int search(struct cache *c, const struct wanted *want, struct found *best, struct error *err)
+/* Data that comes in the order in which it was stored repays loading whole lists, and lists ahead of them. For
+ * data in random order it would be the cost of hundreds of chunks for one. */
+static bool pays_to_load(struct cache *c)
+{
+    return c->credit > 0 || ++c->tries % CACHE_CREDIT_TRY == 0;
+}
+
+/* FOUND_LIST and *best, FOUND_HIT and *hit, or 0. A list that does not hold the chunk after all (another one has
+ * its tag) stays in memory; the LRU forgets it. */
+static int search(struct cache *c, const struct wanted *want, bool pays, struct found *best,
+                  struct cache_hit *hit, struct error *err)
 {
     uint32_t unread[UNREAD_MAX];
     bool any = search_lists(c, want, best);
     size_t n = collect_unread(c, want, any ? best : NULL, unread);
     for (; n > 0; n--) {
         uint32_t blob = take_best(c, unread, n);
-        int rc = list_load(c, blob, err);
+        bool peek = !c->sampled && !pays;
+        int rc = peek ? list_peek(c, blob, want->id, want->len, hit, err) : list_load(c, blob, err);
         if (rc < 0)
             return rc;
+        if (peek && rc == 1)
+            return FOUND_HIT;
         struct found f;
         if (rc == 1 && search_lists(c, want, &f) && f.blob == blob) {
             *best = f;
-            return 1;
+            return FOUND_LIST;
         }
     }
-    return any && list_of(c, best->blob) == NULL ? list_load(c, best->blob, err) : any;
+    if (!any)
+        return 0;
+    return list_of(c, best->blob) != NULL ? FOUND_LIST : list_load(c, best->blob, err);
 }
 
 /* Loads what is likely to come next. The list that matched becomes the newest. */
-static int note_hit(struct cache *c, uint32_t blob, struct error *err)
+static int note_hit(struct cache *c, uint32_t blob, bool pays, struct error *err)
 {
     unsigned found = 0;
     int rc = 0;
@@ -161,7 +177,7 @@ static int note_hit(struct cache *c, uint32_t blob, struct error *err)
     if (c->last_hit == blob + 1 || slot->state != SLOT_KNOWN || slot->kind != BLOB_DATA)
         return 0;
     c->last_hit = blob + 1;
-    for (uint32_t i = 1; i <= CACHE_NEIGHBOURS_LOOK && found < CACHE_NEIGHBOURS && rc >= 0; i++) {
+    for (uint32_t i = 1; pays && i <= CACHE_NEIGHBOURS_LOOK && found < CACHE_NEIGHBOURS && rc >= 0; i++) {
         const struct blob_slot *next = slot_at(c, blob + i);
         if (next == NULL || next->state != SLOT_KNOWN || next->kind != BLOB_DATA || next->nchunks == 0 ||
             !slot_live(c, next))
@@ -169,7 +185,7 @@ static int note_hit(struct cache *c, uint32_t blob, struct error *err)
         rc = list_touch(c, blob + i, err);
         found++;
     }
-    if (rc >= 0)
+    if (rc >= 0 && c->credit > 0)
         rc = stream_hit(c, blob, err);
     if (rc >= 0)
         rc = list_touch(c, blob, err);
@@ -183,13 +199,14 @@ int cache_lookup(struct cache *c, const uint8_t id[CHUNK_ID_LEN], uint32_t len, 
     if (previous != NULL && continues(c, &want, previous, out))
         return 1;
     struct found best;
-    int rc = search(c, &want, &best, err);
-    if (rc <= 0)
-        return rc;
-    const struct chunk_list *list = list_of(c, best.blob);
+    bool pays = pays_to_load(c);
+    int rc = search(c, &want, pays, &best, out, err);
+    if (rc <= 0 || rc == FOUND_HIT)
+        return rc < 0 ? rc : rc != 0;
+    struct chunk_list *list = list_of(c, best.blob);
     if (list == NULL) /* damaged just now */
         return 0;
     fill_hit(c, list, best.pos, out);
-    rc = note_hit(c, best.blob, err);
+    rc = note_hit(c, best.blob, pays, err);
     return rc < 0 ? rc : 1;
 }

@@ -41,6 +41,9 @@ enum {
     CACHE_SAME_CHUNKS = 64,
     CACHE_NEIGHBOURS = 3,      /* lists loaded with one that matched */
     CACHE_NEIGHBOURS_LOOK = 8, /* among so many following numbers */
+    CACHE_REPAID = 8,          /* a list is repaid by so many hits: credit for as many more */
+    CACHE_CREDIT_MAX = 256,    /* loads that need not repay */
+    CACHE_CREDIT_TRY = 128,    /* without credit: one lookup in so many may load lists ahead */
     CACHE_LISTS_MAX = (1 << 20) - 1,
     CACHE_POSITION_BITS = 12,
     CACHE_WINDOW = 8, /* blobs of the last snapshot loaded ahead */
@@ -85,7 +88,8 @@ struct chunk_list {
     uint32_t len; /* of all chunks */
     uint8_t kind;
     bool placed;
-    bool listed; /* being confirmed */
+    bool listed;   /* being confirmed */
+    uint32_t hits; /* since it was loaded */
     struct blob_ref ref;
 };
 
@@ -139,6 +143,8 @@ struct cache {
     uint64_t list_bytes; /* of the LRU */
     uint64_t lists_read;
     uint32_t last_hit; /* blob number + 1 */
+    unsigned credit;   /* for loading lists: data that comes in random order does not earn it */
+    uint32_t tries;
     struct buf scratch;
 
     struct { /* where the last hit ended */
@@ -173,6 +179,9 @@ struct chunk_list *list_of(const struct cache *c, uint32_t number);
 int list_load(struct cache *c, uint32_t number, struct error *err);
 /* list_load unless it is there; it becomes the newest. */
 int list_touch(struct cache *c, uint32_t number, struct error *err);
+/* Looks for a chunk in a KNOWN blob's bytes in the journal, without keeping the list. 1 and *out, 0, or an error. */
+int list_peek(struct cache *c, uint32_t number, const uint8_t *id, uint32_t len, struct cache_hit *out,
+              struct error *err);
 struct chunk_list *list_begin(struct cache *c, uint32_t number, uint8_t kind, struct error *err);
 int list_add(struct cache *c, struct chunk_list *list, const uint8_t *id, uint32_t len, bool starts,
              struct error *err);

@@ -46,11 +46,6 @@ static bool is_void(const struct repo_writer *w, uint32_t n, uint32_t ack)
     return f >= 2 && ack < ((const struct repo_seen *)vec_at(&w->seen, f - 2))->fence;
 }
 
-static bool is_live(const struct repo_writer *w, const struct repo_record *r)
-{
-    return r->rec.kind == RECORD_SNAPSHOT && !r->expired && !is_void(w, r->rec.seq, r->rec.ack);
-}
-
 /* Reads on in a log that retention has seen more of. */
 static int catch_up(struct repo *repo, size_t k, struct error *err)
 {
@@ -110,15 +105,17 @@ static const struct repo_record *record_of_session(const struct repo_writer *w, 
     return NULL;
 }
 
-/* Whether this retention record expires r by itself. */
-static bool expires(const struct retention_record *rec, const uint8_t *writer, uint32_t seq)
+/* Whether r is expired once the operations of this retention record are done. */
+static bool expired_after(const struct retention_record *rec, const uint8_t *writer,
+                          const struct repo_record *r)
 {
+    bool expired = r->expired;
     for (size_t i = 0; i < rec->ops.len; i++) {
         const struct retention_op *op = vec_at(&rec->ops, i);
-        if (op->op == RETENTION_EXPIRE && op->seq == seq && memcmp(op->writer, writer, WRITER_ID_LEN) == 0)
-            return true;
+        if (op->seq == r->rec.seq && memcmp(op->writer, writer, WRITER_ID_LEN) == 0)
+            expired = op->op == RETENTION_EXPIRE || (expired && op->op != RETENTION_REVIVE);
     }
-    return false;
+    return expired;
 }
 
 /* A snap that a live record names is never listed. */
@@ -126,8 +123,8 @@ static bool is_live_snap(const struct repo_writer *w, const struct retention_rec
                          const struct retention_item *item)
 {
     const struct repo_record *r = item->idx == IDX_SNAP ? record_of_session(w, item->session) : NULL;
-    return r != NULL && r->rec.snap_attempt == item->attempt && is_live(w, r) &&
-           !expires(rec, w->id, r->rec.seq);
+    return r != NULL && r->rec.kind == RECORD_SNAPSHOT && r->rec.snap_attempt == item->attempt &&
+           !is_void(w, r->rec.seq, r->rec.ack) && !expired_after(rec, w->id, r);
 }
 
 static int check_condemned(const struct repo *repo, const struct retention_record *r, struct error *err)

@@ -47,14 +47,14 @@ int source_read_full(struct source *s, void *data, size_t len, struct error *err
 
 /* A source over borrowed memory. */
 struct source *source_memory(const void *data, size_t len, struct error *err);
-/* A source over a file descriptor; `owned` closes it on free (not when this call fails). `name` (copied) is for
- * errors. */
+/* A source over a file descriptor; `owned` closes it on free (not when this call fails). `name` (copied)
+ * is for errors. */
 struct source *source_fd(int fd, int owned, const char *name, struct error *err);
 /* A sink that collects into a struct buf the caller owns. */
 struct buf;
 struct sink *sink_buffer(struct buf *out, struct error *err);
-/* A sink into a file descriptor; finish does fsync when `sync` and the descriptor is a regular file, and closes
- * it when `owned` (free does, without a finish). Removing an unfinished file is up to who made it. */
+/* A sink into a file descriptor; finish does fsync when `sync` and the descriptor is a regular file, and
+ * closes it when `owned` (free does, without a finish). Removing an unfinished file is up to who made it. */
 struct sink *sink_fd(int fd, int owned, int sync, const char *name, struct error *err);
 /* A sink that drops everything. */
 struct sink *sink_null(struct error *err);

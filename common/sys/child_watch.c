@@ -39,8 +39,8 @@ static void keep_tail(struct child_watch *w, const char *data, size_t len)
         buf_consume(&w->tail, w->tail.len - CHILD_STDERR_MAX);
 }
 
-/* Reads what is there, at most about a full pipe: one that writes without end must not keep the thread from the
- * clock. False at the end of the stream. */
+/* Reads what is there, at most about a full pipe: one that writes without end must not keep the thread
+ * from the clock. False at the end of the stream. */
 static bool drain(struct child_watch *w)
 {
     char block[4096];

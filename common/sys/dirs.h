@@ -8,12 +8,13 @@
 
 #include "common/base/error.h"
 
-/* Makes the directory and its missing parents, all 0700. One that exists must be a directory of this user that
- * nobody else can write to (E_DENIED otherwise): files that steer a backup lie in it. */
+/* Makes the directory and its missing parents, all 0700. One that exists must be a directory of this user
+ * that nobody else can write to (E_DENIED otherwise): files that steer a backup lie in it. */
 int dir_make_private(const char *path, struct error *err);
 
-/* Opens a directory for openat() and the like, walking component by component: no symbolic link is followed
- * anywhere on the way (E_DENIED), ".." is refused (E_USAGE). The descriptor (close-on-exec) or a negative code. */
+/* Opens a directory for openat() and the like, walking component by component: no symbolic link is
+ * followed anywhere on the way (E_DENIED), ".." is refused (E_USAGE). The descriptor (close-on-exec) or a
+ * negative code. */
 int dir_open(const char *path, struct error *err);
 /* One component below an open directory, by the same rules. */
 int dir_open_at(int dir, const char *name, struct error *err);

@@ -16,8 +16,8 @@
 
 struct filelock;
 
-/* Does not wait: E_BUSY names the holder's pid. The file is made 0600 when missing; its directory must exist. A
- * symbolic link at its place is refused. Not inherited by children. */
+/* Does not wait: E_BUSY names the holder's pid. The file is made 0600 when missing; its directory must
+ * exist. A symbolic link at its place is refused. Not inherited by children. */
 struct filelock *filelock_take(const char *path, struct error *err);
 void filelock_free(struct filelock *lock); /* releases; NULL is fine */
 

@@ -112,8 +112,8 @@ static void server_file(const struct server *s, const char *name, char *out, siz
     read_text(path, out, cap);
 }
 
-/* action, then options up to a NULL, or NULL for none. */
-static void server_do(const struct server *s, const char *action, const char *const *options)
+static void server_run(const struct server *s, const char *action, const char *const *options, char *out,
+                       size_t cap)
 {
     const char *root = getenv("TEST_ROOT");
     char script[HELP_PATH];
@@ -121,8 +121,19 @@ static void server_do(const struct server *s, const char *action, const char *co
     const char *args[HELP_ARGS + 1] = { script, action, s->dir, NULL };
     for (size_t i = 0; options != NULL && options[i] != NULL && i + 3 < HELP_ARGS; i++)
         args[i + 3] = options[i];
-    if (run_program(args, NULL, 0) != 0)
+    if (run_program(args, out, cap) != 0)
         give_up(script, "failed; tests run from the root of the tree or with TEST_ROOT set to it");
+}
+
+/* action, then options up to a NULL, or NULL for none. */
+static void server_do(const struct server *s, const char *action, const char *const *options)
+{
+    server_run(s, action, options, NULL, 0);
+}
+
+static UNUSED_OK void server_ask(const struct server *s, const char *action, char *out, size_t cap)
+{
+    server_run(s, action, NULL, out, cap);
 }
 
 /* Reads again what the fixture wrote. */

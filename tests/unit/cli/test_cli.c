@@ -14,7 +14,7 @@
 
 #include "common/base/banned.h"
 
-/* ---- a small program ------------------------------------------------------------------------------------ */
+/* ---- a small program ------------------------------------------------------------ */
 
 static const char *const levels[] = { "fast", "normal", "slow", NULL };
 
@@ -111,7 +111,7 @@ static const struct cli_program program = { .name = "backupd",
                                             .prepare = prepare,
                                             .finish = finish };
 
-enum { WORDS_MAX = 16 };
+enum { WORDS_MAX = 32 };
 
 /* Splits at spaces; parses into *cli. */
 static int parse(const char *line, struct cli_context *cli, struct error *err)
@@ -269,7 +269,7 @@ START_TEST(exit_codes)
 }
 END_TEST
 
-/* ---- texts made from the tables --------------------------------------------------------------------------- */
+/* ---- texts made from the tables ------------------------------------------------------------ */
 
 static void must_hold(const struct buf *text, const char *what)
 {
@@ -363,7 +363,7 @@ START_TEST(completion_holds_everything)
 }
 END_TEST
 
-/* ---- cli_main ------------------------------------------------------------------------------------------- */
+/* ---- cli_main ------------------------------------------------------------ */
 
 static char stdout_text[8192];
 static char stderr_text[8192];
@@ -476,7 +476,7 @@ START_TEST(main_notices_a_full_disk)
 }
 END_TEST
 
-/* ---- output --------------------------------------------------------------------------------------------- */
+/* ---- output ------------------------------------------------------------ */
 
 static char *printed(const struct table *t, bool colour)
 {
@@ -592,9 +592,9 @@ START_TEST(progress_lines)
                                .elapsed_ms = 5000,
                                .current = "d\xc3\xa4t\xc3\xa4/\033x" };
     ck_assert_uint_eq(progress_seconds_left(&v), 6);
-    expect_line(
-        &v, 120,
-        "backup  [##########..........]  50 %  512 B of 1.0 KiB  100 B/s  6 s left  d\xc3\xa4t\xc3\xa4/\\x1bx");
+    expect_line(&v, 120,
+                "backup  [##########..........]  50 %  512 B of 1.0 KiB  100 B/s  6 s left  "
+                "d\xc3\xa4t\xc3\xa4/\\x1bx");
     expect_line(&v, 79, "backup   50 %  512 B of 1.0 KiB  100 B/s  6 s left  d\xc3\xa4t\xc3\xa4/\\x1bx");
     expect_line(&v, 60, "backup   50 %  512 B of 1.0 KiB  100 B/s  6 s left  d\xc3\xa4t\xc3\xa4/\\x1");
     expect_line(&v, 20, "backup   50 %  512 B");

@@ -275,7 +275,8 @@ static const struct {
     { LOCAL JOB "  K: {engine: sqlite, path: /x}\n",
       "a.yaml:5:3: 'K' is no good name of a job: use 1 to 64 of a-z 0-9 . _ -, a letter or digit first\n" },
     { "repositories:\n  ..: {storage: {type: local, path: /r}}\n" JOB,
-      "a.yaml:2:3: '..' is no good name of a repository: use 1 to 64 of a-z 0-9 . _ -, a letter or digit first\n" },
+      "a.yaml:2:3: '..' is no good name of a repository: use 1 to 64 of a-z 0-9 . _ -, "
+      "a letter or digit first\n" },
     { "repositories:\n  r: {kit: x}\n" JOB, "a.yaml:2:6: repositories.r: 'storage' is missing\n" },
     { "repositories:\n  r: {storage: {type: lokal, path: /r}}\n" JOB,
       "a.yaml:2:23: repositories.r.storage.type: 'lokal' is none of: local, sftp, did you mean 'local'?\n" },
@@ -331,16 +332,17 @@ static const struct {
     { SFTP("agent: yes, passphrase: {file: x}"),
       "a.yaml:3:15: repositories.r.storage: 'passphrase' has no meaning without 'key'\n" },
     { SFTP("key: k, passphrase: {fiel: x}"),
-      "a.yaml:3:24: repositories.r.storage.passphrase: 'fiel' is no form of a secret: a secret is never written here, "
-      "only where it is: {file: PATH}, {credential: NAME} or {command: [PROGRAM, ARG, ...]}\n" },
-    { SFTP("key: k, passphrase: geheim"),
-      "a.yaml:3:23: repositories.r.storage.passphrase: a secret is never written here, only where it is: {file: PATH}, "
-      "{credential: NAME} or {command: [PROGRAM, ARG, ...]}\n" },
+      "a.yaml:3:24: repositories.r.storage.passphrase: 'fiel' is no form of a secret: a secret is never "
+      "written here, only where it is: {file: PATH}, {credential: NAME} or {command: [PROGRAM, "
+      "ARG, ...]}\n" },
+    { SFTP("key: k, passphrase: geheim"), "a.yaml:3:23: repositories.r.storage.passphrase: a secret is never "
+                                          "written here, only where it is: {file: PATH}, "
+                                          "{credential: NAME} or {command: [PROGRAM, ARG, ...]}\n" },
     { SFTP("key: k, passphrase: {credential: ../x}"),
       "a.yaml:3:36: repositories.r.storage.passphrase: a credential is a plain name without '/'\n" },
     { SFTP("key: k, passphrase: {command: cat x}"),
-      "a.yaml:3:33: repositories.r.storage.passphrase: command has to be a list [PROGRAM, ARG, ...]; it is run without "
-      "a shell\n" },
+      "a.yaml:3:33: repositories.r.storage.passphrase: command has to be a list [PROGRAM, ARG, "
+      "...]; it is run without a shell\n" },
     { SFTP("key: k, passphrase: {command: [cat, x]}"),
       "a.yaml:3:34: repositories.r.storage.passphrase: the program of "
       "command needs its whole path, like /usr/bin/cat\n" },

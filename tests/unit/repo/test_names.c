@@ -105,11 +105,11 @@ END_TEST
 
 /* ---- publishing ---- */
 
-/* In these tests an object is valid when it begins with '!'. */
+/* In these tests an object is valid when it begins with '!' and ends with '.'. */
 static bool valid(const uint8_t *data, size_t len, void *arg)
 {
     (void)arg;
-    return len > 0 && data[0] == '!';
+    return len > 1 && data[0] == '!' && data[len - 1] == '.';
 }
 
 static struct backend *storage(void)
@@ -132,10 +132,10 @@ START_TEST(publish_walks_over_torn_attempts)
     struct name n = { .kind = NAME_RETENTION, .seq = 1 };
     ck_assert_int_eq(backend_put(b, "ret/00000001.00", "torn", 4, NULL), 0);
     ck_assert_int_eq(backend_put(b, "ret/00000001.01", "", 0, NULL), 0);
-    ck_assert_int_eq(put(b, &n, "!own", NULL), 0);
+    ck_assert_int_eq(put(b, &n, "!own.", NULL), 0);
     ck_assert_uint_eq(n.attempt, 2);
     n.attempt = 0; /* once more: it is there */
-    ck_assert_int_eq(put(b, &n, "!own", NULL), 0);
+    ck_assert_int_eq(put(b, &n, "!own.", NULL), 0);
     ck_assert_uint_eq(n.attempt, 2);
     backend_close(b);
 }
@@ -147,8 +147,8 @@ START_TEST(publish_finds_a_fork)
     struct error err = ERROR_INIT;
     struct name n = { .kind = NAME_RETENTION, .seq = 1 };
     ck_assert_int_eq(backend_put(b, "ret/00000001.00", "torn", 4, NULL), 0);
-    ck_assert_int_eq(backend_put(b, "ret/00000001.01", "!other", 6, NULL), 0);
-    ck_assert_int_eq(put(b, &n, "!own", &err), E_CONFLICT);
+    ck_assert_int_eq(backend_put(b, "ret/00000001.01", "!other.", 7, NULL), 0);
+    ck_assert_int_eq(put(b, &n, "!own.", &err), E_CONFLICT);
     ck_assert_str_eq(err.name, ERR_LOG_FORK);
     ck_assert_ptr_nonnull(strstr(err.text, "ret/00000001.01"));
     ck_assert_int_eq(backend_stat(b, "ret/00000001.02", &(struct backend_stat){ 0 }, NULL), E_NOT_FOUND);
@@ -164,7 +164,7 @@ START_TEST(publish_gives_up_after_all_attempts)
     for (unsigned k = 0; k < ATTEMPTS; k++)
         ck_assert_int_eq(backend_put(b, name_retention(text, 1, (uint8_t)k), "torn", 4, NULL), 0);
     struct name n = { .kind = NAME_RETENTION, .seq = 1 };
-    ck_assert_int_eq(put(b, &n, "!own", &err), E_CONFLICT);
+    ck_assert_int_eq(put(b, &n, "!own.", &err), E_CONFLICT);
     ck_assert_ptr_null(err.name);
     backend_close(b);
 }
@@ -178,9 +178,9 @@ START_TEST(packs_take_the_next_attempt)
     memcpy(n.writer, writer, sizeof writer);
     ck_assert_int_eq(backend_make_dir(b, name_writer_dir(text, writer), 0700, NULL), 0);
     ck_assert_int_eq(backend_make_dir(b, name_writer_sub(text, writer, "pack"), 0700, NULL), 0);
-    ck_assert_int_eq(publish_object(b, &n, "!pack", 5, NULL, NULL, NULL), 0);
+    ck_assert_int_eq(publish_object(b, &n, "!pack.", 6, NULL, NULL, NULL), 0);
     ck_assert_uint_eq(n.attempt, 0);
-    ck_assert_int_eq(publish_object(b, &n, "!pack", 5, NULL, NULL, NULL), 0);
+    ck_assert_int_eq(publish_object(b, &n, "!pack.", 6, NULL, NULL, NULL), 0);
     ck_assert_uint_eq(n.attempt, 1);
     backend_close(b);
 }
@@ -198,11 +198,11 @@ static void publish_under(enum fault_kind kind)
         struct name n = { .kind = NAME_RETENTION, .seq = 1 };
         struct buf got = BUF_INIT;
         char text[NAME_TEXT_MAX];
-        ck_assert_int_eq(put(b, &n, "!own", NULL), 0);
+        ck_assert_int_eq(put(b, &n, "!own.", NULL), 0);
         fired = plan.fired;
         ck_assert_int_eq(backend_read_all(plain, name_format(text, &n), 100, &got, NULL), 0);
-        ck_assert_uint_eq(got.len, 4);
-        ck_assert_mem_eq(got.data, "!own", 4);
+        ck_assert_uint_eq(got.len, 5);
+        ck_assert_mem_eq(got.data, "!own.", 5);
         buf_free(&got);
         backend_close(b);
         backend_close(plain);
@@ -224,11 +224,11 @@ START_TEST(publish_ends_when_the_storage_is_gone)
     struct fault_plan plan = { .kind = FAULT_DEAD, .at = 1, .code = E_RETRY };
     struct backend *b = backend_fault(storage(), &plan, NULL);
     struct name n = { .kind = NAME_RETENTION, .seq = 1 };
-    ck_assert_int_eq(put(b, &n, "!own", &err), E_RETRY);
+    ck_assert_int_eq(put(b, &n, "!own.", &err), E_RETRY);
     backend_close(b);
     plan = (struct fault_plan){ .kind = FAULT_DEAD, .at = 1, .code = E_NO_SPACE };
     b = backend_fault(storage(), &plan, NULL);
-    ck_assert_int_eq(put(b, &n, "!own", &err), E_NO_SPACE);
+    ck_assert_int_eq(put(b, &n, "!own.", &err), E_NO_SPACE);
     backend_close(b);
 }
 END_TEST

@@ -1,0 +1,105 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "backupd/host.h"
+#include "backupd/job/run.h"
+#include "backupd/job/summary.h"
+#include "backupd/verbs.h"
+#include "common/base/alloc.h"
+#include "common/sys/interrupt.h"
+
+#include "common/base/banned.h"
+
+const struct cli_option backup_options[] = {
+    { .name = "compression",
+      .kind = CLI_INTEGER,
+      .metavar = "LEVEL",
+      .min = 1,
+      .max = 19,
+      .help = "Zstandard level for this run instead of the configured one." },
+    { .name = "no-scrub",
+      .kind = CLI_FLAG,
+      .help = "Do not read one stored pack at random to see whether it is undamaged." },
+    CLI_OPTIONS_END
+};
+
+/* How the jobs ended. */
+struct tally {
+    size_t good;
+    size_t bad;
+    int code; /* of all failures so far, E_IO when they differ */
+};
+
+/* The jobs that were named, each once; all without names. */
+static int choose(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err)
+{
+    size_t n = cli->nargs > 0 ? cli->nargs : conf->njobs;
+    for (size_t i = 0; i < n; i++) {
+        const struct conf_job *job = cli->nargs > 0 ? conf_find_job(conf, cli->args[i], err) : &conf->jobs[i];
+        bool twice = false;
+        if (job == NULL)
+            return E_USAGE;
+        for (size_t j = 0; j < out->len; j++)
+            twice = twice || *(const struct conf_job **)vec_at(out, j) == job;
+        const struct conf_job **slot = twice ? NULL : vec_push(out, err);
+        if (!twice && slot == NULL)
+            return E_NOMEM;
+        if (slot != NULL)
+            *slot = job;
+    }
+    return 0;
+}
+
+static int run_one(struct cli_context *cli, struct job_run *run, bool alone, struct tally *t,
+                   struct error *err)
+{
+    struct error why = ERROR_INIT;
+    int rc = job_run(run, &why);
+    if (rc == 0) {
+        t->good++;
+        return summary_print(run, err);
+    }
+    t->code = t->bad == 0 || t->code == rc ? rc : E_IO;
+    t->bad++;
+    if (alone || rc == E_CANCELLED || rc == E_NOMEM) {
+        (void)error_copy(err, &why);
+        return error_wrap(err, "%s", run->job->name);
+    }
+    cli->exit_code = 0; /* it was that of one job */
+    summary_failed(run, &why);
+    return 0;
+}
+
+/* Each failure was told when it happened. */
+static int verdict(struct cli_context *cli, const struct tally *t, struct error *err)
+{
+    if (t->bad == 0)
+        return 0;
+    cli->exit_code = t->good > 0 ? CLI_EXIT_PARTLY : 0;
+    return error_set(err, t->code, "%zu of %zu jobs failed", t->bad, t->good + t->bad);
+}
+
+int cmd_backup(struct cli_context *cli, struct error *err)
+{
+    struct vec jobs = VEC_OF(const struct conf_job *);
+    struct tally tally = { .good = 0 };
+    struct conf *conf = host_configuration(cli, true, err);
+    if (conf == NULL)
+        return err->code;
+    int rc = choose(cli, conf, &jobs, err);
+    for (size_t i = 0; rc == 0 && i < jobs.len; i++) {
+        struct job_run run = { .cli = cli,
+                               .conf = conf,
+                               .job = *(const struct conf_job **)vec_at(&jobs, i),
+                               .level = (unsigned)cli_number(cli, "compression"),
+                               .scrub = !cli_flag(cli, "no-scrub") };
+        rc = interrupt_check(err);
+        if (rc == 0)
+            rc = run_one(cli, &run, jobs.len == 1, &tally, err);
+    }
+    if (rc == 0)
+        rc = verdict(cli, &tally, err);
+    vec_free(&jobs);
+    conf_free(conf);
+    return rc;
+}

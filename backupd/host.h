@@ -1,0 +1,30 @@
+/*
+ * host.h - what every verb of a backup host begins with.
+ *
+ *     conf = host_configuration(cli, need_jobs, err);          // problems are printed; conf_free
+ *     state = host_state(conf, repository, err);               // for free()
+ *     rc = host_open(cli, repository, backend, id, &repo, err) // what one of this host's writers sees
+ *     repo_close(repo);
+ */
+#ifndef BACKUPD_HOST_H
+#define BACKUPD_HOST_H
+
+#include "common/access/access.h"
+#include "common/cli/cli.h"
+#include "common/conf/conf.h"
+#include "common/repo/repo.h"
+
+struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct error *err);
+
+/* <state>/<repository>, made when missing. */
+char *host_state(const struct conf *conf, const struct conf_repository *repository, struct error *err);
+
+/* Opens the repository as far as writer `id` may look (other writers' logs can be closed to this account).
+ * Sets cli->exit_code when there is none; cli may be NULL. */
+int host_open(struct cli_context *cli, const struct conf_repository *repository, struct backend *backend,
+              const uint8_t id[WRITER_ID_LEN], struct repo **out, struct error *err);
+
+/* Says what repo_open() found odd; notes only as debugging output. */
+void host_findings(const struct repo *repo);
+
+#endif

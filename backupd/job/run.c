@@ -1,0 +1,176 @@
+#include "backupd/job/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backupd/host.h"
+#include "backupd/job/assign.h"
+#include "backupd/job/pump.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/str.h"
+#include "common/sys/dirs.h"
+#include "common/sys/interrupt.h"
+
+#include "common/base/banned.h"
+
+enum { RERUNS = 1 };
+
+/* Everything one run holds. */
+struct held {
+    const struct conf_repository *repository;
+    const struct engine *engine;
+    struct engine_job job;
+    struct backend *backend;
+    struct writer_keys keys;
+    char *state; /* this writer's directory */
+};
+
+/* ---- probe --------------------------------------------------------------------------------------------- */
+
+struct findings {
+    const char *job;
+    struct error first;
+    bool fatal;
+};
+
+static void on_finding(bool fatal, const char *what, const char *cure, void *arg)
+{
+    struct findings *f = arg;
+    if (!fatal || f->fatal) {
+        log_event(LOG_WARN, "%s: %s (%s)", f->job, what, cure);
+        return;
+    }
+    f->fatal = true;
+    (void)error_set(&f->first, E_UNSUPPORTED, "%s (%s)", what, cure);
+}
+
+static int probe(const struct held *h, struct error *err)
+{
+    struct findings f = { .job = h->job.name, .first = ERROR_INIT, .fatal = false };
+    int rc = h->engine->probe(&h->job, on_finding, &f, err);
+    if (rc == 0 && f.fatal)
+        rc = error_copy(err, &f.first);
+    return rc;
+}
+
+/* ---- one attempt --------------------------------------------------------------------------------------- */
+
+static int attempt(struct job_run *run, const struct held *h, struct error *err)
+{
+    struct session *session = NULL;
+    struct engine_run *source = NULL;
+    struct buf facts = BUF_INIT;
+    struct progress *progress = NULL;
+    struct session_options options = {
+        .backend = h->backend,
+        .keys = &h->keys,
+        .state_dir = h->state,
+        .label = run->job->name,
+        .uploads = h->repository->storage.connections,
+        .level = (int)(run->level != 0 ? run->level : run->job->compression),
+        .scrub = run->scrub,
+    };
+    int rc = session_begin(&options, &session, err);
+    if (rc < 0)
+        goto out;
+    progress = progress_start(run->cli, run->job->name, NULL); /* a run without a display is a run, too */
+    struct pump pump = {
+        .engine = h->engine, .session = session, .progress = progress, .no_dedup = !run->job->dedup
+    };
+    source = h->engine->open(&h->job, err);
+    if (source == NULL) {
+        rc = err->code < 0 ? err->code : E_IO;
+        goto out;
+    }
+    rc = pump_streams(&pump, source, err);
+    if (rc == 0)
+        rc = h->engine->finish(source, err);
+    if (rc == 0)
+        rc = pump_facts(&pump, source, run->job, &facts, err);
+    if (rc == 0)
+        rc = interrupt_check(err);
+    if (rc == 0) {
+        progress_item(progress, "finishing");
+        rc = session_commit(session, (const char *)facts.data, &run->session, err);
+    }
+out:
+    if (source != NULL)
+        h->engine->close(source);
+    session_free(session);
+    progress_stop(progress);
+    buf_free(&facts);
+    return rc;
+}
+
+static int attempts(struct job_run *run, const struct held *h, struct error *err)
+{
+    for (run->reruns = 0;; run->reruns++) {
+        struct error why = ERROR_INIT;
+        int rc = attempt(run, h, &why);
+        if (rc == 0)
+            return 0;
+        if (rc != E_RETRY || run->reruns >= RERUNS || interrupt_requested())
+            return error_copy(err, &why);
+        log_event(LOG_WARN, "%s: %s; running once more", run->job->name, why.text);
+    }
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------- */
+
+static int writer_state(struct job_run *run, struct held *h, struct error *err)
+{
+    char hex[2 * WRITER_ID_LEN + 1];
+    char *base = host_state(run->conf, h->repository, err);
+    hex_encode(hex, run->writer, WRITER_ID_LEN);
+    h->state = base != NULL ? path_join(base, hex, err) : NULL;
+    free(base);
+    return h->state != NULL ? 0 : E_NOMEM;
+}
+
+static int prepare(struct job_run *run, struct held *h, struct error *err)
+{
+    struct access_root root;
+    int rc = 0;
+    h->repository = conf_find_repository(run->conf, run->job->repository, err);
+    h->engine = h->repository != NULL ? engine_find(run->job->engine, err) : NULL;
+    if (h->engine == NULL)
+        return E_USAGE;
+    rc = access_root(h->repository, &root, err); /* first: a host without keys should hear just that */
+    if (rc == E_NOT_FOUND)
+        run->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
+    if (rc == 0)
+        rc = access_job(run->job, &h->job, err);
+    if (rc == 0)
+        rc = probe(h, err);
+    if (rc < 0)
+        return rc;
+    h->backend = access_storage(&h->repository->storage, err);
+    if (h->backend == NULL) {
+        run->cli->exit_code = err->code == E_NOT_FOUND ? CLI_EXIT_NO_REPOSITORY : 0;
+        return err->code < 0 ? err->code : E_IO;
+    }
+    (void)str_printable(run->where, sizeof run->where, backend_where(h->backend));
+    rc = assign_writer(run->cli, run->conf, h->repository, run->job->name, h->backend, run->writer, err);
+    if (rc == 0)
+        rc = access_writer_keys(h->repository, run->writer, &h->keys, err);
+    return rc == 0 ? writer_state(run, h, err) : rc;
+}
+
+int job_run(struct job_run *run, struct error *err)
+{
+    struct held h = { .engine = NULL };
+    struct error why = ERROR_INIT;
+    uint64_t begin = clock_mono_ms();
+    int rc = prepare(run, &h, &why);
+    if (rc == 0)
+        rc = attempts(run, &h, &why);
+    if (why.name != NULL && strcmp(why.name, ERR_CHARTER_MISSING) == 0)
+        run->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
+    run->milliseconds = clock_mono_ms() - begin;
+    free(h.state);
+    writer_keys_free(&h.keys);
+    backend_close(h.backend);
+    access_job_free(&h.job);
+    return rc < 0 ? error_copy(err, &why) : 0;
+}

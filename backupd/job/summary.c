@@ -1,0 +1,100 @@
+#include "backupd/job/summary.h"
+
+#include <stdio.h>
+
+#include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/str.h"
+#include "common/cli/json.h"
+#include "common/cli/out.h"
+
+#include "common/base/banned.h"
+
+enum { SNAPSHOT_TEXT_MAX = CONF_NAME_MAX + 16 };
+
+static const char *snapshot_id(const struct job_run *run, char out[SNAPSHOT_TEXT_MAX])
+{
+    (void)snprintf(out, SNAPSHOT_TEXT_MAX, "%s/%u", run->job->name, (unsigned)run->session.session);
+    return out;
+}
+
+static int print_json(const struct job_run *run, const char *id, struct error *err)
+{
+    const struct session_result *s = &run->session;
+    char writer[2 * WRITER_ID_LEN + 1];
+    struct jsonout *o = jsonout_new("summary");
+    hex_encode(writer, run->writer, WRITER_ID_LEN);
+    jsonout_str(o, "snapshot_id", id);
+    jsonout_str(o, "job", run->job->name);
+    jsonout_str(o, "repository", run->job->repository);
+    jsonout_str(o, "writer", writer);
+    jsonout_u64(o, "record", s->seq);
+    jsonout_time(o, "backup_start", s->started);
+    jsonout_time(o, "backup_end", s->finished);
+    jsonout_double(o, "total_duration", (double)run->milliseconds / 1000.0);
+    jsonout_u64(o, "streams", s->streams);
+    jsonout_u64(o, "total_bytes_processed", s->logical);
+    jsonout_u64(o, "data_added", s->fresh);
+    jsonout_u64(o, "data_added_packed", s->stored);
+    jsonout_u64(o, "packs_added", s->packs);
+    jsonout_u64(o, "packs_adopted", s->adopted);
+    jsonout_u64(o, "packs_needed", s->needed);
+    jsonout_u64(o, "reruns", run->reruns);
+    jsonout_str(o, "receipt", s->receipt);
+    return jsonout_emit(o, err);
+}
+
+static const char *plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static int print_text(const struct job_run *run, const char *id, struct error *err)
+{
+    const struct session_result *s = &run->session;
+    char a[NUMBER_TEXT_MAX];
+    char b[NUMBER_TEXT_MAX];
+    struct table *t = pairs_new(err);
+    out_heading(&run->cli->out, "%s", id);
+    pairs_add(t, "read", OUT_PLAIN, "%s in %s stream%s", size_format(a, s->logical),
+              count_format(b, s->streams), plural(s->streams));
+    if (s->stored == 0)
+        pairs_add(t, "new", OUT_PLAIN, "nothing: all of it was stored before");
+    else
+        pairs_add(t, "new", OUT_PLAIN, "%s, stored as %s", size_format(a, s->fresh),
+                  size_format(b, s->stored));
+    if (s->adopted != 0)
+        pairs_add(t, "adopted", OUT_PLAIN, "%s pack%s of an earlier run that did not end",
+                  count_format(a, s->adopted), plural(s->adopted));
+    if (run->reruns != 0)
+        pairs_add(t, "runs", OUT_PLAIN, "%u", run->reruns + 1);
+    pairs_add(t, "time", OUT_PLAIN, "%s", duration_format(a, run->milliseconds));
+    pairs_add(t, "receipt", OUT_BOLD, "%s", s->receipt);
+    int rc = table_print(t, &run->cli->out, err);
+    table_free(t);
+    return rc < 0 ? rc : out_flush(&run->cli->out, err);
+}
+
+int summary_print(const struct job_run *run, struct error *err)
+{
+    char id[SNAPSHOT_TEXT_MAX];
+    (void)snapshot_id(run, id);
+    log_event(LOG_INFO, "%s is published at %s, receipt %s", id, run->where, run->session.receipt);
+    if (run->cli->json)
+        return print_json(run, id, err);
+    return run->cli->quiet ? 0 : print_text(run, id, err);
+}
+
+void summary_failed(const struct job_run *run, const struct error *why)
+{
+    const char *text = why->text[0] != '\0' ? why->text : error_code_name(why->code);
+    if (run->cli->json) {
+        struct jsonout *o = jsonout_new("error");
+        jsonout_str(o, "code", error_code_name(why->code));
+        jsonout_str(o, "job", run->job->name);
+        jsonout_str(o, "message", text);
+        (void)jsonout_emit(o, NULL); /* the verb fails in any case */
+    }
+    struct out out = out_on(stderr, cli_flag(run->cli, "no-color"));
+    out_line(&out, OUT_BAD, "backupd: job %s failed: %s", run->job->name, text);
+}

@@ -1,0 +1,14 @@
+/*
+ * summary.h - what a run says about itself: for people, for programs, for the log (inside job/).
+ */
+#ifndef BACKUPD_JOB_SUMMARY_H
+#define BACKUPD_JOB_SUMMARY_H
+
+#include "backupd/job/run.h"
+
+/* After a run that published: a block of text or one JSON line "summary", and the receipt to the log. */
+int summary_print(const struct job_run *run, struct error *err);
+/* A job that failed while others go on. */
+void summary_failed(const struct job_run *run, const struct error *why);
+
+#endif

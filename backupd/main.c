@@ -1,0 +1,114 @@
+#include <stddef.h>
+
+#include "backupd/verbs.h"
+#include "common/cli/cli.h"
+#include "common/conf/conf.h"
+#include "common/crypto/secret.h"
+#include "common/sys/interrupt.h"
+#include "common/sys/privs.h"
+
+#include "common/base/banned.h"
+
+static const struct cli_verb verbs[] = {
+    { .name = "init",
+      .synopsis = "[REPOSITORY]",
+      .summary = "Make the keys and the repository.",
+      .help =
+          "Makes every key of a new repository, its charter and its directories, and the restore kit: the "
+          "key file, and a text to print. The configuration must name the repository; each of its jobs "
+          "gets a writer, and spare writers are enrolled so that a later job needs no root key.\n\n"
+          "What decrypts and what deletes goes into one directory (--safe) that belongs off this host; the "
+          "host keeps only what it needs to add backups. With --roles each role gets a directory of its "
+          "own, for hosts that are kept apart.\n\n"
+          "No key is ever overwritten. On storage whose account cannot make directories, name once an "
+          "account that can (--setup-user, --setup-key).",
+      .options = init_options,
+      .max_args = 1,
+      .run = cmd_init },
+    { .name = "backup",
+      .synopsis = "[JOB ...]",
+      .summary = "Back up now.",
+      .help =
+          "Backs up the jobs that are named, or all. A snapshot is published only after its source said that "
+          "every stream was complete; a job that fails publishes nothing and does not stop the others.\n\n"
+          "The receipt that is printed pins what was published: `restore --expect RECEIPT` accepts nothing "
+          "older.",
+      .options = backup_options,
+      .max_args = CLI_ANY,
+      .run = cmd_backup },
+    { .name = "list",
+      .synopsis = "[JOB]",
+      .summary = "List the snapshots that this host made.",
+      .help = "Shows names, times, sizes and receipts. This host's keys open no content; `restore` on the "
+              "restore station shows that.",
+      .max_args = 1,
+      .run = cmd_list },
+    { .name = "check config",
+      .summary = "Check the configuration.",
+      .help = "Prints every problem as FILE:LINE:COLUMN: TEXT.",
+      .run = cmd_check_config },
+    { .name = "check storage",
+      .synopsis = "[REPOSITORY]",
+      .summary = "Check that the storage can be reached and used.",
+      .help =
+          "Connects, shows the server's key, what the storage can do, and the state of the repository and of "
+          "this host's writers.",
+      .options = check_storage_options,
+      .max_args = 1,
+      .run = cmd_check_storage },
+    CLI_VERBS_END
+};
+
+static const struct cli_text files[] = {
+    { CONF_DEFAULT_PATH, "The configuration; see backupd.yaml(5)." },
+    { "/etc/backupd/keys/NAME", "This host's keys of repository NAME." },
+    { "/var/lib/backupd", "Marks, journals, caches and locks. It can be lost without losing a backup." },
+    { NULL, NULL }
+};
+
+static const struct cli_text environment[] = {
+    { "CREDENTIALS_DIRECTORY",
+      "Where systemd puts the secrets that the configuration names as credentials." },
+    { "NO_COLOR", "No colours." },
+    { NULL, NULL }
+};
+
+static const struct cli_text examples[] = {
+    { "backupd init", "Make keys and repository as the configuration says." },
+    { "backupd backup shop", "Back up one job now." },
+    { "backupd check storage", "See whether the storage is there and what its account may do." },
+    { NULL, NULL }
+};
+
+static const struct cli_text see_also[] = { { "restore", "1" }, { "backupd.yaml", "5" }, { NULL, NULL } };
+
+/* Before anything secret is read. */
+static int prepare(struct cli_context *cli, struct error *err)
+{
+    (void)cli;
+    int rc = process_harden(err);
+    if (rc == 0)
+        rc = interrupt_install(err);
+    return rc == 0 ? crypto_init(err) : rc;
+}
+
+static const struct cli_program program = {
+    .name = "backupd",
+    .summary = "encrypted backups of databases",
+    .description =
+        "Backs up databases to storage that is not trusted. Everything is compressed, deduplicated and "
+        "encrypted on this host, which holds no key that could read a finished backup.",
+    .section = 8,
+    .verbs = verbs,
+    .default_config = CONF_DEFAULT_PATH,
+    .files = files,
+    .environment = environment,
+    .examples = examples,
+    .see_also = see_also,
+    .prepare = prepare,
+};
+
+int main(int argc, char **argv)
+{
+    return cli_main(&program, argc, argv);
+}

@@ -1,0 +1,145 @@
+/* restore list: one line for each snapshot. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/str.h"
+#include "restore/chosen.h"
+#include "restore/verbs.h"
+
+#include "common/base/banned.h"
+
+struct counts {
+    size_t shown;
+    size_t gone; /* expired or void */
+    size_t damaged;
+};
+
+/* Which rows; counts what is left out. */
+static bool wanted(struct counts *n, const struct snap *s, bool all)
+{
+    n->gone += !snap_live(s);
+    return all || snap_live(s);
+}
+
+static bool job_wanted(const struct snap *s, const char *job)
+{
+    char id[2 * WRITER_ID_LEN + 1];
+    hex_encode(id, s->writer->id, WRITER_ID_LEN);
+    if (job == NULL || strcmp(job, id) == 0)
+        return true;
+    return s->object != NULL && s->object->has_view && strcmp(s->object->view.label, job) == 0;
+}
+
+static enum out_style style_of(const struct snap *s)
+{
+    if (snap_live(s))
+        return s->damage != NULL ? OUT_BAD : OUT_PLAIN;
+    return OUT_DIM;
+}
+
+static void add_row(struct table *t, const struct snap *s)
+{
+    char name[SNAPSHOT_NAME_MAX];
+    char text[NUMBER_TEXT_MAX];
+    char receipt[RECEIPT_LEN + 1];
+    enum out_style style = style_of(s);
+    const struct snap_view *v = s->object != NULL && s->object->has_view ? &s->object->view : NULL;
+    table_cell(t, style == OUT_PLAIN ? OUT_BOLD : style, "%s", snap_name(s, name));
+    table_cell(t, style, "%s", time_format(text, s->record->rec.time));
+    table_cell(t, style, "%s", v != NULL ? size_format(text, v->logical) : "-");
+    table_cell(t, style, "%s", v != NULL ? size_format(text, v->added) : "-");
+    table_cell(t, style, "%zu", v != NULL ? v->packs.len : s->record->rec.packs.len);
+    table_cell(t, style, "%s", snap_receipt(s, receipt));
+    table_cell(t, style, "%s", snap_state(s));
+}
+
+static struct table *columns(bool kit, struct error *err)
+{
+    struct table *t = table_new(err);
+    table_column(t, "snapshot", false);
+    table_column(t, "time (UTC)", false);
+    table_column(t, "size", true);
+    table_column(t, "new", true);
+    table_column(t, kit ? "packs" : "new packs", true);
+    table_column(t, "receipt", false);
+    table_column(t, "state", false);
+    return t;
+}
+
+static int print_json(const struct snaps *all, const struct snap *s, struct error *err)
+{
+    struct jsonout *o = jsonout_new("snapshot");
+    snap_json(all, s, o);
+    return jsonout_emit(o, err);
+}
+
+/* Oldest first, so that the newest stands above the prompt. */
+static int list_all(struct cli_context *cli, struct snaps *all, struct table *t, struct counts *n, struct error *err)
+{
+    bool with_gone = cli_flag(cli, "all");
+    for (size_t i = all->list.len; i > 0; i--) {
+        struct snap *s = vec_at(&all->list, i - 1);
+        if (!wanted(n, s, with_gone))
+            continue;
+        int rc = snap_open(all, s, err);
+        if (rc < 0)
+            return rc;
+        bool damaged = s->damage != NULL && snap_live(s);
+        if (!damaged && !job_wanted(s, cli_text(cli, "job")))
+            continue;
+        if (damaged)
+            log_event(LOG_ALARM, "%s", s->damage);
+        n->damaged += damaged;
+        n->shown++;
+        if (cli->json)
+            rc = print_json(all, s, err);
+        else
+            add_row(t, s);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static void footer(const struct cli_context *cli, const struct station *st, const struct counts *n)
+{
+    if (cli->json || cli->quiet)
+        return;
+    if (n->shown == 0)
+        out_line(&cli->out, OUT_PLAIN, "No snapshots in %s.", station_where(st));
+    if (!cli_flag(cli, "all") && n->gone != 0)
+        out_line(&cli->out, OUT_DIM, "%zu expired or void ones are not shown (--all).", n->gone);
+    if (!st->has_kit)
+        out_line(&cli->out, OUT_DIM, "Names, sizes and needed packs are encrypted: --kit FILE opens them.");
+}
+
+int cmd_list(struct cli_context *cli, struct error *err)
+{
+    struct station st;
+    struct snaps all = { .st = NULL };
+    struct counts n = { .shown = 0 };
+    struct table *t = NULL;
+    int rc = station_open(cli, KIT_OPTIONAL, &st, err);
+    if (rc < 0)
+        goto out;
+    station_killable();
+    t = columns(st.has_kit, err);
+    rc = t != NULL ? snaps_load(&st, &all, err) : E_NOMEM;
+    rc = rc < 0 ? rc : list_all(cli, &all, t, &n, err);
+    if (rc == 0 && !cli->json && n.shown != 0)
+        rc = table_print(t, &cli->out, err);
+    if (rc < 0)
+        goto out;
+    footer(cli, &st, &n);
+    if (n.damaged != 0)
+        cli->exit_code = CLI_EXIT_DIFFERS;
+    station_report_alarms(&st);
+out:
+    station_settle(&st, rc == 0);
+    table_free(t);
+    snaps_free(&all);
+    station_close(&st);
+    return rc;
+}

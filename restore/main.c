@@ -1,0 +1,242 @@
+/* restore - the verb table. What the verbs do is in cmd_*.c. */
+#include "common/cli/cli.h"
+#include "common/conf/conf.h"
+#include "common/crypto/secret.h"
+#include "common/sys/interrupt.h"
+#include "common/sys/privs.h"
+#include "restore/verbs.h"
+
+#include "common/base/banned.h"
+
+#define SELECTOR_HELP                                                                                   \
+    "A snapshot is named by JOB/NUMBER as `restore list` shows it, by `latest` or `latest~1` (the one " \
+    "before), by a date such as 2026-11-24 or 2026-11-24T02:30 (the newest one not after it, in UTC), " \
+    "or by the first 6 or more hex digits of its receipt. JOB/latest and JOB/DATE work too."
+
+#define JOB_OPTION                                                                                  \
+    {                                                                                               \
+        .name = "job", .letter = 'j', .kind = CLI_STRING, .metavar = "JOB",                         \
+        .help = "Only snapshots of this job: needed with `latest` and dates when there are several." \
+    }
+
+#define ALARMS_OPTION                                                                               \
+    {                                                                                               \
+        .name = "despite-alarms", .kind = CLI_FLAG,                                                 \
+        .help = "Restore although the logs raise alarms (a rollback, a fork, a gap) that concern this " \
+                "snapshot. What is restored is still checked byte for byte; it may not be the newest."  \
+    }
+
+static const struct cli_option list_options[] = {
+    JOB_OPTION,
+    { .name = "all", .letter = 'a', .kind = CLI_FLAG, .help = "Also expired and void snapshots." },
+    CLI_OPTIONS_END
+};
+
+static const struct cli_option show_options[] = { JOB_OPTION, CLI_OPTIONS_END };
+
+static const struct cli_option ls_options[] = {
+    JOB_OPTION,
+    { .name = "long", .letter = 'l', .kind = CLI_FLAG, .help = "Also the facts of each member." },
+    CLI_OPTIONS_END
+};
+
+static const struct cli_option cat_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "force", .letter = 'f', .kind = CLI_FLAG, .help = "Write to a terminal too." },
+    CLI_OPTIONS_END
+};
+
+static const struct cli_option files_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "to",
+      .letter = 't',
+      .kind = CLI_FILE,
+      .metavar = "DIR",
+      .required = true,
+      .help = "Directory to restore into. It must be empty or not exist yet." },
+    { .name = "unsafe-links",
+      .kind = CLI_FLAG,
+      .help = "Also make symbolic links that lead out of the directory. They are left out otherwise." },
+    CLI_OPTIONS_END
+};
+
+static const struct cli_option database_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "to",
+      .letter = 't',
+      .kind = CLI_FILE,
+      .metavar = "FILE",
+      .required = true,
+      .help = "New file for the restored database. An existing file is never overwritten." },
+    CLI_OPTIONS_END
+};
+
+static const struct cli_option verify_options[] = {
+    JOB_OPTION,
+    { .name = "read-data",
+      .kind = CLI_FLAG,
+      .help = "Read every pack: with the kit every blob, list of files and stream is opened and checked (L3), "
+              "without it every byte is compared with what was signed (L1)." },
+    { .name = "read-data-subset",
+      .kind = CLI_PERCENT,
+      .min = 1,
+      .max = 10000,
+      .help = "Like --read-data for this part of the packs, chosen at random each time." },
+    { .name = "keys", .kind = CLI_FLAG, .help = "Only check that this kit opens every session (LK): quick." },
+    { .name = "level",
+      .kind = CLI_CHOICE,
+      .choices = verify_levels,
+      .metavar = "LEVEL",
+      .help = "The exact level instead of the options above." },
+    CLI_OPTIONS_END
+};
+
+static const struct cli_verb verbs[] = {
+    { .name = "list",
+      .summary = "List the snapshots of a repository.",
+      .help = "Without a kit the names and sizes stay closed: writers, numbers and times are shown.",
+      .options = list_options,
+      .run = cmd_list },
+    { .name = "show",
+      .synopsis = "SNAPSHOT",
+      .summary = "Show everything about one snapshot.",
+      .help = SELECTOR_HELP,
+      .options = show_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_show },
+    { .name = "ls",
+      .synopsis = "SNAPSHOT [PATH]",
+      .summary = "List what a snapshot holds.",
+      .help = SELECTOR_HELP,
+      .options = ls_options,
+      .min_args = 1,
+      .max_args = 2,
+      .run = cmd_ls },
+    { .name = "cat",
+      .synopsis = "SNAPSHOT PATH",
+      .summary = "Write one stream to standard output.",
+      .help = "Only exit status 0 means that the output is whole and was checked.\n\n" SELECTOR_HELP,
+      .options = cat_options,
+      .min_args = 2,
+      .max_args = 2,
+      .run = cmd_cat },
+    { .name = "files",
+      .synopsis = "SNAPSHOT --to DIR [PATH ...]",
+      .summary = "Restore streams, files and directories below a directory.",
+      .help = "With PATHs only those and what lies below them. Files belong to who restores them, with "
+              "permissions and times as saved, without set-user-id bits.\n\n" SELECTOR_HELP,
+      .options = files_options,
+      .min_args = 1,
+      .max_args = CLI_ANY,
+      .run = cmd_files },
+    { .name = "database",
+      .synopsis = "SNAPSHOT --to FILE",
+      .summary = "Restore a database and let it check itself.",
+      .help = "The database is built under a temporary name and gets its own only after every check passed. The "
+              "configured source itself is refused as a target: restore beside it, then swap.\n\n" SELECTOR_HELP,
+      .options = database_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_database },
+    { .name = "verify",
+      .synopsis = "[SNAPSHOT]",
+      .summary = "Check that the repository is whole.",
+      .help = "Without options: logs, signatures and the presence of every pack; with a kit also that every "
+              "snapshot has the packs it needs. With SNAPSHOT only its writer is checked, and with --read-data "
+              "only its streams are read whole.\n\nLevels: L0 logs, signatures, presence. L1 every byte as "
+              "signed. L2 every pack a snapshot needs. LK this kit opens every session. L3 everything is "
+              "opened and checked.",
+      .options = verify_options,
+      .max_args = 1,
+      .run = cmd_verify },
+    CLI_VERBS_END
+};
+
+static const struct cli_option global_options[] = {
+    { .name = "repo",
+      .letter = 'r',
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help = "Repository of the configuration; may be left out when there is only one." },
+    { .name = "kit",
+      .letter = 'k',
+      .kind = CLI_FILE,
+      .help = "The restore kit: a key file or its printed form. Default: `kit` of the repository." },
+    { .name = "kit-passphrase-file",
+      .kind = CLI_FILE,
+      .help = "Its first line is the kit's passphrase. Otherwise the configuration says where it is, or it is "
+              "asked for." },
+    { .name = "no-kit", .kind = CLI_FLAG, .help = "Work without keys although a kit is configured." },
+    { .name = "root-key",
+      .kind = CLI_FILE,
+      .help = "File root.pub of the repository, for checks without a kit." },
+    { .name = "storage",
+      .kind = CLI_FILE,
+      .metavar = "DIR",
+      .help = "A copy of the repository in a local directory, instead of the configured storage. With --kit (or "
+              "--root-key) no configuration is needed." },
+    { .name = "state",
+      .kind = CLI_FILE,
+      .metavar = "DIR",
+      .help = "Where this station keeps what it has seen, so that a storage cannot show it less later. Default: "
+              "`restore/REPOSITORY` in the configured state directory." },
+    { .name = "expect",
+      .kind = CLI_STRING,
+      .metavar = "RECEIPT",
+      .many = true,
+      .help = "A receipt from a log, a mail or the monitoring: some writer's log must hold this record." },
+    CLI_OPTIONS_END
+};
+
+static const struct cli_text examples[] = {
+    { "restore list", "What is there." },
+    { "restore database latest --job shop-db --to /var/tmp/shop.db", "The newest backup of one database." },
+    { "restore files shop-db/7 --to /var/tmp/shop", "A snapshot's streams as plain files." },
+    { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },
+    { "restore list --storage /mnt/copy --kit kit.key", "On a fresh machine, without any configuration." },
+    { NULL, NULL }
+};
+
+static const struct cli_text files[] = {
+    { CONF_DEFAULT_PATH, "The configuration: repositories, where the kit is, jobs." },
+    { "/var/lib/backupd/restore/REPOSITORY/marks", "What this station has seen of a repository." },
+    { NULL, NULL }
+};
+
+static const struct cli_text see_also[] = { { "backupd", "8" }, { NULL, NULL } };
+
+/* First of all, before any secret is read. */
+static int prepare(struct cli_context *cli, struct error *err)
+{
+    (void)cli;
+    int rc = process_harden(err);
+    rc = rc < 0 ? rc : crypto_init(err);
+    return rc < 0 ? rc : interrupt_install(err);
+}
+
+static const struct cli_program program = {
+    .name = "restore",
+    .summary = "get data back from encrypted backups, and check them",
+    .description =
+        "restore lists, checks and restores the snapshots that backupd(8) made. It changes nothing in a "
+        "repository.\n\nBefore anything is restored, logs and signatures are checked; what is restored is "
+        "checked byte for byte; nothing existing is overwritten; and only exit status 0 means that all of it "
+        "was restored.",
+    .section = 1,
+    .verbs = verbs,
+    .options = global_options,
+    .default_config = CONF_DEFAULT_PATH,
+    .files = files,
+    .examples = examples,
+    .see_also = see_also,
+    .prepare = prepare,
+};
+
+int main(int argc, char **argv)
+{
+    return cli_main(&program, argc, argv);
+}

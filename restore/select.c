@@ -1,0 +1,213 @@
+#include "restore/select.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/number.h"
+#include "common/base/str.h"
+
+#include "common/base/banned.h"
+
+enum { CANDIDATES_SHOWN = 6 };
+
+/* ---- candidates for messages --------------------------------------------------------------------------- */
+
+struct hint {
+    char text[640];
+    size_t used;
+    size_t shown;
+    size_t left_out;
+};
+
+static void hint_add(struct hint *h, const struct snap *s)
+{
+    char name[SNAPSHOT_NAME_MAX];
+    char time[NUMBER_TEXT_MAX];
+    char receipt[RECEIPT_LEN + 1];
+    if (h->shown == CANDIDATES_SHOWN) {
+        h->left_out++;
+        return;
+    }
+    int n = snprintf(h->text + h->used, sizeof h->text - h->used, "%s%s (%s, %.10s)", h->shown != 0 ? ", " : "",
+                     snap_name(s, name), time_format(time, s->record->rec.time), snap_receipt(s, receipt));
+    if (n < 0 || (size_t)n >= sizeof h->text - h->used) {
+        h->text[h->used] = '\0';
+        h->left_out++;
+        return;
+    }
+    h->used += (size_t)n;
+    h->shown++;
+}
+
+static int hint_error(const struct hint *h, int code, const char *what, struct error *err)
+{
+    if (h->shown == 0)
+        return error_set(err, code, "%s: the repository holds no snapshots", what);
+    if (h->left_out != 0)
+        return error_set(err, code, "%s: %s and %zu more", what, h->text, h->left_out);
+    return error_set(err, code, "%s: %s", what, h->text);
+}
+
+/* ---- what fits ----------------------------------------------------------------------------------------- */
+
+static bool word_fits(const struct snap *s, const struct selector *sel)
+{
+    char hex[SNAP_HASH_TEXT];
+    switch (sel->kind) {
+    case SELECT_NUMBER:
+        return s->record->rec.session == sel->number;
+    case SELECT_HASH:
+        hex_encode(hex, s->record->hash, HASH_LEN);
+        return str_starts(hex, sel->hex);
+    case SELECT_TIME:
+        return s->record->rec.time <= sel->time;
+    case SELECT_LATEST:
+        return true;
+    }
+    return false;
+}
+
+/* By label, or by the writer's id. The label of a damaged snapshot is not known. */
+static bool job_fits(const struct snap *s, const char *job)
+{
+    char id[2 * WRITER_ID_LEN + 1];
+    hex_encode(id, s->writer->id, WRITER_ID_LEN);
+    if (job[0] == '\0' || strcmp(job, id) == 0)
+        return true;
+    return s->object != NULL && s->object->has_view && strcmp(s->object->view.label, job) == 0;
+}
+
+static int not_found(struct snaps *all, const struct selector *sel, struct error *err)
+{
+    struct hint h = { .used = 0 };
+    char what[LABEL_MAX * 4 + 96];
+    char job[LABEL_MAX * 4 + 1];
+    for (size_t i = 0; i < all->list.len; i++) {
+        struct snap *s = vec_at(&all->list, i);
+        int rc = snap_live(s) && h.shown < CANDIDATES_SHOWN ? snap_open(all, s, err) : 0;
+        if (rc < 0)
+            return rc;
+        if (snap_live(s))
+            hint_add(&h, s);
+    }
+    str_printable(job, sizeof job, sel->job);
+    (void)snprintf(what, sizeof what, "no such snapshot%s%s; there are", job[0] != '\0' ? " of job " : "", job);
+    if (sel->kind == SELECT_TIME)
+        (void)snprintf(what, sizeof what, "no snapshot%s%s is that old; there are", job[0] != '\0' ? " of job " : "",
+                       job);
+    return hint_error(&h, E_NOT_FOUND, what, err);
+}
+
+static int not_live(const struct snap *s, struct error *err)
+{
+    char name[SNAPSHOT_NAME_MAX];
+    if (s->record->is_void)
+        return error_set(err, E_NOT_FOUND, "%s is void: it was cut off before it was confirmed; use another one",
+                         snap_name(s, name));
+    return error_set(err, E_NOT_FOUND,
+                     "%s has expired: its data may be gone. While it is not, retention can revive it (backupd)",
+                     snap_name(s, name));
+}
+
+/* ---- names: exactly one must fit ----------------------------------------------------------------------- */
+
+static int find_named(struct snaps *all, const struct selector *sel, struct snap **out, struct error *err)
+{
+    struct hint h = { .used = 0 };
+    struct snap *found = NULL;
+    struct snap *gone = NULL;
+    struct snap *broken = NULL;
+    for (size_t i = 0; i < all->list.len; i++) {
+        struct snap *s = vec_at(&all->list, i);
+        if (!word_fits(s, sel))
+            continue;
+        int rc = snap_open(all, s, err);
+        if (rc < 0)
+            return rc;
+        if (!job_fits(s, sel->job)) {
+            broken = s->damage != NULL && snap_live(s) ? s : broken;
+            gone = s->damage != NULL && !snap_live(s) ? s : gone;
+            continue;
+        }
+        if (snap_live(s)) {
+            hint_add(&h, s);
+            found = s;
+        } else {
+            gone = s;
+        }
+    }
+    if (h.shown + h.left_out > 1)
+        return hint_error(&h, E_USAGE, "several snapshots fit; name one", err);
+    *out = found != NULL ? found : broken;
+    if (*out != NULL)
+        return 0;
+    return gone != NULL ? not_live(gone, err) : not_found(all, sel, err);
+}
+
+/* ---- latest and dates: newest first -------------------------------------------------------------------- */
+
+struct walk {
+    uint64_t back;
+    struct snap *found;
+    struct snap *broken; /* newer than found, or than where the walk is */
+    char job[SNAPSHOT_NAME_MAX];
+    char other[SNAPSHOT_NAME_MAX]; /* a second job, when none was asked for */
+};
+
+static void walk_take(struct walk *w, struct snap *s, const struct selector *sel)
+{
+    char job[SNAPSHOT_NAME_MAX];
+    snap_job(s, job);
+    if (w->job[0] == '\0')
+        (void)snprintf(w->job, sizeof w->job, "%s", job);
+    else if (sel->job[0] == '\0' && strcmp(job, w->job) != 0)
+        (void)snprintf(w->other, sizeof w->other, "%s", job);
+    if (w->found == NULL && word_fits(s, sel) && w->back-- == 0)
+        w->found = s;
+}
+
+static int several_jobs(const struct walk *w, struct error *err)
+{
+    char a[256];
+    char b[256];
+    return error_set(err, E_USAGE, "there are snapshots of several jobs (%s, %s): say which with --job JOB",
+                     str_printable(a, sizeof a, w->job), str_printable(b, sizeof b, w->other));
+}
+
+/* Without a job all of them have to be looked at, to know that there is only one. */
+static int find_newest(struct snaps *all, const struct selector *sel, struct snap **out, struct error *err)
+{
+    struct walk w = { .back = sel->back };
+    for (size_t i = 0; i < all->list.len && w.other[0] == '\0'; i++) {
+        struct snap *s = vec_at(&all->list, i);
+        if (!snap_live(s) || (sel->job[0] != '\0' && (w.found != NULL || !word_fits(s, sel))))
+            continue;
+        int rc = snap_open(all, s, err);
+        if (rc < 0)
+            return rc;
+        if (s->damage != NULL)
+            w.broken = w.found == NULL && word_fits(s, sel) ? s : w.broken;
+        else if (job_fits(s, sel->job))
+            walk_take(&w, s, sel);
+    }
+    if (w.other[0] != '\0')
+        return several_jobs(&w, err);
+    if (w.broken != NULL && (w.found == NULL || w.found->writer == w.broken->writer)) {
+        struct hint h = { .used = 0 };
+        if (w.found != NULL)
+            hint_add(&h, w.found);
+        (void)error_corrupt(err, w.broken->damage_name, "a newer snapshot is damaged (%s), and is not stepped over%s%s",
+                            w.broken->damage, h.shown != 0 ? "; the next older one is " : "", h.text);
+        return E_CORRUPT;
+    }
+    *out = w.found;
+    return w.found != NULL ? 0 : not_found(all, sel, err);
+}
+
+int selector_find(struct snaps *all, const struct selector *sel, struct snap **out, struct error *err)
+{
+    *out = NULL;
+    if (sel->kind == SELECT_LATEST || sel->kind == SELECT_TIME)
+        return find_newest(all, sel, out, err);
+    return find_named(all, sel, out, err);
+}

@@ -1,0 +1,80 @@
+/*
+ * station.h - the restore station: a repository opened with whatever is at hand.
+ *
+ *     struct station st;
+ *     rc = station_open(cli, KIT_NEEDED, &st, err);   // prints what the logs show that people must see
+ *     ...
+ *     station_settle(&st, rc == 0);                   // keeps marks after a good run, sets the exit code
+ *     station_close(&st);                             // always, also after a failed open
+ *
+ * From the options, then from the configuration: the storage, the pinned root
+ * key (--root-key, the kit, root.pub in the repository's key directory), the kit
+ * and the marks. Without --storage or a key a configuration is needed.
+ *
+ * Alarms are findings of the logs that are neither notes nor a late writer: a
+ * rollback, a fork, a gap, a bad signature. While there are any the marks stay
+ * as they are.
+ *
+ * Exit codes set here: CLI_EXIT_NO_REPOSITORY, CLI_EXIT_DIFFERS.
+ */
+#ifndef RESTORE_STATION_H
+#define RESTORE_STATION_H
+
+#include "common/access/access.h"
+#include "common/cli/cli.h"
+#include "common/repo/fetch.h"
+#include "common/repo/marks.h"
+#include "common/repo/repo.h"
+
+enum station_kit {
+    KIT_IF_GIVEN, /* only with --kit */
+    KIT_OPTIONAL, /* also the configured one, when it is there */
+    KIT_NEEDED,
+};
+
+struct station {
+    struct cli_context *cli;                  /* borrowed */
+    struct conf *conf;                        /* or NULL */
+    const struct conf_repository *repository; /* or NULL */
+    struct backend *backend;
+    struct access_root root;
+    struct restore_kit kit;
+    bool has_kit;
+    const struct secret *recipients[1]; /* what opener.sks points to */
+    struct opener opener;
+    char *marks_path; /* NULL: nothing is kept */
+    struct marks marks;
+    bool first_time; /* no marks yet */
+    struct repo *repo;
+    size_t alarms;
+};
+
+/* On failure the station is still to be closed. */
+int station_open(struct cli_context *cli, enum station_kit kit, struct station *st, struct error *err);
+/* The same, but the findings of the logs are left to the caller. */
+int station_open_quietly(struct cli_context *cli, enum station_kit kit, struct station *st, struct error *err);
+/* After a run: raises and saves the marks when it was good and there are no alarms (a failure to save is a
+ * warning: the run itself was good). */
+void station_settle(struct station *st, bool good);
+/* With alarms the exit code becomes CLI_EXIT_DIFFERS: for verbs that tell about the repository. */
+void station_report_alarms(const struct station *st);
+void station_close(struct station *st);
+
+/* A signal ends the program at once from here on: for verbs that make nothing. */
+void station_killable(void);
+
+/* True for findings that people must act on. */
+bool finding_alarms(const struct repo_finding *f);
+/* E_CONFLICT when alarms concern this writer's log, the retention log or the charter, unless --despite-alarms. */
+int station_trusts(const struct station *st, const struct repo_writer *writer, struct error *err);
+/* "sftp://...", for messages. */
+const char *station_where(const struct station *st);
+
+/* ---- inside (station_keys.c, station_marks.c) ---------------------------------------------------------- */
+int station_read_kit(struct station *st, enum station_kit need, struct error *err);
+int station_read_root(struct station *st, struct error *err);
+int station_load_marks(struct station *st, struct error *err);
+/* --expect */
+int station_check_receipts(const struct station *st, struct error *err);
+
+#endif

@@ -1,0 +1,91 @@
+/* What the station pins and opens with: root key and kit. */
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/reader.h"
+#include "common/repo/charter.h"
+#include "common/sys/atomic_file.h"
+#include "restore/station.h"
+
+#include "common/base/banned.h"
+
+enum { ROOT_FILE_MAX = 4096 };
+
+/* --kit-passphrase-file, else what the configuration says. */
+static struct conf_secret passphrase_of(const struct station *st)
+{
+    const char *file = cli_text(st->cli, "kit-passphrase-file");
+    if (file != NULL)
+        return (struct conf_secret){ .kind = CONF_SECRET_FILE, .text = file };
+    if (st->repository != NULL)
+        return st->repository->kit_passphrase;
+    return (struct conf_secret){ .kind = CONF_SECRET_NONE };
+}
+
+int station_read_kit(struct station *st, enum station_kit need, struct error *err)
+{
+    const char *path = cli_text(st->cli, "kit");
+    bool given = path != NULL;
+    if (cli_flag(st->cli, "no-kit") && (given || need == KIT_NEEDED))
+        return error_set(err, E_USAGE, "--no-kit: %s", given ? "and --kit is given too" : "this needs the restore kit");
+    if (cli_flag(st->cli, "no-kit"))
+        return 0;
+    if (!given && need != KIT_IF_GIVEN && st->repository != NULL)
+        path = st->repository->kit;
+    if (path == NULL)
+        return need != KIT_NEEDED ? 0
+                                  : error_set(err, E_USAGE,
+                                              "this opens backups and needs the restore kit: give --kit FILE, or set "
+                                              "`kit` of the repository in the configuration");
+    struct conf_secret reference = passphrase_of(st);
+    int rc = access_kit(path, &reference, true, &st->kit, err);
+    if (rc == E_NOT_FOUND && !given && need == KIT_OPTIONAL) {
+        log_event(LOG_INFO, "going on without the configured kit: %s", err->text);
+        error_clear(err);
+        return 0;
+    }
+    if (rc < 0)
+        return rc == E_NOT_FOUND ? error_wrap(err, "the restore kit is not there (--kit FILE says where it is)") : rc;
+    st->has_kit = true;
+    st->recipients[0] = st->kit.r;
+    st->opener = (struct opener){ .w = st->kit.w, .v = st->kit.v, .sks = st->recipients, .nsks = 1 };
+    return 0;
+}
+
+/* "bk1 root REPO_ID PK" */
+static int read_root_file(const char *path, struct access_root *out, struct error *err)
+{
+    struct buf text = BUF_INIT;
+    struct line l;
+    int rc = file_read_small(path, ROOT_FILE_MAX, &text, err);
+    if (rc == 0) {
+        struct reader r = reader_of(text.data, text.len);
+        if (!line_next(&r, &l) || l.n != 4 || !line_is(&l, 0, "bk1") || !line_is(&l, 1, "root") ||
+            !line_hex(&l, 2, out->repo_id, REPO_ID_LEN) || !line_hex(&l, 3, out->root_pk, SIGN_PK_LEN) ||
+            !reader_at_end(&r))
+            rc = error_set(err, E_CORRUPT, "%s is no root key file: it should hold one line \"bk1 root ID KEY\"", path);
+    }
+    buf_free(&text);
+    return rc;
+}
+
+int station_read_root(struct station *st, struct error *err)
+{
+    const char *file = cli_text(st->cli, "root-key");
+    int rc = 0;
+    if (file != NULL)
+        rc = read_root_file(file, &st->root, err);
+    else if (!st->has_kit && st->repository == NULL)
+        rc = error_set(err, E_USAGE, "no key at hand: give --kit FILE or --root-key FILE");
+    else if (!st->has_kit)
+        rc = access_root(st->repository, &st->root, err);
+    if (rc < 0)
+        return rc;
+    if (file != NULL && st->has_kit && memcmp(st->root.repo_id, st->kit.repo_id, REPO_ID_LEN) != 0)
+        return error_set(err, E_CONFLICT, "--root-key and the kit belong to different repositories");
+    if (file == NULL && st->has_kit) {
+        memcpy(st->root.repo_id, st->kit.repo_id, REPO_ID_LEN);
+        memcpy(st->root.root_pk, st->kit.root_pk, SIGN_PK_LEN);
+    }
+    return 0;
+}

@@ -1,0 +1,20 @@
+/*
+ * verbs.h - what the verb table in main.c points to: one function per file cmd_NAME.c.
+ */
+#ifndef RESTORE_VERBS_H
+#define RESTORE_VERBS_H
+
+#include "common/cli/cli.h"
+
+int cmd_list(struct cli_context *cli, struct error *err);
+int cmd_show(struct cli_context *cli, struct error *err);
+int cmd_ls(struct cli_context *cli, struct error *err);
+int cmd_cat(struct cli_context *cli, struct error *err);
+int cmd_files(struct cli_context *cli, struct error *err);
+int cmd_database(struct cli_context *cli, struct error *err);
+int cmd_verify(struct cli_context *cli, struct error *err);
+
+/* --level: in the order of enum check_level. */
+extern const char *const verify_levels[];
+
+#endif

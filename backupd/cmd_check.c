@@ -52,7 +52,7 @@ static void add_host_key(const struct conf_repository *r, struct storage_report 
     const char *key = strchr(line, ' '); /* behind the host's name */
     storage_add(report, "host key", trusted ? OUT_PLAIN : OUT_WARN, "%s", fingerprint);
     if (!trusted) {
-        storage_add(report, "", OUT_WARN, "not trusted: compare it with what the server's owner says");
+        storage_add(report, "trusted", OUT_WARN, "no: compare it with what the server's owner says");
         storage_add(report, "to trust it", OUT_PLAIN, "host_key: \"%s\"", key != NULL ? key + 1 : line);
     }
     free(fingerprint);
@@ -136,7 +136,8 @@ static int add_writers(const struct conf_repository *r, struct backend *b, struc
         storage_add(report, "writers", spare > 0 ? OUT_PLAIN : OUT_WARN, "%zu in use, %zu spare%s", used,
                     spare, spare > 0 ? "" : ": a new job needs one to be enrolled with the root key");
         if (closed > 0)
-            storage_add(report, "", OUT_WARN, "%zu that the charter does not know, or has retired", closed);
+            storage_add(report, "retired", OUT_WARN,
+                        "%zu writers that the charter does not know or has retired", closed);
         report->alarms += alarms;
     }
     vec_free(&ids);

@@ -36,8 +36,7 @@ void storage_add(struct storage_report *r, const char *key, enum out_style style
     for (; key[n] != '\0' && n < sizeof name - 1; n++)
         name[n] = key[n] == ' ' ? '_' : key[n];
     name[n] = '\0';
-    if (n > 0)
-        jsonout_str(r->json, name, text);
+    jsonout_str(r->json, name, text);
 }
 
 int storage_report_print(struct storage_report *r, bool ok, struct error *err)

@@ -22,7 +22,7 @@ struct storage_report {
 
 void storage_report_init(struct storage_report *r, struct cli_context *cli, const char *name,
                          struct error *err);
-/* In JSON the key gets '_' for spaces; an empty key continues the line before and is left out there. */
+/* In JSON the key gets '_' for spaces. */
 void storage_add(struct storage_report *r, const char *key, enum out_style style, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 int storage_report_print(struct storage_report *r, bool ok, struct error *err);

@@ -84,6 +84,10 @@ static int build(struct chosen *c, struct members *m, const struct engine *engin
         progress_stop(p);
     }
     access_job_free(&job);
+    if (rc == E_CORRUPT)
+        return error_wrap(err, "%s was not made (`restore verify --read-data` tells which snapshots are hit, `restore "
+                               "list` which others there are)",
+                          target.path);
     return rc < 0 ? error_wrap(err, "%s was not made", target.path) : 0;
 }
 

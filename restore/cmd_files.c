@@ -150,9 +150,9 @@ static int make_all(struct files *f, struct error *err)
     int rc = snapshot_members(c->snap->object, c->fetcher, make_member, f, err);
     rc = rc < 0 ? rc : tree_finish(f->tree, missed_late, f, err);
     progress_stop(f->progress);
-    if (rc < 0)
+    if (rc < 0 || (f->members != 0 && f->missed == f->members))
         tree_undo(f->tree);
-    return rc < 0 ? error_wrap(err, "nothing is left of it in %s", cli_text(f->cli, "to")) : 0;
+    return rc < 0 ? error_wrap(err, "nothing was left in %s", cli_text(f->cli, "to")) : 0;
 }
 
 /* ---- the verdict --------------------------------------------------------------------------------------- */
@@ -181,8 +181,21 @@ static int summary(const struct files *f, uint64_t ms, struct error *err)
         return 0;
     out_line(&f->cli->out, OUT_PLAIN, "Restored %s files, %s directories, %s links: %s.", count_format(n[0], f->nfiles),
              count_format(n[1], f->ndirs), count_format(n[2], f->nlinks), rate_format(rate, f->done, ms));
-    out_line(&f->cli->out, OUT_PLAIN, "Checked: every blob authenticated, every stream against its check.");
+    if (f->missed == 0)
+        out_line(&f->cli->out, OUT_PLAIN, "Checked: every blob authenticated, every stream against its check.");
     return 0;
+}
+
+/* The last word when something is missing: the exit code and how many. */
+static int incomplete(const struct files *f, struct error *err)
+{
+    const char *to = cli_text(f->cli, "to");
+    unsigned long long missing = f->missed;
+    f->cli->exit_code = f->corrupt ? CLI_EXIT_DIFFERS : CLI_EXIT_PARTLY;
+    if (f->missed == f->members)
+        return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED, "nothing could be restored, %s was left as it was", to);
+    return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED, "%llu of %llu members are missing in %s", missing,
+                     (unsigned long long)f->members, to);
 }
 
 int cmd_files(struct cli_context *cli, struct error *err)
@@ -195,12 +208,10 @@ int cmd_files(struct cli_context *cli, struct error *err)
     rc = rc < 0 ? rc : chosen_begin(&f.chosen, &cli->out, err);
     rc = rc < 0 ? rc : plan(&f, err);
     rc = rc < 0 ? rc : make_all(&f, err);
-    rc = rc < 0 ? rc : summary(&f, clock_mono_ms() - began, err);
-    if (rc == 0 && f.missed != 0) {
-        cli->exit_code = f.corrupt ? CLI_EXIT_DIFFERS : CLI_EXIT_PARTLY;
-        rc = error_set(err, f.corrupt ? E_CORRUPT : E_DENIED, "%llu of %llu members are missing in %s",
-                       (unsigned long long)f.missed, (unsigned long long)f.members, cli_text(cli, "to"));
-    }
+    if (rc == 0 && (f.missed == 0 || f.missed != f.members))
+        rc = summary(&f, clock_mono_ms() - began, err);
+    if (rc == 0 && f.missed != 0)
+        rc = incomplete(&f, err);
     tree_free(f.tree);
     fetcher_free(f.data);
     paths_free(&f.paths);

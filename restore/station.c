@@ -66,9 +66,12 @@ static int read_configuration(struct station *st, struct error *err)
         return 0;
     }
     int rc = load_conf(st, err);
+    if (rc == E_NOT_FOUND)
+        st->cli->exit_code = CLI_EXIT_USAGE;
+    if (rc == E_NOT_FOUND && !alone)
+        return error_wrap(err, "a configuration is needed, or --storage DIR with --kit FILE or --root-key FILE");
     if (rc < 0)
-        return alone ? rc
-                     : error_wrap(err, "a configuration is needed, or --storage DIR with --kit FILE or --root-key FILE");
+        return rc;
     st->repository = conf_find_repository(st->conf, name, err);
     if (st->repository == NULL)
         return name != NULL ? err->code : error_wrap(err, "--repo is missing");

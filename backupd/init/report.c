@@ -130,6 +130,8 @@ int init_report(struct cli_context *cli, const struct init_request *r, const str
     (void)access_fingerprint(&keys->pin, n.print);
     if (cli->json)
         return print_json(r, &n, files, err);
+    if (cli->quiet)
+        return 0;
     int rc = print_head(&cli->out, r, &n, err);
     if (rc == 0 && r->roles != NULL)
         print_roles(&cli->out, r);

@@ -260,9 +260,10 @@ int sftp_connect_now(struct backend *b, struct error *err)
 
 int sftp_scan_host_key(const struct sftp_options *options, char **fingerprint, char **line, struct error *err)
 {
-    struct backend *b = backend_sftp(options, err);
+    struct error cause = ERROR_INIT;
+    struct backend *b = backend_sftp(options, &cause);
     if (b == NULL)
-        return E_USAGE;
+        return error_copy(err, &cause);
     struct sftp *s = sftp_of(b);
     char *print = NULL;
     char *text = NULL;

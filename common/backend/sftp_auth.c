@@ -49,6 +49,7 @@ static int read_passphrase(const struct sftp *s, char out[PASSPHRASE_MAX], struc
             "(setting: key passphrase), or remove it: ssh-keygen -p -f %s",
             o->key_file, o->key_file);
     int n = o->passphrase(o->passphrase_arg, out, PASSPHRASE_MAX, err);
+    out[PASSPHRASE_MAX - 1] = '\0';
     return n < 0 ? n : 0;
 }
 

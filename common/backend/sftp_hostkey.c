@@ -148,7 +148,9 @@ static void add_line(struct hosts *h, const char *file, unsigned number, char *l
         return; /* @cert-authority: host certificates are not supported by libssh2 */
     }
     /* readfile() would stop at the first bad line and lose all others, hence line by line. */
-    if (libssh2_knownhost_readline(h->list, p, strlen(p), LIBSSH2_KNOWNHOST_FILE_OPENSSH) < 0)
+    bool bad = libssh2_knownhost_readline(h->list, p, strlen(p), LIBSSH2_KNOWNHOST_FILE_OPENSSH) < 0;
+    if (bad &&
+        h->revoked_text == NULL) /* the file is read twice for a connection; once is enough to say it */
         log_event(LOG_WARN, "%s line %u is not understood and is skipped", file, number);
 }
 

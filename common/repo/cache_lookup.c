@@ -134,15 +134,15 @@ static uint32_t take_best(const struct cache *c, uint32_t *unread, size_t n)
     return blob;
 }
 
-/* Data that comes in the order in which it was stored repays loading whole lists, and lists ahead of them. For
- * data in random order it would be the cost of hundreds of chunks for one. */
+/* Data that comes in the order in which it was stored repays loading whole lists, and lists ahead of them. In
+ * random order one chunk would cost the work of hundreds. */
 static bool pays_to_load(struct cache *c)
 {
     return c->credit > 0 || ++c->tries % CACHE_CREDIT_TRY == 0;
 }
 
-/* FOUND_LIST and *best, FOUND_HIT and *hit, or 0. A list that does not hold the chunk after all (another one has
- * its tag) stays in memory; the LRU forgets it. */
+/* FOUND_LIST and *best, FOUND_HIT and *hit, or 0. A list that does not hold the chunk after all (another one
+ * has its tag) stays in memory; the LRU forgets it. */
 static int search(struct cache *c, const struct wanted *want, bool pays, struct found *best,
                   struct cache_hit *hit, struct error *err)
 {

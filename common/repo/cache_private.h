@@ -179,7 +179,7 @@ struct chunk_list *list_of(const struct cache *c, uint32_t number);
 int list_load(struct cache *c, uint32_t number, struct error *err);
 /* list_load unless it is there; it becomes the newest. */
 int list_touch(struct cache *c, uint32_t number, struct error *err);
-/* Looks for a chunk in a KNOWN blob's bytes in the journal, without keeping the list. 1 and *out, 0, or an error. */
+/* Looks for a chunk in a KNOWN blob's bytes in the journal, keeping nothing. 1 and *out, 0, or an error. */
 int list_peek(struct cache *c, uint32_t number, const uint8_t *id, uint32_t len, struct cache_hit *out,
               struct error *err);
 struct chunk_list *list_begin(struct cache *c, uint32_t number, uint8_t kind, struct error *err);

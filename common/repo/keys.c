@@ -246,7 +246,7 @@ struct secret *view_key_derive(const struct secret *v, const uint8_t writer_id[W
 struct secret *writer_derive(const struct secret *w_w, struct error *err)
 {
     static const enum person persons[] = { PERSON_ID, PERSON_CHUNK, PERSON_CDC, PERSON_MIX, PERSON_TRAIL };
-    _Static_assert(sizeof(struct writer_derived) == 5 * KEY_LEN, "five keys in the order of persons[]");
+    _Static_assert(sizeof(struct writer_derived) / KEY_LEN == 5, "five keys in the order of persons[]");
     struct secret *out = secret_new(sizeof(struct writer_derived), err);
     if (out == NULL)
         return NULL;

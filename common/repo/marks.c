@@ -8,7 +8,7 @@
 
 #include "common/base/banned.h"
 
-enum { MARKS_MODE = 0600 };
+enum { MARKS_MODE = 0600, WRITER_HEX = 2 * WRITER_ID_LEN };
 
 void marks_init(struct marks *m)
 {
@@ -33,7 +33,7 @@ static int put_mark(struct buf *out, const char *word, const struct mark *m, str
 int marks_encode(const struct marks *m, struct buf *out, struct error *err)
 {
     char id[2 * REPO_ID_LEN + 1];
-    char word[sizeof "writer " + 2 * WRITER_ID_LEN] = "writer ";
+    char word[sizeof "writer " + WRITER_HEX] = "writer ";
     hex_encode(id, m->repo_id, REPO_ID_LEN);
     int rc = buf_printf(out, err, "bk1 marks 1\nrepo %s\n", id);
     rc = rc < 0 ? rc : put_mark(out, "charter", &m->charter, err);

@@ -8,6 +8,8 @@
 
 #include "common/base/banned.h"
 
+enum { WRITER_HEX = 2 * WRITER_ID_LEN, RID_HEX = 2 * RID_LEN };
+
 const char *name_charter(char out[NAME_TEXT_MAX], uint32_t version, uint8_t attempt)
 {
     (void)snprintf(out, NAME_TEXT_MAX, "charter/%08x.%02x", version, attempt);
@@ -23,7 +25,7 @@ const char *name_retention(char out[NAME_TEXT_MAX], uint32_t seq, uint8_t attemp
 const char *name_record(char out[NAME_TEXT_MAX], const uint8_t writer[WRITER_ID_LEN], uint32_t seq,
                         uint8_t attempt)
 {
-    char id[2 * WRITER_ID_LEN + 1];
+    char id[WRITER_HEX + 1];
     hex_encode(id, writer, WRITER_ID_LEN);
     (void)snprintf(out, NAME_TEXT_MAX, "w/%s/log/%08x.%02x", id, seq, attempt);
     return out;
@@ -32,7 +34,7 @@ const char *name_record(char out[NAME_TEXT_MAX], const uint8_t writer[WRITER_ID_
 const char *name_snap(char out[NAME_TEXT_MAX], const uint8_t writer[WRITER_ID_LEN], uint32_t session,
                       uint8_t attempt)
 {
-    char id[2 * WRITER_ID_LEN + 1];
+    char id[WRITER_HEX + 1];
     hex_encode(id, writer, WRITER_ID_LEN);
     (void)snprintf(out, NAME_TEXT_MAX, "w/%s/snap/%08x.%02x", id, session, attempt);
     return out;
@@ -41,7 +43,7 @@ const char *name_snap(char out[NAME_TEXT_MAX], const uint8_t writer[WRITER_ID_LE
 const char *name_pack(char out[NAME_TEXT_MAX], const uint8_t writer[WRITER_ID_LEN], uint32_t session,
                       uint32_t idx, uint8_t attempt)
 {
-    char id[2 * WRITER_ID_LEN + 1];
+    char id[WRITER_HEX + 1];
     hex_encode(id, writer, WRITER_ID_LEN);
     (void)snprintf(out, NAME_TEXT_MAX, "w/%s/pack/%08x-%06x.%02x", id, session, idx, attempt);
     return out;
@@ -49,7 +51,7 @@ const char *name_pack(char out[NAME_TEXT_MAX], const uint8_t writer[WRITER_ID_LE
 
 const char *name_grant(char out[NAME_TEXT_MAX], const uint8_t rid[RID_LEN], uint32_t number, uint8_t attempt)
 {
-    char id[2 * RID_LEN + 1];
+    char id[RID_HEX + 1];
     hex_encode(id, rid, RID_LEN);
     (void)snprintf(out, NAME_TEXT_MAX, "grant/%s-%08x.%02x", id, number, attempt);
     return out;
@@ -84,7 +86,7 @@ const char *name_dir(char out[NAME_TEXT_MAX], const struct name *n)
 
 const char *name_writer_dir(char out[NAME_TEXT_MAX], const uint8_t writer[WRITER_ID_LEN])
 {
-    char id[2 * WRITER_ID_LEN + 1];
+    char id[WRITER_HEX + 1];
     hex_encode(id, writer, WRITER_ID_LEN);
     (void)snprintf(out, NAME_TEXT_MAX, "w/%s", id);
     return out;
@@ -92,7 +94,7 @@ const char *name_writer_dir(char out[NAME_TEXT_MAX], const uint8_t writer[WRITER
 
 const char *name_writer_sub(char out[NAME_TEXT_MAX], const uint8_t writer[WRITER_ID_LEN], const char *sub)
 {
-    char id[2 * WRITER_ID_LEN + 1];
+    char id[WRITER_HEX + 1];
     hex_encode(id, writer, WRITER_ID_LEN);
     (void)snprintf(out, NAME_TEXT_MAX, "w/%s/%s", id, sub);
     return out;
@@ -125,10 +127,10 @@ bool name_parse(enum name_kind kind, const uint8_t writer[WRITER_ID_LEN], const 
     if (writer != NULL)
         memcpy(out->writer, writer, WRITER_ID_LEN);
     if (kind == NAME_GRANT) {
-        if (strnlen(entry, 2 * RID_LEN) != 2 * RID_LEN || !hex_decode(out->rid, RID_LEN, entry) ||
-            entry[2 * RID_LEN] != '-')
+        if (strnlen(entry, RID_HEX) != RID_HEX || !hex_decode(out->rid, RID_LEN, entry) ||
+            entry[RID_HEX] != '-')
             return false;
-        entry += 2 * RID_LEN + 1;
+        entry += RID_HEX + 1;
     }
     if (!take_number(&entry, 8, kind == NAME_PACK ? '-' : '.', &number) || !in_range(number, SEQ_MAX))
         return false;
@@ -146,8 +148,7 @@ bool name_parse(enum name_kind kind, const uint8_t writer[WRITER_ID_LEN], const 
 
 bool name_parse_writer(const char *entry, uint8_t writer[WRITER_ID_LEN])
 {
-    return strnlen(entry, 2 * WRITER_ID_LEN + 1) == 2 * WRITER_ID_LEN &&
-           hex_decode(writer, WRITER_ID_LEN, entry);
+    return strnlen(entry, WRITER_HEX + 1) == WRITER_HEX && hex_decode(writer, WRITER_ID_LEN, entry);
 }
 
 uint64_t name_limit(enum name_kind kind)

@@ -136,16 +136,35 @@ static int check_log_marks(struct repo *repo, const struct marks *m, struct erro
     return rc;
 }
 
-/* A mark may rise to this head when the log still holds what the mark says. */
-static bool may_rise(const struct mark *m, size_t head, const uint8_t *hash_at_mark)
+/* A mark rises when the log still holds what it says (at: the hash there, or NULL). */
+static bool may_rise(const struct mark *m, size_t head, const uint8_t *at)
 {
-    return head > m->seq && (m->seq == 0 || memcmp(hash_at_mark, m->hash, HASH_LEN) == 0);
+    return head > m->seq && (m->seq == 0 || (at != NULL && memcmp(at, m->hash, HASH_LEN) == 0));
 }
 
 static void lift(struct mark *m, size_t head, const uint8_t hash[HASH_LEN])
 {
     m->seq = (uint32_t)head;
     memcpy(m->hash, hash, HASH_LEN);
+}
+
+static void raise_retention(const struct repo *repo, struct mark *m)
+{
+    size_t head = repo->retention.len;
+    const uint8_t *at = m->seq >= 1 && m->seq <= head ? repo_retention_at(repo, m->seq - 1)->hash : NULL;
+    if (may_rise(m, head, at))
+        lift(m, head, repo_retention_head(repo)->hash);
+}
+
+static int raise_writer(const struct repo_writer *w, struct marks *m, struct error *err)
+{
+    const struct mark none = { .seq = 0 };
+    const struct mark *mark = marks_writer(m, w->id);
+    mark = mark != NULL ? mark : &none;
+    const struct repo_record *at = repo_record_at(w, mark->seq);
+    if (!may_rise(mark, w->records.len, at != NULL ? at->hash : NULL))
+        return 0;
+    return marks_set_writer(m, w->id, (uint32_t)w->records.len, repo_head(w)->hash, err);
 }
 
 int repo_marks_raise(const struct repo *repo, struct marks *m, struct error *err)
@@ -155,20 +174,9 @@ int repo_marks_raise(const struct repo *repo, struct marks *m, struct error *err
         return rc;
     memcpy(m->repo_id, repo->repo_id, REPO_ID_LEN);
     lift(&m->charter, repo->charters.len, repo_charter(repo)->hash);
-    size_t head = repo->retention.len;
-    if (may_rise(&m->retention, head,
-                 head > m->retention.seq && m->retention.seq > 0
-                     ? repo_retention_at(repo, m->retention.seq - 1)->hash
-                     : NULL))
-        lift(&m->retention, head, repo_retention_head(repo)->hash);
-    for (size_t i = 0; i < repo->writers.len && rc == 0; i++) {
-        const struct repo_writer *w = vec_at(&repo->writers, i);
-        const struct mark none = { .seq = 0 };
-        const struct mark *mark = marks_writer(m, w->id) != NULL ? marks_writer(m, w->id) : &none;
-        const struct repo_record *at = repo_record_at(w, mark->seq);
-        if (may_rise(mark, w->records.len, at != NULL ? at->hash : NULL))
-            rc = marks_set_writer(m, w->id, (uint32_t)w->records.len, repo_head(w)->hash, err);
-    }
+    raise_retention(repo, &m->retention);
+    for (size_t i = 0; i < repo->writers.len && rc == 0; i++)
+        rc = raise_writer(vec_at(&repo->writers, i), m, err);
     return rc;
 }
 

@@ -4,7 +4,6 @@
 
 #include "common/base/reader.h"
 #include "common/base/str.h"
-#include "common/base/writer.h"
 #include "common/crypto/seal.h"
 
 #include "common/base/banned.h"
@@ -12,7 +11,6 @@
 enum { RETENTION_MIN = RETENTION_HEADER_LEN + 4 + SIG_LEN };
 
 static const uint8_t zeros[HASH_LEN];
-static const char note_label[] = "ret note";
 
 void retention_init(struct retention_record *r)
 {
@@ -31,14 +29,14 @@ void retention_free(struct retention_record *r)
     retention_init(r);
 }
 
-static int head_order(const void *a, const void *b)
+int retention_head_order(const void *a, const void *b)
 {
     const struct retention_head *x = a;
     const struct retention_head *y = b;
     return memcmp(x->writer, y->writer, WRITER_ID_LEN);
 }
 
-static int op_order(const void *a, const void *b)
+int retention_op_order(const void *a, const void *b)
 {
     const struct retention_op *x = a;
     const struct retention_op *y = b;
@@ -48,7 +46,7 @@ static int op_order(const void *a, const void *b)
     return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-static int item_order(const void *a, const void *b)
+int retention_item_order(const void *a, const void *b)
 {
     const struct retention_item *x = a;
     const struct retention_item *y = b;
@@ -62,121 +60,13 @@ static int item_order(const void *a, const void *b)
     return (int)x->attempt - (int)y->attempt;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------- */
 
 /* Size of everything before note_len. */
 static uint64_t body_size(uint64_t heads, uint64_t items)
 {
     return RETENTION_HEADER_LEN + heads * RETENTION_HEAD_LEN + items * RETENTION_ITEM_LEN;
 }
-
-static void put_header(struct writer *w, const struct retention_record *r, uint32_t len)
-{
-    writer_bytes(w, MAGIC_RETENTION, MAGIC_LEN);
-    writer_u32(w, len);
-    writer_zeros(w, 4);
-    writer_bytes(w, r->repo_id, REPO_ID_LEN);
-    writer_u32(w, r->seq);
-    writer_u32(w, r->charter);
-    writer_u64(w, r->time);
-    writer_bytes(w, r->prev, HASH_LEN);
-    writer_u32(w, (uint32_t)r->heads.len);
-    writer_u32(w, (uint32_t)r->ops.len);
-    writer_u32(w, (uint32_t)r->condemned.len);
-    writer_u32(w, (uint32_t)r->deleted.len);
-}
-
-static void put_items(struct writer *w, const struct vec *items)
-{
-    for (size_t i = 0; i < items->len; i++) {
-        const struct retention_item *item = vec_at(items, i);
-        writer_bytes(w, item->writer, WRITER_ID_LEN);
-        writer_u32(w, item->session);
-        writer_u32(w, (item->idx & IDX_SNAP) | (uint32_t)item->attempt << 24);
-    }
-}
-
-static void put_body(struct writer *w, const struct retention_record *r)
-{
-    for (size_t i = 0; i < r->heads.len; i++) {
-        const struct retention_head *h = vec_at(&r->heads, i);
-        writer_bytes(w, h->writer, WRITER_ID_LEN);
-        writer_u32(w, h->head);
-        writer_u32(w, h->fence);
-        writer_bytes(w, h->hash, HASH_LEN);
-    }
-    for (size_t i = 0; i < r->ops.len; i++) {
-        const struct retention_op *op = vec_at(&r->ops, i);
-        writer_bytes(w, op->writer, WRITER_ID_LEN);
-        writer_u32(w, op->seq);
-        writer_u32(w, op->op);
-    }
-    put_items(w, &r->condemned);
-    put_items(w, &r->deleted);
-}
-
-/* note_len and the note; sealed with all bytes so far as additional data. */
-static int put_note(struct buf *out, const struct secret *v, const char *note, struct error *err)
-{
-    struct buf sealed = BUF_INIT;
-    int rc = 0;
-    if (note != NULL)
-        rc = seal(secret_view(v), note_label, out->data, out->len, note, strlen(note), &sealed, err);
-    if (rc == 0) {
-        struct writer w = writer_of(out);
-        writer_u32(&w, (uint32_t)sealed.len);
-        writer_bytes(&w, sealed.data, sealed.len);
-        rc = writer_end(&w, err);
-    }
-    buf_free(&sealed);
-    return rc;
-}
-
-/* What was built must be readable; what is not is the caller's mistake. */
-static int check_built(const struct buf *out, struct error *err)
-{
-    struct retention_record again;
-    struct error why = ERROR_INIT;
-    int rc = retention_decode(out->data, out->len, &again, &why);
-    if (rc == E_CORRUPT)
-        return error_set(err, E_USAGE, "%s", why.text);
-    if (rc < 0)
-        return error_copy(err, &why);
-    retention_free(&again);
-    return 0;
-}
-
-int retention_encode(struct retention_record *r, const struct secret *seed, const struct secret *v,
-                     const char *note, struct buf *out, struct error *err)
-{
-    uint8_t sig[SIG_LEN];
-    uint64_t note_len = note != NULL ? strlen(note) + SEAL_OVERHEAD : 0;
-    uint64_t len = body_size(r->heads.len, (uint64_t)r->ops.len + r->condemned.len + r->deleted.len) + 4 +
-                   note_len + SIG_LEN;
-    if (len > RECORD_MAX || note_len > RETENTION_NOTE_MAX)
-        return error_set(err, E_USAGE, "a retention record of %llu bytes with a note of %llu",
-                         (unsigned long long)len, (unsigned long long)note_len);
-    if (note != NULL && (v == NULL || secret_len(v) != KEY_LEN || !utf8_valid(note, strlen(note))))
-        return error_set(err, E_USAGE, "a retention note needs the view key and UTF-8 text");
-    vec_sort(&r->heads, head_order);
-    vec_sort(&r->ops, op_order);
-    vec_sort(&r->condemned, item_order);
-    vec_sort(&r->deleted, item_order);
-    r->has_note = note != NULL;
-    struct writer w = writer_of(out);
-    put_header(&w, r, (uint32_t)len);
-    put_body(&w, r);
-    int rc = writer_end(&w, err);
-    rc = rc < 0 ? rc : put_note(out, v, note, err);
-    rc = rc < 0 ? rc : sign_detached(seed, SIGN_RETENTION, out->data, out->len, sig, err);
-    rc = rc < 0 ? rc : buf_append(out, sig, SIG_LEN, err);
-    rc = rc < 0 ? rc : check_built(out, err);
-    if (rc < 0)
-        buf_clear(out);
-    return rc;
-}
-
-/* ---- reading ----------------------------------------------------------------------------------------- */
 
 struct counts {
     uint32_t len, heads, ops, condemned, deleted;
@@ -216,7 +106,8 @@ static int take_heads(struct reader *r, uint32_t n, struct vec *out, struct erro
         h->fence = reader_u32(r);
         reader_copy(r, h->hash, HASH_LEN);
         if (h->head > SEQ_MAX || h->fence > SEQ_MAX ||
-            (h->head == 0 && memcmp(h->hash, zeros, HASH_LEN) != 0) || (i > 0 && head_order(h - 1, h) >= 0))
+            (h->head == 0 && memcmp(h->hash, zeros, HASH_LEN) != 0) ||
+            (i > 0 && retention_head_order(h - 1, h) >= 0))
             return error_corrupt(err, ERR_RETENTION_SYNTAX, "retention record: head %u is malformed", i);
     }
     return 0;
@@ -232,7 +123,7 @@ static int take_ops(struct reader *r, uint32_t n, struct vec *out, struct error 
         op->seq = reader_u32(r);
         op->op = reader_u32(r);
         if (op->seq < 1 || op->seq > SEQ_MAX || op->op > RETENTION_RELEASE ||
-            (i > 0 && op_order(op - 1, op) >= 0))
+            (i > 0 && retention_op_order(op - 1, op) >= 0))
             return error_corrupt(err, ERR_RETENTION_SYNTAX, "retention record: operation %u is malformed", i);
     }
     return 0;
@@ -249,7 +140,8 @@ static int take_items(struct reader *r, uint32_t n, struct vec *out, struct erro
         uint32_t idx = reader_u32(r);
         item->idx = idx & IDX_SNAP;
         item->attempt = (uint8_t)(idx >> 24);
-        if (item->session < 1 || item->session > SESSION_MAX || (i > 0 && item_order(item - 1, item) >= 0))
+        if (item->session < 1 || item->session > SESSION_MAX ||
+            (i > 0 && retention_item_order(item - 1, item) >= 0))
             return error_corrupt(err, ERR_RETENTION_SYNTAX, "retention record: list entry %u is malformed",
                                  i);
     }
@@ -306,7 +198,7 @@ int retention_note(const void *data, size_t len, const struct secret *v, struct 
         return error_corrupt(err, ERR_RETENTION_SYNTAX, "retention record is cut");
     if (note_len == 0)
         return 0;
-    int rc = seal_open(secret_view(v), note_label, data, (size_t)body, note, note_len, out, err);
+    int rc = seal_open(secret_view(v), RETENTION_NOTE_LABEL, data, (size_t)body, note, note_len, out, err);
     if (rc == 0 && !utf8_valid((const char *)out->data + start, out->len - start)) {
         rc = error_corrupt(err, ERR_RETENTION_SYNTAX, "the note of a retention record is not UTF-8");
         out->len = start;

@@ -38,6 +38,8 @@ enum {
     RETENTION_CLOCK_STEP = 7 * 86400, /* the policy clock runs at most this far in one record */
 };
 
+#define RETENTION_NOTE_LABEL "ret note" /* of SEAL */
+
 enum retention_op_kind {
     RETENTION_EXPIRE = 0,
     RETENTION_REVIVE = 1,
@@ -100,6 +102,10 @@ int retention_follows(const struct retention_record *prev, const uint8_t prev_ha
 /* The head of a writer in this record, or NULL when it is not listed. */
 const struct retention_head *retention_head_of(const struct retention_record *r,
                                                const uint8_t writer[WRITER_ID_LEN]);
+/* The orders of the lists, for vec_sort. */
+int retention_head_order(const void *a, const void *b);
+int retention_op_order(const void *a, const void *b);
+int retention_item_order(const void *a, const void *b);
 /* The policy clock: T_1 = time; T_k = max(T_{k-1}, min(time, T_{k-1} + 7 days)). seq tells whether there is a
  * T_{k-1}. */
 uint64_t retention_clock(uint32_t seq, uint64_t before, uint64_t time);

@@ -155,6 +155,17 @@ same "retention cannot rename" "status 3" "$(raw retention rename "$path/w/pack"
 check "nothing was touched by them" untouched
 check "retention removes, that is its purpose" raw retention remove "$path/w/raw"
 check "and it is gone" not test -e "$storage/w/raw"
+# The same requests succeed for an account without these limits: what refused them above is the account.
+check "raw: admin creates" raw admin create "$path/w/mine"
+check "raw: admin changes the mode" raw admin chmod "$path/w/mine"
+check "raw: admin changes the mode by handle" raw admin fchmod "$path/w/mine"
+for operation in write-existing append settime setsize truncate; do
+    check "raw: admin may $operation" raw admin "$operation" "$path/w/mine"
+done
+check "raw: admin renames" raw admin rename "$path/w/mine" "$path/w/yours"
+check "raw: admin links" raw admin symlink "$path/w/yours" "$path/w/link"
+check "raw: admin makes a directory" raw admin mkdir "$path/w/new"
+check "raw: admin removes a directory" raw admin rmdir "$path/w/new"
 same "the server runs as an ordinary account" yes \
     "$([[ $(awk '/^Uid:/ { print $3 }' "/proc/$(cat "$dir/pid")/status") -ne 0 ]] && echo yes)"
 

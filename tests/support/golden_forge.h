@@ -69,29 +69,27 @@ enum twist {
     VIEW_WITHOUT,
     VIEW_UNKNOWN,
     /* catalog */
-    CATALOG_DUPLICATE,
-    CATALOG_PATH,
-    CATALOG_TYPE,
-    CATALOG_LINK,
-    CATALOG_BODY,
-    CATALOG_DIR_BODY,
-    CATALOG_TRUNCATED,
-    CATALOG_TRAILING,
-    CATALOG_HEADER,
-    CATALOG_SPARSE,
+    LIST_DUPLICATE,
+    LIST_PATH,
+    LIST_TYPE,
+    LIST_LINK,
+    LIST_BODY,
+    LIST_TRUNCATED,
+    LIST_TRAILING,
+    LIST_HEADER,
     /* record */
     RECORD_CHAIN,
     RECORD_SESSION,
     RECORD_ACK_FALLS,
-    RECORD_ACK_HASH,
+    RECORD_ACK_OTHER,
     RECORD_ACK_AHEAD,
     RECORD_CHARTER_FALLS,
     RECORD_CHARTER_AHEAD,
     RECORD_PACKS_ORDER,
     RECORD_PACKS_TWICE,
     RECORD_PACKS_SIZE,
-    RECORD_KEY,
-    RECORD_TIME, /* valid: another record of the same seq */
+    RECORD_FOREIGN_KEY,
+    RECORD_OTHER_TIME, /* valid: another record of the same seq */
 };
 
 struct forge_base {

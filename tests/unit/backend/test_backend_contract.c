@@ -1,5 +1,6 @@
 /* One table of promises, held against every backend: memory, local, fault around memory, sftp. */
 #include <check.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -284,6 +285,84 @@ START_TEST(operations_interleave)
 }
 END_TEST
 
+/* Forward in small steps, with jumps, over the end. */
+START_TEST(reads_of_any_size)
+{
+    enum { SIZE = 3000000 };
+    struct backend *b = open_kind(_i);
+    uint8_t *data = pattern(SIZE);
+    uint8_t *out = malloc(SIZE);
+    uint32_t dice = 1;
+    size_t at = 0;
+    OK(backend_put(b, "f", data, SIZE, &err));
+    for (int i = 0; i < 400; i++) {
+        dice = dice * 1664525 + 1013904223;
+        size_t len = 1 + (dice >> 8) % (i % 7 == 0 ? 400000 : 9000);
+        if (i % 10 == 9)
+            at = (dice >> 4) % SIZE;
+        if (len > SIZE - at)
+            len = SIZE - at;
+        OK(backend_read(b, "f", at, out, len, &err));
+        ck_assert_msg(memcmp(out, data + at, len) == 0, "%zu bytes at %zu", len, at);
+        at = (at + len) % SIZE;
+    }
+    for (at = SIZE - 50000; at < SIZE; at += 1000) {
+        OK(backend_read(b, "f", at, out, 1000, &err));
+        ck_assert(memcmp(out, data + at, 1000) == 0);
+    }
+    FAILS(E_CORRUPT, backend_read(b, "f", SIZE, out, 1, &err));
+    FAILS(E_CORRUPT, backend_read(b, "f", SIZE - 1, out, 2, &err));
+    OK(backend_read(b, "f", SIZE - 1, out, 1, &err));
+    free(data);
+    free(out);
+    backend_close(b);
+}
+END_TEST
+
+struct worker {
+    struct backend *b;
+    unsigned number;
+    int rc;
+    struct error err;
+};
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    for (unsigned i = 0; i < 20 && w->rc == 0; i++) {
+        char name[32];
+        char out[32] = "";
+        (void)snprintf(name, sizeof name, "w%u-%u", w->number, i);
+        w->rc = backend_put(w->b, name, name, strlen(name), &w->err);
+        if (w->rc == 0)
+            w->rc = backend_read(w->b, name, 0, out, strlen(name), &w->err);
+        if (w->rc == 0 && strcmp(out, name) != 0)
+            w->rc = error_set(&w->err, E_CORRUPT, "%s reads as %s", name, out);
+    }
+    return NULL;
+}
+
+START_TEST(clones_work_in_parallel)
+{
+    enum { WORKERS = 4 };
+    struct backend *b = open_kind(_i);
+    struct worker workers[WORKERS];
+    pthread_t threads[WORKERS];
+    for (unsigned i = 0; i < WORKERS; i++) {
+        workers[i] = (struct worker){ .number = i };
+        workers[i].b = backend_clone(b, &workers[i].err);
+        ck_assert_ptr_nonnull(workers[i].b);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (unsigned i = 0; i < WORKERS; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+        ck_assert_msg(workers[i].rc == 0, "%s", workers[i].err.text);
+        backend_close(workers[i].b);
+    }
+    backend_close(b);
+}
+END_TEST
+
 struct seen {
     struct backend *b;
     unsigned files, dirs, odd;
@@ -473,6 +552,8 @@ static Suite *suite(void)
         { "bounds", refuses_short_and_large },
         { "names", refuses_bad_names },
         { "streams", streams_pieces_of_any_size },
+        { "reads", reads_of_any_size },
+        { "parallel", clones_work_in_parallel },
         { "interleave", operations_interleave },
         { "list", lists },
         { "directories", makes_directories },

@@ -1,9 +1,9 @@
 /*
  * house_help.h - a small repository on the memory backend, record by record, good or bad.
  *
- * Two writers, one retention key, charter 1. write_record() and write_retention() build the next record of a log from
- * `next`-style structs a test may bend before they are put, so that every rule can be broken one at a time. Files are
- * put under the attempt a test asks for, past all checks of repo_publish_*.
+ * Two writers, one retention key, charter 1. next_record() and next_retention() build the next record of a
+ * log as it should be; a test may bend it before put_record() or put_retention(), so that every rule can be
+ * broken one at a time. Files are put under the attempt a test asks for, past all checks of repo_publish_*.
  */
 #ifndef TESTS_UNIT_REPO_HOUSE_HELP_H
 #define TESTS_UNIT_REPO_HOUSE_HELP_H
@@ -127,7 +127,7 @@ static inline void house_stop(void)
     backend_close(h.b);
 }
 
-/* The next record of writer i, as it should be: a snapshot that introduces one pack and acknowledges `ack`. */
+/* The next record of writer i: a snapshot that introduces one pack and acknowledges `ack`. */
 static inline struct record next_record(size_t i, uint32_t ack)
 {
     struct house_log *l = &h.log[i];

@@ -186,7 +186,7 @@ START_TEST(packs_take_the_next_attempt)
 }
 END_TEST
 
-/* Whatever single operation fails with a lost connection: the object is there in the end, once or torn and whole. */
+/* Whatever single operation fails with a lost connection: in the end the object is there, whole. */
 static void publish_under(enum fault_kind kind)
 {
     bool fired = true;

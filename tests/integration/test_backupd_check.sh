@@ -1,0 +1,98 @@
+#!/bin/bash
+# `backupd check config` and `check storage`, the latter also over SFTP with a write-once account.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+
+# ---- config
+cat >good.yaml <<END
+repositories:
+  main: { storage: { type: local, path: $TMP/store } }
+jobs:
+  small: { engine: sqlite, path: $TMP/small.db }
+END
+check "a good configuration" "$BACKUPD" --config good.yaml check config
+contains "is counted" "$(cat .check)" "configuration ok: 1 repository, 1 job"
+cat >bad.yaml <<END
+repositories:
+  main: { storage: { type: local, path: $TMP/store } }
+jobs:
+  small: { engine: sqlit, path: $TMP/small.db }
+  big: { engine: sqlite, compresion: 3, path: $TMP/big.db }
+  late: { engine: sqlite }
+END
+check_fails 2 "three mistakes" "$BACKUPD" --config bad.yaml check config
+same "each has its line and column" 3 "$(grep -cE '^[^ ]*bad\.yaml:[456]:[0-9]+: ' .check)"
+contains "their number is told" "$(cat .check)" "3 problems"
+contains "a slip is recognised" "$(cat .check)" "compression"
+out=$("$BACKUPD" --config bad.yaml --json check config 2>/dev/null || true)
+same "as JSON" "finding finding finding error" "$(python3 -c '
+import json, sys
+print(*[json.loads(line)["message_type"] for line in sys.stdin])' <<<"$out")"
+check_fails 1 "no configuration at all" "$BACKUPD" --config none.yaml check config
+contains "says what makes one" "$(cat .check)" "backupd init"
+
+# ---- local storage
+check_fails 10 "storage that is not there" "$BACKUPD" --config good.yaml check storage
+mkdir store
+check_fails 10 "storage without a repository" "$BACKUPD" --config good.yaml check storage
+"$BACKUPD" --config good.yaml init --no-kit-passphrase >/dev/null
+check "a new repository" "$BACKUPD" --config good.yaml check storage
+contains "its writers are spare" "$(cat .check)" "0 in use, 5 spare"
+before=$(find store | sort)
+check "a probe" "$BACKUPD" --config good.yaml check storage main --probe
+contains "local storage is never write-once" "$(cat .check)" "removing:     allowed"
+same "changes nothing" "$before" "$(find store | sort)"
+
+# ---- SFTP
+sshd=$REPO_ROOT/tests/fixture/sshd.sh
+"$sshd" start srv
+at_end "$sshd" stop "$TMP/srv"
+user=$(cat srv/user)
+cat >sftp.yaml <<END
+state: sftp-state
+repositories:
+  far:
+    storage:
+      type: sftp
+      host: 127.0.0.1
+      port: $(cat srv/port)
+      user: $user
+      path: $(cat srv/path)/deep
+      key: srv/writer_key
+      host_key: "$(cat srv/host_key.pub)"
+jobs:
+  small: { engine: sqlite, path: $TMP/small.db }
+END
+sftp() { "$BACKUPD" --config sftp.yaml "$@"; }
+check_fails 1 "a write-once account cannot set up a repository" sftp init --no-kit-passphrase
+contains "the way out is named" "$(cat .check)" "--setup-user"
+check "nothing is left behind" test ! -e keys/far -a ! -e backup-safe-far
+check "another account does it once" sftp init --no-kit-passphrase --setup-user "$user" --setup-key srv/admin_key
+"$B/scripts/gen_shop" create small.db --size 1M --seed 3 >/dev/null
+check "the write-once account backs up" sftp backup
+check "twice" sftp backup --json
+check "check storage" sftp check storage --probe
+text=$(cat .check)
+contains "shows the server's key" "$text" "host key:     $(ssh-keygen -lf srv/host_key.pub | cut -d' ' -f2)"
+contains "the account cannot remove" "$text" "removing:     refused"
+contains "nor make directories" "$text" "cannot make any"
+contains "one writer is in use" "$text" "1 in use, 4 spare"
+contains "list over SFTP" "$(sftp list)" "small/2"
+sed -i '/host_key:/d' sftp.yaml
+check_fails 12 "an unknown server" env HOME="$TMP" "$BACKUPD" --config sftp.yaml check storage
+contains "the line to add is shown" "$(cat .check)" "host_key: \"$(cat srv/host_key.pub)\""
+sed -i 's/^      key: .*/      key: srv\/reader_key\n      known_hosts: srv\/known_hosts/' sftp.yaml
+status=0
+sftp backup >out 2>&1 || status=$?
+check "a read-only account cannot back up (status $status)" test "$status" -ne 0
+same "and leaves the log as it was" 2 "$(find srv/storage/deep/w/*/log -type f | wc -l)"
+
+# ---- the set-up over another path
+cat >path.yaml <<END
+repositories:
+  path:
+    storage: { type: sftp, host: 127.0.0.1, port: $(cat srv/port), user: $user, path: $(cat srv/path)/local, key: srv/writer_key, known_hosts: srv/known_hosts }
+END
+check "init through a local directory" "$BACKUPD" --config path.yaml init --no-kit-passphrase --setup-path "$(readlink -f srv/storage)/local"
+check "made the repository there" test -s srv/storage/local/charter/00000001.00
+finish

@@ -57,7 +57,8 @@ int cmd_cat(struct cli_context *cli, struct error *err)
     int rc = 0;
     jsonout_to(stderr);
     if (isatty(STDOUT_FILENO) != 0 && !cli_flag(cli, "force"))
-        rc = error_set(err, E_USAGE, "this would write the stream's bytes to the terminal: redirect it, or use --force");
+        rc = error_set(err, E_USAGE,
+                       "this would write the stream's bytes to the terminal: redirect it, or use --force");
     rc = rc < 0 ? rc : chosen_open(cli, KIT_NEEDED, cli->args[0], &c, err);
     rc = rc < 0 ? rc : chosen_begin(&c, &quiet, err);
     rc = rc < 0 ? rc : members_load(&c, &m, err);

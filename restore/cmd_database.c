@@ -23,8 +23,8 @@ static int refuse_existing(const char *path, struct error *err)
 {
     struct stat st;
     if (lstat(path, &st) == 0)
-        return error_set(err, E_EXISTS, "%s exists and is not overwritten: restore to another path, or move it away",
-                         path);
+        return error_set(err, E_EXISTS,
+                         "%s exists and is not overwritten: restore to another path, or move it away", path);
     return errno == ENOENT ? 0 : error_sys(err, "%s", path);
 }
 
@@ -43,20 +43,27 @@ static int source_job(const struct chosen *c, struct engine_job *out, bool *foun
     return 0;
 }
 
-static int find_engine(const struct chosen *c, const struct engine **out, struct error *err)
+/* The engine that made the snapshot, or NULL. */
+static const struct engine *find_engine(const struct chosen *c, struct error *err)
 {
     char name[ENGINE_NAME_MAX];
-    if (!fact_get(c->snap->object->priv.facts, "source", name, sizeof name))
-        return error_set(err, E_UNSUPPORTED, "%s does not say what kind of source it came from; `restore files %s "
-                                             "--to DIR` gives its streams as files",
-                         c->name, c->name);
-    *out = engine_find(name, err);
-    if (*out == NULL)
-        return error_wrap(err, "%s", c->name);
-    if ((*out)->restore == NULL)
-        return error_set(err, E_UNSUPPORTED, "the engine %s restores no databases; `restore files` gives the streams",
-                         name);
-    return 0;
+    if (!fact_get(c->snap->object->priv.facts, "source", name, sizeof name)) {
+        (void)error_set(
+            err, E_UNSUPPORTED,
+            "%s does not say what kind of source it came from; `restore files %s --to DIR` gives its "
+            "streams as files",
+            c->name, c->name);
+        return NULL;
+    }
+    const struct engine *engine = engine_find(name, err);
+    if (engine == NULL) {
+        (void)error_wrap(err, "%s", c->name);
+    } else if (engine->restore == NULL) {
+        (void)error_set(err, E_UNSUPPORTED,
+                        "the engine %s restores no databases; `restore files` gives the streams", name);
+        return NULL;
+    }
+    return engine;
 }
 
 static void on_progress(uint64_t bytes, void *arg)
@@ -85,9 +92,11 @@ static int build(struct chosen *c, struct members *m, const struct engine *engin
     }
     access_job_free(&job);
     if (rc == E_CORRUPT)
-        return error_wrap(err, "%s was not made (`restore verify --read-data` tells which snapshots are hit, `restore "
-                               "list` which others there are)",
-                          target.path);
+        return error_wrap(
+            err,
+            "%s was not made (`restore verify --read-data` tells which snapshots are hit, `restore "
+            "list` which others there are)",
+            target.path);
     return rc < 0 ? error_wrap(err, "%s was not made", target.path) : 0;
 }
 
@@ -119,15 +128,18 @@ int cmd_database(struct cli_context *cli, struct error *err)
 {
     struct chosen c = { .snap = NULL };
     struct members m = { .bytes = 0 };
-    const struct engine *engine = NULL;
     uint64_t began = clock_mono_ms();
     int rc = refuse_existing(cli_text(cli, "to"), err);
     rc = rc < 0 ? rc : chosen_open(cli, KIT_NEEDED, cli->args[0], &c, err);
     rc = rc < 0 ? rc : chosen_begin(&c, &cli->out, err);
-    rc = rc < 0 ? rc : find_engine(&c, &engine, err);
-    rc = rc < 0 ? rc : members_load(&c, &m, err);
-    rc = rc < 0 ? rc : build(&c, &m, engine, err);
-    rc = rc < 0 ? rc : summary(&c, &m, engine, clock_mono_ms() - began, err);
+    const struct engine *engine = rc < 0 ? NULL : find_engine(&c, err);
+    if (engine == NULL) {
+        rc = rc < 0 ? rc : err->code;
+    } else {
+        rc = members_load(&c, &m, err);
+        rc = rc < 0 ? rc : build(&c, &m, engine, err);
+        rc = rc < 0 ? rc : summary(&c, &m, engine, clock_mono_ms() - began, err);
+    }
     members_free(&m);
     chosen_close(&c, rc);
     return rc;

@@ -179,10 +179,12 @@ static int summary(const struct files *f, uint64_t ms, struct error *err)
         return summary_json(f, ms, err);
     if (f->cli->quiet)
         return 0;
-    out_line(&f->cli->out, OUT_PLAIN, "Restored %s files, %s directories, %s links: %s.", count_format(n[0], f->nfiles),
-             count_format(n[1], f->ndirs), count_format(n[2], f->nlinks), rate_format(rate, f->done, ms));
+    out_line(&f->cli->out, OUT_PLAIN, "Restored %s files, %s directories, %s links: %s.",
+             count_format(n[0], f->nfiles), count_format(n[1], f->ndirs), count_format(n[2], f->nlinks),
+             rate_format(rate, f->done, ms));
     if (f->missed == 0)
-        out_line(&f->cli->out, OUT_PLAIN, "Checked: every blob authenticated, every stream against its check.");
+        out_line(&f->cli->out, OUT_PLAIN,
+                 "Checked: every blob authenticated, every stream against its check.");
     return 0;
 }
 
@@ -193,9 +195,10 @@ static int incomplete(const struct files *f, struct error *err)
     unsigned long long missing = f->missed;
     f->cli->exit_code = f->corrupt ? CLI_EXIT_DIFFERS : CLI_EXIT_PARTLY;
     if (f->missed == f->members)
-        return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED, "nothing could be restored, %s was left as it was", to);
-    return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED, "%llu of %llu members are missing in %s", missing,
-                     (unsigned long long)f->members, to);
+        return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED,
+                         "nothing could be restored, %s was left as it was", to);
+    return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED, "%llu of %llu members are missing in %s",
+                     missing, (unsigned long long)f->members, to);
 }
 
 int cmd_files(struct cli_context *cli, struct error *err)

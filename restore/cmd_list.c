@@ -76,7 +76,8 @@ static int print_json(const struct snaps *all, const struct snap *s, struct erro
 }
 
 /* Oldest first, so that the newest stands above the prompt. */
-static int list_all(struct cli_context *cli, struct snaps *all, struct table *t, struct counts *n, struct error *err)
+static int list_all(struct cli_context *cli, struct snaps *all, struct table *t, struct counts *n,
+                    struct error *err)
 {
     bool with_gone = cli_flag(cli, "all");
     for (size_t i = all->list.len; i > 0; i--) {

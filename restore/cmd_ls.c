@@ -18,16 +18,19 @@ struct ls {
 
 static const char *type_name(enum catalog_type type)
 {
-    static const char *const names[] = { [CATALOG_REGULAR] = "file", [CATALOG_DIR] = "directory",
-                                         [CATALOG_SYMLINK] = "symlink", [CATALOG_HARDLINK] = "hardlink" };
+    static const char *const names[] = { [CATALOG_REGULAR] = "file",
+                                         [CATALOG_DIR] = "directory",
+                                         [CATALOG_SYMLINK] = "symlink",
+                                         [CATALOG_HARDLINK] = "hardlink" };
     return names[type];
 }
 
 /* "-rw-r-----" */
 static void mode_text(const struct catalog_entry *e, char out[11])
 {
-    static const char types[] = { [CATALOG_REGULAR] = '-', [CATALOG_DIR] = 'd', [CATALOG_SYMLINK] = 'l',
-                                  [CATALOG_HARDLINK] = 'h' };
+    static const char types[] = {
+        [CATALOG_REGULAR] = '-', [CATALOG_DIR] = 'd', [CATALOG_SYMLINK] = 'l', [CATALOG_HARDLINK] = 'h'
+    };
     static const char bits[] = "rwxrwxrwx";
     out[0] = types[e->type];
     for (unsigned i = 0; i < 9; i++)
@@ -72,8 +75,8 @@ static int print_member(const struct member *m, void *arg, struct error *err)
     mode_text(e, mode);
     if (e->mtime > 0)
         (void)time_format(time, (uint64_t)e->mtime);
-    out_line(&ls->cli->out, OUT_PLAIN, "%s %15llu  %-20s  %s%s%s", mode, (unsigned long long)m->ref.len, time, e->path,
-             e->target != NULL ? " -> " : "", e->target != NULL ? e->target : "");
+    out_line(&ls->cli->out, OUT_PLAIN, "%s %15llu  %-20s  %s%s%s", mode, (unsigned long long)m->ref.len, time,
+             e->path, e->target != NULL ? " -> " : "", e->target != NULL ? e->target : "");
     for (const char *line = m->facts; ls->with_facts && *line != '\0';) {
         size_t len = strcspn(line, "\n");
         out_line(&ls->cli->out, OUT_DIM, "%*s%.*s", 28, "", (int)len, line);

@@ -54,7 +54,8 @@ struct streams {
 static void join_fact(const char *key, const char *value, void *arg)
 {
     struct buf *text = arg;
-    (void)buf_printf(text, NULL, "%s%s=%s", text->len != 0 ? " " : "", key, value); /* cut when memory is short */
+    (void)buf_printf(text, NULL, "%s%s=%s", text->len != 0 ? " " : "", key,
+                     value); /* cut when memory is short */
 }
 
 static int add_stream(const struct member *m, void *arg, struct error *err)
@@ -119,8 +120,8 @@ static int show_text(struct cli_context *cli, struct chosen *c, struct error *er
         rc = rc < 0 ? rc : table_print(s.table, &cli->out, err);
     }
     if (rc == 0 && s.regular > STREAMS_SHOWN)
-        out_line(&cli->out, OUT_DIM, "and %llu more: restore ls %s", (unsigned long long)(s.regular - STREAMS_SHOWN),
-                 c->name);
+        out_line(&cli->out, OUT_DIM, "and %llu more: restore ls %s",
+                 (unsigned long long)(s.regular - STREAMS_SHOWN), c->name);
     if (rc == 0 && !o->has_priv)
         out_line(&cli->out, OUT_DIM, "Its contents are encrypted: --kit FILE opens them.");
     table_free(s.table);

@@ -49,7 +49,8 @@ static int contradiction(const struct cli_context *cli, struct error *err)
     if (cli_given(cli, "level") && cli_given(cli, "read-data-subset")) {
         enum check_level level = (enum check_level)cli_choice(cli, "level");
         if (level != CHECK_L1 && level != CHECK_L3)
-            return error_set(err, E_USAGE, "--read-data-subset goes with L1 and L3: the other levels read no packs");
+            return error_set(err, E_USAGE,
+                             "--read-data-subset goes with L1 and L3: the other levels read no packs");
     }
     return 0;
 }
@@ -287,8 +288,10 @@ int cmd_verify(struct cli_context *cli, struct error *err)
                        : summary_text(&v, &result, clock_mono_ms() - began, err);
     if (v.broken != 0)
         cli->exit_code = CLI_EXIT_DIFFERS;
-    else if (v.chosen.st.alarms != 0) /* only possible with a SNAPSHOT: what is not its writer's was left out */
-        log_event(LOG_WARN, "other writers' logs raise alarms: `restore verify` without a snapshot shows them");
+    else if (v.chosen.st.alarms !=
+             0) /* only possible with a SNAPSHOT: what is not its writer's was left out */
+        log_event(LOG_WARN,
+                  "other writers' logs raise alarms: `restore verify` without a snapshot shows them");
 out:
     chosen_close(&v.chosen, rc);
     return rc;

@@ -13,15 +13,15 @@
     "before), by a date such as 2026-11-24 or 2026-11-24T02:30 (the newest one not after it, in UTC), " \
     "or by the first 6 or more hex digits of its receipt. JOB/latest and JOB/DATE work too."
 
-#define JOB_OPTION                                                                                  \
-    {                                                                                               \
-        .name = "job", .letter = 'j', .kind = CLI_STRING, .metavar = "JOB",                         \
+#define JOB_OPTION                                                                                   \
+    {                                                                                                \
+        .name = "job", .letter = 'j', .kind = CLI_STRING, .metavar = "JOB",                          \
         .help = "Only snapshots of this job: needed with `latest` and dates when there are several." \
     }
 
-#define ALARMS_OPTION                                                                               \
-    {                                                                                               \
-        .name = "despite-alarms", .kind = CLI_FLAG,                                                 \
+#define ALARMS_OPTION                                                                                   \
+    {                                                                                                   \
+        .name = "despite-alarms", .kind = CLI_FLAG,                                                     \
         .help = "Restore although the logs raise alarms (a rollback, a fork, a gap) that concern this " \
                 "snapshot. What is restored is still checked byte for byte; it may not be the newest."  \
     }
@@ -78,8 +78,9 @@ static const struct cli_option verify_options[] = {
     JOB_OPTION,
     { .name = "read-data",
       .kind = CLI_FLAG,
-      .help = "Read every pack: with the kit every blob, list of files and stream is opened and checked (L3), "
-              "without it every byte is compared with what was signed (L1)." },
+      .help =
+          "Read every pack: with the kit every blob, list of files and stream is opened and checked (L3), "
+          "without it every byte is compared with what was signed (L1)." },
     { .name = "read-data-subset",
       .kind = CLI_PERCENT,
       .min = 1,
@@ -136,8 +137,9 @@ static const struct cli_verb verbs[] = {
     { .name = "database",
       .synopsis = "SNAPSHOT --to FILE",
       .summary = "Restore a database and let it check itself.",
-      .help = "The database is built under a temporary name and gets its own only after every check passed. The "
-              "configured source itself is refused as a target: restore beside it, then swap.\n\n" SELECTOR_HELP,
+      .help =
+          "The database is built under a temporary name and gets its own only after every check passed. The "
+          "configured source itself is refused as a target: restore beside it, then swap.\n\n" SELECTOR_HELP,
       .options = database_options,
       .min_args = 1,
       .max_args = 1,
@@ -145,11 +147,12 @@ static const struct cli_verb verbs[] = {
     { .name = "verify",
       .synopsis = "[SNAPSHOT]",
       .summary = "Check that the repository is whole.",
-      .help = "Without options: logs, signatures and the presence of every pack; with a kit also that every "
-              "snapshot has the packs it needs. With SNAPSHOT only its writer is checked, and with --read-data "
-              "only its streams are read whole.\n\nLevels: L0 logs, signatures, presence. L1 every byte as "
-              "signed. L2 every pack a snapshot needs. LK this kit opens every session. L3 everything is "
-              "opened and checked.",
+      .help =
+          "Without options: logs, signatures and the presence of every pack; with a kit also that every "
+          "snapshot has the packs it needs. With SNAPSHOT only its writer is checked, and with --read-data "
+          "only its streams are read whole.\n\nLevels: L0 logs, signatures, presence. L1 every byte as "
+          "signed. L2 every pack a snapshot needs. LK this kit opens every session. L3 everything is "
+          "opened and checked.",
       .options = verify_options,
       .max_args = 1,
       .run = cmd_verify },
@@ -168,8 +171,9 @@ static const struct cli_option global_options[] = {
       .help = "The restore kit: a key file or its printed form. Default: `kit` of the repository." },
     { .name = "kit-passphrase-file",
       .kind = CLI_FILE,
-      .help = "Its first line is the kit's passphrase. Otherwise the configuration says where it is, or it is "
-              "asked for." },
+      .help =
+          "Its first line is the kit's passphrase. Otherwise the configuration says where it is, or it is "
+          "asked for." },
     { .name = "no-kit", .kind = CLI_FLAG, .help = "Work without keys although a kit is configured." },
     { .name = "root-key",
       .kind = CLI_FILE,
@@ -177,13 +181,15 @@ static const struct cli_option global_options[] = {
     { .name = "storage",
       .kind = CLI_FILE,
       .metavar = "DIR",
-      .help = "A copy of the repository in a local directory, instead of the configured storage. With --kit (or "
-              "--root-key) no configuration is needed." },
+      .help =
+          "A copy of the repository in a local directory, instead of the configured storage. With --kit (or "
+          "--root-key) no configuration is needed." },
     { .name = "state",
       .kind = CLI_FILE,
       .metavar = "DIR",
-      .help = "Where this station keeps what it has seen, so that a storage cannot show it less later. Default: "
-              "`restore/REPOSITORY` in the configured state directory." },
+      .help =
+          "Where this station keeps what it has seen, so that a storage cannot show it less later. Default: "
+          "`restore/REPOSITORY` in the configured state directory." },
     { .name = "expect",
       .kind = CLI_STRING,
       .metavar = "RECEIPT",

@@ -25,7 +25,8 @@ int paths_of(struct paths *p, const char *const *args, size_t n, struct error *e
         while (len > 0 && text[len - 1] == '/')
             len--;
         if (len == 0)
-            return error_set(err, E_USAGE, "\"%s\" names no member; leave the path out to mean everything", args[i]);
+            return error_set(err, E_USAGE, "\"%s\" names no member; leave the path out to mean everything",
+                             args[i]);
         p->list[i] = (struct path_arg){ .text = text, .len = len };
     }
     return 0;

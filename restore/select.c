@@ -28,8 +28,9 @@ static void hint_add(struct hint *h, const struct snap *s)
         h->left_out++;
         return;
     }
-    int n = snprintf(h->text + h->used, sizeof h->text - h->used, "%s%s (%s, %.10s)", h->shown != 0 ? ", " : "",
-                     snap_name(s, name), time_format(time, s->record->rec.time), snap_receipt(s, receipt));
+    int n =
+        snprintf(h->text + h->used, sizeof h->text - h->used, "%s%s (%s, %.10s)", h->shown != 0 ? ", " : "",
+                 snap_name(s, name), time_format(time, s->record->rec.time), snap_receipt(s, receipt));
     if (n < 0 || (size_t)n >= sizeof h->text - h->used) {
         h->text[h->used] = '\0';
         h->left_out++;
@@ -91,10 +92,11 @@ static int not_found(struct snaps *all, const struct selector *sel, struct error
             hint_add(&h, s);
     }
     str_printable(job, sizeof job, sel->job);
-    (void)snprintf(what, sizeof what, "no such snapshot%s%s; there are", job[0] != '\0' ? " of job " : "", job);
+    (void)snprintf(what, sizeof what, "no such snapshot%s%s; there are", job[0] != '\0' ? " of job " : "",
+                   job);
     if (sel->kind == SELECT_TIME)
-        (void)snprintf(what, sizeof what, "no snapshot%s%s is that old; there are", job[0] != '\0' ? " of job " : "",
-                       job);
+        (void)snprintf(what, sizeof what, "no snapshot%s%s is that old; there are",
+                       job[0] != '\0' ? " of job " : "", job);
     return hint_error(&h, E_NOT_FOUND, what, err);
 }
 
@@ -102,11 +104,13 @@ static int not_live(const struct snap *s, struct error *err)
 {
     char name[SNAPSHOT_NAME_MAX];
     if (s->record->is_void)
-        return error_set(err, E_NOT_FOUND, "%s is void: it was cut off before it was confirmed; use another one",
+        return error_set(err, E_NOT_FOUND,
+                         "%s is void: it was cut off before it was confirmed; use another one",
                          snap_name(s, name));
-    return error_set(err, E_NOT_FOUND,
-                     "%s has expired: its data may be gone. While it is not, retention can revive it (backupd)",
-                     snap_name(s, name));
+    return error_set(
+        err, E_NOT_FOUND,
+        "%s has expired: its data may be gone. While it is not, retention can revive it (backupd)",
+        snap_name(s, name));
 }
 
 /* ---- names: exactly one must fit ----------------------------------------------------------------------- */
@@ -196,8 +200,9 @@ static int find_newest(struct snaps *all, const struct selector *sel, struct sna
         struct hint h = { .used = 0 };
         if (w.found != NULL)
             hint_add(&h, w.found);
-        (void)error_corrupt(err, w.broken->damage_name, "a newer snapshot is damaged (%s), and is not stepped over%s%s",
-                            w.broken->damage, h.shown != 0 ? "; the next older one is " : "", h.text);
+        (void)error_corrupt(err, w.broken->damage_name,
+                            "a newer snapshot is damaged (%s), and is not stepped over%s%s", w.broken->damage,
+                            h.shown != 0 ? "; the next older one is " : "", h.text);
         return E_CORRUPT;
     }
     *out = w.found;

@@ -87,7 +87,8 @@ static int no_selector(const char *text, struct error *err)
 }
 
 /* The word without its job. */
-static int parse_word(const char *word, const char *text, bool has_job, struct selector *out, struct error *err)
+static int parse_word(const char *word, const char *text, bool has_job, struct selector *out,
+                      struct error *err)
 {
     size_t len = strlen(word);
     if (str_starts(word, "latest"))

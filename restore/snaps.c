@@ -131,8 +131,8 @@ const char *snap_name(const struct snap *snap, char out[SNAPSHOT_NAME_MAX])
 {
     char job[SNAPSHOT_NAME_MAX];
     char shown[SNAPSHOT_NAME_MAX];
-    (void)snprintf(out, SNAPSHOT_NAME_MAX, "%s/%u", str_printable(shown, sizeof shown - 12, snap_job(snap, job)),
-                   snap->record->rec.session);
+    (void)snprintf(out, SNAPSHOT_NAME_MAX, "%s/%u",
+                   str_printable(shown, sizeof shown - 12, snap_job(snap, job)), snap->record->rec.session);
     return out;
 }
 

@@ -69,7 +69,8 @@ static int read_configuration(struct station *st, struct error *err)
     if (rc == E_NOT_FOUND)
         st->cli->exit_code = CLI_EXIT_USAGE;
     if (rc == E_NOT_FOUND && !alone)
-        return error_wrap(err, "a configuration is needed, or --storage DIR with --kit FILE or --root-key FILE");
+        return error_wrap(err,
+                          "a configuration is needed, or --storage DIR with --kit FILE or --root-key FILE");
     if (rc < 0)
         return rc;
     st->repository = conf_find_repository(st->conf, name, err);
@@ -102,7 +103,7 @@ static int open_repo(struct station *st, bool quietly, struct error *err)
                                     .now = clock_wall() };
     int rc = repo_open(st->backend, st->root.root_pk, &options, &st->repo, err);
     if (rc < 0) {
-        if (rc == E_NOT_FOUND || (err->name != NULL && strcmp(err->name, ERR_CHARTER_MISSING) == 0))
+        if (rc == E_NOT_FOUND)
             st->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
         return rc;
     }
@@ -130,10 +131,11 @@ int station_trusts(const struct station *st, const struct repo_writer *writer, s
     for (size_t i = 0; i < st->repo->findings.len; i++) {
         const struct repo_finding *f = vec_at(&st->repo->findings, i);
         if (concerns(f, writer)) {
-            (void)error_set(err, E_CONFLICT,
-                            "nothing was restored: %s: %s. Somebody may have hidden or changed backups; when you have "
-                            "looked into it, name the snapshot and add --despite-alarms",
-                            f->name, f->text);
+            (void)error_set(
+                err, E_CONFLICT,
+                "nothing was restored: %s: %s. Somebody may have hidden or changed backups; when you have "
+                "looked into it, name the snapshot and add --despite-alarms",
+                f->name, f->text);
             return E_CONFLICT;
         }
     }

@@ -52,7 +52,8 @@ struct station {
 /* On failure the station is still to be closed. */
 int station_open(struct cli_context *cli, enum station_kit kit, struct station *st, struct error *err);
 /* The same, but the findings of the logs are left to the caller. */
-int station_open_quietly(struct cli_context *cli, enum station_kit kit, struct station *st, struct error *err);
+int station_open_quietly(struct cli_context *cli, enum station_kit kit, struct station *st,
+                         struct error *err);
 /* After a run: raises and saves the marks when it was good and there are no alarms (a failure to save is a
  * warning: the run itself was good). */
 void station_settle(struct station *st, bool good);

@@ -27,16 +27,18 @@ int station_read_kit(struct station *st, enum station_kit need, struct error *er
     const char *path = cli_text(st->cli, "kit");
     bool given = path != NULL;
     if (cli_flag(st->cli, "no-kit") && (given || need == KIT_NEEDED))
-        return error_set(err, E_USAGE, "--no-kit: %s", given ? "and --kit is given too" : "this needs the restore kit");
+        return error_set(err, E_USAGE, "--no-kit: %s",
+                         given ? "and --kit is given too" : "this needs the restore kit");
     if (cli_flag(st->cli, "no-kit"))
         return 0;
     if (!given && need != KIT_IF_GIVEN && st->repository != NULL)
         path = st->repository->kit;
     if (path == NULL)
-        return need != KIT_NEEDED ? 0
-                                  : error_set(err, E_USAGE,
-                                              "this opens backups and needs the restore kit: give --kit FILE, or set "
-                                              "`kit` of the repository in the configuration");
+        return need != KIT_NEEDED
+                   ? 0
+                   : error_set(err, E_USAGE,
+                               "this opens backups and needs the restore kit: give --kit FILE, or set "
+                               "`kit` of the repository in the configuration");
     struct conf_secret reference = passphrase_of(st);
     int rc = access_kit(path, &reference, true, &st->kit, err);
     if (rc == E_NOT_FOUND && !given && need == KIT_OPTIONAL) {
@@ -45,7 +47,9 @@ int station_read_kit(struct station *st, enum station_kit need, struct error *er
         return 0;
     }
     if (rc < 0)
-        return rc == E_NOT_FOUND ? error_wrap(err, "the restore kit is not there (--kit FILE says where it is)") : rc;
+        return rc == E_NOT_FOUND
+                   ? error_wrap(err, "the restore kit is not there (--kit FILE says where it is)")
+                   : rc;
     st->has_kit = true;
     st->recipients[0] = st->kit.r;
     st->opener = (struct opener){ .w = st->kit.w, .v = st->kit.v, .sks = st->recipients, .nsks = 1 };
@@ -63,7 +67,8 @@ static int read_root_file(const char *path, struct access_root *out, struct erro
         if (!line_next(&r, &l) || l.n != 4 || !line_is(&l, 0, "bk1") || !line_is(&l, 1, "root") ||
             !line_hex(&l, 2, out->repo_id, REPO_ID_LEN) || !line_hex(&l, 3, out->root_pk, SIGN_PK_LEN) ||
             !reader_at_end(&r))
-            rc = error_set(err, E_CORRUPT, "%s is no root key file: it should hold one line \"bk1 root ID KEY\"", path);
+            rc = error_set(err, E_CORRUPT,
+                           "%s is no root key file: it should hold one line \"bk1 root ID KEY\"", path);
     }
     buf_free(&text);
     return rc;

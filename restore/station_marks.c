@@ -44,7 +44,8 @@ int station_load_marks(struct station *st, struct error *err)
         return error_wrap(err, "marks of this station (check a receipt with --expect, then remove the file)");
     }
     if (memcmp(st->marks.repo_id, st->root.repo_id, REPO_ID_LEN) != 0)
-        return error_set(err, E_CONFLICT, "%s is about another repository: give each its own --state directory",
+        return error_set(err, E_CONFLICT,
+                         "%s is about another repository: give each its own --state directory",
                          st->marks_path);
     return 0;
 }
@@ -65,7 +66,8 @@ void station_settle(struct station *st, bool good)
     if (!good || st->alarms != 0 || st->cli->exit_code != 0 || st->marks_path == NULL)
         return;
     if (save_marks(st, &why) < 0)
-        log_event(LOG_WARN, "what was seen is not remembered, so a rollback would not be noticed: %s", why.text);
+        log_event(LOG_WARN, "what was seen is not remembered, so a rollback would not be noticed: %s",
+                  why.text);
 }
 
 void station_report_alarms(const struct station *st)
@@ -105,13 +107,15 @@ int station_check_receipts(const struct station *st, struct error *err)
         const char *receipt = cli_text_at(st->cli, "expect", i);
         size_t newer = 0;
         if (!receipt_valid(receipt))
-            return error_set(err, E_USAGE, "--expect takes a receipt of %d lower-case hex digits", RECEIPT_LEN);
+            return error_set(err, E_USAGE, "--expect takes a receipt of %d lower-case hex digits",
+                             RECEIPT_LEN);
         const struct repo_record *r = record_of(st->repo, receipt, &newer);
         if (r == NULL) {
-            (void)error_set(err, E_CONFLICT,
-                            "no log holds the record with receipt %s: the storage shows less than was there, or it is "
-                            "another repository",
-                            receipt);
+            (void)error_set(
+                err, E_CONFLICT,
+                "no log holds the record with receipt %s: the storage shows less than was there, or it is "
+                "another repository",
+                receipt);
             if (err != NULL)
                 err->name = ERR_LOG_ROLLBACK;
             return E_CONFLICT;

@@ -20,7 +20,8 @@ static int keep_member(const struct member *member, void *arg, struct error *err
     item->path = str_dup(member->entry.path, err);
     item->facts = str_dup(member->facts, err);
     item->ref = member->ref;
-    m->bytes += member->ref.len; /* at most 2^26 streams of 2^50 bytes would overflow: check_total stops earlier */
+    m->bytes +=
+        member->ref.len; /* at most 2^26 streams of 2^50 bytes would overflow: check_total stops earlier */
     if (item->path == NULL || item->facts == NULL)
         return E_NOMEM;
     int rc = check_total(m->chosen, m->bytes, err);
@@ -68,8 +69,8 @@ int check_total(const struct chosen *c, uint64_t bytes, struct error *err)
 {
     uint64_t limit = c->snap->object->view.logical;
     if (bytes > limit)
-        return error_corrupt(err, ERR_STREAM_LENGTH, "%s holds more than the %llu bytes it announces", c->name,
-                             (unsigned long long)limit);
+        return error_corrupt(err, ERR_STREAM_LENGTH, "%s holds more than the %llu bytes it announces",
+                             c->name, (unsigned long long)limit);
     return 0;
 }
 
@@ -94,7 +95,8 @@ static void watched_free(struct source *s)
     free(w);
 }
 
-struct source *stream_watched(struct chosen *c, struct fetcher *f, const struct stream_ref *ref, struct error *err)
+struct source *stream_watched(struct chosen *c, struct fetcher *f, const struct stream_ref *ref,
+                              struct error *err)
 {
     struct watched *w = mem_alloc(1, sizeof *w, err);
     if (w == NULL)
@@ -109,8 +111,8 @@ struct source *stream_watched(struct chosen *c, struct fetcher *f, const struct 
 
 /* ---- what an engine restores from ---------------------------------------------------------------------- */
 
-static int each(void *arg, int (*fn)(const char *, uint64_t, const char *, void *, struct error *), void *fn_arg,
-                struct error *err)
+static int each(void *arg, int (*fn)(const char *, uint64_t, const char *, void *, struct error *),
+                void *fn_arg, struct error *err)
 {
     const struct members *m = arg;
     for (size_t i = 0; i < m->list.len; i++) {

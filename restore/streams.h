@@ -37,7 +37,8 @@ const struct member_item *members_find(const struct members *m, const char *path
 struct engine_streams members_streams(struct members *m);
 
 /* For source_free. */
-struct source *stream_watched(struct chosen *c, struct fetcher *f, const struct stream_ref *ref, struct error *err);
+struct source *stream_watched(struct chosen *c, struct fetcher *f, const struct stream_ref *ref,
+                              struct error *err);
 
 /* A snapshot whose streams are longer than it says must not fill a disk: ERR_STREAM_LENGTH. */
 int check_total(const struct chosen *c, uint64_t bytes, struct error *err);

@@ -165,7 +165,7 @@ int job_run(struct job_run *run, struct error *err)
     int rc = prepare(run, &h, &why);
     if (rc == 0)
         rc = attempts(run, &h, &why);
-    if (why.name != NULL && strcmp(why.name, ERR_CHARTER_MISSING) == 0)
+    if (rc == E_NOT_FOUND && why.name != NULL && strcmp(why.name, ERR_CHARTER_MISSING) == 0)
         run->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
     run->milliseconds = clock_mono_ms() - begin;
     free(h.state);

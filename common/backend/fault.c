@@ -187,7 +187,7 @@ static int fault_list(struct backend *b, const char *dir, backend_list_fn *fn, v
     int rc;
     if (blocked(b, fate, "list", dir, &rc, err))
         return rc;
-    struct omission omission = {.fn = fn, .arg = arg, .done = fate != FATE_LIE};
+    struct omission omission = { .fn = fn, .arg = arg, .done = fate != FATE_LIE };
     rc = backend_list(fault_of(b)->inner, dir, omit_first, &omission, err);
     return lost(b, fate, "list", dir, rc, err);
 }

@@ -21,8 +21,8 @@ enum fault_kind {
 
 struct fault_plan {
     enum fault_kind kind;
-    unsigned long at;  /* 1 = the first operation; 0 = never */
-    int code;          /* for FAULT_FAIL and FAULT_DEAD */
+    unsigned long at;    /* 1 = the first operation; 0 = never */
+    int code;            /* for FAULT_FAIL and FAULT_DEAD */
     unsigned long count; /* operations seen so far (updated atomically) */
     bool fired;
 };

@@ -96,7 +96,7 @@ int local_space_of(int dir, struct backend_space *space)
 
 int local_no_space(const struct backend *b, const char *name, struct error *err)
 {
-    struct backend_space space = {.total = 0, .available = 0};
+    struct backend_space space = { .total = 0, .available = 0 };
     char text[NUMBER_TEXT_MAX];
     const char *left =
         local_space_of(local_root(b), &space) == 0 ? size_format(text, space.available) : "an unknown amount";

@@ -118,7 +118,7 @@ static int memory_read(struct backend *b, const char *name, uint64_t offset, voi
 
 static struct backend_stat entry_stat(const struct entry *e)
 {
-    return (struct backend_stat){.size = e->data.len, .mtime = e->mtime, .is_dir = e->is_dir};
+    return (struct backend_stat){ .size = e->data.len, .mtime = e->mtime, .is_dir = e->is_dir };
 }
 
 static int memory_stat(struct backend *b, const char *name, struct backend_stat *st, struct error *err)
@@ -217,7 +217,7 @@ static int memory_space(struct backend *b, struct backend_space *space, struct e
     for (size_t i = 0; i < s->len; i++)
         used += s->entries[i]->data.len;
     pthread_mutex_unlock(&s->lock);
-    *space = (struct backend_space){.total = memory_total, .available = memory_total - used};
+    *space = (struct backend_space){ .total = memory_total, .available = memory_total - used };
     return 0;
 }
 

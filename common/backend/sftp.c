@@ -46,7 +46,7 @@ int sftp_close_handle(struct sftp *s, LIBSSH2_SFTP_HANDLE **handle)
     return rc;
 }
 
-/* ---- repeating ------------------------------------------------------------------------------------------------ */
+/* ---- repeating ----------------------------------------------------------------------------------------- */
 
 static void rest(unsigned attempt)
 {
@@ -77,7 +77,7 @@ int sftp_repeat(struct sftp *s, sftp_op *op, void *arg, struct error *err)
     }
 }
 
-/* ---- stat, space ---------------------------------------------------------------------------------------------- */
+/* ---- stat, space --------------------------------------------------------------------------------------- */
 
 struct backend_stat sftp_stat_of(const LIBSSH2_SFTP_ATTRIBUTES *a)
 {
@@ -154,7 +154,7 @@ int sftp_space(struct backend *b, struct backend_space *space, struct error *err
     return sftp_repeat(sftp_of(b), space_op, space, err);
 }
 
-/* ---- open, close ---------------------------------------------------------------------------------------------- */
+/* ---- open, close --------------------------------------------------------------------------------------- */
 
 static void sftp_close(struct backend *b)
 {

@@ -37,7 +37,7 @@ static int ask_methods(struct sftp *s, bool *done, struct error *err)
     return 0;
 }
 
-/* ---- key file ------------------------------------------------------------------------------------------------ */
+/* ---- key file ------------------------------------------------------------------------------------------ */
 
 static int read_passphrase(const struct sftp *s, char out[PASSPHRASE_MAX], struct error *err)
 {
@@ -87,7 +87,7 @@ out:
     return rc;
 }
 
-/* ---- agent --------------------------------------------------------------------------------------------------- */
+/* ---- agent --------------------------------------------------------------------------------------------- */
 
 static bool usable(const struct libssh2_agent_publickey *id)
 {

@@ -16,8 +16,9 @@
 
 #include "common/base/banned.h"
 
-/* Nothing with SHA-1, nothing with CBC. Names that this libssh2 does not know are left out, so that a newer one uses
- * its better ones. aes128-ctr before aes256-ctr: it is faster, and the content is encrypted on its own. */
+/* Nothing with SHA-1, nothing with CBC. Names that this libssh2 does not know are left out, so that a newer
+ * one uses its better ones. aes128-ctr before aes256-ctr: it is faster, and the content is encrypted on its
+ * own. */
 static const char wanted_kex[] =
     "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"
     "diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256,"
@@ -37,7 +38,7 @@ static void library_init(void)
     library_rc = libssh2_init(0);
 }
 
-/* ---- socket -------------------------------------------------------------------------------------------------- */
+/* ---- socket -------------------------------------------------------------------------------------------- */
 
 static void socket_options(int fd, unsigned stall_ms)
 {
@@ -110,7 +111,7 @@ static int open_socket(struct sftp *s, struct error *err)
                      s->base.where, s->options.host, port, strerror_r(last, text, sizeof text));
 }
 
-/* ---- handshake ----------------------------------------------------------------------------------------------- */
+/* ---- handshake ----------------------------------------------------------------------------------------- */
 
 static bool list_has(const char *const *list, int count, const char *name, size_t len)
 {
@@ -244,7 +245,7 @@ int sftp_handshake(struct sftp *s, const char *types, struct error *err)
     return rc;
 }
 
-/* ---- session ------------------------------------------------------------------------------------------------- */
+/* ---- session ------------------------------------------------------------------------------------------- */
 
 bool sftp_peer_gone(const struct sftp *s)
 {
@@ -319,7 +320,8 @@ int sftp_connect(struct sftp *s, struct error *err)
     return rc;
 }
 
-/* The socket is shut first: then nothing below waits for a server that may be gone, and libssh2 frees all it has. */
+/* The socket is shut first: then nothing below waits for a server that may be gone, and libssh2 frees all it
+ * has. */
 void sftp_drop(struct sftp *s)
 {
     if (s->fd >= 0)

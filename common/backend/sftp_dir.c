@@ -10,7 +10,7 @@
 
 enum { ENTRY_MAX = 4096 }; /* libssh2 1.10 loses an entry whose name does not fit */
 
-/* ---- list ----------------------------------------------------------------------------------------------------- */
+/* ---- list ---------------------------------------------------------------------------------------------- */
 
 struct list_args {
     const char *dir;
@@ -79,7 +79,7 @@ int sftp_list(struct backend *b, const char *dir, backend_list_fn *fn, void *arg
     return rc;
 }
 
-/* ---- remove, make_dir ----------------------------------------------------------------------------------------- */
+/* ---- remove, make_dir ---------------------------------------------------------------------------------- */
 
 struct change_args {
     const char *name;

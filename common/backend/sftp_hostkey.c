@@ -34,7 +34,7 @@ enum { KEY_TYPES = sizeof key_types / sizeof key_types[0] };
 const char sftp_all_hostkey_types[] =
     "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256";
 
-/* ---- the key the server showed -------------------------------------------------------------------------------- */
+/* ---- the key the server showed ------------------------------------------------------------------------- */
 
 /* The type inside the key: u32 length, name. NULL when it is none of ours. */
 static const struct key_type *type_of_blob(const char *blob, size_t len)
@@ -119,7 +119,7 @@ char *sftp_hostkey_line(const struct sftp *s, struct error *err)
     return line;
 }
 
-/* ---- known_hosts ---------------------------------------------------------------------------------------------- */
+/* ---- known_hosts --------------------------------------------------------------------------------------- */
 
 struct hosts {
     LIBSSH2_KNOWNHOSTS *list;
@@ -208,7 +208,7 @@ static int look_up(const struct hosts *h, const char *host, const char *blob, si
                                     &entry);
 }
 
-/* ---- which types to ask for ----------------------------------------------------------------------------------- */
+/* ---- which types to ask for ---------------------------------------------------------------------------- */
 
 static const struct key_type *type_of_pin(const char *pin)
 {
@@ -218,8 +218,9 @@ static const struct key_type *type_of_pin(const char *pin)
     return NULL;
 }
 
-/* A wrong key of a type is a "mismatch" when the host has an entry of that type, else "not found". The server has to
- * show a key of a type we know: otherwise it may show another one of its keys, and that would look like an attack. */
+/* A wrong key of a type is a "mismatch" when the host has an entry of that type, else "not found". The server
+ * has to show a key of a type we know: otherwise it may show another one of its keys, and that would look
+ * like an attack. */
 static int types_of_host(const struct sftp *s, const struct hosts *h, struct buf *out, struct error *err)
 {
     static const char nobodys_key[] = "\0\0\0\1x";
@@ -276,7 +277,7 @@ int sftp_hostkey_types(struct sftp *s, char out[SFTP_METHODS_MAX], struct error 
     return rc;
 }
 
-/* ---- the verdict ---------------------------------------------------------------------------------------------- */
+/* ---- the verdict --------------------------------------------------------------------------------------- */
 
 static int refuse(const struct sftp *s, int code, struct error *err)
 {

@@ -63,7 +63,7 @@ struct sftp {
     uint64_t read_next; /* where the last read ended, for the caller */
     struct buf ahead;   /* bytes of that file fetched in advance, from ahead_at on */
     uint64_t ahead_at;
-    size_t ahead_size; /* how much to fetch; 0: reads did not follow each other */
+    size_t ahead_size;                /* how much to fetch; 0: reads did not follow each other */
     LIBSSH2_SFTP_HANDLE *list_handle; /* here so that dropping the session finds it */
 };
 
@@ -71,7 +71,7 @@ struct sftp *sftp_of(struct backend *b);
 /* "path/name" on the server, for free(). */
 char *sftp_path(const struct sftp *s, const char *name, struct error *err);
 
-/* ---- waiting and failing (sftp_wait.c) ---- */
+/* ---- waiting and failing (sftp_wait.c) ----------------------------------------------------------------- */
 /* Starts the clock of one call. */
 void sftp_clock_start(struct sftp *s);
 /* True: rc was "again", the wait succeeded, call again. */
@@ -85,7 +85,7 @@ unsigned long sftp_status(const struct sftp *s, ssize_t rc);
 /* E_RETRY with the reason of the trouble, or the meaning of rc. Drops nothing. */
 int sftp_lost(const struct sftp *s, ssize_t rc, const char *what, struct error *err);
 
-/* ---- the session (sftp_connect.c) ---- */
+/* ---- the session (sftp_connect.c) ---------------------------------------------------------------------- */
 int sftp_connect(struct sftp *s, struct error *err);
 int sftp_session_new(struct sftp *s, struct error *err);
 /* Socket and handshake only. `types`: host key types to ask for. */
@@ -96,7 +96,7 @@ bool sftp_peer_gone(const struct sftp *s);
 /* The names of `wanted` that this libssh2 knows, comma-separated. */
 void sftp_known_methods(LIBSSH2_SESSION *session, int method, const char *wanted, char out[SFTP_METHODS_MAX]);
 
-/* ---- who is there (sftp_hostkey.c) ---- */
+/* ---- who is there (sftp_hostkey.c) --------------------------------------------------------------------- */
 /* The host key types to ask for, from the pin or from known_hosts. */
 int sftp_hostkey_types(struct sftp *s, char out[SFTP_METHODS_MAX], struct error *err);
 int sftp_hostkey_check(struct sftp *s, struct error *err);
@@ -105,15 +105,15 @@ char *sftp_hostkey_fingerprint(const struct sftp *s, struct error *err);
 char *sftp_hostkey_line(const struct sftp *s, struct error *err);
 extern const char sftp_all_hostkey_types[];
 
-/* ---- who we are (sftp_auth.c, sftp_keyfile.c) ---- */
+/* ---- who we are (sftp_auth.c, sftp_keyfile.c) ---------------------------------------------------------- */
 int sftp_authenticate(struct sftp *s, struct error *err);
-/* Refuses what cannot work (RSA, a public key, an unreadable file) before the server is asked; *encrypted tells
- * whether a passphrase is needed. */
+/* Refuses what cannot work (RSA, a public key, an unreadable file) before the server is asked; *encrypted
+ * tells whether a passphrase is needed. */
 int sftp_keyfile_check(const char *path, bool *encrypted, struct error *err);
 /* Decodes base64 up to the first character that is none, skipping line ends; returns the bytes written. */
 size_t sftp_base64_decode(const char *text, size_t len, uint8_t *out, size_t cap);
 
-/* ---- uploads (sftp_upload.c) ---- */
+/* ---- uploads (sftp_upload.c) --------------------------------------------------------------------------- */
 struct upload *sftp_create(struct backend *b, const char *name, uint64_t expect, struct error *err);
 int sftp_write(struct upload *base, const void *data, size_t len, struct error *err);
 int sftp_finish(struct upload *base, struct error *err);
@@ -121,15 +121,16 @@ void sftp_release(struct upload *base);
 /* Drains what uploads other than `except` have on the wire; one that fails remembers it. */
 void sftp_settle(struct sftp *s, const struct sftp_upload *except);
 
-/* ---- reading (sftp_read.c) ---- */
-int sftp_read(struct backend *b, const char *name, uint64_t offset, void *data, size_t len, struct error *err);
+/* ---- reading (sftp_read.c) ----------------------------------------------------------------------------- */
+int sftp_read(struct backend *b, const char *name, uint64_t offset, void *data, size_t len,
+              struct error *err);
 
-/* ---- directories (sftp_dir.c) ---- */
+/* ---- directories (sftp_dir.c) -------------------------------------------------------------------------- */
 int sftp_list(struct backend *b, const char *dir, backend_list_fn *fn, void *arg, struct error *err);
 int sftp_remove(struct backend *b, const char *name, struct error *err);
 int sftp_make_dir(struct backend *b, const char *name, unsigned mode, struct error *err);
 
-/* ---- shared by the operations (sftp.c) ---- */
+/* ---- shared by the operations (sftp.c) ----------------------------------------------------------------- */
 /* Connects when needed, runs op, and runs it again on a new session when the connection was lost. */
 typedef int sftp_op(struct sftp *s, void *arg, struct error *err);
 int sftp_repeat(struct sftp *s, sftp_op *op, void *arg, struct error *err);

@@ -69,8 +69,9 @@ static ssize_t fetch(struct sftp *s, uint64_t at, void *out, size_t len)
     return n;
 }
 
-/* Small reads one after the other would each wait for a round trip, so from the second on more is fetched, and
- * each time twice as much: somebody who only looks at two neighbouring fields does not pay for a megabyte. */
+/* Small reads one after the other would each wait for a round trip, so from the second on more is fetched,
+ * and each time twice as much: somebody who only looks at two neighbouring fields does not pay for a
+ * megabyte. */
 static int fill_ahead(struct sftp *s, const char *name, uint64_t at, size_t need, struct error *err)
 {
     s->ahead.len = 0;

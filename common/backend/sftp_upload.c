@@ -11,8 +11,8 @@
 
 #include "common/base/banned.h"
 
-/* OpenSSH's channel window is 2 MiB: more on the wire brings nothing. While the caller prepares the next block,
- * the second half of the window is still under way. */
+/* OpenSSH's channel window is 2 MiB: more on the wire brings nothing. While the caller prepares the next
+ * block, the second half of the window is still under way. */
 enum {
     WINDOW = 2 * 1024 * 1024,
     WINDOW_REST = WINDOW / 2,
@@ -31,7 +31,7 @@ static bool in_flight(const struct sftp_upload *u)
     return u->handle != NULL && u->asked > u->done;
 }
 
-/* ---- create --------------------------------------------------------------------------------------------------- */
+/* ---- create -------------------------------------------------------------------------------------------- */
 
 static int too_little(const struct sftp *s, const char *name, uint64_t available, struct error *err)
 {
@@ -116,7 +116,7 @@ struct upload *sftp_create(struct backend *b, const char *name, uint64_t expect,
     return &u->base;
 }
 
-/* ---- write ---------------------------------------------------------------------------------------------------- */
+/* ---- write --------------------------------------------------------------------------------------------- */
 
 static int gone(const struct sftp_upload *u, struct error *err)
 {
@@ -205,7 +205,7 @@ int sftp_write(struct upload *base, const void *data, size_t len, struct error *
     return 0;
 }
 
-/* ---- finish --------------------------------------------------------------------------------------------------- */
+/* ---- finish -------------------------------------------------------------------------------------------- */
 
 static int sync_file(struct sftp *s, struct sftp_upload *u, struct error *err)
 {

@@ -14,7 +14,8 @@ void sftp_clock_start(struct sftp *s)
     s->trouble = SFTP_FINE;
 }
 
-/* Each wait has the whole stall time again: what counts is silence, not slowness. Slowness meets the deadline. */
+/* Each wait has the whole stall time again: what counts is silence, not slowness. Slowness meets the
+ * deadline. */
 int sftp_wait_fd(struct sftp *s, short events)
 {
     uint64_t start = clock_mono_ms();

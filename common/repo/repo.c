@@ -115,7 +115,7 @@ static int check_mark(const struct repo_log *l, const struct mark *m, size_t hea
     else
         (void)repo_error(&why, E_CONFLICT, ERR_LOG_ROLLBACK, "record %u is another one than last time",
                          m->seq);
-    return repo_finding_add(l, FINDING_ALARM, m->seq, -1, &why, err);
+    return repo_finding_add(l, FINDING_ALARM, m->seq, 0, &why, err);
 }
 
 static int check_log_marks(struct repo *repo, const struct marks *m, struct error *err)
@@ -207,6 +207,11 @@ static int load(struct repo *repo, const uint8_t root_pk[SIGN_PK_LEN], const str
                 struct error *err)
 {
     int rc = repo_load_charters(repo, root_pk, err);
+    if (rc == E_NOT_FOUND && o->marks != NULL && o->marks->charter.seq != 0) {
+        char file[NAME_TEXT_MAX];
+        return repo_error(err, E_CONFLICT, ERR_CHARTER_MISSING, "%s is gone from %s; charter %u was here",
+                          name_charter(file, 1, 0), backend_where(repo->backend), o->marks->charter.seq);
+    }
     if (rc == 0 && o->marks != NULL)
         rc = check_charter_mark(repo, o->marks, err);
     rc = rc < 0 ? rc : repo_load_retention(repo, err);

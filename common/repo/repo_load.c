@@ -31,8 +31,9 @@ static int charters_end(struct repo *repo, const struct shelf *s, uint32_t versi
         return repo_error(err, E_NOT_FOUND, ERR_CHARTER_MISSING, "there is no repository: no charter at %s",
                           backend_where(repo->backend));
     if (p->what == PICK_INVALID && (version == 1 || p->damaged || s->last > version)) {
+        char file[NAME_TEXT_MAX];
         (void)error_copy(err, &p->why);
-        (void)error_wrap(err, "charter %u", version);
+        (void)error_wrap(err, "%s", name_charter(file, version, p->bad_attempt));
         return p->why.code;
     }
     if (s->last > version)

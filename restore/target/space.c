@@ -36,7 +36,8 @@ int space_check(const char *path, uint64_t bytes, uint64_t files, struct error *
     uint64_t blocks = bytes / block + (bytes % block != 0) + files; /* on average a file wastes half of one */
     if (blocks <= fs.f_bavail)
         return 0;
-    return error_set(err, E_NO_SPACE, "not enough room at %s: %s are needed, %s are free; nothing was written", path,
+    return error_set(err, E_NO_SPACE,
+                     "not enough room at %s: %s are needed, %s are free; nothing was written", path,
                      size_format(need, bytes + files * block), size_format(have, fs.f_bavail * block));
 }
 

@@ -34,7 +34,8 @@ static int refuse_full(int fd, const char *path, struct error *err)
         empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
     (void)closedir(d);
     return empty ? 0
-                 : error_set(err, E_EXISTS, "%s is not empty: restore into a new or empty directory, nothing is overwritten",
+                 : error_set(err, E_EXISTS,
+                             "%s is not empty: restore into a new or empty directory, nothing is overwritten",
                              path);
 }
 
@@ -57,7 +58,9 @@ int tree_open(const char *path, struct tree **out, struct error *err)
     struct tree *t = mem_alloc(1, sizeof *t, err);
     if (t == NULL)
         return E_NOMEM;
-    *t = (struct tree){ .root = -1, .dirs = VEC_OF(struct tree_dir_note), .links = VEC_OF(struct tree_link_note) };
+    *t = (struct tree){ .root = -1,
+                        .dirs = VEC_OF(struct tree_dir_note),
+                        .links = VEC_OF(struct tree_link_note) };
     int rc = E_NOMEM;
     t->path = str_dup(path, err);
     if (t->path == NULL)
@@ -151,8 +154,8 @@ int tree_walk(const struct tree *t, const char *path, bool make, const char **ba
 
 /* ---- files --------------------------------------------------------------------------------------------- */
 
-static int copy(struct source *src, int fd, uint64_t len, const char *name, void (*progress)(uint64_t, void *),
-                void *arg, struct error *err)
+static int copy(struct source *src, int fd, uint64_t len, const char *name,
+                void (*progress)(uint64_t, void *), void *arg, struct error *err)
 {
     uint8_t *block = mem_alloc(1, COPY_BLOCK, err);
     uint64_t done = 0;

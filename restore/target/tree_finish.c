@@ -30,10 +30,9 @@ int tree_dir(struct tree *t, const struct catalog_entry *e, struct error *err)
     struct tree_dir_note *n = rc == 0 ? vec_push(&t->dirs, err) : NULL;
     if (n == NULL)
         return rc < 0 ? rc : E_NOMEM;
-    *n = (struct tree_dir_note){ .path = str_dup(e->path, err),
-                                 .mode = e->mode & MODE_KEPT,
-                                 .mtime = e->mtime,
-                                 .nsec = e->mtime_nsec };
+    *n = (struct tree_dir_note){
+        .path = str_dup(e->path, err), .mode = e->mode & MODE_KEPT, .mtime = e->mtime, .nsec = e->mtime_nsec
+    };
     return n->path != NULL ? 0 : E_NOMEM;
 }
 
@@ -63,7 +62,8 @@ int tree_link(struct tree *t, const struct catalog_entry *e, bool unsafe, struct
     char shown[256];
     bool hard = e->type == CATALOG_HARDLINK;
     if (!hard && !unsafe && !tree_link_stays(e->path, e->target))
-        return error_set(err, E_DENIED, "a symbolic link that leads out of the directory (to %s); --unsafe-links makes it",
+        return error_set(err, E_DENIED,
+                         "a symbolic link that leads out of the directory (to %s); --unsafe-links makes it",
                          str_printable(shown, sizeof shown, e->target));
     struct tree_link_note *n = vec_push(&t->links, err);
     if (n == NULL)
@@ -172,5 +172,6 @@ void tree_undo(struct tree *t)
     char shown[256];
     (void)nftw(t->path, remove_one, UNDO_FDS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
     if (t->made && rmdir(t->path) < 0)
-        log_event(LOG_WARN, "%s is incomplete and could not be removed", str_printable(shown, sizeof shown, t->path));
+        log_event(LOG_WARN, "%s is incomplete and could not be removed",
+                  str_printable(shown, sizeof shown, t->path));
 }

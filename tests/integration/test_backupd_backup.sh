@@ -50,7 +50,9 @@ same "it is the head's hash" "$record" "$receipt"
 contains "the log says it, too" "$(backupd -v backup small 2>&1)" "published at $TMP/store, receipt "
 
 # ---- a night with changes
-first=$(backupd list --json shop | head -1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["added"])')
+first=$(backupd list --json shop | python3 -c '
+import json, sys
+print(json.loads(sys.stdin.readlines()[0])["added"])')
 "$gen_shop" churn shop.db >/dev/null
 second=$(backupd backup shop --json | field data_added_packed)
 check "a changed night is small ($second of $first bytes)" test $((second * 2)) -lt "$first"
@@ -110,7 +112,7 @@ contains "it says what to do" "$(cat .check)" "enrol one"
 contains "and which job" "$(cat .check)" "fourth"
 
 # ---- another run holds the writer
-flock "state/main/$(writer_of small)/lock" sleep 60 &
+flock -o "state/main/$(writer_of small)/lock" sleep 60 &
 lib_children+=($!)
 holder=$!
 wait_for 10 not flock -n "state/main/$(writer_of small)/lock" true
@@ -125,6 +127,7 @@ mv shop.db.new shop.db
 packs="store/w/$(writer_of shop)/pack"
 # shellcheck disable=SC2012  # the names are ours
 count_packs() { ls "$packs" | wc -l; }
+# shellcheck disable=SC2317  # called by wait_for
 more_packs() { [[ $(count_packs) -gt $1 ]]; }
 before=$(count_packs)
 snaps=$(find store/w/*/snap -type f | wc -l)

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Naming a snapshot: every form, and what is said when none or several fit.
+# shellcheck disable=SC2317 # functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
@@ -17,14 +18,14 @@ says() { # NAME STATUS FRAGMENT ARGUMENT...
 echo one >one
 seq 50000 >numbers
 : >empty
+at() { MAKE_REPO_TIME=$(date -ud "$1" +%s) make_repo snapshot m "${@:2}" >>receipts; }
 make_repo new m 2
-make_repo snapshot m 0 docs test "dir/one=one" "dir/numbers=numbers" "empty=empty" >receipts
+at 2026-11-01T02:30:12 0 docs test "dir/one=one" "dir/numbers=numbers" "empty=empty"
 says "latest when there is one job" 0 docs/1 show latest
-sleep 1.1
-make_repo snapshot m 0 docs test "dir/one=one" "dir/numbers=numbers" >>receipts
-make_repo snapshot m 1 shop-db sqlite "shop.db=numbers" >>receipts
-make_repo snapshot m 0 docs test "dir/one=one" >>receipts
-make_repo snapshot m 0 logs test "messages=one" >>receipts
+at 2026-11-02T02:30:12 0 docs test "dir/one=one" "dir/numbers=numbers"
+at 2026-11-02T04:00:00 1 shop-db sqlite "shop.db=numbers"
+at 2026-11-03T02:30:12 0 docs test "dir/one=one"
+at 2026-11-04T02:30:12 0 logs test "messages=one"
 
 same "by name" docs/2 "$(name_of docs/2)"
 same "by name of another writer" shop-db/1 "$(name_of shop-db/1)"
@@ -38,10 +39,11 @@ receipt=$(sed -n 's|^docs/2 ||p' receipts)
 same "by receipt" docs/2 "$(name_of "$receipt")"
 same "by its beginning" docs/2 "$(name_of "${receipt:0:6}")"
 same "in capitals" docs/2 "$(name_of "$(tr a-f A-F <<<"${receipt:0:8}")")"
-time1=$(restore --json show docs/1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["time"])')
-same "by time" docs/1 "$(name_of "$time1" --job docs)"
-same "by time without Z" docs/1 "$(name_of "docs/${time1%Z}")"
-same "by day" docs/3 "$(name_of "${time1%%T*}" --job docs)"
+same "by time" docs/1 "$(name_of 2026-11-01T02:30:12Z --job docs)"
+same "by time without Z" docs/2 "$(name_of docs/2026-11-03T02:30:11)"
+same "by time with a space" docs/2 "$(name_of "docs/2026-11-03 02:29")"
+same "a minute is meant to its end" docs/3 "$(name_of docs/2026-11-03T02:30)"
+same "a day is meant to its end" docs/2 "$(name_of 2026-11-02 --job docs)"
 same "by a day to come" docs/3 "$(name_of 2099-01-01 --job docs)"
 writer=$(restore --json show docs/1 | python3 -c 'import json, sys; print(json.load(sys.stdin)["writer"])')
 same "by writer and number" docs/2 "$(name_of "$writer/2")"

@@ -1,5 +1,6 @@
 #!/bin/bash
 # Every verb of restore on what backupd made of a live SQLite database.
+# shellcheck disable=SC2317 # functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 

@@ -314,6 +314,11 @@ static void run_all(struct golden *g, size_t writer, const char *label, const st
 
 /* ---- retention log --------------------------------------------------------------------------------------------- */
 
+struct item_plan {
+    size_t writer;
+    uint32_t session, idx;
+};
+
 struct plan {
     uint32_t fence[2];
     uint32_t head[2]; /* 0: the newest */
@@ -323,10 +328,7 @@ struct plan {
         uint32_t op;
     } ops[4];
     size_t nops;
-    struct {
-        size_t writer;
-        uint32_t session, idx;
-    } condemned[4], deleted[4];
+    struct item_plan condemned[4], deleted[4];
     size_t ncondemned, ndeleted;
     const char *note;
     /* twists of the last record */
@@ -334,12 +336,8 @@ struct plan {
     bool prev_wrong, hash_wrong, unknown_writer;
 };
 
-static void add_items(struct golden *g, struct vec *to, const void *from, size_t n)
+static void add_items(struct golden *g, struct vec *to, const struct item_plan *items, size_t n)
 {
-    const struct {
-        size_t writer;
-        uint32_t session, idx;
-    } *items = from;
     for (size_t i = 0; i < n; i++) {
         struct retention_item *item = must_have(g, vec_push(to, &g->err));
         memcpy(item->writer, g->writers[items[i].writer].writer_id, WRITER_ID_LEN);
@@ -726,4 +724,514 @@ static void list_records(struct golden *g)
     }
     golden_write(&g->out, "expected/list.txt", g->list.data, g->list.len, 0644);
     repo_close(repo);
+}
+
+/* ---- negatives: charters -------------------------------------------------------------------------------------- */
+
+/* Replaces the first `from` of a charter by `to`, and signs it again. */
+static void edit_charter(struct golden *g, uint32_t version, const char *from, const char *to,
+                         const struct secret *seed, struct buf *out)
+{
+    enum { SIG_LINE = 4 + 2 * SIG_LEN + 1 };
+    struct buf old = BUF_INIT;
+    uint8_t sig[SIG_LEN];
+    char hex[2 * SIG_LEN + 1];
+    golden_read(&g->out, charter_path(version).text, &old);
+    must(g, buf_append(&old, "", 1, &g->err));
+    const char *text = (const char *)old.data;
+    const char *at = strstr(text, from);
+    if (at == NULL)
+        golden_must(error_set(&g->err, E_INTERNAL, "charter %u: no '%s'", version, from), &g->err);
+    size_t before = (size_t)(at - text);
+    size_t rest = before + strlen(from);
+    buf_clear(out);
+    must(g, buf_append(out, text, before, &g->err));
+    must(g, buf_append(out, to, strlen(to), &g->err));
+    must(g, buf_append(out, text + rest, old.len - 1 - SIG_LINE - rest, &g->err));
+    must(g, sign_detached(seed, SIGN_CHARTER, out->data, out->len, sig, &g->err));
+    hex_encode(hex, sig, SIG_LEN);
+    must(g, buf_printf(out, &g->err, "sig %s\n", hex));
+    buf_free(&old);
+}
+
+/* The line of a writer in the newest charter, as text. */
+static void writer_line(const struct golden *g, size_t writer, char out[256])
+{
+    char id[2 * WRITER_ID_LEN + 1];
+    struct buf text = BUF_INIT;
+    struct error err = ERROR_INIT;
+    hex_encode(id, g->writers[writer].writer_id, WRITER_ID_LEN);
+    golden_read(&g->out, charter_path(2).text, &text);
+    golden_must(buf_append(&text, "", 1, &err), &err);
+    char want[64];
+    (void)snprintf(want, sizeof want, "writer %s ", id);
+    const char *at = strstr((const char *)text.data, want);
+    const char *end = at != NULL ? strchr(at, '\n') : NULL;
+    golden_must(end != NULL ? 0 : E_INTERNAL, &err);
+    (void)snprintf(out, 256, "%.*s\n", (int)(end - at), at);
+    buf_free(&text);
+}
+
+static void charter_negative(struct golden *g, const char *name, const char *expect, const char *from, const char *to)
+{
+    struct buf bytes = BUF_INIT;
+    edit_charter(g, 2, from, to, g->root.seed, &bytes);
+    golden_negative(&g->out, name, expect);
+    golden_change(&g->out, charter_path(2).text, bytes.data, bytes.len);
+    golden_negative_end(&g->out);
+    buf_free(&bytes);
+}
+
+/* Another root: both charters name and are signed by it. */
+static void foreign_root(struct golden *g)
+{
+    struct buf bytes = BUF_INIT;
+    char from[80] = "root ";
+    char to[80] = "root ";
+    char prev[80] = "prev ";
+    char prev_new[80] = "prev ";
+    uint8_t pk[SIGN_PK_LEN];
+    uint8_t hash[HASH_LEN];
+    struct secret *seed = must_have(g, secret_copy("a root key that nobody has pinned", SIGN_SEED_LEN, &g->err));
+    must(g, sign_public(seed, pk, &g->err));
+    hex_encode(from + 5, g->root_pk, SIGN_PK_LEN);
+    hex_encode(to + 5, pk, SIGN_PK_LEN);
+    golden_negative(&g->out, "charter-root-foreign", "L0 charter-root");
+    golden_read(&g->out, charter_path(1).text, &bytes);
+    file_hash(bytes.data, bytes.len, hash);
+    hex_encode(prev + 5, hash, HASH_LEN);
+    edit_charter(g, 1, from, to, seed, &bytes);
+    golden_change(&g->out, charter_path(1).text, bytes.data, bytes.len);
+    file_hash(bytes.data, bytes.len, hash);
+    hex_encode(prev_new + 5, hash, HASH_LEN);
+    /* Charter 2: both lines, one after the other in the text. */
+    char both[160], both_new[160];
+    (void)snprintf(both, sizeof both, "%s\n%s\n", prev, from);
+    (void)snprintf(both_new, sizeof both_new, "%s\n%s\n", prev_new, to);
+    edit_charter(g, 2, both, both_new, seed, &bytes);
+    golden_change(&g->out, charter_path(2).text, bytes.data, bytes.len);
+    golden_negative_end(&g->out);
+    secret_free(seed);
+    buf_free(&bytes);
+}
+
+static void negative_charters(struct golden *g)
+{
+    char line[256], twice[600], closed[300], range[300], text[64];
+    struct golden_out *o = &g->out;
+    golden_negative(o, "charter-missing", "L0 charter-missing");
+    golden_remove(o, charter_path(1).text);
+    golden_negative_end(o);
+    golden_negative(o, "charter-version-one-altered", "L0 charter-signature");
+    golden_flip(o, charter_path(1).text, 200, 1);
+    golden_negative_end(o);
+    golden_negative(o, "charter-cut", "L0 charter-syntax");
+    golden_cut(o, charter_path(1).text, 300);
+    golden_negative_end(o);
+    golden_negative(o, "charter-two-cut-is-a-note", "L0 note:charter-syntax record-charter retention-charter");
+    golden_cut(o, charter_path(2).text, 300);
+    golden_negative_end(o);
+    golden_negative(o, "charter-two-gone", "L0 record-charter retention-charter");
+    golden_remove(o, charter_path(2).text);
+    golden_negative_end(o);
+    golden_negative(o, "charter-copied-to-next-version", "L0 charter-chain");
+    golden_copy(o, charter_path(2).text, charter_path(3).text);
+    golden_negative_end(o);
+    golden_negative(o, "charter-gap", "L0 log-gap");
+    golden_copy(o, charter_path(2).text, charter_path(4).text);
+    golden_negative_end(o);
+    charter_negative(g, "charter-prev", "L0 charter-chain", "prev ", "prev 0123456789abcdef");
+    (void)g;
+    foreign_root(g);
+    charter_negative(g, "charter-leading-zero", "L0 charter-syntax", "min-keep 2", "min-keep 02");
+    charter_negative(g, "charter-two-spaces", "L0 charter-syntax", "min-keep 2", "min-keep  2");
+    charter_negative(g, "charter-pack-size", "L0 charter-syntax", "pack-size 16777216", "pack-size 16777217");
+    charter_negative(g, "charter-name", "L0 charter-syntax", " anna", " Anna");
+    charter_negative(g, "charter-crlf", "L0 charter-syntax", "min-keep 2\n", "min-keep 2\r\n");
+    charter_negative(g, "charter-drill-word", "L0 charter-syntax", " active\n", " asleep\n");
+    hex_encode(text, g->root.repo_id, REPO_ID_LEN);
+    (void)snprintf(line, sizeof line, "repo %s", text);
+    charter_negative(g, "charter-other-repo", "L0 charter-repo", line, "repo 00112233445566778899aabbccddeeff");
+    writer_line(g, SPARE, line);
+    writer_line(g, SHOP, line);
+    (void)snprintf(twice, sizeof twice, "%s%.*s 3\n", line, (int)strlen(line) - 3, line);
+    (void)snprintf(closed, sizeof closed, "%.*s 4\n", (int)strlen(line) - 1, line);
+    charter_negative(g, "charter-ranges-overlap", "L0 charter-range", line, twice);
+    charter_negative(g, "charter-drops-a-writer", "L0 charter-range", line, "");
+    (void)snprintf(range, sizeof range, "%.*s2\n", (int)strlen(line) - 2, line);
+    charter_negative(g, "charter-moves-first", "L0 charter-range", line, range);
+    charter_negative(g, "writer-retired-at-4", "L0 note:record-writer", line, closed);
+    charter_negative(g, "retention-retired-at-7", "L0 note:retention-key", " 1\ndrill", " 1 7\ndrill");
+}
+
+/* ---- negatives: logs ------------------------------------------------------------------------------------------- */
+
+static void retention_negative(struct golden *g, const char *name, const char *expect, struct plan p, uint8_t attempt)
+{
+    struct buf bytes = BUF_INIT;
+    struct repo *repo = open_repo(g);
+    if (p.head[SHOP] == 0)
+        p.head[SHOP] = 4;
+    build_retention(g, repo, 8, &p, &bytes);
+    golden_negative(&g->out, name, expect);
+    golden_change(&g->out, retention_path(8, attempt).text, bytes.data, bytes.len);
+    golden_negative_end(&g->out);
+    buf_free(&bytes);
+    repo_close(repo);
+}
+
+/* One operation on the shop. */
+static struct plan op_plan(uint32_t head, uint32_t seq, uint32_t op)
+{
+    return (struct plan){
+        .fence = { 5, 5 }, .head = { head, 5 }, .ops = { { SHOP, seq, op } }, .nops = 1
+    };
+}
+
+static void negative_retention(struct golden *g)
+{
+    struct golden_out *o = &g->out;
+    const struct plan base = { .fence = { 5, 5 }, .head = { 4, 5 } };
+    struct plan p = base;
+    golden_negative(o, "retention-reserved", "L0 retention-syntax");
+    golden_flip(o, retention_path(8, 0).text, 12, 1);
+    golden_negative_end(o);
+    golden_negative(o, "retention-copied-to-next-seq", "L0 retention-identity");
+    golden_copy(o, retention_path(8, 0).text, retention_path(9, 0).text);
+    golden_negative_end(o);
+    golden_negative(o, "retention-time-altered", "L0 retention-signature");
+    golden_flip(o, retention_path(8, 0).text, 40, 1);
+    golden_negative_end(o);
+    golden_negative(o, "retention-gap", "L0 log-gap");
+    golden_remove(o, retention_path(4, 0).text);
+    golden_negative_end(o);
+    p.prev_wrong = true;
+    retention_negative(g, "retention-prev", "L0 retention-chain", p, 0);
+    p = base;
+    p.charter = 1;
+    retention_negative(g, "retention-charter-falls", "L0 retention-charter", p, 0);
+    p.charter = 3;
+    retention_negative(g, "retention-charter-unknown", "L0 retention-charter", p, 0);
+    p = base;
+    p.head[SHOP] = 3;
+    retention_negative(g, "retention-head-falls", "L0 retention-heads", p, 0);
+    p = base;
+    p.fence[BLOG] = 4;
+    retention_negative(g, "retention-fence-falls", "L0 retention-heads", p, 0);
+    p.fence[BLOG] = 8;
+    retention_negative(g, "retention-fence-too-high", "L0 retention-heads", p, 0);
+    p = base;
+    p.head[SHOP] = 5;
+    p.hash_wrong = true;
+    retention_negative(g, "retention-head-hash", "L0 retention-heads", p, 0);
+    p = base;
+    p.unknown_writer = true;
+    retention_negative(g, "retention-head-of-nobody", "L0 retention-heads", p, 0);
+    p = base;
+    p.head[SHOP] = 6;
+    retention_negative(g, "retention-saw-more", "L0 log-gap", p, 0);
+    p = base;
+    p.ncondemned = 1;
+    p.condemned[0] = (struct item_plan){ SHOP, 5, 0 };
+    retention_negative(g, "condemned-session-not-seen", "L0 retention-lists", p, 0);
+    p.condemned[0] = (struct item_plan){ SHOP, 4, IDX_SNAP };
+    retention_negative(g, "condemned-live-snap", "L0 retention-lists", p, 0);
+    p.deleted[0] = p.condemned[0] = (struct item_plan){ SHOP, 1, 0 };
+    p.ndeleted = 1;
+    retention_negative(g, "deleted-when-condemned", "L0 retention-lists", p, 0);
+    p.ncondemned = 0;
+    retention_negative(g, "deleted-not-condemned", "L0 retention-lists", p, 0);
+    retention_negative(g, "expire-newest", "L0 retention-expire", op_plan(4, 4, RETENTION_EXPIRE), 0);
+    p = op_plan(4, 4, RETENTION_EXPIRE);
+    p.note = "also with a note";
+    retention_negative(g, "expire-newest-with-note", "L0 retention-expire", p, 0);
+    retention_negative(g, "expire-held", "L0 retention-expire", op_plan(4, 2, RETENTION_EXPIRE), 0);
+    retention_negative(g, "expire-younger-than-min-keep", "L0 retention-expire", op_plan(5, 4, RETENTION_EXPIRE), 0);
+    p = op_plan(4, 3, RETENTION_EXPIRE);
+    g->now += (uint64_t)30 * DAY;
+    retention_negative(g, "expire-clock-jumped", "L0 retention-expire", p, 0);
+    g->now -= (uint64_t)30 * DAY;
+    retention_negative(g, "expire-not-seen", "L0 retention-expire", op_plan(4, 5, RETENTION_EXPIRE), 0);
+    p = op_plan(4, 5, RETENTION_EXPIRE);
+    p.ops[0].writer = BLOG;
+    retention_negative(g, "expire-no-snapshot", "L0 retention-expire", p, 0);
+    retention_negative(g, "revive-live", "L0 retention-expire", op_plan(4, 3, RETENTION_REVIVE), 0);
+    retention_negative(g, "revive-deleted", "L0 retention-expire", op_plan(4, 1, RETENTION_REVIVE), 0);
+    retention_negative(g, "retention-fork", "L0 log-fork", base, 1);
+}
+
+static void negative_logs(struct golden *g)
+{
+    struct golden_out *o = &g->out;
+    const uint32_t seq = g->forge.seq;
+    golden_negative(o, "record-reserved", "L0 record-syntax");
+    golden_flip(o, record_path(g, SHOP, seq, 0).text, 172, 1);
+    golden_negative_end(o);
+    golden_negative(o, "record-kind", "L0 record-syntax");
+    golden_flip(o, record_path(g, SHOP, seq, 0).text, 12, 2);
+    golden_negative_end(o);
+    golden_negative(o, "record-copied-to-next-seq", "L0 record-identity");
+    golden_copy(o, record_path(g, SHOP, seq, 0).text, record_path(g, SHOP, seq + 1, 0).text);
+    golden_negative_end(o);
+    golden_negative(o, "record-of-other-writer", "L0 record-identity");
+    golden_copy(o, record_path(g, BLOG, 5, 0).text, record_path(g, SHOP, seq, 0).text);
+    golden_negative_end(o);
+    golden_negative(o, "record-time-altered", "L0 record-signature");
+    golden_flip(o, record_path(g, SHOP, seq, 0).text, 56, 1);
+    golden_negative_end(o);
+    golden_negative(o, "record-cut-is-a-note", "L0 note:record-syntax");
+    golden_cut(o, record_path(g, SHOP, seq, 0).text, 200);
+    golden_negative_end(o);
+    golden_negative(o, "record-cut-before-the-head", "L0 record-syntax log-gap");
+    golden_cut(o, record_path(g, BLOG, 4, 0).text, 200);
+    golden_negative_end(o);
+    golden_negative(o, "record-gap", "L0 log-gap");
+    golden_remove(o, record_path(g, SHOP, 2, 0).text);
+    golden_negative_end(o);
+    golden_negative(o, "record-gone-but-seen", "L0 log-gap");
+    golden_remove(o, record_path(g, BLOG, 5, 0).text);
+    golden_negative_end(o);
+    golden_negative(o, "record-rolled-back", "marks log-rollback");
+    golden_remove(o, record_path(g, SHOP, seq, 0).text);
+    golden_negative_end(o);
+    golden_negative(o, "retention-rolled-back", "marks log-rollback");
+    golden_remove(o, retention_path(8, 0).text);
+    golden_negative_end(o);
+    golden_negative(o, "writer-is-late", "late log-late");
+    golden_negative_end(o);
+}
+
+/* ---- negatives: stored objects ----------------------------------------------------------------------------------- */
+
+static void flip_negative(struct golden *g, const char *name, const char *expect, struct path path, size_t at)
+{
+    golden_negative(&g->out, name, expect);
+    golden_flip(&g->out, path.text, at, 0x40);
+    golden_negative_end(&g->out);
+}
+
+static void negative_objects(struct golden *g)
+{
+    enum { KID_AT = HEADER_FIXED_LEN, GROUPS_AT = KID_AT + KID_LEN, BOX_AT = GROUPS_AT + 1 + 1 + RID_LEN };
+    struct golden_out *o = &g->out;
+    const uint32_t last = g->forge.session;
+    struct path pack = pack_path(g, SHOP, last, 0);
+    struct path snap = snap_path(g, SHOP, last);
+    uint8_t head[HEADER_FIXED_LEN];
+    struct buf bytes = BUF_INIT;
+    golden_read(o, pack.text, &bytes);
+    memcpy(head, bytes.data, sizeof head);
+    size_t hdr_len = (size_t)head[8] | (size_t)head[9] << 8;
+    size_t size = bytes.len;
+    buf_free(&bytes);
+    golden_negative(o, "pack-gone", "L0 pack-missing");
+    golden_remove(o, pack.text);
+    golden_negative_end(o);
+    golden_negative(o, "pack-gone-restore", "restore pack-missing");
+    golden_remove(o, pack.text);
+    golden_negative_end(o);
+    golden_negative(o, "pack-one-byte-short", "L0 pack-size");
+    golden_cut(o, pack.text, size - 1);
+    golden_negative_end(o);
+    golden_negative(o, "pack-short-restore", "restore short-file");
+    golden_cut(o, pack.text, 4000);
+    golden_negative_end(o);
+    flip_negative(g, "pack-padding", "L1 pack-hash", pack, 20000);
+    flip_negative(g, "pack-magic", "restore pack-header", pack, 3);
+    flip_negative(g, "pack-header-length", "restore pack-header", pack, 9);
+    flip_negative(g, "pack-header-reserved", "restore pack-header", pack, 50);
+    flip_negative(g, "pack-header-session", "restore pack-header", pack, 40);
+    flip_negative(g, "pack-envelope-groups", "restore envelope-syntax", pack, GROUPS_AT);
+    flip_negative(g, "pack-envelope-kid", "restore envelope-kid", pack, KID_AT);
+    flip_negative(g, "pack-envelope-box", "restore pack-commit", pack, BOX_AT);
+    flip_negative(g, "pack-commit-byte", "restore pack-commit", pack, hdr_len - 1);
+    flip_negative(g, "blob-byte", "restore blob-auth", pack, hdr_len + 5);
+    golden_negative(o, "one-member-alone", "alone AUTH");
+    golden_negative_end(o);
+    golden_negative(o, "snap-gone", "L0 snap-missing");
+    golden_remove(o, snap.text);
+    golden_negative_end(o);
+    golden_negative(o, "snap-one-byte-short", "L0 snap-size");
+    golden_cut(o, snap.text, 800);
+    golden_negative_end(o);
+    flip_negative(g, "snap-byte", "L0 snap-hash", snap, hdr_len + 60);
+    flip_negative(g, "key-file-byte", "key key-file", (struct path){ "keys/kit.key" }, 80);
+    flip_negative(g, "key-text-digit", "key key-text", (struct path){ "keys/kit.txt" }, 60);
+    golden_negative(o, "key-file-as-kit", "key key-block");
+    golden_copy(o, "keys/member-1.key", "keys/kit.key");
+    golden_negative_end(o);
+}
+
+/* ---- negatives: forged sessions ------------------------------------------------------------------------------------ */
+
+struct twisted {
+    const char *name;
+    const char *expect;
+    enum twist twist;
+};
+
+static const struct twisted twisted[] = {
+    { "pack-tail-places", "L3 pack-tail", PACK_TAIL_PLACES },
+    { "pack-tail-seal", "L3 pack-tail", PACK_TAIL_SEAL },
+    { "pack-trailer-same-id-twice", "L3 pack-trailer", PACK_TRAILER_TWICE },
+    { "pack-trailer-chunk-sum", "L3 pack-trailer", PACK_TRAILER_SUM },
+    { "pack-trailer-more-bytes", "L3 pack-trailer", PACK_TRAILER_MORE },
+    { "pack-trailer-chunk-id", "L3 pack-trailer", PACK_TRAILER_CHUNK_ID },
+    { "pack-trailer-kind", "L3 pack-trailer", PACK_TRAILER_KIND },
+    { "pack-header-other-idx", "L3 pack-header", PACK_OTHER_IDX },
+    { "pack-commit-signed", "L3 pack-commit", PACK_COMMIT },
+    { "blob-id-of-other-kind", "L3 blob-id", BLOB_OTHER_KIND },
+    { "blob-id-altered", "L3 blob-id", BLOB_OTHER_ID },
+    { "blob-codec-2", "L3 blob-frame", BLOB_CODEC },
+    { "blob-raw-short", "L3 blob-frame", BLOB_RAW_SHORT },
+    { "blob-zstd-byte-after", "L3 blob-frame", BLOB_ZSTD_TAIL },
+    { "blob-zstd-skippable", "L3 blob-frame", BLOB_ZSTD_SKIPPABLE },
+    { "blob-zstd-no-size", "L3 blob-frame", BLOB_ZSTD_NO_SIZE },
+    { "blob-reference-outside-pack", "L3 blob-reference", BLOB_REF_OUTSIDE },
+    { "blob-reference-length", "L3 blob-reference", BLOB_REF_LENGTH },
+    { "blob-reference-in-node", "L3 blob-reference", BLOB_REF_NODE },
+    { "node-reserved", "L3 node-syntax", NODE_RESERVED },
+    { "node-level", "L3 node-syntax", NODE_LEVEL },
+    { "node-blob-unused", "L3 node-syntax", NODE_UNUSED },
+    { "node-blob-twice", "L3 node-syntax", NODE_TWICE },
+    { "node-blob-index", "L3 node-syntax", NODE_INDEX },
+    { "node-more-bytes", "L3 node-syntax", NODE_MORE },
+    { "node-items-too-short", "L3 node-length", NODE_SUM },
+    { "node-empty-item", "L3 node-length", NODE_EMPTY_ITEM },
+    { "node-extent-behind-blob", "L3 node-length", NODE_BEHIND },
+    { "node-other-length", "L3 node-length", NODE_LEN },
+    { "node-data-as-node", "L3 blob-id", NODE_DATA_AS_NODE },
+    { "stream-form-3", "L3 stream-reference", STREAM_FORM },
+    { "stream-outside-blob", "L3 stream-reference", STREAM_OUTSIDE },
+    { "stream-empty-not-zero", "L3 stream-reference", STREAM_EMPTY_NOT_ZERO },
+    { "stream-level-5", "L3 stream-reference", STREAM_LEVEL },
+    { "stream-check", "L3 stream-check", STREAM_CHECK },
+    { "stream-tree-length", "L3 node-length", STREAM_TREE_LEN },
+    { "snap-header-other-seq", "L0 snap-header", SNAP_OTHER_SEQ },
+    { "snap-more-bytes", "L0 snap-header", SNAP_MORE },
+    { "snap-commit", "L3 snap-commit", SNAP_COMMIT },
+    { "snap-view-seal", "L2 snap-view", SNAP_VIEW_SEAL },
+    { "snap-view-order", "L2 snap-view", SNAP_VIEW_ORDER },
+    { "snap-view-padding", "L2 snap-view", SNAP_VIEW_PADDING },
+    { "snap-view-label", "L2 snap-view", SNAP_VIEW_LABEL },
+    { "snap-priv-seal", "L3 snap-priv", SNAP_PRIV_SEAL },
+    { "snap-priv-nul", "L3 snap-priv", SNAP_PRIV_NUL },
+    { "snap-priv-padding", "L3 snap-priv", SNAP_PRIV_PADDING },
+    { "snap-envelope-rid-twice", "L3 envelope-syntax", SNAP_ENVELOPE_TWICE },
+    { "view-without-its-pack", "L3 view-incomplete", VIEW_WITHOUT },
+    { "view-lists-unknown-pack", "L2 pack-missing", VIEW_UNKNOWN },
+    { "catalog-duplicate", "L3 catalog-duplicate", LIST_DUPLICATE },
+    { "catalog-path-up", "L3 catalog-path", LIST_PATH },
+    { "catalog-device", "L3 catalog-type", LIST_TYPE },
+    { "catalog-hardlink-to-nothing", "L3 catalog-link", LIST_LINK },
+    { "catalog-body-short", "L3 catalog-body", LIST_BODY },
+    { "catalog-no-end", "L3 catalog-truncated", LIST_TRUNCATED },
+    { "catalog-bytes-after-end", "L3 catalog-trailing", LIST_TRAILING },
+    { "catalog-checksum", "L3 catalog-header", LIST_HEADER },
+    { "record-prev", "L0 record-chain", RECORD_CHAIN },
+    { "record-session-same", "L0 record-session", RECORD_SESSION },
+    { "record-ack-falls", "L0 record-ack", RECORD_ACK_FALLS },
+    { "record-ack-hash", "L0 record-ack", RECORD_ACK_OTHER },
+    { "record-ack-ahead", "L0 log-gap", RECORD_ACK_AHEAD },
+    { "record-charter-falls", "L0 record-charter", RECORD_CHARTER_FALLS },
+    { "record-charter-unknown", "L0 record-charter", RECORD_CHARTER_AHEAD },
+    { "record-packs-order", "L0 record-packs", RECORD_PACKS_ORDER },
+    { "record-pack-introduced-twice", "L0 record-packs", RECORD_PACKS_TWICE },
+    { "record-pack-too-small", "L0 record-packs", RECORD_PACKS_SIZE },
+    { "record-foreign-key", "L0 record-signature", RECORD_FOREIGN_KEY },
+};
+
+static void negative_forged(struct golden *g)
+{
+    struct golden_out *o = &g->out;
+    struct path pack = pack_path(g, SHOP, g->forge.session, 0);
+    struct path snap = snap_path(g, SHOP, g->forge.session);
+    struct path record = record_path(g, SHOP, g->forge.seq, 0);
+    struct forged f;
+    for (size_t i = 0; i < sizeof twisted / sizeof twisted[0]; i++) {
+        forge_session(&g->forge, twisted[i].twist, &f);
+        golden_negative(o, twisted[i].name, twisted[i].expect);
+        golden_change(o, pack.text, f.pack.data, f.pack.len);
+        golden_change(o, snap.text, f.snap.data, f.snap.len);
+        golden_change(o, record.text, f.record.data, f.record.len);
+        golden_negative_end(o);
+        forged_free(&f);
+    }
+    forge_session(&g->forge, RECORD_OTHER_TIME, &f);
+    golden_negative(o, "record-fork", "L0 log-fork");
+    golden_change(o, record_path(g, SHOP, g->forge.seq, 1).text, f.record.data, f.record.len);
+    golden_negative_end(o);
+    forged_free(&f);
+}
+
+/* ---- main ------------------------------------------------------------------------------------------------------ */
+
+static void remove_state(const char *path)
+{
+    struct error err = ERROR_INIT;
+    DIR *d = opendir(path);
+    const struct dirent *e = NULL;
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        char *below = path_join(path, e->d_name, &err);
+        if (below != NULL && unlink(below) < 0)
+            remove_state(below);
+        free(below);
+    }
+    if (d != NULL)
+        (void)closedir(d);
+    (void)rmdir(path);
+}
+
+static void free_keys(struct golden *g)
+{
+    root_keys_free(&g->root);
+    restore_kit_free(&g->kit);
+    for (size_t i = 0; i < WRITERS; i++)
+        writer_keys_free(&g->writers[i]);
+    for (size_t i = 0; i < MEMBERS; i++)
+        member_kit_free(&g->members[i]);
+    retention_keys_free(&g->retention);
+}
+
+int main(int argc, char **argv)
+{
+    static const uint8_t seed[32] = "golden repository of format bk1";
+    static struct golden g = { .err = ERROR_INIT, .now = start_time, .list = BUF_INIT, .state = "/tmp/golden-XXXXXX" };
+    const struct clock_source clock = { .wall = wall, .mono_ms = mono, .arg = &g };
+    if (argc != 2) {
+        (void)fprintf(stderr, "usage: make_golden DIRECTORY\n");
+        return 2;
+    }
+    g.out = (struct golden_out){ .dir = argv[1], .changes = BUF_INIT };
+    must(&g, crypto_init(&g.err));
+    random_seed_for_tests(seed);
+    clock_fake(&clock);
+    if (mkdtemp(g.state) == NULL || (mkdir(argv[1], 0755) < 0 && access(argv[1], W_OK) < 0)) {
+        perror(argv[1]);
+        return 1;
+    }
+    char *repo = must_have(&g, path_join(argv[1], "repo", &g.err));
+    if (mkdir(repo, 0755) < 0) {
+        perror(repo);
+        return 1;
+    }
+    g.backend = must_have(&g, backend_local(repo, &g.err));
+    make_keys(&g);
+    story(&g);
+    list_records(&g);
+    negative_charters(&g);
+    negative_logs(&g);
+    negative_retention(&g);
+    negative_objects(&g);
+    negative_forged(&g);
+    (void)printf("%u negatives\n", g.out.number);
+    backend_close(g.backend);
+    remove_state(g.state);
+    free_keys(&g);
+    buf_free(&g.list);
+    buf_free(&g.out.changes);
+    free(repo);
+    return 0;
 }

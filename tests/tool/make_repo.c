@@ -7,6 +7,8 @@
  *         one session of writer 0, 1, ...; SOURCE becomes the fact `source`; prints "LABEL/NUMBER RECEIPT"
  *     make_repo retain DIR [expire|hold|release|revive WRITER SEQ]
  *         one record of the retention log, which sees all heads
+ *
+ * MAKE_REPO_TIME in the environment, seconds since 1970, is the time of all that.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +66,28 @@ static unsigned number(const char *text)
     return (unsigned)n;
 }
 
+static uint64_t fixed_wall(void *arg)
+{
+    return *(const uint64_t *)arg;
+}
+
+static uint64_t fixed_mono(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static void fix_time(void)
+{
+    static uint64_t now;
+    static struct clock_source source = { .wall = fixed_wall, .mono_ms = fixed_mono, .arg = &now };
+    const char *text = getenv("MAKE_REPO_TIME");
+    if (text == NULL)
+        return;
+    must(number_parse(text, 0, (uint64_t)1 << 40, &now, &failure));
+    clock_fake(&source);
+}
+
 static struct backend *storage(const char *dir)
 {
     return must_get(backend_local(below(dir, "storage"), &failure));
@@ -99,7 +123,8 @@ static void add_recipient(struct charter *c, const struct restore_kit *kit)
     memcpy(group->rid[0], who->rid, RID_LEN);
 }
 
-static void add_writer(struct charter *c, const struct restore_kit *kit, const char *dir, unsigned n, uint32_t cadence)
+static void add_writer(struct charter *c, const struct restore_kit *kit, const char *dir, unsigned n,
+                       uint32_t cadence)
 {
     struct writer_keys keys;
     must(writer_keys_generate(kit, &keys, &failure));
@@ -173,7 +198,8 @@ static void add_stream(struct session *s, char *argument)
     buf_free(&data);
 }
 
-static void make_snapshot(const char *dir, unsigned writer, const char *label, const char *source, char **streams)
+static void make_snapshot(const char *dir, unsigned writer, const char *label, const char *source,
+                          char **streams)
 {
     char state[PATH_BYTES];
     char facts[256];
@@ -213,7 +239,8 @@ static void see_heads(const struct repo *repo, struct retention_record *r)
     }
 }
 
-static void add_op(const char *dir, struct retention_record *r, const char *word, unsigned writer, uint32_t seq)
+static void add_op(const char *dir, struct retention_record *r, const char *word, unsigned writer,
+                   uint32_t seq)
 {
     static const char *const words[] = { "expire", "revive", "hold", "release" };
     struct writer_keys keys;
@@ -262,6 +289,7 @@ static void make_retention(const char *dir, char **op)
 int main(int argc, char **argv)
 {
     must(crypto_init(&failure));
+    fix_time();
     if (argc >= 3 && strcmp(argv[1], "new") == 0) {
         unsigned writers = argc > 3 ? number(argv[3]) : 1;
         make_new(argv[2], writers <= WRITERS_MAX ? writers : WRITERS_MAX, argc > 4 ? number(argv[4]) : 0);

@@ -3,9 +3,10 @@
  *
  *     sftp_try PORT USER KEYFILE OPERATION PATH [ARGUMENT]
  *
- * Operations: create write-existing truncate append rename remove mkdir rmdir chmod settime setsize symlink read stat
- * list statvfs exec shell forward.  Prints one line: "ok", "status N" (an SFTP status) or "error N" (of libssh2).
- * Exit status: 0 ok, 1 refused by the server, 2 anything else. The host key is not checked: it is for loopback tests.
+ * Operations: create write-existing truncate append rename remove mkdir rmdir chmod settime setsize symlink
+ * read stat list statvfs exec shell forward.  Prints one line: "ok", "status N" (an SFTP status) or "error N"
+ * (of libssh2). Exit status: 0 ok, 1 refused by the server, 2 anything else. The host key is not checked: it
+ * is for loopback tests.
  */
 #include <arpa/inet.h>
 #include <libssh2.h>
@@ -176,8 +177,8 @@ static int try_statvfs(struct attempt *t)
     return libssh2_sftp_statvfs(t->sftp, t->path, strlen(t->path), &st);
 }
 
-/* A forced command answers "yes" to exec and shell and runs itself instead; what counts is that the command did not
- * run, so its words must not come back. */
+/* A forced command answers "yes" to exec and shell and runs itself instead; what counts is that the command
+ * did not run, so its words must not come back. */
 static int run(struct attempt *t, const char *request, const char *command)
 {
     LIBSSH2_CHANNEL *c = libssh2_channel_open_session(t->session);

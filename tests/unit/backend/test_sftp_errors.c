@@ -1,4 +1,5 @@
-/* Each refusal and each broken connection: the code, the cause in words, the way out, and that the next call works. */
+/* Each refusal and each broken connection: the code, the cause in words, the way out, and that the next call
+ * works. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +97,7 @@ static void keep_log(enum log_level level, const char *text, void *arg)
     (void)snprintf(log_text, sizeof log_text, "%s", text);
 }
 
-/* ---- our key ------------------------------------------------------------------------------------------------- */
+/* ---- our key ------------------------------------------------------------------------------------------- */
 
 START_TEST(rsa_keys_are_refused_with_advice)
 {
@@ -236,7 +237,7 @@ START_TEST(agent)
 }
 END_TEST
 
-/* ---- the server's key ---------------------------------------------------------------------------------------- */
+/* ---- the server's key ---------------------------------------------------------------------------------- */
 
 static void write_hosts(const char *file, const char *fmt, const char *line)
 {
@@ -391,7 +392,7 @@ START_TEST(scanned_host_key)
 }
 END_TEST
 
-/* ---- servers that want something else ------------------------------------------------------------------------ */
+/* ---- servers that want something else ------------------------------------------------------------------ */
 
 static void with_server(const char *const *options, int expected, const char *word, const char *second)
 {
@@ -439,7 +440,8 @@ START_TEST(algorithms_that_do)
 }
 END_TEST
 
-/* The server has two keys, we know one: that one has to be asked for, in whichever order the library likes them. */
+/* The server has two keys, we know one: that one has to be asked for, in whichever order the library likes
+ * them. */
 START_TEST(known_type_is_asked_for)
 {
     const char *const both[] = { "--hostkey", "ecdsa", "--hostkey", "ed25519", NULL };
@@ -536,7 +538,7 @@ START_TEST(server_without_fsync)
 }
 END_TEST
 
-/* ---- connections that break ---------------------------------------------------------------------------------- */
+/* ---- connections that break ---------------------------------------------------------------------------- */
 
 enum { BIG = 3 * 1024 * 1024 };
 
@@ -634,7 +636,7 @@ START_TEST(server_hangs)
 }
 END_TEST
 
-/* ---- through the proxy --------------------------------------------------------------------------------------- */
+/* ---- through the proxy --------------------------------------------------------------------------------- */
 
 struct proxy {
     pid_t pid;
@@ -749,8 +751,8 @@ START_TEST(cut_anywhere)
 }
 END_TEST
 
-/* Damage on the way up is the server's to find; what comes back is a lost connection. (Damage on the way down can
- * abort libssh2 1.10 by an assertion: see sftp.h.) */
+/* Damage on the way up is the server's to find; what comes back is a lost connection. (Damage on the way down
+ * can abort libssh2 1.10 by an assertion: see sftp.h.) */
 START_TEST(damaged_on_the_way)
 {
     const char *const options[] = { "--flip-at", "500000", "--direction", "up", "--connections", "1", NULL };

@@ -33,7 +33,7 @@ void storage_add(struct storage_report *r, const char *key, enum out_style style
     }
     char name[KEY_MAX];
     size_t n = 0;
-    for (; key[n] != '\0' && n < sizeof name - 1; n++)
+    for (; n < sizeof name - 1 && key[n] != '\0'; n++)
         name[n] = key[n] == ' ' ? '_' : key[n];
     name[n] = '\0';
     jsonout_str(r->json, name, text);

@@ -36,7 +36,7 @@ static int kit_text(const struct init_request *r, const struct init_keys *keys, 
         r->how == PASS_NONE ? "It has no passphrase." : "It needs its passphrase.",
         r->how == PASS_NONE ? "" : " and its passphrase");
     if (rc == 0)
-        rc = buf_reserve(out, PAPER_MAX * 2, err); /* at once: growing would leave copies behind */
+        rc = buf_reserve(out, (size_t)2 * PAPER_MAX, err); /* at once: growing would leave copies behind */
     return rc == 0 ? paper_encode(keys->kit_file.data, keys->kit_file.len, out, err) : rc;
 }
 

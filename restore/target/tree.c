@@ -128,6 +128,7 @@ int tree_walk(const struct tree *t, const char *path, bool make, const char **ba
 {
     char name[COMPONENT_MAX + 1];
     int fd = fcntl(t->root, F_DUPFD_CLOEXEC, 0);
+    *base = path;
     if (fd < 0)
         return error_sys(err, "%s", t->path);
     for (const char *at = path;; at++) {

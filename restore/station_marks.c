@@ -33,10 +33,14 @@ int station_load_marks(struct station *st, struct error *err)
         return E_NOMEM;
     struct error why = ERROR_INIT;
     int rc = marks_load(st->marks_path, &st->marks, &why);
-    if (rc == E_NOT_FOUND || rc == E_DENIED) {
+    if (rc == E_NOT_FOUND) {
         st->first_time = true;
-        if (rc == E_DENIED)
-            log_event(LOG_WARN, "a rollback of the storage would not be noticed: %s", why.text);
+        return 0;
+    }
+    if (rc == E_DENIED) { /* what cannot be read must not be replaced either: it may hold higher marks */
+        log_event(LOG_WARN, "a rollback of the storage would not be noticed: %s", why.text);
+        free(st->marks_path);
+        st->marks_path = NULL;
         return 0;
     }
     if (rc < 0) {
@@ -50,10 +54,17 @@ int station_load_marks(struct station *st, struct error *err)
     return 0;
 }
 
+/* Read again: another run may have raised them meanwhile, and they must not fall. */
 static int save_marks(struct station *st, struct error *err)
 {
+    struct error why = ERROR_INIT;
     char *dir = path_dir(st->marks_path, err);
     int rc = dir != NULL ? dir_make_private(dir, err) : E_NOMEM;
+    if (rc == 0) {
+        marks_free(&st->marks);
+        rc = marks_load(st->marks_path, &st->marks, &why);
+        rc = rc == E_NOT_FOUND ? 0 : rc < 0 ? error_copy(err, &why) : rc;
+    }
     rc = rc < 0 ? rc : repo_marks_raise(st->repo, &st->marks, err);
     rc = rc < 0 ? rc : marks_save(st->marks_path, &st->marks, err);
     free(dir);

@@ -10,6 +10,7 @@
 enum { BUCKETS = 1024 };
 
 struct entry {
+    enum blob_kind kind;
     struct blob_ref ref;
     uint8_t *data;
     struct entry *chain;         /* same bucket */
@@ -85,10 +86,10 @@ static bool same_blob(const struct blob_ref *a, const struct blob_ref *b)
            a->plen == b->plen && memcmp(a->id, b->id, BLOB_ID_LEN) == 0;
 }
 
-const uint8_t *lru_get(struct blob_lru *l, const struct blob_ref *ref)
+const uint8_t *lru_get(struct blob_lru *l, enum blob_kind kind, const struct blob_ref *ref)
 {
     for (struct entry *e = *bucket_of(l, ref); e != NULL; e = e->chain) {
-        if (!same_blob(&e->ref, ref))
+        if (e->kind != kind || !same_blob(&e->ref, ref))
             continue;
         unlink_use(l, e);
         link_newest(l, e);
@@ -97,7 +98,8 @@ const uint8_t *lru_get(struct blob_lru *l, const struct blob_ref *ref)
     return NULL;
 }
 
-const uint8_t *lru_put(struct blob_lru *l, const struct blob_ref *ref, uint8_t *data, struct error *err)
+const uint8_t *lru_put(struct blob_lru *l, enum blob_kind kind, const struct blob_ref *ref, uint8_t *data,
+                       struct error *err)
 {
     struct entry *e = mem_alloc(1, sizeof *e, err);
     if (e == NULL) {
@@ -107,6 +109,7 @@ const uint8_t *lru_put(struct blob_lru *l, const struct blob_ref *ref, uint8_t *
     }
     while (l->oldest != NULL && l->used + ref->plen > l->limit)
         evict(l, l->oldest);
+    e->kind = kind;
     e->ref = *ref;
     e->data = data;
     struct entry **at = bucket_of(l, ref);

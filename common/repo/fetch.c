@@ -218,7 +218,7 @@ static int decode(struct fetcher *f, const struct open_pack *p, enum blob_kind k
         free(plain);
         return error_wrap(err, "pack %u-%06x, bytes %u+%u", ref->session, ref->idx, ref->off, ref->clen);
     }
-    *data = lru_put(f->lru, ref, plain, err);
+    *data = lru_put(f->lru, kind, ref, plain, err);
     return *data != NULL ? 0 : E_NOMEM;
 }
 
@@ -247,7 +247,7 @@ int fetcher_blob(struct fetcher *f, const struct snap_view *view, enum blob_kind
         rc = find_pack(f, view, ref, &p, err);
     if (rc < 0)
         return rc;
-    *data = lru_get(f->lru, ref);
+    *data = lru_get(f->lru, kind, ref);
     if (*data != NULL)
         return 0;
     rc = read_range(f, p, ref->off, ref->clen, err);
@@ -302,7 +302,7 @@ int fetcher_prefetch(struct fetcher *f, const struct snap_view *view, enum blob_
     size_t budget = lru_limit(f->lru) / 2;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (lru_get(f->lru, &refs[i]) != NULL || refs[i].plen > budget || blob_ref_check(&refs[i], kind, NULL) < 0)
+        if (lru_get(f->lru, kind, &refs[i]) != NULL || refs[i].plen > budget || blob_ref_check(&refs[i], kind, NULL) < 0)
             continue;
         struct blob_ref *slot = vec_push(&want, err);
         if (slot == NULL)

@@ -1,4 +1,4 @@
-/* Begin, commit, free: the order of things. */
+/* Begin and end of a session: the order of things. */
 #include "common/repo/session.h"
 
 #include <stdio.h>
@@ -9,12 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
-#include "common/base/writer.h"
-#include "common/archive/catalog.h"
-#include "common/repo/names.h"
 #include "common/repo/session_internal.h"
-#include "common/repo/snap.h"
-#include "common/sys/atomic_file.h"
 #include "common/sys/dirs.h"
 #include "common/base/banned.h"
 
@@ -155,7 +150,7 @@ static int make_key(struct session *s, struct error *err)
     return rc;
 }
 
-static struct object_author author_of(const struct session *s)
+struct object_author session_author(const struct session *s)
 {
     struct object_author a = { .session = s->number, .envelope = &s->envelope, .session_key = secret_view(s->key) };
     memcpy(a.repo_id, s->options.keys->repo_id, REPO_ID_LEN);
@@ -166,7 +161,7 @@ static struct object_author author_of(const struct session *s)
 static int start_pipeline(struct session *s, struct error *err)
 {
     struct pipeline_config config = {
-        .author = author_of(s),
+        .author = session_author(s),
         .id_key = session_keys(s)->id_key,
         .trail_key = session_keys(s)->trail_key,
         .backend = s->options.backend,
@@ -234,249 +229,6 @@ int session_begin(const struct session_options *options, struct session **out, s
     }
     *out = s;
     return 0;
-}
-
-/* ---- commit -------------------------------------------------------------------------------------------- */
-static int by_name(const void *a, const void *b)
-{
-    const struct tree *x = *(struct tree *const *)a;
-    const struct tree *y = *(struct tree *const *)b;
-    return strcmp(x->name, y->name);
-}
-
-struct catalog_sink {
-    struct sink sink;
-    struct stream_writer *stream;
-};
-
-static int catalog_sink_write(struct sink *sink, const void *data, size_t len, struct error *err)
-{
-    return stream_write(((struct catalog_sink *)sink)->stream, data, len, err);
-}
-
-static int catalog_sink_finish(struct sink *sink, struct error *err)
-{
-    (void)sink;
-    (void)err;
-    return 0;
-}
-
-static void catalog_sink_free(struct sink *sink)
-{
-    (void)sink; /* lives on the stack of session_write_catalog */
-}
-
-/* The body of a member: stream reference | u32 nfacts | facts. */
-static int member_body(struct session *s, const struct tree *t, struct buf *out, struct error *err)
-{
-    struct stream_ref ref;
-    size_t facts = t->facts != NULL ? strlen(t->facts) : 0;
-    int rc = tree_reference(s, t, &ref, err);
-    if (rc == 0)
-        rc = stream_ref_encode(&ref, out, err);
-    struct writer w = writer_of(out);
-    writer_u32(&w, (uint32_t)facts);
-    writer_bytes(&w, t->facts, facts);
-    return rc < 0 ? rc : writer_end(&w, err);
-}
-
-int session_write_catalog(struct session *s, struct stream_ref *out, struct error *err)
-{
-    struct catalog_sink sink = {
-        .sink = { .write = catalog_sink_write, .finish = catalog_sink_finish, .free = catalog_sink_free }
-    };
-    struct session_stream_options o = { .name = ".catalog" };
-    struct catalog_writer *catalog = NULL;
-    struct buf body = BUF_INIT;
-    size_t members = s->trees.len;
-    vec_sort(&s->trees, by_name);
-    uint64_t logical = s->logical; /* what people count is the source's bytes */
-    uint64_t fresh = s->fresh;
-    int rc = session_stream(s, &o, &sink.stream, err);
-    struct tree *self = rc == 0 ? *(struct tree **)vec_at(&s->trees, members) : NULL;
-    if (rc == 0) {
-        catalog = catalog_writer_new(&sink.sink, err);
-        rc = catalog != NULL ? 0 : E_NOMEM;
-    }
-    for (size_t i = 0; rc == 0 && i < members; i++) {
-        const struct tree *t = *(struct tree **)vec_at(&s->trees, i);
-        const struct tree *before = i > 0 ? *(struct tree **)vec_at(&s->trees, i - 1) : NULL;
-        if (before != NULL && strcmp(before->name, t->name) == 0) {
-            rc = error_set(err, E_INTERNAL, "two streams are called '%s'", t->name);
-            break;
-        }
-        buf_clear(&body);
-        rc = member_body(s, t, &body, err);
-        struct catalog_entry entry = {
-            .path = t->name, .type = CATALOG_REGULAR, .mode = t->mode_bits, .body = body.data, .body_len = body.len
-        };
-        if (rc == 0)
-            rc = catalog_add(catalog, &entry, err);
-    }
-    if (rc == 0)
-        rc = catalog_writer_finish(catalog, err);
-    catalog_writer_free(catalog);
-    if (rc == 0)
-        rc = stream_finish(sink.stream, NULL, err);
-    s->logical = logical;
-    s->fresh = fresh;
-    if (rc == 0)
-        rc = forest_grow(s, err);
-    if (rc == 0)
-        rc = tree_reference(s, self, out, err);
-    buf_free(&body);
-    return rc;
-}
-
-/* Waits until the storage has every pack, and journals them all. */
-static int finish_packs(struct session *s, struct error *err)
-{
-    int rc = pipeline_finish(s->pipeline, err);
-    return rc < 0 ? rc : session_progress(s, err);
-}
-
-static int build_snap(struct session *s, const struct stream_ref *catalog, const char *facts, uint32_t seq,
-                      uint64_t finished, struct buf *out, uint64_t *needed, struct error *err)
-{
-    struct object_author author = author_of(s);
-    struct snap_view view = { .started = s->started, .finished = finished, .logical = s->logical, .added = s->stored,
-                              .packs = VEC_OF(struct pack_key) };
-    struct snap_priv priv = { .catalog = *catalog };
-    memcpy(view.label, s->options.label, strlen(s->options.label) + 1);
-    priv.facts = str_dup(facts != NULL ? facts : "", err);
-    int rc = priv.facts != NULL ? session_packs_used(s, &view.packs, err) : E_NOMEM;
-    if (rc == 0)
-        rc = snap_build(&author, seq, secret_view(s->options.keys->v_w), &view, &priv, out, err);
-    *needed = view.packs.len;
-    snap_view_free(&view);
-    snap_priv_free(&priv);
-    return rc;
-}
-
-static int fill_record(struct session *s, struct record *r, uint32_t seq, const struct buf *snap, uint8_t attempt,
-                       uint64_t finished, struct error *err)
-{
-    struct vec packs = VEC_OF(struct cache_pack);
-    r->kind = RECORD_SNAPSHOT;
-    r->snap_attempt = attempt;
-    memcpy(r->repo_id, s->options.keys->repo_id, REPO_ID_LEN);
-    memcpy(r->writer_id, s->options.keys->writer_id, WRITER_ID_LEN);
-    r->seq = seq;
-    r->session = s->number;
-    r->charter = repo_charter(s->repo)->version;
-    r->ack = s->ack;
-    r->time = finished;
-    memcpy(r->prev, repo_prev_hash(s->repo, s->writer), HASH_LEN);
-    memcpy(r->ack_hash, s->ack_hash, HASH_LEN);
-    record_hash(snap->data, snap->len, r->snap_hash);
-    r->snap_size = snap->len;
-    int rc = cache_pending_packs(s->cache, &packs, err);
-    for (size_t i = 0; rc == 0 && i < packs.len; i++) {
-        const struct cache_pack *p = vec_at(&packs, i);
-        struct record_pack *slot = vec_push(&r->packs, err);
-        if (slot == NULL) {
-            rc = E_NOMEM;
-            break;
-        }
-        *slot = (struct record_pack){ .session = p->session, .idx = p->idx, .attempt = p->attempt, .size = p->size };
-        memcpy(slot->hash, p->hash, HASH_LEN);
-        s->adopted += p->session != s->number ? 1 : 0;
-    }
-    vec_free(&packs);
-    return rc;
-}
-
-/* Journal, publish, look at what is there, remember. */
-static int publish(struct session *s, const struct record *r, char receipt[RECEIPT_LEN + 1], struct error *err)
-{
-    struct buf bytes = BUF_INIT;
-    uint8_t hash[HASH_LEN];
-    char *path = session_path(s, "record.pending", err);
-    int rc = path != NULL ? record_encode(r, s->options.keys->seed, &bytes, err) : E_NOMEM;
-    if (rc == 0)
-        rc = file_write_atomic(path, bytes.data, bytes.len, 0600, FILE_REPLACE, err);
-    if (rc == 0)
-        rc = repo_publish_record(s->repo, bytes.data, bytes.len, NULL, err);
-    if (rc == 0) {
-        record_hash(bytes.data, bytes.len, hash);
-        record_receipt(hash, receipt);
-        rc = repo_reload(s->repo, err);
-        s->writer = rc == 0 ? repo_writer_find(s->repo, s->options.keys->writer_id) : s->writer;
-    }
-    if (rc == 0)
-        rc = cache_commit(s->cache, s->number, r->seq, err);
-    if (rc == 0)
-        rc = session_record_published(s, r, err);
-    if (rc == 0 && repo_fence(s->writer) > r->ack)
-        rc = error_set(err, E_RETRY, "record %u is unconfirmed: retention went on while this run was under way; run "
-                       "it again (it will be quick)", r->seq);
-    buf_free(&bytes);
-    free(path);
-    return rc;
-}
-
-static int store_snap(struct session *s, const struct buf *snap, uint8_t *attempt, struct error *err)
-{
-    struct name n = { .kind = NAME_SNAP, .session = s->number };
-    memcpy(n.writer, s->options.keys->writer_id, WRITER_ID_LEN);
-    if (snap->len > SNAP_MAX)
-        return error_set(err, E_UNSUPPORTED, "a snapshot object of %zu bytes", snap->len);
-    int rc = publish_object(s->options.backend, &n, snap->data, snap->len, NULL, NULL, err);
-    *attempt = n.attempt;
-    return rc < 0 ? error_wrap(err, "snapshot object %u", s->number) : 0;
-}
-
-static void report(const struct session *s, const struct record *r, uint64_t finished, struct session_result *out)
-{
-    out->session = s->number;
-    out->seq = r->seq;
-    out->charter = r->charter;
-    out->retention = r->ack;
-    out->started = s->started;
-    out->finished = finished;
-    out->streams = s->trees.len - 1; /* without the catalog */
-    out->logical = s->logical;
-    out->fresh = s->fresh;
-    out->stored = s->stored;
-    out->packs = s->packs;
-    out->adopted = s->adopted;
-}
-
-int session_commit(struct session *s, const char *facts, struct session_result *result, struct error *err)
-{
-    struct stream_ref catalog;
-    struct buf snap = BUF_INIT;
-    struct record r;
-    uint8_t attempt = 0;
-    record_init(&r);
-    memset(result, 0, sizeof *result);
-    const struct repo_record *head = repo_head(s->writer);
-    uint32_t seq = head != NULL ? head->rec.seq + 1 : 1;
-    if (s->stream != NULL || s->committed)
-        return error_set(err, E_INTERNAL, "a session with an open stream, or committed before");
-    int rc = forest_grow(s, err);
-    if (rc == 0)
-        rc = session_write_catalog(s, &catalog, err);
-    if (rc == 0)
-        rc = finish_packs(s, err);
-    uint64_t finished = clock_wall();
-    if (rc == 0)
-        rc = build_snap(s, &catalog, facts, seq, finished, &snap, &result->needed, err);
-    secret_free(s->key);
-    s->key = NULL;
-    if (rc == 0)
-        rc = store_snap(s, &snap, &attempt, err);
-    if (rc == 0)
-        rc = fill_record(s, &r, seq, &snap, attempt, finished, err);
-    if (rc == 0)
-        rc = publish(s, &r, result->receipt, err);
-    if (rc == 0) {
-        s->committed = true;
-        report(s, &r, finished, result);
-    }
-    record_free(&r);
-    buf_free(&snap);
-    return rc;
 }
 
 void session_free(struct session *s)

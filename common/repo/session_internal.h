@@ -1,10 +1,12 @@
 /*
  * session_internal.h - what the parts of a session share. Private to session*.c, forest.c, stream_writer.c.
  *
- *   session.c        begin, commit, free: the order of things
- *   session_start.c  what must be settled with the storage before the first byte
- *   stream_writer.c  bytes -> chunks -> extents -> level-0 nodes
- *   forest.c         the trees of all streams, from level-0 nodes to one top each
+ *   session.c         begin and free: the order of things
+ *   session_record.c  a record that was on its way, or is half there
+ *   session_start.c   what the storage holds of ours, and the cache of it
+ *   session_commit.c  catalog, last packs, snapshot object, record
+ *   stream_writer.c   bytes -> chunks -> extents -> level-0 nodes
+ *   forest.c          the trees of all streams, from level-0 nodes to one top each
  */
 #ifndef COMMON_REPO_SESSION_INTERNAL_H
 #define COMMON_REPO_SESSION_INTERNAL_H
@@ -85,8 +87,16 @@ struct session {
 const struct writer_derived *session_keys(const struct session *s);
 char *session_path(const struct session *s, const char *name, struct error *err);
 
+/* What this session puts into its objects' headers. */
+struct object_author session_author(const struct session *s);
+
 /* session_start.c */
 int session_settle_storage(struct session *s, struct error *err);
+
+/* session_record.c */
+#define SESSION_PENDING_RECORD "record.pending"
+/* A torn record that this host does not know: perhaps somebody is writing it right now. E_BUSY for a while. */
+int session_wait_for_torn(struct session *s, struct error *err);
 /* Sends a journalled record, if there is one; then the marks and the cache know it. */
 int session_settle_record(struct session *s, struct error *err);
 int session_record_published(struct session *s, const struct record *r, struct error *err);

@@ -129,7 +129,8 @@ chmod 644 pass
 check_fails 1 "a passphrase others can read is refused" restore list
 chmod 600 pass
 check_fails 12 "no passphrase and nobody to ask" setsid -w "$RESTORE" --kit safe/restore-kit.key --storage store list
-check_fails 10 "no repository" restore --storage "$TMP/sub" list
+check_fails 10 "no repository" restore --state fresh --storage "$TMP/sub" list
+check_fails 9 "no repository where there was one" restore --storage "$TMP/sub" list
 check_fails 10 "no storage" restore --storage "$TMP/nowhere" list
 check_fails 2 "a repository that is not configured" restore --repo other list
 check_fails 2 "no configuration and nothing instead" "$RESTORE" --config none.yaml list

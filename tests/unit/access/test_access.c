@@ -48,7 +48,7 @@ static struct conf_repository here(void)
     return (struct conf_repository){ .name = "main", .keys = made };
 }
 
-/* ---- root.pub -------------------------------------------------------------------------------------------- */
+/* ---- root.pub ------------------------------------------------------------------------------------------ */
 
 static struct access_root some_root(void)
 {
@@ -106,7 +106,7 @@ START_TEST(root_is_strict)
 }
 END_TEST
 
-/* ---- writers --------------------------------------------------------------------------------------------- */
+/* ---- writers ------------------------------------------------------------------------------------------- */
 
 struct family {
     struct root_keys root;
@@ -216,7 +216,7 @@ START_TEST(writers_keys_are_checked)
 }
 END_TEST
 
-/* ---- secrets --------------------------------------------------------------------------------------------- */
+/* ---- secrets ------------------------------------------------------------------------------------------- */
 
 static void same_secret(const struct conf_secret *ref, const char *text)
 {
@@ -268,7 +268,7 @@ START_TEST(secrets_of_every_kind)
 }
 END_TEST
 
-/* ---- kits ------------------------------------------------------------------------------------------------ */
+/* ---- kits ---------------------------------------------------------------------------------------------- */
 
 static void same_kit(const char *path, const struct conf_secret *ref, const struct restore_kit *kit)
 {
@@ -352,7 +352,7 @@ START_TEST(another_role_is_named)
 }
 END_TEST
 
-/* ---- configuration, storage, jobs ------------------------------------------------------------------------- */
+/* ---- configuration, storage, jobs ---------------------------------------------------------------------- */
 
 START_TEST(configuration_knows_the_engines)
 {

@@ -1,4 +1,4 @@
-/* Making a repository on storage that fails at every operation: afterwards it is known whether it is there. */
+/* Making a repository on storage that fails at every operation: afterwards one knows if it is there. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

@@ -36,7 +36,7 @@ static int source_job(const struct chosen *c, struct engine_job *out, bool *foun
     for (size_t i = 0; conf != NULL && i < conf->njobs; i++) {
         if (strcmp(conf->jobs[i].name, c->snap->object->view.label) != 0)
             continue;
-        int rc = access_job(&conf->jobs[i], out, err);
+        int rc = access_job(conf, &conf->jobs[i], out, err);
         *found = rc == 0;
         return rc;
     }
@@ -128,10 +128,10 @@ int cmd_database(struct cli_context *cli, struct error *err)
 {
     struct chosen c = { .snap = NULL };
     struct members m = { .bytes = 0 };
-    uint64_t began = clock_mono_ms();
     int rc = refuse_existing(cli_text(cli, "to"), err);
     rc = rc < 0 ? rc : chosen_open(cli, KIT_NEEDED, cli->args[0], &c, err);
     rc = rc < 0 ? rc : chosen_begin(&c, &cli->out, err);
+    uint64_t began = clock_mono_ms(); /* not the time a passphrase took to type */
     const struct engine *engine = rc < 0 ? NULL : find_engine(&c, err);
     if (engine == NULL) {
         rc = rc < 0 ? rc : err->code;

@@ -204,11 +204,11 @@ static int incomplete(const struct files *f, struct error *err)
 int cmd_files(struct cli_context *cli, struct error *err)
 {
     struct files f = { .cli = cli };
-    uint64_t began = clock_mono_ms();
     int rc = tree_possible(cli_text(cli, "to"), err);
     rc = rc < 0 ? rc : paths_of(&f.paths, cli->args + 1, cli->nargs - 1, err);
     rc = rc < 0 ? rc : chosen_open(cli, KIT_NEEDED, cli->args[0], &f.chosen, err);
     rc = rc < 0 ? rc : chosen_begin(&f.chosen, &cli->out, err);
+    uint64_t began = clock_mono_ms(); /* not the time a passphrase took to type */
     rc = rc < 0 ? rc : plan(&f, err);
     rc = rc < 0 ? rc : make_all(&f, err);
     if (rc == 0 && (f.missed == 0 || f.missed != f.members))

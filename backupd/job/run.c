@@ -140,7 +140,7 @@ static int prepare(struct job_run *run, struct held *h, struct error *err)
     if (rc == E_NOT_FOUND)
         run->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
     if (rc == 0)
-        rc = access_job(run->job, &h->job, err);
+        rc = access_job(run->conf, run->job, &h->job, err);
     if (rc == 0)
         rc = probe(h, err);
     if (rc < 0)

@@ -81,8 +81,8 @@ struct secret *access_key_block(const char *path, enum keyfile_role role, const 
 int access_kit(const char *path, const struct conf_secret *reference, bool prompt, struct restore_kit *out,
                struct error *err);
 
-/* The engine's view of a job; the strings point into conf, the array `options` belongs to the result. */
-int access_job(const struct conf_job *job, struct engine_job *out, struct error *err);
+/* The engine's view of a job: paths are made absolute. The job's name points into conf; access_job_free. */
+int access_job(const struct conf *conf, const struct conf_job *job, struct engine_job *out, struct error *err);
 void access_job_free(struct engine_job *job);
 
 #endif

@@ -1,7 +1,10 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/access/access.h"
 #include "common/base/alloc.h"
+#include "common/base/str.h"
+#include "common/sys/dirs.h"
 
 #include "common/base/banned.h"
 
@@ -24,22 +27,46 @@ struct conf *access_configuration(const char *path, bool need_jobs, struct conf_
     return conf_load(path, &hooks, problems, err);
 }
 
-int access_job(const struct conf_job *job, struct engine_job *out, struct error *err)
+static bool is_path(const struct engine *engine, const char *key)
 {
+    for (size_t i = 0; engine->path_options != NULL && engine->path_options[i] != NULL; i++)
+        if (strcmp(engine->path_options[i], key) == 0)
+            return true;
+    return false;
+}
+
+/* A file name means the same wherever the program is started. */
+static char *value_of(const struct conf *conf, const struct engine *engine, const struct conf_option *o,
+                      struct error *err)
+{
+    bool relative = is_path(engine, o->key) && o->value[0] != '/' && o->value[0] != '\0';
+    return relative ? path_join(conf->dir, o->value, err) : str_dup(o->value, err);
+}
+
+int access_job(const struct conf *conf, const struct conf_job *job, struct engine_job *out, struct error *err)
+{
+    const struct engine *engine = engine_find(job->engine, err);
     struct engine_option *options = NULL;
-    if (job->noptions > 0) {
-        options = mem_alloc(job->noptions, sizeof *options, err);
-        if (options == NULL)
-            return E_NOMEM;
-    }
-    for (size_t i = 0; i < job->noptions; i++)
-        options[i] = (struct engine_option){ .key = job->options[i].key, .value = job->options[i].value };
+    if (engine == NULL)
+        return E_USAGE;
+    if (job->noptions > 0 && (options = mem_alloc(job->noptions, sizeof *options, err)) == NULL)
+        return E_NOMEM;
     *out = (struct engine_job){ .name = job->name, .options = options, .noptions = job->noptions };
+    for (size_t i = 0; i < job->noptions; i++) {
+        options[i].key = job->options[i].key;
+        options[i].value = value_of(conf, engine, &job->options[i], err);
+        if (options[i].value == NULL) {
+            access_job_free(out);
+            return E_NOMEM;
+        }
+    }
     return 0;
 }
 
 void access_job_free(struct engine_job *job)
 {
-    free((void *)(uintptr_t)job->options); /* const for the engines, ours to free */
+    for (size_t i = 0; i < job->noptions; i++)
+        free((void *)(uintptr_t)job->options[i].value); /* const for the engines, ours to free */
+    free((void *)(uintptr_t)job->options);
     *job = (struct engine_job){ .name = NULL };
 }

@@ -78,6 +78,7 @@ struct engine {
     const char *name;                    /* "sqlite" */
     const char *const *required_options; /* NULL-terminated */
     const char *const *allowed_options;  /* NULL-terminated, including the required ones */
+    const char *const *path_options;     /* NULL-terminated: relative to the configuration file's directory */
     /* 0 when it could look, whatever it found; a negative code is for a job that makes no sense. */
     int (*probe)(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
     struct engine_run *(*open)(const struct engine_job *job, struct error *err);

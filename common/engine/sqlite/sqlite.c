@@ -174,11 +174,13 @@ static int sqlite_run_facts(struct engine_run *run, struct buf *out, struct erro
 
 static const char *const required[] = { "path", NULL };
 static const char *const allowed[] = { "path", "name", "busy_timeout", "max_block", NULL };
+static const char *const paths[] = { "path", NULL };
 
 const struct engine engine_sqlite = {
     .name = "sqlite",
     .required_options = required,
     .allowed_options = allowed,
+    .path_options = paths,
     .probe = sqlite_probe,
     .open = sqlite_open_run,
     .next = sqlite_next,

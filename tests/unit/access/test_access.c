@@ -357,7 +357,7 @@ END_TEST
 START_TEST(configuration_knows_the_engines)
 {
     static const char good[] = "repositories: { main: { storage: { type: local, path: /srv/x } } }\n"
-                               "jobs: { shop: { engine: sqlite, path: /srv/shop.db, name: shop } }\n";
+                               "jobs: { shop: { engine: sqlite, path: data/shop.db, name: shop } }\n";
     static const char bad[] = "repositories: { main: { storage: { type: local, path: /srv/x } } }\n"
                               "jobs:\n  a: { engine: sqlit, path: /x }\n  b: { engine: sqlite }\n"
                               "  c: { engine: sqlite, path: /x, pth: /y }\n";
@@ -368,10 +368,12 @@ START_TEST(configuration_knows_the_engines)
     struct conf *conf = access_configuration(path, true, &problems, &err);
     ck_assert_msg(conf != NULL, "%s", err.text);
     struct engine_job job;
-    ck_assert_int_eq(access_job(conf_find_job(conf, "shop", NULL), &job, NULL), 0);
+    ck_assert_int_eq(access_job(conf, conf_find_job(conf, "shop", NULL), &job, NULL), 0);
     ck_assert_str_eq(job.name, "shop");
     ck_assert_uint_eq(job.noptions, 2);
-    ck_assert_str_eq(engine_option(&job, "path"), "/srv/shop.db");
+    char *expected = in_dir("data/shop.db"); /* relative to the configuration, not to where we are */
+    ck_assert_str_eq(engine_option(&job, "path"), expected);
+    free(expected);
     ck_assert_str_eq(engine_option(&job, "name"), "shop");
     access_job_free(&job);
     ck_assert_ptr_null(job.options);

@@ -163,15 +163,19 @@ static inline void help_check_hit(const struct help *h, const struct cache_hit *
 {
     ck_assert_uint_lt(hit->blob, HELP_BLOBS);
     const struct vec *blob = &h->blobs[hit->blob];
-    for (size_t i = 0; i < blob->len; i++) {
-        const struct model_chunk *m = vec_at(blob, i);
-        if (m->offset != hit->offset)
-            continue;
-        ck_assert_uint_eq(m->content, content);
-        ck_assert_uint_eq(m->len, hit->length);
-        return;
+    size_t low = 0, high = blob->len;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        const struct model_chunk *m = vec_at(blob, mid);
+        if (m->offset < hit->offset)
+            low = mid + 1;
+        else
+            high = mid;
     }
-    ck_abort_msg("blob %u holds nothing at %u", hit->blob, hit->offset);
+    ck_assert_uint_lt(low, blob->len);
+    const struct model_chunk *m = vec_at(blob, low);
+    if (m->offset != hit->offset || m->content != content || m->len != hit->length)
+        ck_abort_msg("blob %u does not hold this at %u", hit->blob, hit->offset);
 }
 
 static inline int help_find(struct help *h, uint64_t content, struct cache_hit *hit)

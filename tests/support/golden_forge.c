@@ -37,7 +37,7 @@ struct forge {
     enum twist twist;
     struct error err;
     struct secret *derived;
-    struct secret *key;   /* K_s */
+    struct secret *key; /* K_s */
     struct buf envelope;
     struct object_author author;
     struct pack_build *pack;
@@ -179,8 +179,8 @@ static struct blob_ref put_blob(struct forge *f, enum blob_kind kind, const uint
     must(f, blob_id(as, keys_of(f)->id_key, frame.data, frame.len, blob.id, &f->err));
     if (raw && is(f, BLOB_OTHER_ID))
         blob.id[31] ^= 1;
-    must(f, hash_keyed(kind == BLOB_NODE ? PERSON_TREE : PERSON_CHUNK, keys_of(f)->chunk_key, KEY_LEN, plain, len,
-                       chunk.id, sizeof chunk.id, &f->err));
+    must(f, hash_keyed(kind == BLOB_NODE ? PERSON_TREE : PERSON_CHUNK, keys_of(f)->chunk_key, KEY_LEN, plain,
+                       len, chunk.id, sizeof chunk.id, &f->err));
     if (raw && is(f, PACK_TRAILER_CHUNK_ID))
         chunk.id[0] ^= 1;
     if (raw && is(f, PACK_TRAILER_SUM))
@@ -202,7 +202,8 @@ static void put_extent(struct writer *w, uint16_t blob, uint32_t offset, uint32_
     writer_u32(w, len);
 }
 
-static void put_head(struct writer *w, uint8_t level, uint8_t reserved, uint32_t blobs, uint32_t items, uint64_t len)
+static void put_head(struct writer *w, uint8_t level, uint8_t reserved, uint32_t blobs, uint32_t items,
+                     uint64_t len)
 {
     writer_u8(w, level);
     writer_u8(w, reserved);
@@ -327,14 +328,22 @@ static void member_body(struct forge *f, const struct stream_ref *ref, const cha
     must(f, writer_end(&w, &f->err));
 }
 
-static void add_stream(struct forge *f, struct catalog_writer *w, const char *path, const struct stream_ref *ref,
-                       const char *text)
+static void add_stream(struct forge *f, struct catalog_writer *w, const char *path,
+                       const struct stream_ref *ref, const char *text)
 {
     struct buf body = BUF_INIT;
     member_body(f, ref, text, &body);
-    struct catalog_entry e = { .path = path, .type = CATALOG_REGULAR, .mode = 0640, .uid = 1000, .gid = 100,
-                               .uname = "anna", .gname = "users", .mtime = 1767000000, .mtime_nsec = 250000000,
-                               .body = body.data, .body_len = body.len };
+    struct catalog_entry e = { .path = path,
+                               .type = CATALOG_REGULAR,
+                               .mode = 0640,
+                               .uid = 1000,
+                               .gid = 100,
+                               .uname = "anna",
+                               .gname = "users",
+                               .mtime = 1767000000,
+                               .mtime_nsec = 250000000,
+                               .body = body.data,
+                               .body_len = body.len };
     must(f, catalog_add(w, &e, &f->err));
     buf_free(&body);
 }
@@ -342,8 +351,11 @@ static void add_stream(struct forge *f, struct catalog_writer *w, const char *pa
 static void add_other(struct forge *f, struct catalog_writer *w, const char *path, enum catalog_type type,
                       const char *target)
 {
-    struct catalog_entry e = { .path = path, .type = type, .mode = type == CATALOG_DIR ? 0755 : 0777,
-                               .mtime = 1767000000, .target = target };
+    struct catalog_entry e = { .path = path,
+                               .type = type,
+                               .mode = type == CATALOG_DIR ? 0755 : 0777,
+                               .mtime = 1767000000,
+                               .target = target };
     must(f, catalog_add(w, &e, &f->err));
 }
 
@@ -450,8 +462,8 @@ static void seal_tail(struct forge *f, uint32_t body_end, uint32_t trailer_off, 
     writer_u32(&w, f->pack->nblobs);
     must(f, writer_end(&w, &f->err));
     f->pack->bytes.len -= PACK_TAIL_LEN;
-    must(f, seal(keys_of(f)->trail_key, "tail", f->pack->bytes.data, f->pack->header_len, plain.data, plain.len,
-                 &f->pack->bytes, &f->err));
+    must(f, seal(keys_of(f)->trail_key, "tail", f->pack->bytes.data, f->pack->header_len, plain.data,
+                 plain.len, &f->pack->bytes, &f->err));
     buf_free(&plain);
 }
 
@@ -570,8 +582,8 @@ static void make_snap(struct forge *f, struct buf *out)
     author.envelope = &envelope;
     if (is(f, SNAP_ENVELOPE_TWICE))
         rid_twice(&envelope);
-    must(f, object_header_build(OBJECT_SNAP, &author, f->base->seq + (is(f, SNAP_OTHER_SEQ) ? 1 : 0), &header, key,
-                                &f->err));
+    must(f, object_header_build(OBJECT_SNAP, &author, f->base->seq + (is(f, SNAP_OTHER_SEQ) ? 1 : 0), &header,
+                                key, &f->err));
     if (is(f, SNAP_COMMIT))
         header.data[header.len - 1] ^= 1;
     must(f, buf_append(out, header.data, header.len, &f->err));
@@ -643,8 +655,8 @@ static void twist_bytes(struct forge *f, const struct secret *seed, struct buf *
     } else {
         return;
     }
-    must(f, sign_detached(seed, SIGN_WRITER, bytes->data, bytes->len - SIG_LEN, bytes->data + bytes->len - SIG_LEN,
-                          &f->err));
+    must(f, sign_detached(seed, SIGN_WRITER, bytes->data, bytes->len - SIG_LEN,
+                          bytes->data + bytes->len - SIG_LEN, &f->err));
 }
 
 static void make_record(struct forge *f, const struct buf *snap, struct buf *out)

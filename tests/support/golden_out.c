@@ -120,7 +120,8 @@ static void set(struct golden_out *o, const char *name, size_t at, const uint8_t
 }
 
 /* Lines for every run of bytes that differs. */
-static void difference(struct golden_out *o, const char *name, const uint8_t *old, const uint8_t *new, size_t len)
+static void difference(struct golden_out *o, const char *name, const uint8_t *old, const uint8_t *new,
+                       size_t len)
 {
     for (size_t at = 0; at < len;) {
         if (old[at] == new[at]) {

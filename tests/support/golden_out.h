@@ -22,9 +22,9 @@
 
 struct golden_out {
     const char *dir;
-    unsigned number;     /* of the last negative */
-    unsigned files;      /* that the negative in progress keeps */
-    char negative[128];  /* its directory, below dir */
+    unsigned number;    /* of the last negative */
+    unsigned files;     /* that the negative in progress keeps */
+    char negative[128]; /* its directory, below dir */
     struct buf changes;
 };
 

@@ -33,7 +33,7 @@ shop_config() {
 
 shop_sftp() {
     local role lines
-    "$REPO_ROOT/tests/fixture/sshd.sh" start "$SSHD" "$@" >/dev/null
+    "$REPO_ROOT/tests/fixture/sshd.sh" start "$SSHD" >/dev/null
     at_end "$REPO_ROOT/tests/fixture/sshd.sh" stop "$SSHD"
     mkdir -p "$HOST" "$STATION"
     STORAGE=$SSHD/storage

@@ -104,8 +104,8 @@ static void load(struct golden *g)
     load_dir(path, "", g->keys);
 }
 
-static struct secret *read_key(struct golden *g, const char *name, enum keyfile_role want, const char *passphrase,
-                               struct error *err)
+static struct secret *read_key(struct golden *g, const char *name, enum keyfile_role want,
+                               const char *passphrase, struct error *err)
 {
     struct buf bytes = BUF_INIT;
     enum keyfile_role role = KEYFILE_ROOT;
@@ -220,8 +220,8 @@ static bool expected(const struct restore *r, const char *path, uint64_t len, co
     char shown[256];
     hex_encode(id, r->snapshot->writer->id, WRITER_ID_LEN);
     hex_encode(hex, hash, HASH_LEN);
-    (void)snprintf(line, sizeof line, "stream\t%s\t%s\t%s\t%llu\t%s\t", id, snapshot_name(r->snapshot, name), path,
-                   (unsigned long long)len, hex);
+    (void)snprintf(line, sizeof line, "stream\t%s\t%s\t%s\t%llu\t%s\t", id, snapshot_name(r->snapshot, name),
+                   path, (unsigned long long)len, hex);
     const char *at = strstr((const char *)r->g->list.data, line);
     const char *tab = at != NULL ? strchr(at + strlen(line), '\t') : NULL;
     (void)snprintf(shown, sizeof shown, "%s", facts);
@@ -491,8 +491,8 @@ static void check_negative(struct golden *g, const char *name, const struct mark
     char *names = expect;
     const char *verb = strsep(&names, " ");
     judge(g, verb, marks, &v);
-    (void)snprintf(why, sizeof why, "%s should give '%s', gives '%s' and the notes '%s'", verb, names, v.alarms,
-                   v.notes);
+    (void)snprintf(why, sizeof why, "%s should give '%s', gives '%s' and the notes '%s'", verb, names,
+                   v.alarms, v.notes);
     if (show)
         (void)printf("%s: %s\n", name, why);
     else
@@ -533,7 +533,8 @@ static unsigned expected_streams(const struct golden *g, const char *snapshots)
     for (const char *at = (const char *)g->list.data; at != NULL && *at != '\0';) {
         const char *end = strchr(at, '\n');
         if (strncmp(at, "stream\t", 7) == 0)
-            n += snapshots == NULL || strncmp(at + 7 + 2 * WRITER_ID_LEN + 1, snapshots, strlen(snapshots)) != 0;
+            n += snapshots == NULL ||
+                 strncmp(at + 7 + 2 * WRITER_ID_LEN + 1, snapshots, strlen(snapshots)) != 0;
         at = end != NULL ? end + 1 : NULL;
     }
     return n;
@@ -575,7 +576,8 @@ static void check_kits(struct golden *g)
     must(backend_read_all(g->keys, "kit.txt", FILE_MAX, &text, &err), &err);
     must(backend_read_all(g->keys, "kit.key", FILE_MAX, &file, &err), &err);
     struct secret *typed = paper_decode((const char *)text.data, text.len, &err);
-    same = typed != NULL && secret_len(typed) == file.len && memcmp(secret_view(typed), file.data, file.len) == 0;
+    same = typed != NULL && secret_len(typed) == file.len &&
+           memcmp(secret_view(typed), file.data, file.len) == 0;
     report(g, same, "the kit as key text", err.text);
     secret_free(plain);
     secret_free(locked);

@@ -239,13 +239,17 @@ static void run_begin(struct run *r, struct golden *g, size_t writer, const char
 {
     *r = (struct run){ .g = g, .writer = writer, .label = label };
     (void)snprintf(r->state, sizeof r->state, "%s/%zu", g->state, writer);
-    struct session_options o = { .backend = g->backend, .keys = &g->writers[writer], .state_dir = r->state,
-                                 .label = label, .workers = 1, .uploads = 1 };
+    struct session_options o = { .backend = g->backend,
+                                 .keys = &g->writers[writer],
+                                 .state_dir = r->state,
+                                 .label = label,
+                                 .workers = 1,
+                                 .uploads = 1 };
     must(g, session_begin(&o, &r->session, &g->err));
 }
 
-static void expect_stream(struct golden *g, size_t writer, const char *snapshot, const char *path, const char *facts,
-                          const void *data, size_t len)
+static void expect_stream(struct golden *g, size_t writer, const char *snapshot, const char *path,
+                          const char *facts, const void *data, size_t len)
 {
     uint8_t hash[HASH_LEN];
     char hex[2 * HASH_LEN + 1];
@@ -265,15 +269,16 @@ static void expect_stream(struct golden *g, size_t writer, const char *snapshot,
     for (const char *p = facts; *p != '\0' && n + 1 < sizeof shown; p++)
         shown[n++] = *p == '\n' ? ';' : *p;
     shown[n] = '\0';
-    must(g, buf_printf(&g->list, &g->err, "stream\t%s\t%s\t%s\t%zu\t%s\t%s\t%s\n", id, snapshot, path, len, hex, file,
-                       shown));
+    must(g, buf_printf(&g->list, &g->err, "stream\t%s\t%s\t%s\t%zu\t%s\t%s\t%s\n", id, snapshot, path, len,
+                       hex, file, shown));
 }
 
 static void run_stream(struct run *r, const struct stream *s)
 {
     struct golden *g = r->g;
-    struct session_stream_options o = { .name = s->name, .page_size = s->page_size, .no_dedup = s->no_dedup,
-                                        .mode_bits = 0640 };
+    struct session_stream_options o = {
+        .name = s->name, .page_size = s->page_size, .no_dedup = s->no_dedup, .mode_bits = 0640
+    };
     struct stream_writer *w = NULL;
     must(g, session_stream(r->session, &o, &w, &g->err));
     for (size_t at = 0; at < s->len; at += 65536)
@@ -303,7 +308,8 @@ static void run_commit(struct run *r, int expected)
     session_free(r->session);
 }
 
-static void run_all(struct golden *g, size_t writer, const char *label, const struct stream *s, size_t n, bool keep)
+static void run_all(struct golden *g, size_t writer, const char *label, const struct stream *s, size_t n,
+                    bool keep)
 {
     struct run r;
     run_begin(&r, g, writer, label);
@@ -354,12 +360,12 @@ static struct repo *open_repo(struct golden *g)
     return repo;
 }
 
-static void add_heads(struct golden *g, const struct repo *repo, const struct plan *p, struct retention_record *r)
+static void add_heads(struct golden *g, const struct repo *repo, const struct plan *p,
+                      struct retention_record *r)
 {
     for (size_t i = 0; i < 2; i++) {
         const struct repo_writer *w = repo_writer_find(repo, g->writers[i].writer_id);
-        const struct repo_record *head =
-            p->head[i] != 0 ? repo_record_at(w, p->head[i]) : repo_head(w);
+        const struct repo_record *head = p->head[i] != 0 ? repo_record_at(w, p->head[i]) : repo_head(w);
         struct retention_head *h = must_have(g, vec_push(&r->heads, &g->err));
         memcpy(h->writer, w->id, WRITER_ID_LEN);
         h->head = p->head[i] != 0 ? p->head[i] : head != NULL ? head->rec.seq : 0;
@@ -386,8 +392,10 @@ static void build_retention(struct golden *g, const struct repo *repo, uint32_t 
     r.seq = seq;
     r.charter = p->charter != 0 ? p->charter : repo_charter(repo)->version;
     r.time = g->now;
-    memcpy(r.prev, seq > 1 ? ((const struct repo_retention *)vec_at(&repo->retention, seq - 2))->hash
-                           : ((const struct charter *)vec_at(&repo->charters, 0))->hash, HASH_LEN);
+    memcpy(r.prev,
+           seq > 1 ? ((const struct repo_retention *)vec_at(&repo->retention, seq - 2))->hash
+                   : ((const struct charter *)vec_at(&repo->charters, 0))->hash,
+           HASH_LEN);
     r.prev[0] ^= p->prev_wrong ? 1 : 0;
     add_heads(g, repo, p, &r);
     for (size_t i = 0; i < p->nops; i++) {
@@ -506,24 +514,34 @@ static void shop_streams(struct data *d, struct stream s[SHOP_STREAMS])
     static const char customers[] = "nr;name;ort\n1;Müller;Köln\n2;Łukasz;Łódź\n3;山田;東京\n";
     static uint8_t csv[sizeof customers];
     memcpy(csv, customers, sizeof customers);
-    s[0] = (struct stream){ .name = "Bilder/日本語.bin", .facts = "type=image\n", .data = d->upload,
-                            .len = sizeof d->upload };
-    s[1] = (struct stream){ .name = "db/kunden-größe.csv", .facts = "kind=table\nrows=3\n", .data = csv,
+    s[0] = (struct stream){
+        .name = "Bilder/日本語.bin", .facts = "type=image\n", .data = d->upload, .len = sizeof d->upload
+    };
+    s[1] = (struct stream){ .name = "db/kunden-größe.csv",
+                            .facts = "kind=table\nrows=3\n",
+                            .data = csv,
                             .len = sizeof customers - 1 };
     s[2] = (struct stream){ .name = "db/leer", .facts = "", .data = csv, .len = 0 };
-    s[3] = (struct stream){ .name = "db/orders", .facts = "kind=table\nrows=4711\n", .data = d->orders,
-                            .len = d->orders_len };
-    s[4] = (struct stream){ .name = "db/schema.sql", .facts = "kind=schema\n", .data = d->text + 90000, .len = 700 };
+    s[3] = (struct stream){
+        .name = "db/orders", .facts = "kind=table\nrows=4711\n", .data = d->orders, .len = d->orders_len
+    };
+    s[4] = (struct stream){
+        .name = "db/schema.sql", .facts = "kind=schema\n", .data = d->text + 90000, .len = 700
+    };
 }
 
 enum { BLOG_STREAMS = 3 };
 
 static void blog_streams(struct data *d, struct stream s[BLOG_STREAMS])
 {
-    s[0] = (struct stream){ .name = "blog.db", .facts = "page_size=4096\nholes=122880:24576\n", .data = d->pages,
-                            .len = sizeof d->pages, .page_size = 4096 };
-    s[1] = (struct stream){ .name = "geheim", .facts = "", .data = d->random, .len = sizeof d->random,
-                            .no_dedup = true };
+    s[0] = (struct stream){ .name = "blog.db",
+                            .facts = "page_size=4096\nholes=122880:24576\n",
+                            .data = d->pages,
+                            .len = sizeof d->pages,
+                            .page_size = 4096 };
+    s[1] = (struct stream){
+        .name = "geheim", .facts = "", .data = d->random, .len = sizeof d->random, .no_dedup = true
+    };
     s[2] = (struct stream){ .name = "zz-temp", .facts = "", .data = d->temp, .len = sizeof d->temp };
 }
 
@@ -576,9 +594,11 @@ static void put_forged(struct golden *g, const struct forged *f)
     char name[NAME_TEXT_MAX];
     const uint8_t *id = g->writers[SHOP].writer_id;
     const struct forge_base *b = &g->forge;
-    must(g, backend_put(g->backend, name_pack(name, id, b->session, 0, 0), f->pack.data, f->pack.len, &g->err));
+    must(g,
+         backend_put(g->backend, name_pack(name, id, b->session, 0, 0), f->pack.data, f->pack.len, &g->err));
     must(g, backend_put(g->backend, name_snap(name, id, b->session, 0), f->snap.data, f->snap.len, &g->err));
-    must(g, backend_put(g->backend, name_record(name, id, b->seq, 0), f->record.data, f->record.len, &g->err));
+    must(g,
+         backend_put(g->backend, name_record(name, id, b->seq, 0), f->record.data, f->record.len, &g->err));
 }
 
 static struct recipients recipients;
@@ -587,7 +607,8 @@ static struct recipients recipients;
 static void forged_run(struct golden *g)
 {
     static const uint8_t seed[32] = "golden forged session";
-    static const char *const stream_facts[FORGED_STREAMS] = { "holes=10:20\n", "", "", "kind=forged\nüber=ß\n" };
+    static const char *const stream_facts[FORGED_STREAMS] = { "holes=10:20\n", "", "",
+                                                              "kind=forged\nüber=ß\n" };
     struct repo *repo = open_repo(g);
     const struct repo_writer *w = repo_writer_find(repo, g->writers[SHOP].writer_id);
     const struct repo_record *head = repo_head(w);
@@ -597,10 +618,15 @@ static void forged_run(struct golden *g)
     struct forged_stream streams[FORGED_STREAMS];
     char snapshot[32];
     must(g, charter_recipients(repo_charter(repo), g->now, &recipients, &g->err));
-    g->forge = (struct forge_base){ .keys = &g->writers[SHOP], .to = &recipients, .random = seed,
-                                    .session = head->rec.session + 1, .seq = head->rec.seq + 1,
-                                    .charter = repo_charter(repo)->version, .ack = seen->rec.seq,
-                                    .ack_before = before->rec.seq, .time = g->now };
+    g->forge = (struct forge_base){ .keys = &g->writers[SHOP],
+                                    .to = &recipients,
+                                    .random = seed,
+                                    .session = head->rec.session + 1,
+                                    .seq = head->rec.seq + 1,
+                                    .charter = repo_charter(repo)->version,
+                                    .ack = seen->rec.seq,
+                                    .ack_before = before->rec.seq,
+                                    .time = g->now };
     memcpy(g->forge.prev, head->hash, HASH_LEN);
     memcpy(g->forge.ack_hash, seen->hash, HASH_LEN);
     memcpy(g->forge.ack_before_hash, before->hash, HASH_LEN);
@@ -647,7 +673,8 @@ static void story(struct golden *g)
     memmove(d.orders + 1234, d.orders + 1200, d.orders_len - 1200);
     d.orders_len += 34;
     shop_streams(&d, shop);
-    shop[SHOP_STREAMS] = (struct stream){ .name = "db/very/big", .facts = "kind=log\n", .data = d.big, .len = BIG };
+    shop[SHOP_STREAMS] =
+        (struct stream){ .name = "db/very/big", .facts = "kind=log\n", .data = d.big, .len = BIG };
     torn_run(g, shop, SHOP_STREAMS + 1);
 
     /* A run of the blog takes too long: retention fences it off, and it is void. */
@@ -665,11 +692,12 @@ static void story(struct golden *g)
 
     /* The first snapshot of the shop expires; what nobody needs is condemned, acknowledged, fenced, deleted. */
     after(g, (uint64_t)5 * DAY);
-    retention(g, &(struct plan){ .fence = { 0, 2 },
-                                 .ops = { { SHOP, 1, RETENTION_EXPIRE }, { SHOP, 2, RETENTION_HOLD } },
-                                 .nops = 2,
-                                 .condemned = { { BLOG, 2, 0 }, { BLOG, 2, IDX_SNAP }, { SHOP, 1, IDX_SNAP } },
-                                 .ncondemned = 3 });
+    retention(g,
+              &(struct plan){ .fence = { 0, 2 },
+                              .ops = { { SHOP, 1, RETENTION_EXPIRE }, { SHOP, 2, RETENTION_HOLD } },
+                              .nops = 2,
+                              .condemned = { { BLOG, 2, 0 }, { BLOG, 2, IDX_SNAP }, { SHOP, 1, IDX_SNAP } },
+                              .ncondemned = 3 });
     after(g, 3600);
     d.pages[4096 * 11 + 11] ^= 1;
     run_all(g, BLOG, "blog", blog, BLOG_STREAMS - 1, true);
@@ -685,8 +713,9 @@ static void story(struct golden *g)
     golden_unlink(&g->out, snap_path(g, SHOP, 1).text);
     after(g, DAY);
     ack_record(g, BLOG);
-    retention(g, &(struct plan){ .fence = { 5, 5 }, .note = "released" , .ops = { { SHOP, 3, RETENTION_HOLD } },
-                                 .nops = 1 });
+    retention(g,
+              &(struct plan){
+                  .fence = { 5, 5 }, .note = "released", .ops = { { SHOP, 3, RETENTION_HOLD } }, .nops = 1 });
     after(g, 60);
     forged_run(g);
     charter_free(&first);
@@ -710,16 +739,20 @@ static void list_records(struct golden *g)
         hex_encode(id, w->id, WRITER_ID_LEN);
         for (uint32_t n = 1; n <= w->records.len; n++) {
             const struct repo_record *r = repo_record_at(w, n);
-            const char *state = r->is_void ? "void" : r->expired ? "expired" : r->rec.kind == RECORD_ACK ? "ack" : "live";
-            must(g, buf_printf(&g->list, &g->err, "record\t%s\t%u\tattempt=%u\tsession=%u\tack=%u\tfirst-seen=%u\t%s%s\n",
-                               id, n, r->attempt, r->rec.session, r->rec.ack, r->first_seen, state,
+            const char *state = r->is_void                  ? "void"
+                                : r->expired                ? "expired"
+                                : r->rec.kind == RECORD_ACK ? "ack"
+                                                            : "live";
+            must(g, buf_printf(&g->list, &g->err,
+                               "record\t%s\t%u\tattempt=%u\tsession=%u\tack=%u\tfirst-seen=%u\t%s%s\n", id, n,
+                               r->attempt, r->rec.session, r->rec.ack, r->first_seen, state,
                                r->held ? ",held" : ""));
         }
     }
     for (size_t i = 0; i < repo->retention.len; i++) {
         const struct repo_retention *r = vec_at(&repo->retention, i);
-        must(g, buf_printf(&g->list, &g->err, "retention\t%zu\tattempt=%u\ttime=%llu\tclock=%llu\n", i + 1, r->attempt,
-                           (unsigned long long)r->rec.time, (unsigned long long)r->clock));
+        must(g, buf_printf(&g->list, &g->err, "retention\t%zu\tattempt=%u\ttime=%llu\tclock=%llu\n", i + 1,
+                           r->attempt, (unsigned long long)r->rec.time, (unsigned long long)r->clock));
     }
     golden_write(&g->out, "expected/list.txt", g->list.data, g->list.len, 0644);
     repo_close(repo);
@@ -771,7 +804,8 @@ static void writer_line(const struct golden *g, size_t writer, char out[256])
     buf_free(&text);
 }
 
-static void charter_negative(struct golden *g, const char *name, const char *expect, const char *from, const char *to)
+static void charter_negative(struct golden *g, const char *name, const char *expect, const char *from,
+                             const char *to)
 {
     struct buf bytes = BUF_INIT;
     edit_charter(g, 2, from, to, g->root.seed, &bytes);
@@ -791,7 +825,8 @@ static void foreign_root(struct golden *g)
     char prev_new[80] = "prev ";
     uint8_t pk[SIGN_PK_LEN];
     uint8_t hash[HASH_LEN];
-    struct secret *seed = must_have(g, secret_copy("a root key that nobody has pinned", SIGN_SEED_LEN, &g->err));
+    struct secret *seed =
+        must_have(g, secret_copy("a root key that nobody has pinned", SIGN_SEED_LEN, &g->err));
     must(g, sign_public(seed, pk, &g->err));
     hex_encode(from + 5, g->root_pk, SIGN_PK_LEN);
     hex_encode(to + 5, pk, SIGN_PK_LEN);
@@ -834,7 +869,8 @@ static void negative_charters(struct golden *g)
     golden_negative(o, "charter-cut", "L0 charter-syntax");
     golden_cut(o, charter_path(1).text, 300);
     golden_negative_end(o);
-    golden_negative(o, "charter-two-cut-is-a-note", "L0 note:charter-syntax record-charter retention-charter snap-missing");
+    golden_negative(o, "charter-two-cut-is-a-note",
+                    "L0 note:charter-syntax record-charter retention-charter snap-missing");
     golden_cut(o, charter_path(2).text, 300);
     golden_negative_end(o);
     golden_negative(o, "charter-two-gone", "L0 record-charter retention-charter snap-missing");
@@ -860,7 +896,8 @@ static void negative_charters(struct golden *g)
     charter_negative(g, "charter-drill-word", "L0 charter-syntax", " active\n", " asleep\n");
     hex_encode(text, g->root.repo_id, REPO_ID_LEN);
     (void)snprintf(line, sizeof line, "repo %s", text);
-    charter_negative(g, "charter-other-repo", "L0 charter-repo", line, "repo 00112233445566778899aabbccddeeff");
+    charter_negative(g, "charter-other-repo", "L0 charter-repo", line,
+                     "repo 00112233445566778899aabbccddeeff");
     writer_line(g, SHOP, line);
     (void)snprintf(twice, sizeof twice, "%s%.*s 3\n", line, (int)strlen(line) - 3, line);
     (void)snprintf(closed, sizeof closed, "%.*s 4\n", (int)strlen(line) - 1, line);
@@ -875,7 +912,8 @@ static void negative_charters(struct golden *g)
 
 /* ---- negatives: logs ------------------------------------------------------------------------------------------- */
 
-static void retention_negative(struct golden *g, const char *name, const char *expect, struct plan p, uint8_t attempt)
+static void retention_negative(struct golden *g, const char *name, const char *expect, struct plan p,
+                               uint8_t attempt)
 {
     struct buf bytes = BUF_INIT;
     struct repo *repo = open_repo(g);
@@ -892,9 +930,7 @@ static void retention_negative(struct golden *g, const char *name, const char *e
 /* One operation on the shop. */
 static struct plan op_plan(uint32_t head, uint32_t seq, uint32_t op)
 {
-    return (struct plan){
-        .fence = { 5, 5 }, .head = { head, 5 }, .ops = { { SHOP, seq, op } }, .nops = 1
-    };
+    return (struct plan){ .fence = { 5, 5 }, .head = { head, 5 }, .ops = { { SHOP, seq, op } }, .nops = 1 };
 }
 
 static void negative_retention(struct golden *g)
@@ -955,7 +991,8 @@ static void negative_retention(struct golden *g)
     p.note = "also with a note";
     retention_negative(g, "expire-newest-with-note", "L0 retention-expire", p, 0);
     retention_negative(g, "expire-held", "L0 retention-expire", op_plan(4, 2, RETENTION_EXPIRE), 0);
-    retention_negative(g, "expire-younger-than-min-keep", "L0 retention-expire", op_plan(5, 4, RETENTION_EXPIRE), 0);
+    retention_negative(g, "expire-younger-than-min-keep", "L0 retention-expire",
+                       op_plan(5, 4, RETENTION_EXPIRE), 0);
     p = op_plan(4, 3, RETENTION_EXPIRE);
     g->now += (uint64_t)30 * DAY;
     retention_negative(g, "expire-clock-jumped", "L0 retention-expire", p, 0);
@@ -1207,7 +1244,9 @@ static void free_keys(struct golden *g)
 int main(int argc, char **argv)
 {
     static const uint8_t seed[32] = "golden repository of format bk1";
-    static struct golden g = { .err = ERROR_INIT, .now = start_time, .list = BUF_INIT, .state = "/tmp/golden-XXXXXX" };
+    static struct golden g = {
+        .err = ERROR_INIT, .now = start_time, .list = BUF_INIT, .state = "/tmp/golden-XXXXXX"
+    };
     const struct clock_source clock = { .wall = wall, .mono_ms = mono, .arg = &g };
     if (argc != 2) {
         (void)fprintf(stderr, "usage: make_golden DIRECTORY\n");

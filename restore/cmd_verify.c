@@ -280,7 +280,6 @@ int cmd_verify(struct cli_context *cli, struct error *err)
     rc = rc < 0 ? rc : open_target(&v, err);
     if (rc < 0)
         goto out;
-    station_killable();
     began = clock_mono_ms(); /* not the time a passphrase took to type */
     v.level = level_for(cli, v.chosen.st.has_kit);
     rc = run(&v, &result, err);

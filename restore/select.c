@@ -97,7 +97,11 @@ static int not_found(struct snaps *all, const struct selector *sel, struct error
     if (sel->kind == SELECT_TIME)
         (void)snprintf(what, sizeof what, "no snapshot%s%s is that old; there are",
                        job[0] != '\0' ? " of job " : "", job);
-    return hint_error(&h, E_NOT_FOUND, what, err);
+    /* A log that was cut may have held it: that is damage, not a slip of the tongue. */
+    if (all->st->alarms == 0)
+        return hint_error(&h, E_NOT_FOUND, what, err);
+    (void)hint_error(&h, E_CORRUPT, what, err);
+    return error_wrap(err, "the logs are damaged (see the alarms) and may have held it");
 }
 
 static int not_live(const struct snap *s, struct error *err)

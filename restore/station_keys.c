@@ -2,14 +2,9 @@
 #include <string.h>
 
 #include "common/base/log.h"
-#include "common/base/reader.h"
-#include "common/repo/charter.h"
-#include "common/sys/atomic_file.h"
 #include "restore/station.h"
 
 #include "common/base/banned.h"
-
-enum { ROOT_FILE_MAX = 4096 };
 
 /* --kit-passphrase-file, else what the configuration says. */
 static struct conf_secret passphrase_of(const struct station *st)
@@ -56,30 +51,12 @@ int station_read_kit(struct station *st, enum station_kit need, struct error *er
     return 0;
 }
 
-/* "bk1 root REPO_ID PK" */
-static int read_root_file(const char *path, struct access_root *out, struct error *err)
-{
-    struct buf text = BUF_INIT;
-    struct line l;
-    int rc = file_read_small(path, ROOT_FILE_MAX, &text, err);
-    if (rc == 0) {
-        struct reader r = reader_of(text.data, text.len);
-        if (!line_next(&r, &l) || l.n != 4 || !line_is(&l, 0, "bk1") || !line_is(&l, 1, "root") ||
-            !line_hex(&l, 2, out->repo_id, REPO_ID_LEN) || !line_hex(&l, 3, out->root_pk, SIGN_PK_LEN) ||
-            !reader_at_end(&r))
-            rc = error_set(err, E_CORRUPT,
-                           "%s is no root key file: it should hold one line \"bk1 root ID KEY\"", path);
-    }
-    buf_free(&text);
-    return rc;
-}
-
 int station_read_root(struct station *st, struct error *err)
 {
     const char *file = cli_text(st->cli, "root-key");
     int rc = 0;
     if (file != NULL)
-        rc = read_root_file(file, &st->root, err);
+        rc = access_root_file(file, &st->root, err);
     else if (!st->has_kit && st->repository == NULL)
         rc = error_set(err, E_USAGE, "no key at hand: give --kit FILE or --root-key FILE");
     else if (!st->has_kit)

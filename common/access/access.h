@@ -56,6 +56,7 @@ struct access_root {
     uint8_t root_pk[SIGN_PK_LEN];
 };
 /* E_NOT_FOUND: this host has no keys for the repository yet. */
+int access_root_file(const char *path, struct access_root *out, struct error *err);
 int access_root(const struct conf_repository *repository, struct access_root *out, struct error *err);
 /* E_EXISTS: never overwrites. */
 int access_write_root(const char *keys_dir, const struct access_root *root, struct error *err);

@@ -3,49 +3,47 @@
 
 #include "common/access/access.h"
 #include "common/base/str.h"
+#include "common/base/reader.h"
 #include "common/crypto/hash.h"
+#include "common/repo/charter.h"
 #include "common/sys/atomic_file.h"
 #include "common/sys/dirs.h"
 
 #include "common/base/banned.h"
 
-#define PREFIX "bk1 root "
-enum {
-    PREFIX_LEN = sizeof PREFIX - 1,
-    REPO_AT = PREFIX_LEN,
-    PK_AT = REPO_AT + 2 * REPO_ID_LEN + 1,
-    ROOT_LEN = PK_AT + 2 * SIGN_PK_LEN + 1,
-    ROOT_READ_MAX = 1024,
-};
+enum { ROOT_READ_MAX = 1024 };
 
+/* "bk1 root REPO_ID PK" */
 static bool parse(const struct buf *text, struct access_root *out)
 {
-    const char *s = (const char *)text->data;
-    return text->len == ROOT_LEN && memcmp(s, PREFIX, PREFIX_LEN) == 0 &&
-           hex_decode(out->repo_id, REPO_ID_LEN, s + REPO_AT) && s[PK_AT - 1] == ' ' &&
-           hex_decode(out->root_pk, SIGN_PK_LEN, s + PK_AT) && s[ROOT_LEN - 1] == '\n';
+    struct line l;
+    struct reader r = reader_of(text->data, text->len);
+    return line_next(&r, &l) && l.n == 4 && line_is(&l, 0, "bk1") && line_is(&l, 1, "root") &&
+           line_hex(&l, 2, out->repo_id, REPO_ID_LEN) && line_hex(&l, 3, out->root_pk, SIGN_PK_LEN) &&
+           reader_at_end(&r);
+}
+
+int access_root_file(const char *path, struct access_root *out, struct error *err)
+{
+    struct buf text = BUF_INIT;
+    int rc = file_read_small(path, ROOT_READ_MAX, &text, err);
+    if (rc == 0 && !parse(&text, out))
+        rc = error_corrupt(err, "root-file", "%s is not a root key file: copy it again from where it was made", path);
+    buf_free(&text);
+    return rc;
 }
 
 int access_root(const struct conf_repository *repository, struct access_root *out, struct error *err)
 {
-    struct buf text = BUF_INIT;
-    struct error why = ERROR_INIT;
     char *path = path_join(repository->keys, ACCESS_ROOT_FILE, err);
     if (path == NULL)
         return E_NOMEM;
-    int rc = file_read_small(path, ROOT_READ_MAX, &text, &why);
+    int rc = access_root_file(path, out, err);
     if (rc == E_NOT_FOUND)
-        rc = error_set(
-            err, E_NOT_FOUND,
-            "repository %s: %s is missing; `backupd init` makes a new repository, and a host that joins "
-            "one needs a copy of this file",
-            repository->name, path);
-    else if (rc < 0)
-        rc = error_copy(err, &why);
-    else if (!parse(&text, out))
-        rc = error_corrupt(err, "root-file",
-                           "%s is not a root key file: copy it again from where it was made", path);
-    buf_free(&text);
+        rc = error_set(err, E_NOT_FOUND,
+                       "repository %s: %s is missing; `backupd init` makes a new repository, and a host that joins "
+                       "one needs a copy of this file",
+                       repository->name, path);
     free(path);
     return rc;
 }
@@ -57,7 +55,7 @@ int access_write_root(const char *keys_dir, const struct access_root *root, stru
     char *path = path_join(keys_dir, ACCESS_ROOT_FILE, err);
     hex_encode(repo, root->repo_id, REPO_ID_LEN);
     hex_encode(pk, root->root_pk, SIGN_PK_LEN);
-    char *text = path != NULL ? str_printf(err, PREFIX "%s %s\n", repo, pk) : NULL;
+    char *text = path != NULL ? str_printf(err, "bk1 root %s %s\n", repo, pk) : NULL;
     int rc = text != NULL ? file_write_atomic(path, text, strlen(text), 0400, FILE_EXCLUSIVE, err) : E_NOMEM;
     free(text);
     free(path);

@@ -121,7 +121,7 @@ static int put_exit_codes(struct help *h)
 {
     int rc = put_title(h, "Exit status");
     for (int code = 0; code < 256 && rc == 0; code++) {
-        char term[8];
+        char term[16];
         const char *text = cli_exit_text(code);
         (void)snprintf(term, sizeof term, "%d", code);
         if (text != NULL)

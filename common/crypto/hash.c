@@ -33,6 +33,9 @@ const uint8_t *hash_person(enum person person)
     return persons[person];
 }
 
+/* Stack that the compression function may have used: it does not wipe what it spills of a key block. */
+enum { STACK_LEFT = 2048 };
+
 static int check_sizes(size_t key_len, size_t out_len, struct error *err)
 {
     if (key_len > crypto_generichash_blake2b_KEYBYTES_MAX)
@@ -64,6 +67,8 @@ int hash_pieces(enum person person, const void *key, size_t key_len, const struc
             bad = crypto_generichash_blake2b_update(&state, pieces[i].data, pieces[i].len) != 0;
     bad = bad || crypto_generichash_blake2b_final(&state, out, out_len) != 0;
     sodium_memzero(&state, sizeof state);
+    if (key_len != 0)
+        sodium_stackzero(STACK_LEFT);
     return bad ? error_set(err, E_INTERNAL, "BLAKE2b failed") : 0;
 }
 

@@ -8,7 +8,11 @@
 
 _Static_assert(BOX_SEAL_OVERHEAD == crypto_box_SEALBYTES, "box overhead");
 
-enum { TAG_LEN = 16, TAGGED_LEN = TAG_LEN + 64 };
+enum {
+    TAG_LEN = 16,
+    TAGGED_LEN = TAG_LEN + 64,
+    STACK_LEFT = 8192, /* stack that the curve code may have used; it does not wipe the shared point and its digits */
+};
 
 static const uint8_t tags[][TAG_LEN] = {
     [SIGN_WRITER] = "bk1 sig writer",
@@ -75,7 +79,9 @@ int box_public(const struct secret *sk, uint8_t pk[BOX_PK_LEN], struct error *er
 
 int box_seal(const uint8_t pk[BOX_PK_LEN], const void *msg, size_t len, uint8_t *out, struct error *err)
 {
-    if (crypto_box_seal(out, msg, len, pk) != 0)
+    int rc = crypto_box_seal(out, msg, len, pk);
+    sodium_stackzero(STACK_LEFT);
+    if (rc != 0)
         return error_set(err, E_AUTH, "the recipient's public key is not a usable X25519 key");
     return 0;
 }
@@ -86,7 +92,9 @@ int box_open(const struct secret *sk, const void *box, size_t len, uint8_t *out,
     int rc = box_public(sk, pk, err);
     if (rc < 0)
         return rc;
-    if (len < BOX_SEAL_OVERHEAD || crypto_box_seal_open(out, box, len, pk, secret_view(sk)) != 0)
+    rc = len >= BOX_SEAL_OVERHEAD ? crypto_box_seal_open(out, box, len, pk, secret_view(sk)) : -1;
+    sodium_stackzero(STACK_LEFT);
+    if (rc != 0)
         return error_set(err, E_AUTH, "the key does not open the box");
     return 0;
 }

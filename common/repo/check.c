@@ -9,6 +9,7 @@
 #include "common/repo/check_internal.h"
 #include "common/repo/names.h"
 #include "common/repo/packfile.h"
+#include "common/sys/interrupt.h"
 #include "common/base/banned.h"
 
 /* ---- findings ------------------------------------------------------------------------------------------- */
@@ -279,6 +280,9 @@ static int read_packs(struct check_writer *w, struct error *err)
     for (size_t i = 0; rc == 0 && i < w->packs.len; i++) {
         const struct record_pack *p = vec_at(&w->packs, i);
         struct error why = ERROR_INIT;
+        rc = interrupt_check(err);
+        if (rc < 0)
+            break;
         if (c->options->level == CHECK_L3) {
             rc = check_pack_deep(w, p, &why);
         } else {

@@ -11,6 +11,7 @@
 #include "common/repo/names.h"
 #include "common/repo/node.h"
 #include "common/repo/pack.h"
+#include "common/sys/interrupt.h"
 #include "common/base/banned.h"
 
 /* ---- one pack, every byte and every blob ------------------------------------------------------------------ */
@@ -202,7 +203,7 @@ static int read_stream(struct stream_check *sc, const struct stream_ref *ref, st
         rc = src != NULL ? 0 : why->code < 0 ? why->code : E_NOMEM;
     }
     for (int64_t n = 1; rc == 0 && n > 0;) {
-        n = source_read(src, block, MIB, why);
+        n = interrupt_check(why) < 0 ? E_CANCELLED : source_read(src, block, MIB, why);
         if (n < 0)
             rc = (int)n;
         else

@@ -19,11 +19,11 @@ int packfile_stat(const struct packfile *f, struct error *err)
     struct backend_stat st;
     int rc = backend_stat(f->backend, packfile_name(f, name), &st, err);
     if (rc == E_NOT_FOUND)
-        return error_corrupt(err, ERR_PACK_MISSING, "%s is not there", name);
+        return error_corrupt(err, ERR_PACK_MISSING, "it is not there");
     if (rc < 0)
         return rc;
     if (st.size != f->pack.size)
-        return error_corrupt(err, ERR_PACK_SIZE, "%s has %llu instead of %llu bytes", name,
+        return error_corrupt(err, ERR_PACK_SIZE, "it has %llu instead of %llu bytes",
                              (unsigned long long)st.size, (unsigned long long)f->pack.size);
     return 0;
 }
@@ -56,7 +56,7 @@ int packfile_hash(const struct packfile *f, void (*progress)(void *arg, uint64_t
         goto out;
     file_hash_final(state, hash);
     if (!secret_equal(hash, f->pack.hash, HASH_LEN))
-        rc = error_corrupt(err, ERR_PACK_HASH, "%s does not have the hash its writer signed", name);
+        rc = error_corrupt(err, ERR_PACK_HASH, "it does not have the hash its writer signed");
 out:
     file_hash_free(state);
     free(block);

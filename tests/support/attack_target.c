@@ -445,19 +445,28 @@ bool target_key_pack(struct target *t, size_t pack, const uint8_t k_p[KEY_LEN], 
     return n != 0;
 }
 
-bool target_key_snap(struct target *t, size_t snap, const uint8_t key[KEY_LEN], bool raw, const char *kind,
+bool target_key_snap(struct target *t, size_t snap, const uint8_t key[KEY_LEN], enum snap_key what, const char *kind,
                      const char *where)
 {
+    uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES] = { 0 };
+    unsigned long long n = 0;
     (void)pthread_mutex_lock(&t->lock);
     struct target_snap *s = vec_at(&t->snaps, snap);
+    const uint8_t *priv = s->parts.priv;
+    const uint8_t *cipher = priv + AEAD_NONCE_LEN;
+    const struct object_header *h = &s->parts.header;
+    bool fits = s->parts.priv_len > SEAL_OVERHEAD && s->parts.priv_len <= BLOB_FRAME_MAX;
+    size_t len = fits ? s->parts.priv_len - AEAD_NONCE_LEN : 0;
     bool good = false;
-    if (raw && s->parts.priv_len > SEAL_OVERHEAD && s->parts.priv_len <= BLOB_FRAME_MAX) {
-        good = aead_decrypt(key, s->parts.priv, s->parts.header.bytes, s->parts.header.len,
-                            s->parts.priv + AEAD_NONCE_LEN, s->parts.priv_len - AEAD_NONCE_LEN, t->plain, NULL) == 0;
-        s->opened = s->opened || good;
-    } else if (!raw) {
+    memcpy(nonce + 4, priv + 16, 8);
+    if (what == SNAP_KEY)
         good = open_snap(s, key);
-    }
+    else if (fits && what == SNAP_CIPHER)
+        good = aead_decrypt(key, priv, h->bytes, h->len, cipher, len, t->plain, NULL) == 0;
+    else if (fits)
+        good = crypto_aead_chacha20poly1305_ietf_decrypt(t->plain, &n, NULL, cipher, len, h->bytes, h->len, nonce,
+                                                         key) == 0;
+    s->opened = s->opened || good;
     if (good)
         note(t, kind, where, s->name);
     (void)pthread_mutex_unlock(&t->lock);
@@ -486,12 +495,26 @@ bool target_key_blob(struct target *t, size_t pack, const struct trailer_blob *b
     return good;
 }
 
-bool target_key_box(struct target *t, size_t box, const uint8_t key[KEY_LEN], const char *kind, const char *where)
+/* crypto_box from the point where Salsa20's own key is known: 32 bytes of stream for Poly1305, then the message. */
+static bool open_message(const struct target_box *b, const uint8_t key[KEY_LEN], uint8_t share[SHARE_LEN])
+{
+    uint8_t stream[32 + SHARE_LEN];
+    const uint8_t *mac = b->box + BOX_PK_LEN;
+    (void)crypto_stream_salsa20(stream, sizeof stream, b->nonce + 16, key);
+    for (size_t i = 0; i < SHARE_LEN; i++)
+        share[i] = stream[32 + i] ^ mac[16 + i];
+    return crypto_onetimeauth_verify(mac, mac + 16, SHARE_LEN, stream) == 0;
+}
+
+bool target_key_box(struct target *t, size_t box, const uint8_t key[KEY_LEN], bool message_key, const char *kind,
+                    const char *where)
 {
     uint8_t share[SHARE_LEN];
     (void)pthread_mutex_lock(&t->lock);
     struct target_box *b = vec_at(&t->boxes, box);
-    bool good = crypto_box_open_easy_afternm(share, b->box + BOX_PK_LEN, BOX_LEN - BOX_PK_LEN, b->nonce, key) == 0;
+    bool good = message_key ? open_message(b, key, share)
+                            : crypto_box_open_easy_afternm(share, b->box + BOX_PK_LEN, BOX_LEN - BOX_PK_LEN, b->nonce,
+                                                           key) == 0;
     good = good && shares_of(t, b, share, kind, where);
     (void)pthread_mutex_unlock(&t->lock);
     return good;
@@ -502,7 +525,7 @@ bool target_key_ephemeral(struct target *t, size_t box, const uint8_t sk[KEY_LEN
 {
     uint8_t key[crypto_box_BEFORENMBYTES];
     const struct target_box *b = vec_at(&t->boxes, box);
-    return b->has_pk && crypto_box_beforenm(key, b->pk, sk) == 0 && target_key_box(t, box, key, kind, where);
+    return b->has_pk && crypto_box_beforenm(key, b->pk, sk) == 0 && target_key_box(t, box, key, false, kind, where);
 }
 
 bool target_key_recipient(struct target *t, const uint8_t pk[BOX_PK_LEN], const uint8_t r[KEY_LEN], const char *kind,
@@ -513,7 +536,7 @@ bool target_key_recipient(struct target *t, const uint8_t pk[BOX_PK_LEN], const 
         const struct target_box *b = vec_at(&t->boxes, i);
         uint8_t key[crypto_box_BEFORENMBYTES];
         if (b->has_pk && memcmp(b->pk, pk, BOX_PK_LEN) == 0 && crypto_box_beforenm(key, b->box, r) == 0)
-            good = target_key_box(t, i, key, kind, where) || good;
+            good = target_key_box(t, i, key, false, kind, where) || good;
     }
     return good;
 }

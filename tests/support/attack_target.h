@@ -108,14 +108,16 @@ bool target_key_s(struct target *t, size_t session, const uint8_t s[SHARE_LEN], 
 bool target_key_session(struct target *t, size_t session, const uint8_t k_s[KEY_LEN], const char *kind,
                         const char *where);
 bool target_key_pack(struct target *t, size_t pack, const uint8_t k_p[KEY_LEN], const char *kind, const char *where);
-/* raw: the key is already that of the cipher (ke), not the K_n it is derived from. */
-bool target_key_snap(struct target *t, size_t snap, const uint8_t key[KEY_LEN], bool raw, const char *kind,
+/* K_n; ke, which SEAL makes of it; HChaCha20(ke, nonce of this object). */
+enum snap_key { SNAP_KEY, SNAP_CIPHER, SNAP_MESSAGE };
+bool target_key_snap(struct target *t, size_t snap, const uint8_t key[KEY_LEN], enum snap_key what, const char *kind,
                      const char *where);
 /* HChaCha20(K_p, nonce of one blob): opens that blob only. */
 bool target_key_blob(struct target *t, size_t pack, const struct trailer_blob *blob, const uint8_t key[KEY_LEN],
                      const char *kind, const char *where);
-/* The result of crypto_box_beforenm for this box. */
-bool target_key_box(struct target *t, size_t box, const uint8_t key[KEY_LEN], const char *kind, const char *where);
+/* The result of crypto_box_beforenm for this box; message_key: HSalsa20 of it and the box's nonce. */
+bool target_key_box(struct target *t, size_t box, const uint8_t key[KEY_LEN], bool message_key, const char *kind,
+                    const char *where);
 /* The secret key behind the first 32 bytes of this box. */
 bool target_key_ephemeral(struct target *t, size_t box, const uint8_t sk[KEY_LEN], const char *kind,
                           const char *where);

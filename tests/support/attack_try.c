@@ -120,8 +120,8 @@ void plan_free(struct plan *p)
 void plan_describe(const struct plan *p)
 {
     (void)printf("each window as: S of %zu sessions, K_s of %zu, K_p of %zu packs, message key of %zu blobs, K_n and "
-                 "its cipher key of %zu snapshot objects, R of %zu recipients, ephemeral key, box key and shared "
-                 "point of %zu boxes\n",
+                 "its cipher and message key of %zu snapshot objects, R of %zu recipients, ephemeral key, shared "
+                 "point, box key and its message key of %zu boxes\n",
                  p->s_of.len, p->target->sessions.len, p->blobs.len, p->subs.len, p->target->snaps.len,
                  p->target->recipients.len, p->target->boxes.len);
 }
@@ -264,12 +264,14 @@ static bool begins_like_priv(const uint8_t *p)
     return p[7] == 0 && p[6] < 4 && p[8] <= 2 && p[9] <= 4 && p[10] == 0 && p[11] == 0;
 }
 
-static void compare_snap(const struct eight *e, size_t snap, const uint8_t *ciphers, bool raw)
+static void compare_snap(const struct eight *e, size_t snap, const uint8_t *keys, enum snap_key what)
 {
+    static const char *const kinds[] = { "K_n", "cipher key of K_n", "message key of a snapshot object" };
     const struct target_snap *s = vec_at(&e->plan->target->snaps, snap);
     uint8_t subkeys[LANES * LANE_KEY], stream[LANES * 16];
-    lanes_hchacha(ciphers, s->parts.priv, subkeys);
-    lanes_chacha(subkeys, s->parts.priv + 16, 1, stream);
+    if (what != SNAP_MESSAGE)
+        lanes_hchacha(keys, s->parts.priv, subkeys);
+    lanes_chacha(what != SNAP_MESSAGE ? subkeys : keys, s->parts.priv + 16, 1, stream);
     for (size_t l = 0; l < LANES; l++) {
         uint8_t plain[16];
         char where[256];
@@ -278,8 +280,7 @@ static void compare_snap(const struct eight *e, size_t snap, const uint8_t *ciph
         if (!begins_like_priv(plain))
             continue;
         name_place(e->find, l, where);
-        (void)target_key_snap(e->plan->target, snap, e->keys + l * LANE_KEY, raw, raw ? "cipher key of K_n" : "K_n",
-                              where);
+        (void)target_key_snap(e->plan->target, snap, e->keys + l * LANE_KEY, what, kinds[what], where);
     }
 }
 
@@ -296,25 +297,27 @@ static void try_snaps(const struct eight *e)
     for (size_t l = 0; l < LANES; l++)
         lanes_blake_out(&h, l, ke + l * LANE_KEY, KEY_LEN);
     for (size_t i = 0; i < e->plan->target->snaps.len; i++) {
-        compare_snap(e, i, ke, false);
-        compare_snap(e, i, e->keys, true);
+        compare_snap(e, i, ke, SNAP_KEY);
+        compare_snap(e, i, e->keys, SNAP_CIPHER);
+        compare_snap(e, i, e->keys, SNAP_MESSAGE);
     }
 }
 
 /* Poly1305 under the first 32 bytes of the stream tells whether a box key fits. */
-static void compare_box(const struct eight *e, size_t box, const uint8_t *keys, const char *kind)
+static void compare_box(const struct eight *e, size_t box, const uint8_t *keys, bool message_key, const char *kind)
 {
     const struct target_box *b = vec_at(&e->plan->target->boxes, box);
     uint8_t subkeys[LANES * LANE_KEY], once[LANES * 32];
-    lanes_hsalsa(keys, b->nonce, subkeys);
-    lanes_salsa(subkeys, b->nonce + 16, once);
+    if (!message_key)
+        lanes_hsalsa(keys, b->nonce, subkeys);
+    lanes_salsa(message_key ? keys : subkeys, b->nonce + 16, once);
     for (size_t l = 0; l < LANES; l++) {
         const uint8_t *mac = b->box + BOX_PK_LEN;
         char where[256];
         if (crypto_onetimeauth_verify(mac, mac + 16, SHARE_LEN, once + 32 * l) != 0)
             continue;
         name_place(e->find, l, where);
-        (void)target_key_box(e->plan->target, box, keys + l * LANE_KEY, kind, where);
+        (void)target_key_box(e->plan->target, box, keys + l * LANE_KEY, message_key, kind, where);
     }
 }
 
@@ -327,8 +330,9 @@ static void try_boxes(const struct eight *e)
         const struct target_box *b = vec_at(&e->plan->target->boxes, i);
         if (!b->has_pk)
             continue;
-        compare_box(e, i, e->keys, "box key");
-        compare_box(e, i, from_point, "shared point");
+        compare_box(e, i, e->keys, false, "box key");
+        compare_box(e, i, from_point, false, "shared point");
+        compare_box(e, i, e->keys, true, "message key of a box");
     }
 }
 

@@ -75,7 +75,7 @@ static void check_of(const void *data, size_t len, uint8_t out[CHECK_LEN])
     check_free(s);
 }
 
-/* ---- content ------------------------------------------------------------------------------------------------ */
+/* ---- content ------------------------------------------------------------------------------------------- */
 
 static void fill_content(uint8_t text[TEXT_LEN], uint8_t raw[RAW_LEN])
 {
@@ -107,7 +107,7 @@ void forge_expected(struct forged_stream *out)
     golden_must(buf_append(&out[3].bytes, tree, TREE_LEN, &err), &err);
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------------------- */
+/* ---- keys ---------------------------------------------------------------------------------------------- */
 
 static const struct writer_derived *keys_of(const struct forge *f)
 {
@@ -135,7 +135,7 @@ static void make_session(struct forge *f)
     memcpy(f->author.writer_id, name.writer_id, WRITER_ID_LEN);
 }
 
-/* ---- blobs --------------------------------------------------------------------------------------------------- */
+/* ---- blobs --------------------------------------------------------------------------------------------- */
 
 static void twist_text_frame(struct forge *f, struct buf *frame)
 {
@@ -192,7 +192,7 @@ static struct blob_ref put_blob(struct forge *f, enum blob_kind kind, const uint
     return ref;
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------------------- */
+/* ---- nodes --------------------------------------------------------------------------------------------- */
 
 static void put_extent(struct writer *w, uint16_t blob, uint32_t offset, uint32_t len)
 {
@@ -268,7 +268,7 @@ static void put_top(struct forge *f)
     buf_free(&plain);
 }
 
-/* ---- catalog ------------------------------------------------------------------------------------------------- */
+/* ---- catalog ------------------------------------------------------------------------------------------- */
 
 static void put_reference(struct forge *f, struct buf *out, const struct stream_ref *ref)
 {
@@ -440,7 +440,7 @@ static void put_catalog(struct forge *f)
     buf_free(&pax);
 }
 
-/* ---- pack ---------------------------------------------------------------------------------------------------- */
+/* ---- pack ---------------------------------------------------------------------------------------------- */
 
 /* Padding that does not move when what comes before it grows. */
 static void fill_padding(struct forge *f, size_t from, size_t to)
@@ -508,7 +508,7 @@ static void make_pack(struct forge *f)
         f->pack->bytes.data[f->pack->bytes.len - 1] ^= 1;
 }
 
-/* ---- snapshot object ------------------------------------------------------------------------------------------- */
+/* ---- snapshot object ----------------------------------------------------------------------------------- */
 
 static void encode_view(struct forge *f, struct buf *out)
 {
@@ -600,7 +600,7 @@ static void make_snap(struct forge *f, struct buf *out)
     secret_wipe(key, sizeof key);
 }
 
-/* ---- record -------------------------------------------------------------------------------------------------- */
+/* ---- record -------------------------------------------------------------------------------------------- */
 
 static void add_pack(struct forge *f, struct record *r, const struct record_pack *p)
 {

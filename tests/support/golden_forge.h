@@ -1,9 +1,11 @@
 /*
- * golden_forge.h - one session of the golden repository, built byte by byte, so that one thing in it can be wrong.
+ * golden_forge.h - one session of the golden repository, built byte by byte, so that one thing in it can
+ * be wrong.
  *
- * The session has one pack, a snapshot object and a record. Its catalog holds d, d/direct, d/leer, d/link, d/tall,
- * d/tree and d/zweit. With TWIST_NONE it is valid; every other twist breaks one rule and signs and seals everything
- * above it again. Two forgeries differ only where they must: randomness and padding are the same.
+ * The session has one pack, a snapshot object and a record. Its catalog holds d, d/direct, d/leer, d/link,
+ * d/tall, d/tree and d/zweit. With TWIST_NONE it is valid; every other twist breaks one rule and signs and
+ * seals everything above it again. Two forgeries differ only where they must: randomness and padding are
+ * the same.
  */
 #ifndef TESTS_SUPPORT_GOLDEN_FORGE_H
 #define TESTS_SUPPORT_GOLDEN_FORGE_H

@@ -82,7 +82,7 @@ void golden_unlink(const struct golden_out *o, const char *name)
     must_sys(unlink(full(o, name, path)) == 0, "remove", path);
 }
 
-/* ---- negatives ------------------------------------------------------------------------------------------ */
+/* ---- negatives ----------------------------------------------------------------------------------------- */
 
 static void line(struct golden_out *o, const char *op, const char *a, const char *b)
 {

@@ -1,13 +1,13 @@
 /*
- * golden_out.h - files of the golden repository and its negatives (tests/golden/README.md). Everything here ends the
- * program when it fails: it is used by one generator.
+ * golden_out.h - files of the golden repository and its negatives (tests/golden/README.md). Everything here
+ * ends the program when it fails: it is used by one generator.
  *
  *     struct golden_out o = { .dir = "tests/golden" };
  *     golden_write(&o, "keys/root.pub", data, len, 0644);
  *     golden_read(&o, "repo/ret/00000001.00", &bytes);
  *
  *     golden_negative(&o, "snap-hash-byte", "L0 snap-hash");
- *     golden_change(&o, "repo/w/.../snap/00000005.00", data, len);    // stored as the difference where that is short
+ *     golden_change(&o, "repo/w/.../snap/00000005.00", data, len);    // stored as a difference if short
  *     golden_remove(&o, "repo/...");  golden_copy(&o, from, to);  golden_cut(&o, "repo/...", 100);
  *     golden_negative_end(&o);
  */

@@ -2,7 +2,7 @@
  * golden_check.c - holds the library against the golden repository (tests/golden/README.md).
  *
  *     golden_check DIRECTORY              everything: levels, content, members, keys, negatives
- *     golden_check DIRECTORY show NAME    what the library says about one negative ("042-..." or a part of it)
+ *     golden_check DIRECTORY show NAME    what the library says about the negatives whose name holds NAME
  *
  * Prints what differs and a count; exits with 0 only when nothing does.
  */
@@ -57,7 +57,7 @@ static void report(struct golden *g, bool good, const char *what, const char *wh
         (void)printf("not ok - %s: %s\n", what, why);
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------------- */
+/* ---- loading ------------------------------------------------------------------------------------------- */
 
 /* Everything below a directory of the file system into a backend in memory. */
 static void load_dir(const char *path, const char *name, struct backend *to)
@@ -142,7 +142,7 @@ static void load_keys(struct golden *g)
     }
 }
 
-/* ---- verdicts -------------------------------------------------------------------------------------------------- */
+/* ---- verdicts ------------------------------------------------------------------------------------------ */
 
 static bool has_word(const char *words, const char *word)
 {
@@ -200,7 +200,7 @@ static void judge_level(struct golden *g, enum check_level level, struct verdict
     repo_close(repo);
 }
 
-/* ---- restoring -------------------------------------------------------------------------------------------------- */
+/* ---- restoring ----------------------------------------------------------------------------------------- */
 
 struct restore {
     struct golden *g;
@@ -300,7 +300,7 @@ static unsigned restore_all(struct golden *g, const struct secret *const *sks, s
     return r.streams;
 }
 
-/* ---- the other verbs --------------------------------------------------------------------------------------------- */
+/* ---- the other verbs ----------------------------------------------------------------------------------- */
 
 static uint64_t last_time(const struct repo *repo)
 {
@@ -372,7 +372,7 @@ static void judge(struct golden *g, const char *verb, const struct marks *marks,
         judge_key(g, v);
 }
 
-/* ---- changes ---------------------------------------------------------------------------------------------------- */
+/* ---- changes ------------------------------------------------------------------------------------------- */
 
 /* "repo/NAME" and "keys/NAME". */
 static struct backend *place_of(const struct golden *g, const char *path, const char **name)
@@ -525,7 +525,7 @@ static unsigned check_negatives(struct golden *g, const struct marks *marks, con
     return done;
 }
 
-/* ---- what must be good -------------------------------------------------------------------------------------------- */
+/* ---- what must be good --------------------------------------------------------------------------------- */
 
 static unsigned expected_streams(const struct golden *g, const char *snapshots)
 {

@@ -3,9 +3,9 @@
  *
  *     make_golden DIRECTORY           an empty or missing directory; the same bytes every time
  *
- * tests/golden/README.md describes the result. To extend it: add runs and retention records to story(), and negatives
- * to the functions at the end. The last session of the first writer is forged (tests/support/golden_forge.h), so that
- * negatives can change it; it stays the last one.
+ * tests/golden/README.md describes the result. To extend it: add runs and retention records to story(), and
+ * negatives to the functions at the end. The last session of the first writer is forged
+ * (tests/support/golden_forge.h), so that negatives can change it; it stays the last one.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -84,7 +84,7 @@ static void after(struct golden *g, uint64_t seconds)
     g->now += seconds;
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------------------- */
+/* ---- keys ---------------------------------------------------------------------------------------------- */
 
 static void save_key(struct golden *g, const char *name, enum keyfile_role role, struct secret *block,
                      const char *passphrase)
@@ -143,7 +143,7 @@ static void make_keys(struct golden *g)
     save_keys(g);
 }
 
-/* ---- charters ------------------------------------------------------------------------------------------------ */
+/* ---- charters ------------------------------------------------------------------------------------------ */
 
 static void add_recipient(struct golden *g, struct charter *c, const struct secret *sk, const char *name)
 {
@@ -216,7 +216,7 @@ static void publish_charter(struct golden *g, struct charter *c, const struct ch
     buf_free(&bytes);
 }
 
-/* ---- sessions ------------------------------------------------------------------------------------------------ */
+/* ---- sessions ------------------------------------------------------------------------------------------ */
 
 struct stream {
     const char *name;
@@ -318,7 +318,7 @@ static void run_all(struct golden *g, size_t writer, const char *label, const st
     run_commit(&r, 0);
 }
 
-/* ---- retention log --------------------------------------------------------------------------------------------- */
+/* ---- retention log ------------------------------------------------------------------------------------- */
 
 struct item_plan {
     size_t writer;
@@ -420,7 +420,7 @@ static void retention(struct golden *g, const struct plan *p)
     repo_close(repo);
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------------------------------- */
 
 struct path {
     char text[NAME_TEXT_MAX + 8];
@@ -473,7 +473,7 @@ static void tear(struct golden *g, struct path whole, struct path name, size_t l
     buf_free(&bytes);
 }
 
-/* ---- the story ----------------------------------------------------------------------------------------------- */
+/* ---- the story ----------------------------------------------------------------------------------------- */
 
 struct data {
     uint8_t text[100000];
@@ -690,7 +690,8 @@ static void story(struct golden *g)
     d.pages[4096 * 9 + 9] ^= 1;
     run_all(g, BLOG, "blog", blog, 1, true);
 
-    /* The first snapshot of the shop expires; what nobody needs is condemned, acknowledged, fenced, deleted. */
+    /* The first snapshot of the shop expires; what nobody needs is condemned, acknowledged, fenced,
+     * deleted. */
     after(g, (uint64_t)5 * DAY);
     retention(g,
               &(struct plan){ .fence = { 0, 2 },
@@ -723,7 +724,7 @@ static void story(struct golden *g)
     free(d.big);
 }
 
-/* ---- the list of what is there -------------------------------------------------------------------------------- */
+/* ---- the list of what is there ------------------------------------------------------------------------- */
 
 static void list_records(struct golden *g)
 {
@@ -758,7 +759,7 @@ static void list_records(struct golden *g)
     repo_close(repo);
 }
 
-/* ---- negatives: charters -------------------------------------------------------------------------------------- */
+/* ---- negatives: charters ------------------------------------------------------------------------------- */
 
 /* Replaces the first `from` of a charter by `to`, and signs it again. */
 static void edit_charter(struct golden *g, uint32_t version, const char *from, const char *to,
@@ -839,7 +840,7 @@ static void foreign_root(struct golden *g)
     file_hash(bytes.data, bytes.len, hash);
     hex_encode(prev_new + 5, hash, HASH_LEN);
     /* Charter 2: both lines, one after the other in the text. */
-    char both[160], both_new[160];
+    char both[256], both_new[256];
     (void)snprintf(both, sizeof both, "%s\n%s\n", prev, from);
     (void)snprintf(both_new, sizeof both_new, "%s\n%s\n", prev_new, to);
     edit_charter(g, 2, both, both_new, seed, &bytes);
@@ -910,7 +911,7 @@ static void negative_charters(struct golden *g)
     buf_free(&bytes);
 }
 
-/* ---- negatives: logs ------------------------------------------------------------------------------------------- */
+/* ---- negatives: logs ----------------------------------------------------------------------------------- */
 
 static void retention_negative(struct golden *g, const char *name, const char *expect, struct plan p,
                                uint8_t attempt)
@@ -1047,7 +1048,7 @@ static void negative_logs(struct golden *g)
     golden_negative_end(o);
 }
 
-/* ---- negatives: stored objects ----------------------------------------------------------------------------------- */
+/* ---- negatives: stored objects ------------------------------------------------------------------------- */
 
 static void flip_negative(struct golden *g, const char *name, const char *expect, struct path path, size_t at)
 {
@@ -1108,7 +1109,7 @@ static void negative_objects(struct golden *g)
     golden_negative_end(o);
 }
 
-/* ---- negatives: forged sessions ------------------------------------------------------------------------------------ */
+/* ---- negatives: forged sessions ------------------------------------------------------------------------ */
 
 struct twisted {
     const char *name;
@@ -1210,7 +1211,7 @@ static void negative_forged(struct golden *g)
     forged_free(&f);
 }
 
-/* ---- main ------------------------------------------------------------------------------------------------------ */
+/* ---- main ---------------------------------------------------------------------------------------------- */
 
 static void remove_state(const char *path)
 {

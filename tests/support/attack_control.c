@@ -18,12 +18,13 @@ enum {
     HAYSTACK = 6000,
 };
 
-static int add(struct vec *out, const char *kind, uint32_t session, const uint8_t *bytes, size_t len, struct error *err)
+static int add(struct vec *out, const char *kind, const char *session, const uint8_t *bytes, size_t len, struct error *err)
 {
     struct control_key *k = vec_push(out, err);
     if (k == NULL)
         return E_NOMEM;
-    *k = (struct control_key){ .kind = kind, .session = session, .len = len, .piece = 8 };
+    *k = (struct control_key){ .kind = kind, .len = len, .piece = 8 };
+    (void)snprintf(k->session, sizeof k->session, "%s", session);
     memcpy(k->bytes, bytes, len);
     return 0;
 }
@@ -46,7 +47,7 @@ static int load_kit(const char *path, struct restore_kit *kit, struct error *err
 }
 
 /* BLAKE2b after its key block: as good as the key for whoever knows the rest. */
-static int add_state(struct vec *out, const char *kind, uint32_t session, enum person person, size_t out_len,
+static int add_state(struct vec *out, const char *kind, const char *session, enum person person, size_t out_len,
                      const uint8_t key[KEY_LEN], struct error *err)
 {
     struct blake_lanes h;
@@ -65,7 +66,8 @@ static int pack_control(const struct target *t, const struct target_pack *p, con
                         struct error *err)
 {
     uint8_t key[KEY_LEN];
-    uint32_t session = ((const struct target_session *)vec_at(&t->sessions, p->session))->name.session;
+    char session[SESSION_TEXT_MAX];
+    (void)target_session_text(&((const struct target_session *)vec_at(&t->sessions, p->session))->name, session);
     int rc = object_header_key(OBJECT_PACK, &p->header, k_s, key, err);
     if (rc == 0)
         rc = add(out, "k_p", session, key, KEY_LEN, err);
@@ -82,7 +84,8 @@ static int snap_control(const struct target *t, const struct target_snap *s, con
                         struct error *err)
 {
     uint8_t key[KEY_LEN], both[2 * KEY_LEN], sub[KEY_LEN];
-    uint32_t session = ((const struct target_session *)vec_at(&t->sessions, s->session))->name.session;
+    char session[SESSION_TEXT_MAX];
+    (void)target_session_text(&((const struct target_session *)vec_at(&t->sessions, s->session))->name, session);
     int rc = object_header_key(OBJECT_SNAP, &s->parts.header, k_s, key, err);
     if (rc == 0)
         rc = add(out, "k_n", session, key, KEY_LEN, err);
@@ -101,7 +104,7 @@ static int snap_control(const struct target *t, const struct target_snap *s, con
 }
 
 /* The secret key of the box is one of the seeded draws. */
-static int ephemeral_control(const uint8_t *seed, uint32_t session, const uint8_t *box, struct vec *out,
+static int ephemeral_control(const uint8_t *seed, const char *session, const uint8_t *box, struct vec *out,
                              struct error *err)
 {
     for (uint64_t draw = 0; seed != NULL && draw < DRAWS; draw++) {
@@ -136,7 +139,8 @@ static int session_control(struct target *t, size_t index, const struct restore_
     uint8_t share[SHARE_LEN] = { 0 }, k_s[KEY_LEN], pk[KEY_LEN], point[KEY_LEN], key[KEY_LEN], inner[KEY_LEN];
     static const uint8_t zero[16];
     const struct target_box *b = NULL;
-    uint32_t n = s->name.session;
+    char n[SESSION_TEXT_MAX];
+    (void)target_session_text(&s->name, n);
     int rc = box_public(kit->r, pk, err);
     for (size_t i = 0; i < t->boxes.len && b == NULL; i++) {
         const struct target_box *o = vec_at(&t->boxes, i);
@@ -181,9 +185,9 @@ int control_keys(struct target *t, const char *kit_path, const uint8_t *seed, st
     struct restore_kit kit = { .w = NULL };
     *out = (struct vec)VEC_OF(struct control_key);
     int rc = load_kit(kit_path, &kit, err);
-    if (rc == 0 && (rc = add(out, "r", 0, secret_view(kit.r), KEY_LEN, err)) == 0 &&
-        (rc = add(out, "w", 0, secret_view(kit.w), KEY_LEN, err)) == 0)
-        rc = add(out, "v", 0, secret_view(kit.v), KEY_LEN, err);
+    if (rc == 0 && (rc = add(out, "r", "", secret_view(kit.r), KEY_LEN, err)) == 0 &&
+        (rc = add(out, "w", "", secret_view(kit.w), KEY_LEN, err)) == 0)
+        rc = add(out, "v", "", secret_view(kit.v), KEY_LEN, err);
     for (size_t i = 0; rc == 0 && i < t->sessions.len; i++)
         rc = session_control(t, i, &kit, seed, out, err);
     restore_kit_free(&kit);
@@ -213,14 +217,15 @@ static int hide_disguised(const struct control_key *k, const char *dir, struct e
     return rc == 0 ? hide(dir, "k_s_doubled", doubled, sizeof doubled, err) : rc;
 }
 
-int control_write(const struct vec *keys, uint32_t session, const char *dir, struct error *err)
+int control_write(const struct vec *keys, const char *session, const char *dir, struct error *err)
 {
     int rc = 0;
     for (size_t i = keys->len; rc == 0 && i-- > 0;) { /* the first of a kind is the one that stays */
         const struct control_key *k = vec_at(keys, i);
-        if (k->session == 0 || k->session == session)
+        bool ours = strcmp(k->session, session) == 0;
+        if (k->session[0] == '\0' || ours)
             rc = hide(dir, k->kind, k->bytes, k->len, err);
-        if (rc == 0 && k->session == session && strcmp(k->kind, "k_s") == 0)
+        if (rc == 0 && ours && strcmp(k->kind, "k_s") == 0)
             rc = hide_disguised(k, dir, err);
     }
     return rc;
@@ -280,7 +285,7 @@ uint64_t control_find(const struct vec *keys, const struct scan *files)
             found++;
             scan_place(where, f->name, at);
             if (found <= 400)
-                (void)printf("  bytes %zu..%zu of %s of session %u at %s\n", p->at, p->at + p->key->piece - 1,
+                (void)printf("  bytes %zu..%zu of %s of session %s at %s\n", p->at, p->at + p->key->piece - 1,
                              p->key->kind, p->key->session, where);
         }
     }

@@ -14,7 +14,7 @@ enum { CONTROL_KEY_MAX = 64 };
 
 struct control_key {
     const char *kind; /* also the name of its file */
-    uint32_t session;
+    char session[SESSION_TEXT_MAX]; /* "": of the kit, not of a session */
     uint8_t bytes[CONTROL_KEY_MAX];
     size_t len;
     size_t piece; /* bytes that must match to call it a piece: 8, or 16 where bytes are not random */
@@ -23,8 +23,8 @@ struct control_key {
 /* All keys of all sessions of a loaded target, into a vec of struct control_key. seed (32 bytes, may be NULL): what
  * the sessions' random_seed_for_tests was, for the keys that only it can tell. */
 int control_keys(struct target *t, const char *kit, const uint8_t *seed, struct vec *out, struct error *err);
-/* One file per kind into dir, for one session. */
-int control_write(const struct vec *keys, uint32_t session, const char *dir, struct error *err);
+/* One file per kind into dir, for one session ("WRITER/N"). */
+int control_write(const struct vec *keys, const char *session, const char *dir, struct error *err);
 /* Pieces found; prints the first ones. */
 uint64_t control_find(const struct vec *keys, const struct scan *files);
 

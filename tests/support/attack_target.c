@@ -360,7 +360,7 @@ static bool open_session(struct target *t, size_t index, const uint8_t k_s[KEY_L
     struct target_session *s = vec_at(&t->sessions, index);
     uint8_t kid[KID_LEN], key[KEY_LEN];
     unsigned packs = 0, blobs = 0, snaps = 0;
-    char what[128];
+    char what[128], text[SESSION_TEXT_MAX];
     if (session_kid(k_s, kid, NULL) < 0 || memcmp(kid, s->envelope.kid, KID_LEN) != 0)
         return false;
     for (size_t i = 0; i < t->packs.len; i++) {
@@ -377,8 +377,8 @@ static bool open_session(struct target *t, size_t index, const uint8_t k_s[KEY_L
             snaps += open_snap(n, key) ? 1 : 0;
     }
     s->known = true;
-    (void)snprintf(what, sizeof what, "session %u: %u packs (%u blobs), %u snapshot objects", s->name.session, packs,
-                   blobs, snaps);
+    (void)snprintf(what, sizeof what, "session %s: %u packs (%u blobs), %u snapshot objects",
+                   target_session_text(&s->name, text), packs, blobs, snaps);
     note(t, kind, where, what);
     return true;
 }
@@ -539,6 +539,14 @@ bool target_key_recipient(struct target *t, const uint8_t pk[BOX_PK_LEN], const 
             good = target_key_box(t, i, key, false, kind, where) || good;
     }
     return good;
+}
+
+const char *target_session_text(const struct session_name *n, char out[SESSION_TEXT_MAX])
+{
+    char hex[2 * WRITER_ID_LEN + 1];
+    hex_encode(hex, n->writer_id, WRITER_ID_LEN);
+    (void)snprintf(out, SESSION_TEXT_MAX, "%s/%u", hex, n->session);
+    return out;
 }
 
 size_t target_opened_packs(const struct target *t)

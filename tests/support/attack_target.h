@@ -125,6 +125,10 @@ bool target_key_ephemeral(struct target *t, size_t box, const uint8_t sk[KEY_LEN
 bool target_key_recipient(struct target *t, const uint8_t pk[BOX_PK_LEN], const uint8_t r[KEY_LEN], const char *kind,
                           const char *where);
 
+/* "WRITER/N" of a session. */
+enum { SESSION_TEXT_MAX = 32 };
+const char *target_session_text(const struct session_name *n, char out[SESSION_TEXT_MAX]);
+
 size_t target_opened_packs(const struct target *t);
 
 #endif

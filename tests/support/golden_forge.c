@@ -114,6 +114,17 @@ static const struct writer_derived *keys_of(const struct forge *f)
     return writer_derived_of(f->derived);
 }
 
+/* The only share of the first group. */
+static void twist_envelope(struct forge *f)
+{
+    uint8_t *box = f->envelope.data + KID_LEN + 1 + 1 + RID_LEN;
+    static const uint8_t other[SHARE_LEN] = "a share of another secret";
+    if (is(f, ENVELOPE_OTHER_SHARE))
+        must(f, box_seal(f->base->to->group[0].share[0].pk, other, SHARE_LEN, box, &f->err));
+    if (is(f, ENVELOPE_BROKEN_BOX))
+        box[BOX_LEN - 1] ^= 1;
+}
+
 static void make_session(struct forge *f)
 {
     struct session_name name = { .session = f->base->session };
@@ -128,6 +139,7 @@ static void make_session(struct forge *f)
     must(f, session_key(keys_of(f)->mix_key, &name, s, secret_data(f->key), &f->err));
     must(f, session_kid(secret_view(f->key), kid, &f->err));
     must(f, envelope_build(s, f->base->to, kid, &f->envelope, &f->err));
+    twist_envelope(f);
     f->author = (struct object_author){ .session = f->base->session,
                                         .envelope = &f->envelope,
                                         .session_key = secret_view(f->key) };
@@ -371,7 +383,7 @@ static void raw_member(struct forge *f, struct buf *out, const char *path, char 
     (void)snprintf(p + 100, 8, "%07o", 0640);
     (void)snprintf(p + 108, 8, "%07o", 0);
     (void)snprintf(p + 116, 8, "%07o", 0);
-    (void)snprintf(p + 124, 12, "%011zo", size);
+    (void)snprintf(p + 124, 12, "%011zo", is(f, LIST_LIMIT) ? CATALOG_BODY_MAX + 1 : size);
     (void)snprintf(p + 136, 12, "%011o", 0);
     memset(p + 148, ' ', 8);
     p[156] = type;
@@ -403,6 +415,8 @@ static void twist_catalog(struct forge *f, struct buf *pax)
         raw_member(f, pax, "hard", '1', "nirgends", NULL);
     if (is(f, LIST_HEADER))
         raw_member(f, pax, "e", '0', NULL, &body);
+    if (is(f, LIST_LIMIT))
+        raw_member(f, pax, "gross", '0', NULL, &body);
     if (is(f, LIST_BODY)) {
         body.len--;
         raw_member(f, pax, "kurz", '0', NULL, &body);

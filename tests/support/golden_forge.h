@@ -68,6 +68,8 @@ enum twist {
     SNAP_PRIV_NUL,
     SNAP_PRIV_PADDING,
     SNAP_ENVELOPE_TWICE,
+    ENVELOPE_OTHER_SHARE,
+    ENVELOPE_BROKEN_BOX,
     VIEW_WITHOUT,
     VIEW_UNKNOWN,
     /* catalog */
@@ -79,6 +81,7 @@ enum twist {
     LIST_TRUNCATED,
     LIST_TRAILING,
     LIST_HEADER,
+    LIST_LIMIT,
     /* record */
     RECORD_CHAIN,
     RECORD_SESSION,

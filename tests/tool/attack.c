@@ -7,8 +7,8 @@
  *         Exit 1: "OPENED n packs", with what, where. --control-s hides S of a session in one more (random) file and
  *         wants exactly this session opened: exit 1 if so, 3 if not. --control-file is one more file.
  *
- *     attack control ... --kit FILE --session N [--seed HEX] --out DIR
- *         With the restore kit: one file of random bytes per kind of key, with that key of session N hidden in it.
+ *     attack control ... --kit FILE --session WRITER/N [--seed HEX] --out DIR
+ *         With the restore kit: one file of random bytes per kind of key, with that key of the session hidden in it.
  *
  *     attack find ... --kit FILE [--seed HEX] FILE_OR_DIR...
  *         With the restore kit: looks for 8-byte pieces of every key of every session. Exit 1: there are some.
@@ -33,7 +33,8 @@ struct arguments {
     size_t nkeys;
     const char *paths[PATHS_MAX];
     size_t npaths;
-    uint64_t threads, session;
+    const char *session; /* "WRITER/N" */
+    uint64_t threads;
     uint8_t seed[32], control[SHARE_LEN];
     bool has_seed, has_control;
 };
@@ -42,7 +43,7 @@ static int usage(void)
 {
     (void)fprintf(stderr, "usage: attack [control|find] --repo DIR --writer-keys FILE... [--threads N]\n"
                           "           [--control-s HEX:SESSION] [--control-file FILE]\n"
-                          "           [--kit FILE] [--session N] [--seed HEX] [--out DIR] FILE_OR_DIR...\n");
+                          "           [--kit FILE] [--session WRITER/N] [--seed HEX] [--out DIR] FILE_OR_DIR...\n");
     return 2;
 }
 
@@ -50,7 +51,7 @@ static bool control_argument(struct arguments *a, const char *v)
 {
     return strlen(v) > 2 * SHARE_LEN + 1 && v[2 * SHARE_LEN] == ':' && (a->has_control = true) &&
            hex_decode(a->control, SHARE_LEN, v) &&
-           number_parse(v + 2 * SHARE_LEN + 1, 1, SESSION_MAX, &a->session, NULL) == 0;
+           (a->session = v + 2 * SHARE_LEN + 1)[0] != '\0';
 }
 
 static bool option(struct arguments *a, const char *name, char *v)
@@ -68,7 +69,7 @@ static bool option(struct arguments *a, const char *name, char *v)
     else if (strcmp(name, "--threads") == 0)
         return number_parse(v, 1, 16, &a->threads, NULL) == 0;
     else if (strcmp(name, "--session") == 0)
-        return number_parse(v, 1, SESSION_MAX, &a->session, NULL) == 0;
+        a->session = v;
     else if (strcmp(name, "--seed") == 0)
         return (a->has_seed = strlen(v) == 64 && hex_decode(a->seed, sizeof a->seed, v));
     else if (strcmp(name, "--control-s") == 0)
@@ -108,15 +109,16 @@ static int verdict(const struct target *t, const struct scan *s, const struct ar
     bool only = true;
     for (size_t i = 0; i < t->sessions.len; i++) {
         const struct target_session *one = vec_at(&t->sessions, i);
+        char text[SESSION_TEXT_MAX];
         if (one->opened == 0)
             continue;
         sessions++;
-        only = only && one->name.session == a->session;
-        (void)printf("session %u: %u packs opened\n", one->name.session, one->opened);
+        only = only && a->session != NULL && strcmp(target_session_text(&one->name, text), a->session) == 0;
+        (void)printf("session %s: %u packs opened\n", target_session_text(&one->name, text), one->opened);
     }
     if (a->has_control && (sessions != 1 || !only)) {
-        (void)printf("CONTROL FAILED: session %llu alone should have opened, %zu sessions did\n",
-                     (unsigned long long)a->session, sessions);
+        (void)printf("CONTROL FAILED: session %s alone should have opened, %zu sessions did\n", a->session,
+                     sessions);
         return 3;
     }
     if (t->finds.len != 0) {
@@ -188,7 +190,7 @@ static int run_control(struct target *t, const struct arguments *a, struct error
     struct vec keys;
     int rc = control_keys(t, a->kit, a->has_seed ? a->seed : NULL, &keys, err);
     if (rc == 0)
-        rc = control_write(&keys, (uint32_t)a->session, a->out, err);
+        rc = control_write(&keys, a->session, a->out, err);
     vec_free(&keys);
     return rc;
 }
@@ -201,7 +203,7 @@ int main(int argc, char **argv)
     const char *verb = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
     bool control = strcmp(verb, "control") == 0, find = strcmp(verb, "find") == 0;
     if (!parse(&a, argc, argv, control || find ? 2 : 1) || ((control || find) && a.kit == NULL) ||
-        (control && (a.out == NULL || a.session == 0)))
+        (control && (a.out == NULL || a.session == NULL)))
         return usage();
     target_init(&t);
     int rc = crypto_init(&err);

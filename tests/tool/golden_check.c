@@ -230,12 +230,37 @@ static bool expected(const struct restore *r, const char *path, uint64_t len, co
     return tab != NULL && strncmp(tab + 1, shown, strlen(shown)) == 0 && tab[1 + strlen(shown)] == '\n';
 }
 
+/* The list holds the members of the last snapshot, which are of every type. */
+static bool member_expected(const struct restore *r, const struct catalog_entry *e)
+{
+    static const char *const types[] = {
+        [CATALOG_REGULAR] = "file",
+        [CATALOG_DIR] = "dir",
+        [CATALOG_SYMLINK] = "symlink",
+        [CATALOG_HARDLINK] = "hardlink",
+    };
+    char line[PATH_LEN];
+    char id[2 * WRITER_ID_LEN + 1];
+    char name[SNAPSHOT_NAME_MAX];
+    if (strcmp(r->snapshot->view.label, "probe") != 0)
+        return true;
+    hex_encode(id, r->snapshot->writer->id, WRITER_ID_LEN);
+    (void)snprintf(line, sizeof line, "member\t%s\t%s\t%s\t%s\t0%o\t%llu\t%llu\t%s\t%s\t%lld.%09u\t%s\n", id,
+                   snapshot_name(r->snapshot, name), e->path, types[e->type], e->mode,
+                   (unsigned long long)e->uid, (unsigned long long)e->gid, e->uname != NULL ? e->uname : "",
+                   e->gname != NULL ? e->gname : "", (long long)e->mtime, e->mtime_nsec,
+                   e->target != NULL ? e->target : "");
+    return strstr((const char *)r->g->list.data, line) != NULL;
+}
+
 static int restore_member(const struct member *m, void *arg, struct error *err)
 {
     struct restore *r = arg;
     struct error why = ERROR_INIT;
     uint8_t hash[HASH_LEN];
     uint64_t len = 0;
+    if (!member_expected(r, &m->entry))
+        add_word(r->v->alarms, "unexpected-member");
     if (m->entry.type != CATALOG_REGULAR)
         return 0;
     uint8_t *block = malloc(BLOCK);

@@ -603,6 +603,24 @@ static void put_forged(struct golden *g, const struct forged *f)
 
 static struct recipients recipients;
 
+/* What the catalog of the forged session says. */
+static void expect_members(struct golden *g, const char *snapshot)
+{
+    static const char *const members[] = {
+        "d\tdir\t0755\t0\t0\t\t\t1767000000.000000000\t",
+        "d/direct\tfile\t0640\t1000\t100\tanna\tusers\t1767000000.250000000\t",
+        "d/leer\tfile\t0640\t1000\t100\tanna\tusers\t1767000000.250000000\t",
+        "d/link\tsymlink\t0777\t0\t0\t\t\t1767000000.000000000\t../d/direct",
+        "d/tall\tfile\t0640\t1000\t100\tanna\tusers\t1767000000.250000000\t",
+        "d/tree\tfile\t0640\t1000\t100\tanna\tusers\t1767000000.250000000\t",
+        "d/zweit\thardlink\t0777\t0\t0\t\t\t1767000000.000000000\td/direct",
+    };
+    char id[2 * WRITER_ID_LEN + 1];
+    hex_encode(id, g->writers[SHOP].writer_id, WRITER_ID_LEN);
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        must(g, buf_printf(&g->list, &g->err, "member\t%s\t%s\t%s\n", id, snapshot, members[i]));
+}
+
 /* The last session of the shop, acknowledging all but the last retention record. */
 static void forged_run(struct golden *g)
 {
@@ -635,6 +653,7 @@ static void forged_run(struct golden *g)
     put_forged(g, &f);
     forged_free(&f);
     (void)snprintf(snapshot, sizeof snapshot, "probe/%u", g->forge.session);
+    expect_members(g, snapshot);
     forge_expected(streams);
     for (size_t i = 0; i < FORGED_STREAMS; i++) {
         expect_stream(g, SHOP, snapshot, streams[i].path, stream_facts[i], streams[i].bytes.data,
@@ -1165,6 +1184,8 @@ static const struct twisted twisted[] = {
     { "snap-priv-nul", "L3 snap-priv", SNAP_PRIV_NUL },
     { "snap-priv-padding", "L3 snap-priv", SNAP_PRIV_PADDING },
     { "snap-envelope-rid-twice", "L3 envelope-syntax", SNAP_ENVELOPE_TWICE },
+    { "envelope-share-of-another-secret", "LK envelope-kid", ENVELOPE_OTHER_SHARE },
+    { "envelope-broken-box", "LK envelope-kid", ENVELOPE_BROKEN_BOX },
     { "view-without-its-pack", "L3 view-incomplete", VIEW_WITHOUT },
     { "view-lists-unknown-pack", "L2 pack-missing", VIEW_UNKNOWN },
     { "catalog-duplicate", "L3 catalog-duplicate", LIST_DUPLICATE },
@@ -1174,6 +1195,7 @@ static const struct twisted twisted[] = {
     { "catalog-body-short", "L3 catalog-body", LIST_BODY },
     { "catalog-no-end", "L3 catalog-truncated", LIST_TRUNCATED },
     { "catalog-bytes-after-end", "L3 catalog-trailing", LIST_TRAILING },
+    { "catalog-body-too-large", "L3 catalog-limit", LIST_LIMIT },
     { "catalog-checksum", "L3 catalog-header", LIST_HEADER },
     { "record-prev", "L0 record-chain", RECORD_CHAIN },
     { "record-session-same", "L0 record-session", RECORD_SESSION },

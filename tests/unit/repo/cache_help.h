@@ -66,12 +66,19 @@ static inline uint32_t help_len(uint64_t content)
     return 512 + (uint32_t)(help_mix(content ^ 0x77) % 3072);
 }
 
-#define OK(call)                                                 \
-    do {                                                         \
-        struct error ok_err = ERROR_INIT;                        \
-        struct error *err = &ok_err;                             \
-        int ok_rc = (call);                                      \
-        ck_assert_msg(ok_rc >= 0, "%s: %s", #call, ok_err.text); \
+/* Not ck_assert in what runs millions of times: each one is reported to Check's parent process. */
+#define MUST(condition)                     \
+    do {                                    \
+        if (!(condition))                   \
+            ck_abort_msg("%s", #condition); \
+    } while (0)
+
+#define OK(call)                                        \
+    do {                                                \
+        struct error ok_err = ERROR_INIT;               \
+        struct error *err = &ok_err;                    \
+        if ((call) < 0)                                 \
+            ck_abort_msg("%s: %s", #call, ok_err.text); \
     } while (0)
 
 static inline struct help *help_new(const struct cache_limits *limits)
@@ -161,7 +168,7 @@ static inline void help_commit(struct help *h, uint32_t seq)
 /* What the cache says is true: the model holds this content at this place. */
 static inline void help_check_hit(const struct help *h, const struct cache_hit *hit, uint64_t content)
 {
-    ck_assert_uint_lt(hit->blob, HELP_BLOBS);
+    MUST(hit->blob < HELP_BLOBS);
     const struct vec *blob = &h->blobs[hit->blob];
     size_t low = 0, high = blob->len;
     while (low < high) {
@@ -172,7 +179,7 @@ static inline void help_check_hit(const struct help *h, const struct cache_hit *
         else
             high = mid;
     }
-    ck_assert_uint_lt(low, blob->len);
+    MUST(low < blob->len);
     const struct model_chunk *m = vec_at(blob, low);
     if (m->offset != hit->offset || m->content != content || m->len != hit->length)
         ck_abort_msg("blob %u does not hold this at %u", hit->blob, hit->offset);
@@ -184,7 +191,8 @@ static inline int help_find(struct help *h, uint64_t content, struct cache_hit *
     struct error err = ERROR_INIT;
     help_id(content, id);
     int rc = cache_lookup(h->c, id, help_len(content), BLOB_DATA, NULL, hit, &err);
-    ck_assert_msg(rc >= 0, "%s", err.text);
+    if (rc < 0)
+        ck_abort_msg("%s", err.text);
     if (rc == 1)
         help_check_hit(h, hit, content);
     return rc;
@@ -196,7 +204,7 @@ static inline void help_store(struct help *h, uint64_t content, struct cache_hit
     uint32_t len = help_len(content);
     if (!h->open) {
         OK(cache_blob_begin(h->c, BLOB_DATA, &h->blob, err));
-        ck_assert_uint_lt(h->blob, HELP_BLOBS);
+        MUST(h->blob < HELP_BLOBS);
         vec_clear(&h->blobs[h->blob]);
         h->blob_len = 0;
         h->open = true;
@@ -204,7 +212,7 @@ static inline void help_store(struct help *h, uint64_t content, struct cache_hit
     help_id(content, id);
     OK(cache_blob_chunk(h->c, h->blob, id, len, err));
     struct model_chunk *m = vec_push(&h->blobs[h->blob], NULL);
-    ck_assert_ptr_nonnull(m);
+    MUST(m != NULL);
     *m = (struct model_chunk){ .content = content, .offset = h->blob_len, .len = len };
     *hit = (struct cache_hit){ .blob = h->blob, .offset = h->blob_len, .length = len };
     h->blob_len += len;
@@ -221,7 +229,7 @@ static inline void help_put(struct help *h, uint64_t content)
     bool added;
     help_id(content, id);
     int rc = cache_lookup(h->c, id, len, BLOB_DATA, h->has_last ? &h->last : NULL, &hit, NULL);
-    ck_assert_int_ge(rc, 0);
+    MUST(rc >= 0);
     if (rc == 1)
         help_check_hit(h, &hit, content);
     else
@@ -229,7 +237,7 @@ static inline void help_put(struct help *h, uint64_t content)
     OK(cache_stream_use(h->c, hit.blob, err));
     h->last = hit;
     h->has_last = true;
-    ck_assert_ptr_nonnull(map_put(&h->exact, &content, &added, NULL));
+    MUST(map_put(&h->exact, &content, &added, NULL) != NULL);
     h->exact_sent += added ? len : 0;
     h->total += len;
 }

@@ -314,9 +314,12 @@ coverage:
 # ---- installing ---------------------------------------------------------------------------------------------
 
 .PHONY: man install uninstall clean
-MAN := $(if $(wildcard backupd/main.c),$(B)/man/backupd.8) $(if $(wildcard restore/main.c),$(B)/man/restore.1)
+MAN := $(if $(wildcard backupd/main.c),$(B)/man/backupd.8 $(B)/man/backupd.yaml.5) $(if $(wildcard restore/main.c),$(B)/man/restore.1)
 COMPLETIONS := $(patsubst $(B)/%,$(B)/completions/%,$(PROGRAMS))
 man: $(MAN)
+$(B)/man/backupd.yaml.5: $(B)/backupd
+	@mkdir -p $(@D)
+	@$< man config >$@
 $(B)/man/%.8 $(B)/man/%.1: $(B)/%
 	@mkdir -p $(@D)
 	@$< --man >$@

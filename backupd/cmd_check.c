@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/cli/json.h"
+#include "common/conf/setting.h"
 
 #include "common/base/banned.h"
 
@@ -36,6 +38,16 @@ int cmd_check_config(struct cli_context *cli, struct error *err)
                  conf->nrepositories == 1 ? "y" : "ies", conf->njobs, conf->njobs == 1 ? "" : "s");
     }
     conf_free(conf);
+    return rc;
+}
+
+int cmd_man_config(struct cli_context *cli, struct error *err)
+{
+    struct buf page = BUF_INIT;
+    int rc = conf_man("November 24, 2026", &page, err);
+    if (rc == 0 && fwrite(page.data, 1, page.len, cli->out.file) != page.len)
+        rc = error_sys(err, "write the page");
+    buf_free(&page);
     return rc;
 }
 

@@ -56,6 +56,10 @@ static const struct cli_verb verbs[] = {
       .options = check_storage_options,
       .max_args = 1,
       .run = cmd_check_storage },
+    { .name = "man config",
+      .summary = "Print the manual page backupd.yaml(5).",
+      .hidden = true,
+      .run = cmd_man_config },
     CLI_VERBS_END
 };
 

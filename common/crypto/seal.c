@@ -12,8 +12,9 @@ _Static_assert(KEY_LEN == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size
 _Static_assert(AEAD_NONCE_LEN == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "nonce size");
 _Static_assert(AEAD_OVERHEAD == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag size");
 
-/* Bytes of stack that libsodium's cipher may have used: its vector code spills parts of the key there and wipes only
- * its named variables (a dump of an ended run showed 8 bytes of a message key on a worker's stack). */
+/* Bytes of stack that libsodium's cipher may have used: its vector code spills parts of the key there and
+ * wipes only its named variables (a dump of an ended run showed 8 bytes of a message key on a worker's
+ * stack). */
 enum { STACK_LEFT = 4096 };
 
 /* The two halves of what a label's key becomes. */

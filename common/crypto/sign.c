@@ -11,7 +11,8 @@ _Static_assert(BOX_SEAL_OVERHEAD == crypto_box_SEALBYTES, "box overhead");
 enum {
     TAG_LEN = 16,
     TAGGED_LEN = TAG_LEN + 64,
-    STACK_LEFT = 8192, /* stack that the curve code may have used; it does not wipe the shared point and its digits */
+    /* stack that the curve code may have used; it does not wipe the shared point and its digits */
+    STACK_LEFT = 8192,
 };
 
 static const uint8_t tags[][TAG_LEN] = {

@@ -13,12 +13,13 @@
 #include "common/base/banned.h"
 
 enum {
-    DRAWS = 4096,    /* of the seeded source that are looked at */
-    HIDE_AT = 4099,  /* an odd offset */
+    DRAWS = 4096,   /* of the seeded source that are looked at */
+    HIDE_AT = 4099, /* an odd offset */
     HAYSTACK = 6000,
 };
 
-static int add(struct vec *out, const char *kind, const char *session, const uint8_t *bytes, size_t len, struct error *err)
+static int add(struct vec *out, const char *kind, const char *session, const uint8_t *bytes, size_t len,
+               struct error *err)
 {
     struct control_key *k = vec_push(out, err);
     if (k == NULL)
@@ -47,8 +48,8 @@ static int load_kit(const char *path, struct restore_kit *kit, struct error *err
 }
 
 /* BLAKE2b after its key block: as good as the key for whoever knows the rest. */
-static int add_state(struct vec *out, const char *kind, const char *session, enum person person, size_t out_len,
-                     const uint8_t key[KEY_LEN], struct error *err)
+static int add_state(struct vec *out, const char *kind, const char *session, enum person person,
+                     size_t out_len, const uint8_t key[KEY_LEN], struct error *err)
 {
     struct blake_lanes h;
     uint8_t block[BLAKE_BLOCK] = { 0 }, state[64];
@@ -62,12 +63,13 @@ static int add_state(struct vec *out, const char *kind, const char *session, enu
     return add(out, kind, session, state, sizeof state, err);
 }
 
-static int pack_control(const struct target *t, const struct target_pack *p, const uint8_t k_s[KEY_LEN], struct vec *out,
-                        struct error *err)
+static int pack_control(const struct target *t, const struct target_pack *p, const uint8_t k_s[KEY_LEN],
+                        struct vec *out, struct error *err)
 {
     uint8_t key[KEY_LEN];
     char session[SESSION_TEXT_MAX];
-    (void)target_session_text(&((const struct target_session *)vec_at(&t->sessions, p->session))->name, session);
+    (void)target_session_text(&((const struct target_session *)vec_at(&t->sessions, p->session))->name,
+                              session);
     int rc = object_header_key(OBJECT_PACK, &p->header, k_s, key, err);
     if (rc == 0)
         rc = add(out, "k_p", session, key, KEY_LEN, err);
@@ -80,12 +82,13 @@ static int pack_control(const struct target *t, const struct target_pack *p, con
     return rc;
 }
 
-static int snap_control(const struct target *t, const struct target_snap *s, const uint8_t k_s[KEY_LEN], struct vec *out,
-                        struct error *err)
+static int snap_control(const struct target *t, const struct target_snap *s, const uint8_t k_s[KEY_LEN],
+                        struct vec *out, struct error *err)
 {
     uint8_t key[KEY_LEN], both[2 * KEY_LEN], sub[KEY_LEN];
     char session[SESSION_TEXT_MAX];
-    (void)target_session_text(&((const struct target_session *)vec_at(&t->sessions, s->session))->name, session);
+    (void)target_session_text(&((const struct target_session *)vec_at(&t->sessions, s->session))->name,
+                              session);
     int rc = object_header_key(OBJECT_SNAP, &s->parts.header, k_s, key, err);
     if (rc == 0)
         rc = add(out, "k_n", session, key, KEY_LEN, err);
@@ -159,7 +162,8 @@ static int session_control(struct target *t, size_t index, const struct restore_
         return error_set(err, E_AUTH, "a box with a useless public key");
     (void)crypto_core_hsalsa20(key, zero, point, NULL);
     (void)crypto_core_hsalsa20(inner, b->nonce, key, NULL);
-    if ((rc = add(out, "s", n, share, SHARE_LEN, err)) < 0 || (rc = add(out, "k_s", n, k_s, KEY_LEN, err)) < 0 ||
+    if ((rc = add(out, "s", n, share, SHARE_LEN, err)) < 0 ||
+        (rc = add(out, "k_s", n, k_s, KEY_LEN, err)) < 0 ||
         (rc = add(out, "shared_point", n, point, KEY_LEN, err)) < 0 ||
         (rc = add(out, "box_key", n, key, KEY_LEN, err)) < 0 ||
         (rc = add(out, "box_message", n, inner, KEY_LEN, err)) < 0 ||
@@ -180,7 +184,8 @@ static int session_control(struct target *t, size_t index, const struct restore_
     return rc;
 }
 
-int control_keys(struct target *t, const char *kit_path, const uint8_t *seed, struct vec *out, struct error *err)
+int control_keys(struct target *t, const char *kit_path, const uint8_t *seed, struct vec *out,
+                 struct error *err)
 {
     struct restore_kit kit = { .w = NULL };
     *out = (struct vec)VEC_OF(struct control_key);

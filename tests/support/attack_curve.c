@@ -24,7 +24,7 @@ INLINE void put64(uint8_t *p, uint64_t v)
     memcpy(p, &v, sizeof v);
 }
 
-/* ---- numbers modulo 2^255 - 19 -------------------------------------------------------------------------- */
+/* ---- numbers modulo 2^255 - 19 ------------------------------------------------------------------------- */
 
 static const struct fe one = { { 1, 0, 0, 0, 0 } };
 
@@ -88,7 +88,8 @@ INLINE void fe_mul(struct fe *r, const struct fe *a, const struct fe *b)
     wide t1 = (wide)x[0] * y[1] + (wide)x[1] * y[0] + (wide)x[2] * y4 + (wide)x[3] * y3 + (wide)x[4] * y2;
     wide t2 = (wide)x[0] * y[2] + (wide)x[1] * y[1] + (wide)x[2] * y[0] + (wide)x[3] * y4 + (wide)x[4] * y3;
     wide t3 = (wide)x[0] * y[3] + (wide)x[1] * y[2] + (wide)x[2] * y[1] + (wide)x[3] * y[0] + (wide)x[4] * y4;
-    wide t4 = (wide)x[0] * y[4] + (wide)x[1] * y[3] + (wide)x[2] * y[2] + (wide)x[3] * y[1] + (wide)x[4] * y[0];
+    wide t4 =
+        (wide)x[0] * y[4] + (wide)x[1] * y[3] + (wide)x[2] * y[2] + (wide)x[3] * y[1] + (wide)x[4] * y[0];
     t1 += (uint64_t)(t0 >> 51);
     t2 += (uint64_t)(t1 >> 51);
     t3 += (uint64_t)(t2 >> 51);
@@ -118,7 +119,7 @@ static void fe_invert(struct fe *r, const struct fe *a)
     *r = x;
 }
 
-/* ---- points of the twisted Edwards curve, extended coordinates (Hisil and others, 2008) ------------------ */
+/* ---- points of the twisted Edwards curve, extended coordinates (Hisil and others, 2008) ---------------- */
 
 struct cached { /* y + x, y - x, 2 d x y of an affine point */
     struct fe plus, minus, product;

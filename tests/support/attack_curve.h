@@ -1,17 +1,17 @@
 /*
  * attack_curve.h - X25519 public keys of every window of a file, quickly.
  *
- * The 32 bytes at offset i, read as a number, are x(i) = b(i) + 256 * (x(i+1) - b(i+32) * 2^248). So the point of
- * offset i follows from that of i+1 by eight doublings and two additions from tables, instead of a whole scalar
- * multiplication. Walk a file backwards:
+ * The 32 bytes at offset i, read as a number, are x(i) = b(i) + 256 * (x(i+1) - b(i+32) * 2^248). So the
+ * point of offset i follows from that of i+1 by eight doublings and two additions from tables, instead of a
+ * whole scalar multiplication. Walk a file backwards:
  *
  *     roller_start(&r, p + last);                 // the window there
  *     roller_emit(&r, batch);                     // its public key, as a fraction
  *     roller_back(&r, p + last - 1);              // one offset lower
  *     curve_finish(batch, pks);                   // public keys of all fractions of the batch
  *
- * The arithmetic is written apart from libsodium and compared with it by curve_self_test(). Not constant time:
- * nothing here is secret to whoever runs it.
+ * The arithmetic is written apart from libsodium and compared with it by curve_self_test(). Not constant
+ * time: nothing here is secret to whoever runs it.
  */
 #ifndef TESTS_SUPPORT_ATTACK_CURVE_H
 #define TESTS_SUPPORT_ATTACK_CURVE_H

@@ -77,16 +77,16 @@ void lanes_blake_init(struct blake_lanes *s, const uint8_t person[16], size_t ke
 }
 
 #define ROT64(x, n) (((x) >> (n)) | ((x) << (64 - (n))))
-#define BLAKE_G(a, b, c, d, x, y)    \
-    do {                             \
-        a = a + b + (x);             \
-        d = ROT64(d ^ a, 32);        \
-        c = c + d;                   \
-        b = ROT64(b ^ c, 24);        \
-        a = a + b + (y);             \
-        d = ROT64(d ^ a, 16);        \
-        c = c + d;                   \
-        b = ROT64(b ^ c, 63);        \
+#define BLAKE_G(a, b, c, d, x, y) \
+    do {                          \
+        a = a + b + (x);          \
+        d = ROT64(d ^ a, 32);     \
+        c = c + d;                \
+        b = ROT64(b ^ c, 24);     \
+        a = a + b + (y);          \
+        d = ROT64(d ^ a, 16);     \
+        c = c + d;                \
+        b = ROT64(b ^ c, 63);     \
     } while (0)
 
 /* Four lanes, from lane `first`. */
@@ -127,7 +127,8 @@ INLINE void blake_four(struct blake_lanes *s, const uint8_t *const blocks[LANES]
     }
 }
 
-WIDE static void blake_wide(struct blake_lanes *s, const uint8_t *const blocks[LANES], uint64_t total, bool last)
+WIDE static void blake_wide(struct blake_lanes *s, const uint8_t *const blocks[LANES], uint64_t total,
+                            bool last)
 {
     blake_four(s, blocks, total, last, 0);
     blake_four(s, blocks, total, last, 4);
@@ -158,32 +159,32 @@ void lanes_blake_out(const struct blake_lanes *s, size_t lane, uint8_t *out, siz
 static const uint32_t expand[4] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 };
 
 #define ROT32(x, n) (((x) << (n)) | ((x) >> (32 - (n))))
-#define CHACHA_Q(a, b, c, d)         \
-    do {                             \
-        a = a + b;                   \
-        d = ROT32(d ^ a, 16);        \
-        c = c + d;                   \
-        b = ROT32(b ^ c, 12);        \
-        a = a + b;                   \
-        d = ROT32(d ^ a, 8);         \
-        c = c + d;                   \
-        b = ROT32(b ^ c, 7);         \
+#define CHACHA_Q(a, b, c, d)  \
+    do {                      \
+        a = a + b;            \
+        d = ROT32(d ^ a, 16); \
+        c = c + d;            \
+        b = ROT32(b ^ c, 12); \
+        a = a + b;            \
+        d = ROT32(d ^ a, 8);  \
+        c = c + d;            \
+        b = ROT32(b ^ c, 7);  \
     } while (0)
-#define SALSA_Q(a, b, c, d)          \
-    do {                             \
-        b = b ^ ROT32(a + d, 7);     \
-        c = c ^ ROT32(b + a, 9);     \
-        d = d ^ ROT32(c + b, 13);    \
-        a = a ^ ROT32(d + c, 18);    \
+#define SALSA_Q(a, b, c, d)       \
+    do {                          \
+        b = b ^ ROT32(a + d, 7);  \
+        c = c ^ ROT32(b + a, 9);  \
+        d = d ^ ROT32(c + b, 13); \
+        a = a ^ ROT32(d + c, 18); \
     } while (0)
 
 /* What one call is asked to do. */
 struct lane_job {
     const uint8_t *keys;
-    uint32_t in[4];        /* the words that are not key and not constant */
+    uint32_t in[4]; /* the words that are not key and not constant */
     bool salsa;
-    bool plus;             /* add the input at the end: a block of the stream, not a derived key */
-    uint8_t words[8];      /* which words go out, in this order */
+    bool plus;        /* add the input at the end: a block of the stream, not a derived key */
+    uint8_t words[8]; /* which words go out, in this order */
     size_t nwords;
     uint8_t *out;
 };
@@ -208,7 +209,9 @@ INLINE void core(const struct lane_job *j, const bool salsa)
     load_keys(j->keys, k);
     UNROLL
     for (size_t i = 0; i < 16; i++)
-        start[place[i]] = i < 4 ? (wide32){ 0 } + expand[i] : i < 12 ? k[i - 4] : (wide32){ 0 } + j->in[i - 12];
+        start[place[i]] = i < 4    ? (wide32){ 0 } + expand[i]
+                          : i < 12 ? k[i - 4]
+                                   : (wide32){ 0 } + j->in[i - 12];
     UNROLL
     for (size_t i = 0; i < 16; i++)
         x[i] = start[i];
@@ -287,8 +290,9 @@ void lanes_chacha(const uint8_t *keys, const uint8_t nonce[8], uint32_t counter,
 
 void lanes_hsalsa(const uint8_t *keys, const uint8_t nonce[16], uint8_t *out)
 {
-    struct lane_job j = { .keys = keys, .salsa = true, .words = { 0, 5, 10, 15, 6, 7, 8, 9 }, .nwords = 8,
-                          .out = out };
+    struct lane_job j = {
+        .keys = keys, .salsa = true, .words = { 0, 5, 10, 15, 6, 7, 8, 9 }, .nwords = 8, .out = out
+    };
     for (size_t i = 0; i < 4; i++)
         j.in[i] = get32(nonce + 4 * i);
     run(&j);
@@ -296,8 +300,12 @@ void lanes_hsalsa(const uint8_t *keys, const uint8_t nonce[16], uint8_t *out)
 
 void lanes_salsa(const uint8_t *keys, const uint8_t nonce[8], uint8_t *out)
 {
-    struct lane_job j = { .keys = keys, .salsa = true, .plus = true, .words = { 0, 1, 2, 3, 4, 5, 6, 7 },
-                          .nwords = 8, .out = out };
+    struct lane_job j = { .keys = keys,
+                          .salsa = true,
+                          .plus = true,
+                          .words = { 0, 1, 2, 3, 4, 5, 6, 7 },
+                          .nwords = 8,
+                          .out = out };
     j.in[0] = get32(nonce);
     j.in[1] = get32(nonce + 4);
     run(&j);
@@ -324,7 +332,8 @@ static bool same_blake(const uint8_t *keys)
     lanes_blake(&s, text_at, BLAKE_BLOCK + 60, true);
     for (size_t l = 0; l < LANES; l++) {
         uint8_t want[64], got[64];
-        (void)crypto_generichash_blake2b_salt_personal(want, 64, text[l], 60, block[l], LANE_KEY, salt, person);
+        (void)crypto_generichash_blake2b_salt_personal(want, 64, text[l], 60, block[l], LANE_KEY, salt,
+                                                       person);
         lanes_blake_out(&s, l, got, 64);
         if (memcmp(want, got, 64) != 0)
             return false;

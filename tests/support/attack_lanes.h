@@ -1,9 +1,9 @@
 /*
  * attack_lanes.h - the primitives of format bk1 for eight keys at a time, for the attack program.
  *
- * Written from RFC 7693 (BLAKE2b), RFC 8439 (ChaCha20) and the Salsa20 papers, apart from libsodium, and compared
- * with it by lanes_self_test(). They only sort out wrong keys quickly: what passes is opened with the library.
- * Every argument called `keys` holds LANES keys of 32 bytes, one after another.
+ * Written from RFC 7693 (BLAKE2b), RFC 8439 (ChaCha20) and the Salsa20 papers, apart from libsodium, and
+ * compared with it by lanes_self_test(). They only sort out wrong keys quickly: what passes is opened with
+ * the library. Every argument called `keys` holds LANES keys of 32 bytes, one after another.
  */
 #ifndef TESTS_SUPPORT_ATTACK_LANES_H
 #define TESTS_SUPPORT_ATTACK_LANES_H
@@ -19,7 +19,8 @@ struct blake_lanes {
     uint64_t h[8][LANES];
 };
 
-/* The first state of a hash with person, a key of key_len and an output of out_len bytes; the same in all lanes. */
+/* The first state of a hash with person, a key of key_len and an output of out_len bytes; the same in all
+ * lanes. */
 void lanes_blake_init(struct blake_lanes *s, const uint8_t person[16], size_t key_len, size_t out_len);
 /* One block per lane; `total` counts the bytes up to and with it (a key block counts 128). */
 void lanes_blake(struct blake_lanes *s, const uint8_t *const blocks[LANES], uint64_t total, bool last);

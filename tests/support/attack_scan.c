@@ -20,8 +20,8 @@ enum {
     HEAVY = 8,          /* times one value */
     ROLL_GAP = 24,      /* offsets that are cheaper walked than started anew */
     DIGITS = 64,
-    STEP = 4096,        /* what is one value throughout is passed over in such steps */
-    SEEN_BITS = 26,     /* 64 Mi fingerprints: 512 MiB, touched as they are used */
+    STEP = 4096,    /* what is one value throughout is passed over in such steps */
+    SEEN_BITS = 26, /* 64 Mi fingerprints: 512 MiB, touched as they are used */
     TELL_SECONDS = 20,
 };
 
@@ -184,7 +184,8 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
 
-/* True the first time (or again, when it was forgotten). Two threads may race for a slot: a window is tried twice. */
+/* True the first time (or again, when it was forgotten). Two threads may race for a slot: a window is tried
+ * twice. */
 static bool is_new(struct scan *s, const uint8_t *p)
 {
     uint64_t v[4];
@@ -304,7 +305,8 @@ static void from_hex(struct worker *w, size_t at)
     add_disguise(w, key, at, "hex digits");
 }
 
-/* 64 digits from -8 to 8, of base 16, least first. Eight zeros in the middle: not random (2e-10), mostly empty. */
+/* 64 digits from -8 to 8, of base 16, least first. Eight zeros in the middle: not random (2e-10), mostly
+ * empty. */
 static void from_digits(struct worker *w, size_t at)
 {
     static const uint8_t zero[8];
@@ -339,7 +341,8 @@ static void find_disguises(struct worker *w, size_t end)
             from_hex(w, at + 1 - DIGITS);
         if (digits >= DIGITS)
             from_digits(w, at + 1 - DIGITS);
-        if (at + 64 <= w->file->len && memcmp(p + at, p + at + 16, 16) == 0 && memcmp(p + at + 32, p + at + 48, 16) == 0) {
+        if (at + 64 <= w->file->len && memcmp(p + at, p + at + 16, 16) == 0 &&
+            memcmp(p + at + 32, p + at + 48, 16) == 0) {
             uint8_t key[LANE_KEY];
             memcpy(key, p + at, 16);
             memcpy(key + 16, p + at + 32, 16);
@@ -513,12 +516,13 @@ int scan_run(struct scan *s, unsigned threads, struct error *err)
 void scan_report(const struct scan *s)
 {
     const struct scan_counts *c = &s->counts;
-    (void)printf("windows: %llu in %zu files (%.1f MB): %llu tried, %llu seen before, left out %llu with fewer than %u "
-                 "distinct bytes, %llu with one value %d times or more, %llu without a byte above 127; disguised keys "
-                 "tried: %llu\n",
-                 (unsigned long long)c->windows, s->files.len, (double)s->bytes / 1e6, (unsigned long long)c->tried,
-                 (unsigned long long)c->duplicate, (unsigned long long)c->few, s->least, (unsigned long long)c->heavy,
-                 HEAVY, (unsigned long long)c->text, (unsigned long long)c->disguised);
+    (void)printf(
+        "windows: %llu in %zu files (%.1f MB): %llu tried, %llu seen before, left out %llu with fewer "
+        "than %u distinct bytes, %llu with one value %d times or more, %llu without a byte above 127; disguised "
+        "keys tried: %llu\n",
+        (unsigned long long)c->windows, s->files.len, (double)s->bytes / 1e6, (unsigned long long)c->tried,
+        (unsigned long long)c->duplicate, (unsigned long long)c->few, s->least, (unsigned long long)c->heavy,
+        HEAVY, (unsigned long long)c->text, (unsigned long long)c->disguised);
     (void)printf("a random key is among those left out with a probability of %.1e; time %.1f s\n", s->bound,
                  seconds() - s->started);
 }

@@ -8,18 +8,16 @@
  *     scan_report(&s);
  *     scan_free(&s);
  *
- * Left out, because a random key looks like that with a probability of less than 1e-9 in all (scan_bound):
+ * Left out, because a random key looks like that with a probability of less than 1e-9 in all:
  * windows with few distinct bytes, with one value eight times or more, and with no byte above 127.
- * A window seen before is not tried again: a table of 8-byte fingerprints under a random key remembers them (it
- * forgets the oldest when it is full, which only costs time).
+ * A window seen before is not tried again: a table of 8-byte fingerprints under a random key remembers them
+ * (a slot taken by another one is forgotten, which only costs time).
  *
- * Beside the windows themselves three disguises are tried: 64 hex digits, a key whose halves lie twice each in a
- * row (as vector registers hold it), and 64 signed digits of a scalar (as Ed25519 code holds it).
+ * Beside the windows themselves three disguises are tried: 64 hex digits, a key whose halves lie twice each
+ * in a row (as vector registers hold it), and 64 signed digits of a scalar (as Ed25519 code holds it).
  */
 #ifndef TESTS_SUPPORT_ATTACK_SCAN_H
 #define TESTS_SUPPORT_ATTACK_SCAN_H
-
-#include <stdatomic.h>
 
 #include "tests/support/attack_try.h"
 
@@ -36,9 +34,9 @@ struct scan {
     const struct plan *plan;
     struct vec files; /* struct scan_file */
     uint64_t bytes;
-    unsigned least;   /* distinct bytes */
-    double bound;     /* probability that a random key is left out */
-    uint64_t *seen;   /* fingerprints */
+    unsigned least; /* distinct bytes */
+    double bound;   /* probability that a random key is left out */
+    uint64_t *seen; /* fingerprints */
     size_t seen_mask;
     uint64_t salt[4];
     pthread_mutex_t lock;

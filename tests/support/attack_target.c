@@ -21,9 +21,12 @@
 
 void target_init(struct target *t)
 {
-    *t = (struct target){ .sessions = VEC_OF(struct target_session), .packs = VEC_OF(struct target_pack),
-                          .snaps = VEC_OF(struct target_snap),       .boxes = VEC_OF(struct target_box),
-                          .recipients = VEC_OF(struct target_recipient), .finds = VEC_OF(struct target_find),
+    *t = (struct target){ .sessions = VEC_OF(struct target_session),
+                          .packs = VEC_OF(struct target_pack),
+                          .snaps = VEC_OF(struct target_snap),
+                          .boxes = VEC_OF(struct target_box),
+                          .recipients = VEC_OF(struct target_recipient),
+                          .finds = VEC_OF(struct target_find),
                           .maps = VEC_OF(struct target_map) };
     (void)pthread_mutex_init(&t->lock, NULL);
 }
@@ -121,7 +124,9 @@ static int add_boxes(struct target *t, size_t session, const struct envelope *en
             struct target_box *b = vec_push(&t->boxes, err);
             if (b == NULL)
                 return E_NOMEM;
-            *b = (struct target_box){ .session = session, .group = g, .share = i, .box = env->group[g].share[i].box };
+            *b = (struct target_box){
+                .session = session, .group = g, .share = i, .box = env->group[g].share[i].box
+            };
             const struct target_recipient *r = recipient(t, env->group[g].share[i].rid);
             if (r == NULL)
                 continue;
@@ -230,8 +235,8 @@ static int load_snap(struct target *t, const char *path, const struct name *n, s
 
 typedef int load_fn(struct target *t, const char *path, const struct name *n, struct error *err);
 
-static int load_dir(struct target *t, const char *repo, enum name_kind kind, const uint8_t *writer, load_fn *load,
-                    struct error *err)
+static int load_dir(struct target *t, const char *repo, enum name_kind kind, const uint8_t *writer,
+                    load_fn *load, struct error *err)
 {
     char dir_name[NAME_TEXT_MAX], path[PATH_MAX];
     struct name of = { .kind = kind };
@@ -282,7 +287,8 @@ int target_load(struct target *t, const char *repo, char *const *keys, size_t nk
         rc = load_dir(t, repo, NAME_CHARTER, NULL, load_charter, err);
     if (rc == 0)
         rc = load_objects(t, repo, err);
-    if (rc == 0 && ((t->codec = blob_codec_new(err)) == NULL || (t->plain = mem_alloc(BLOB_FRAME_MAX, 1, err)) == NULL))
+    if (rc == 0 &&
+        ((t->codec = blob_codec_new(err)) == NULL || (t->plain = mem_alloc(BLOB_FRAME_MAX, 1, err)) == NULL))
         rc = E_NOMEM;
     return rc;
 }
@@ -311,7 +317,7 @@ void target_free(struct target *t)
     (void)pthread_mutex_destroy(&t->lock);
 }
 
-/* ---- opening; all below holds the lock ------------------------------------------------------------------ */
+/* ---- opening; all below holds the lock ----------------------------------------------------------------- */
 
 static void note(struct target *t, const char *kind, const char *where, const char *what)
 {
@@ -325,11 +331,12 @@ static void note(struct target *t, const char *kind, const char *where, const ch
     (void)fflush(stdout);
 }
 
-static bool blob_ok(struct target *t, const struct target_pack *p, const struct trailer_blob *b, const uint8_t *key)
+static bool blob_ok(struct target *t, const struct target_pack *p, const struct trailer_blob *b,
+                    const uint8_t *key)
 {
     const struct target_session *s = vec_at(&t->sessions, p->session);
-    return blob_open(t->codec, key, writer_derived_of(s->writer->derived)->id_key, (int)b->kind, b->id, p->data + b->off,
-                     b->clen, t->plain, b->plen, NULL) == 0;
+    return blob_open(t->codec, key, writer_derived_of(s->writer->derived)->id_key, (int)b->kind, b->id,
+                     p->data + b->off, b->clen, t->plain, b->plen, NULL) == 0;
 }
 
 /* Blobs that open; the pack counts once. */
@@ -355,7 +362,8 @@ static bool open_snap(struct target_snap *s, const uint8_t k_n[KEY_LEN])
     return true;
 }
 
-static bool open_session(struct target *t, size_t index, const uint8_t k_s[KEY_LEN], const char *kind, const char *where)
+static bool open_session(struct target *t, size_t index, const uint8_t k_s[KEY_LEN], const char *kind,
+                         const char *where)
 {
     struct target_session *s = vec_at(&t->sessions, index);
     uint8_t kid[KID_LEN], key[KEY_LEN];
@@ -383,7 +391,8 @@ static bool open_session(struct target *t, size_t index, const uint8_t k_s[KEY_L
     return true;
 }
 
-static bool try_s(struct target *t, size_t index, const uint8_t secret[SHARE_LEN], const char *kind, const char *where)
+static bool try_s(struct target *t, size_t index, const uint8_t secret[SHARE_LEN], const char *kind,
+                  const char *where)
 {
     const struct target_session *s = vec_at(&t->sessions, index);
     uint8_t k_s[KEY_LEN];
@@ -393,8 +402,8 @@ static bool try_s(struct target *t, size_t index, const uint8_t secret[SHARE_LEN
 }
 
 /* A share is known now: perhaps its group is complete. */
-static bool shares_of(struct target *t, struct target_box *b, const uint8_t share[SHARE_LEN], const char *kind,
-                      const char *where)
+static bool shares_of(struct target *t, struct target_box *b, const uint8_t share[SHARE_LEN],
+                      const char *kind, const char *where)
 {
     uint8_t s[SHARE_LEN] = { 0 };
     const struct target_session *session = vec_at(&t->sessions, b->session);
@@ -415,7 +424,8 @@ static bool shares_of(struct target *t, struct target_box *b, const uint8_t shar
     return true;
 }
 
-bool target_key_s(struct target *t, size_t session, const uint8_t s[SHARE_LEN], const char *kind, const char *where)
+bool target_key_s(struct target *t, size_t session, const uint8_t s[SHARE_LEN], const char *kind,
+                  const char *where)
 {
     (void)pthread_mutex_lock(&t->lock);
     bool good = try_s(t, session, s, kind, where);
@@ -432,7 +442,8 @@ bool target_key_session(struct target *t, size_t session, const uint8_t k_s[KEY_
     return good;
 }
 
-bool target_key_pack(struct target *t, size_t pack, const uint8_t k_p[KEY_LEN], const char *kind, const char *where)
+bool target_key_pack(struct target *t, size_t pack, const uint8_t k_p[KEY_LEN], const char *kind,
+                     const char *where)
 {
     char what[128];
     (void)pthread_mutex_lock(&t->lock);
@@ -445,8 +456,8 @@ bool target_key_pack(struct target *t, size_t pack, const uint8_t k_p[KEY_LEN], 
     return n != 0;
 }
 
-bool target_key_snap(struct target *t, size_t snap, const uint8_t key[KEY_LEN], enum snap_key what, const char *kind,
-                     const char *where)
+bool target_key_snap(struct target *t, size_t snap, const uint8_t key[KEY_LEN], enum snap_key what,
+                     const char *kind, const char *where)
 {
     uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES] = { 0 };
     unsigned long long n = 0;
@@ -464,8 +475,8 @@ bool target_key_snap(struct target *t, size_t snap, const uint8_t key[KEY_LEN], 
     else if (fits && what == SNAP_CIPHER)
         good = aead_decrypt(key, priv, h->bytes, h->len, cipher, len, t->plain, NULL) == 0;
     else if (fits)
-        good = crypto_aead_chacha20poly1305_ietf_decrypt(t->plain, &n, NULL, cipher, len, h->bytes, h->len, nonce,
-                                                         key) == 0;
+        good = crypto_aead_chacha20poly1305_ietf_decrypt(t->plain, &n, NULL, cipher, len, h->bytes, h->len,
+                                                         nonce, key) == 0;
     s->opened = s->opened || good;
     if (good)
         note(t, kind, where, s->name);
@@ -473,8 +484,8 @@ bool target_key_snap(struct target *t, size_t snap, const uint8_t key[KEY_LEN], 
     return good;
 }
 
-bool target_key_blob(struct target *t, size_t pack, const struct trailer_blob *blob, const uint8_t key[KEY_LEN],
-                     const char *kind, const char *where)
+bool target_key_blob(struct target *t, size_t pack, const struct trailer_blob *blob,
+                     const uint8_t key[KEY_LEN], const char *kind, const char *where)
 {
     uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES] = { 0 };
     char what[128];
@@ -483,8 +494,8 @@ bool target_key_blob(struct target *t, size_t pack, const struct trailer_blob *b
     struct target_pack *p = vec_at(&t->packs, pack);
     struct target_session *s = vec_at(&t->sessions, p->session);
     memcpy(nonce + 4, blob->id + 16, 8);
-    bool good = crypto_aead_chacha20poly1305_ietf_decrypt(t->plain, &n, NULL, p->data + blob->off, blob->clen, blob->id,
-                                                          BLOB_ID_LEN, nonce, key) == 0;
+    bool good = crypto_aead_chacha20poly1305_ietf_decrypt(t->plain, &n, NULL, p->data + blob->off, blob->clen,
+                                                          blob->id, BLOB_ID_LEN, nonce, key) == 0;
     if (good) {
         (void)snprintf(what, sizeof what, "%.60s: the blob at %u (%u bytes)", p->name, blob->off, blob->clen);
         s->opened += p->opened == 0 ? 1 : 0;
@@ -495,7 +506,8 @@ bool target_key_blob(struct target *t, size_t pack, const struct trailer_blob *b
     return good;
 }
 
-/* crypto_box from the point where Salsa20's own key is known: 32 bytes of stream for Poly1305, then the message. */
+/* crypto_box from the point where Salsa20's own key is known: 32 bytes of stream for Poly1305, then the
+ * message. */
 static bool open_message(const struct target_box *b, const uint8_t key[KEY_LEN], uint8_t share[SHARE_LEN])
 {
     uint8_t stream[32 + SHARE_LEN];
@@ -506,15 +518,15 @@ static bool open_message(const struct target_box *b, const uint8_t key[KEY_LEN],
     return crypto_onetimeauth_verify(mac, mac + 16, SHARE_LEN, stream) == 0;
 }
 
-bool target_key_box(struct target *t, size_t box, const uint8_t key[KEY_LEN], bool message_key, const char *kind,
-                    const char *where)
+bool target_key_box(struct target *t, size_t box, const uint8_t key[KEY_LEN], bool message_key,
+                    const char *kind, const char *where)
 {
     uint8_t share[SHARE_LEN];
     (void)pthread_mutex_lock(&t->lock);
     struct target_box *b = vec_at(&t->boxes, box);
     bool good = message_key ? open_message(b, key, share)
-                            : crypto_box_open_easy_afternm(share, b->box + BOX_PK_LEN, BOX_LEN - BOX_PK_LEN, b->nonce,
-                                                           key) == 0;
+                            : crypto_box_open_easy_afternm(share, b->box + BOX_PK_LEN, BOX_LEN - BOX_PK_LEN,
+                                                           b->nonce, key) == 0;
     good = good && shares_of(t, b, share, kind, where);
     (void)pthread_mutex_unlock(&t->lock);
     return good;
@@ -525,11 +537,12 @@ bool target_key_ephemeral(struct target *t, size_t box, const uint8_t sk[KEY_LEN
 {
     uint8_t key[crypto_box_BEFORENMBYTES];
     const struct target_box *b = vec_at(&t->boxes, box);
-    return b->has_pk && crypto_box_beforenm(key, b->pk, sk) == 0 && target_key_box(t, box, key, false, kind, where);
+    return b->has_pk && crypto_box_beforenm(key, b->pk, sk) == 0 &&
+           target_key_box(t, box, key, false, kind, where);
 }
 
-bool target_key_recipient(struct target *t, const uint8_t pk[BOX_PK_LEN], const uint8_t r[KEY_LEN], const char *kind,
-                          const char *where)
+bool target_key_recipient(struct target *t, const uint8_t pk[BOX_PK_LEN], const uint8_t r[KEY_LEN],
+                          const char *kind, const char *where)
 {
     bool good = false;
     for (size_t i = 0; i < t->boxes.len; i++) {

@@ -43,8 +43,9 @@ static int add_blob(struct vec *to, size_t pack, const struct target_pack *p, co
     struct plan_blob *slot = vec_push(to, err);
     if (slot == NULL)
         return E_NOMEM;
-    *slot = (struct plan_blob){ .pack = pack, .blob = b, .cipher = p->data + b->off,
-                                .raw = b->clen == b->plen + 1 + AEAD_OVERHEAD };
+    *slot = (struct plan_blob){
+        .pack = pack, .blob = b, .cipher = p->data + b->off, .raw = b->clen == b->plen + 1 + AEAD_OVERHEAD
+    };
     return 0;
 }
 
@@ -119,11 +120,12 @@ void plan_free(struct plan *p)
 
 void plan_describe(const struct plan *p)
 {
-    (void)printf("each window as: S of %zu sessions, K_s of %zu, K_p of %zu packs, message key of %zu blobs, K_n and "
-                 "its cipher and message key of %zu snapshot objects, R of %zu recipients, ephemeral key, shared "
-                 "point, box key and its message key of %zu boxes\n",
-                 p->s_of.len, p->target->sessions.len, p->blobs.len, p->subs.len, p->target->snaps.len,
-                 p->target->recipients.len, p->target->boxes.len);
+    (void)printf(
+        "each window as: S of %zu sessions, K_s of %zu, K_p of %zu packs, message key of %zu blobs, K_n and "
+        "its cipher and message key of %zu snapshot objects, R of %zu recipients, ephemeral key, shared "
+        "point, box key and its message key of %zu boxes\n",
+        p->s_of.len, p->target->sessions.len, p->blobs.len, p->subs.len, p->target->snaps.len,
+        p->target->recipients.len, p->target->boxes.len);
 }
 
 /* ---- eight windows ------------------------------------------------------------------------------------- */
@@ -187,7 +189,8 @@ static void try_s(const struct eight *e)
     }
 }
 
-/* commit of one header per session, under the window as K_s: what the format itself asks for before it decrypts. */
+/* commit of one header per session, under the window as K_s: what the format itself asks for before it
+ * decrypts. */
 static void try_commit(const struct eight *e)
 {
     const struct plan *p = e->plan;
@@ -227,7 +230,8 @@ static bool begins_like_a_blob(const uint8_t *plain, bool raw)
 }
 
 /* subkeys: of eight keys, or the eight windows themselves. */
-static void compare_blob(const struct eight *e, const struct plan_blob *b, const uint8_t *subkeys, bool message_key)
+static void compare_blob(const struct eight *e, const struct plan_blob *b, const uint8_t *subkeys,
+                         bool message_key)
 {
     uint8_t stream[LANES * 16];
     lanes_chacha(subkeys, b->blob->id + 16, 1, stream);
@@ -240,7 +244,8 @@ static void compare_blob(const struct eight *e, const struct plan_blob *b, const
             continue;
         name_place(e->find, l, where);
         if (message_key)
-            (void)target_key_blob(e->plan->target, b->pack, b->blob, e->keys + l * LANE_KEY, "message key", where);
+            (void)target_key_blob(e->plan->target, b->pack, b->blob, e->keys + l * LANE_KEY, "message key",
+                                  where);
         else
             (void)target_key_pack(e->plan->target, b->pack, e->keys + l * LANE_KEY, "K_p", where);
     }
@@ -304,7 +309,8 @@ static void try_snaps(const struct eight *e)
 }
 
 /* Poly1305 under the first 32 bytes of the stream tells whether a box key fits. */
-static void compare_box(const struct eight *e, size_t box, const uint8_t *keys, bool message_key, const char *kind)
+static void compare_box(const struct eight *e, size_t box, const uint8_t *keys, bool message_key,
+                        const char *kind)
 {
     const struct target_box *b = vec_at(&e->plan->target->boxes, box);
     uint8_t subkeys[LANES * LANE_KEY], once[LANES * 32];
@@ -358,9 +364,8 @@ void try_public(const struct plan *p, const uint8_t pk[BOX_PK_LEN], const uint8_
     struct plan_public want;
     char where[256];
     memcpy(want.pk, pk, BOX_PK_LEN);
-    const struct plan_public *hit = p->publics.len != 0
-                                        ? bsearch(&want, p->publics.data, p->publics.len, sizeof want, by_pk)
-                                        : NULL;
+    const struct plan_public *hit =
+        p->publics.len != 0 ? bsearch(&want, p->publics.data, p->publics.len, sizeof want, by_pk) : NULL;
     if (hit == NULL)
         return;
     name_place(f, lane, where);

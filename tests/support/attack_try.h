@@ -6,8 +6,8 @@
  *     try_public(&plan, pk, key, find, arg);      X25519: the public key of a window is given
  *     plan_free(&plan);
  *
- * What passes a quick test (known bytes of the plaintext, a commitment, a Poly1305 tag) is opened for real through
- * target.h. The quick tests are necessary conditions of the format, so they lose nothing:
+ * What passes a quick test (known bytes of the plaintext, a commitment, a Poly1305 tag) is opened for real
+ * through target.h. The quick tests are necessary conditions of the format, so they lose nothing:
  *   blob    a compressed blob's frame begins with 01 28 b5 2f fd (codec, one zstd frame); a raw one's with 00
  *   priv    begins with a stream reference: len < 2^50, form <= 2, level <= 4, two zero bytes
  *
@@ -34,10 +34,10 @@ struct plan_public {
 
 struct plan {
     struct target *target;
-    struct vec mixes;  /* struct blake_lanes: "bk1 session" after the key block, per session with a key */
-    struct vec s_of;   /* size_t: the session of each of them */
-    struct vec blobs;  /* struct plan_blob: the probe of each pack */
-    struct vec subs;   /* struct plan_blob: blobs whose message key is tried */
+    struct vec mixes;   /* struct blake_lanes: "bk1 session" after the key block, per session with a key */
+    struct vec s_of;    /* size_t: the session of each of them */
+    struct vec blobs;   /* struct plan_blob: the probe of each pack */
+    struct vec subs;    /* struct plan_blob: blobs whose message key is tried */
     struct vec publics; /* struct plan_public, sorted by pk */
     struct blake_lanes kid, session_text, pack, snap, seal;
 };

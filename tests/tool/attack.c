@@ -3,15 +3,18 @@
  *
  *     attack --repo DIR --writer-keys FILE [--writer-keys FILE]... [--threads N]
  *            [--control-s HEX:SESSION] [--control-file FILE] FILE_OR_DIR...
- *         Every 32-byte window of the files as every key of the format (attack_try.h). Exit 0: none opens anything.
- *         Exit 1: "OPENED n packs", with what, where. --control-s hides S of a session in one more (random) file and
- *         wants exactly this session opened: exit 1 if so, 3 if not. --control-file is one more file.
+ *         Every 32-byte window of the files as every key of the format (attack_try.h). Exit 0: none opens
+ *         anything. Exit 1: "OPENED n packs", with what, where. --control-s hides S of a session in one more
+ *         (random) file and wants exactly this session opened: exit 1 if so, 3 if not. --control-file is one
+ *         more file.
  *
  *     attack control ... --kit FILE --session WRITER/N [--seed HEX] --out DIR
- *         With the restore kit: one file of random bytes per kind of key, with that key of the session hidden in it.
+ *         With the restore kit: one file of random bytes per kind of key, with that key of the session hidden
+ *         in it.
  *
  *     attack find ... --kit FILE [--seed HEX] FILE_OR_DIR...
- *         With the restore kit: looks for 8-byte pieces of every key of every session. Exit 1: there are some.
+ *         With the restore kit: looks for 8-byte pieces of every key of every session. Exit 1: there are
+ *         some.
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -41,17 +44,17 @@ struct arguments {
 
 static int usage(void)
 {
-    (void)fprintf(stderr, "usage: attack [control|find] --repo DIR --writer-keys FILE... [--threads N]\n"
-                          "           [--control-s HEX:SESSION] [--control-file FILE]\n"
-                          "           [--kit FILE] [--session WRITER/N] [--seed HEX] [--out DIR] FILE_OR_DIR...\n");
+    (void)fprintf(stderr,
+                  "usage: attack [control|find] --repo DIR --writer-keys FILE... [--threads N]\n"
+                  "           [--control-s HEX:SESSION] [--control-file FILE]\n"
+                  "           [--kit FILE] [--session WRITER/N] [--seed HEX] [--out DIR] FILE_OR_DIR...\n");
     return 2;
 }
 
 static bool control_argument(struct arguments *a, const char *v)
 {
     return strlen(v) > 2 * SHARE_LEN + 1 && v[2 * SHARE_LEN] == ':' && (a->has_control = true) &&
-           hex_decode(a->control, SHARE_LEN, v) &&
-           (a->session = v + 2 * SHARE_LEN + 1)[0] != '\0';
+           hex_decode(a->control, SHARE_LEN, v) && (a->session = v + 2 * SHARE_LEN + 1)[0] != '\0';
 }
 
 static bool option(struct arguments *a, const char *name, char *v)
@@ -122,12 +125,13 @@ static int verdict(const struct target *t, const struct scan *s, const struct ar
         return 3;
     }
     if (t->finds.len != 0) {
-        (void)printf("OPENED %zu packs of %zu, of %zu sessions, with %zu windows\n", packs, t->packs.len, sessions,
-                     t->finds.len);
+        (void)printf("OPENED %zu packs of %zu, of %zu sessions, with %zu windows\n", packs, t->packs.len,
+                     sessions, t->finds.len);
         return 1;
     }
-    (void)printf("no window opens any of %zu packs, %zu sessions (%llu windows tried, %zu files)\n", t->packs.len,
-                 t->sessions.len, (unsigned long long)(s->counts.tried + s->counts.disguised), s->files.len);
+    (void)printf("no window opens any of %zu packs, %zu sessions (%llu windows tried, %zu files)\n",
+                 t->packs.len, t->sessions.len, (unsigned long long)(s->counts.tried + s->counts.disguised),
+                 s->files.len);
     return 0;
 }
 

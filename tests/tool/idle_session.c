@@ -4,8 +4,9 @@
  *     idle_session init REPO HOST SAFE              a repository; HOST/writer.key, SAFE/kit.key
  *     idle_session run [--seed HEX] [--pause yes] REPO KEY STATE DB
  *         Backs up the SQLite database DB, frees everything, prints "idle" and waits until its input ends.
- *         --seed: repeatable randomness (random_seed_for_tests), so that also the keys that nobody keeps are known.
- *         --pause yes: prints "running" before the session is committed and waits for a line: its keys are alive.
+ *         --seed: repeatable randomness (random_seed_for_tests), so that also the keys that nobody keeps are
+ *         known. --pause yes: prints "running" before the session is committed and waits for a line: its keys
+ *         are alive.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,8 @@
 #include "tests/support/world.h"
 #include "common/base/banned.h"
 
-static int save(const char *dir, const char *name, enum keyfile_role role, struct secret *block, struct error *err)
+static int save(const char *dir, const char *name, enum keyfile_role role, struct secret *block,
+                struct error *err)
 {
     struct buf file = BUF_INIT;
     char *path = str_printf(err, "%s/%s", dir, name);
@@ -57,7 +59,8 @@ static int load(const char *path, struct writer_keys *keys, struct error *err)
     if (rc == 0 && (block = keyfile_decode(file.data, file.len, &role, NULL, err)) == NULL)
         rc = err->code;
     if (rc == 0)
-        rc = role == KEYFILE_WRITER ? writer_keys_decode(block, keys, err) : error_set(err, E_USAGE, "%s: no writer", path);
+        rc = role == KEYFILE_WRITER ? writer_keys_decode(block, keys, err)
+                                    : error_set(err, E_USAGE, "%s: no writer", path);
     secret_free(block);
     buf_wipe(&file);
     return rc;
@@ -71,7 +74,9 @@ static int pump(struct session *s, const struct engine *e, struct engine_run *ru
     uint8_t *block = mem_alloc(MIB, 1, err);
     int rc = block != NULL ? e->next(run, &stream, err) : E_NOMEM;
     if (rc == 1) {
-        struct session_stream_options o = { .name = stream.name, .page_size = stream.page_size, .mode_bits = 0640 };
+        struct session_stream_options o = { .name = stream.name,
+                                            .page_size = stream.page_size,
+                                            .mode_bits = 0640 };
         rc = session_stream(s, &o, &out, err);
     }
     for (int64_t n = 1; rc == 0 && n > 0;) {
@@ -96,7 +101,8 @@ static void wait_line(const char *say)
 static int backup(char *const *args, bool pause, struct error *err)
 {
     struct writer_keys keys = { .w_w = NULL };
-    struct engine_option options[] = { { .key = "path", .value = args[3] }, { .key = "name", .value = "shop.db" } };
+    struct engine_option options[] = { { .key = "path", .value = args[3] },
+                                       { .key = "name", .value = "shop.db" } };
     struct engine_job job = { .name = "idle", .options = options, .noptions = 2 };
     struct session *s = NULL;
     struct session_result result;
@@ -104,8 +110,9 @@ static int backup(char *const *args, bool pause, struct error *err)
     struct engine_run *run = NULL;
     struct backend *backend = backend_local(args[0], err);
     int rc = backend != NULL && e != NULL ? load(args[1], &keys, err) : E_IO;
-    struct session_options o = { .backend = backend, .keys = &keys, .state_dir = args[2], .label = "idle",
-                                 .workers = 2, .uploads = 2 };
+    struct session_options o = {
+        .backend = backend, .keys = &keys, .state_dir = args[2], .label = "idle", .workers = 2, .uploads = 2
+    };
     if (rc == 0)
         rc = session_begin(&o, &s, err);
     if (rc == 0 && (run = e->open(&job, err)) == NULL)
@@ -122,8 +129,8 @@ static int backup(char *const *args, bool pause, struct error *err)
     writer_keys_free(&keys);
     backend_close(backend);
     if (rc == 0)
-        (void)printf("session %u: %llu packs, %llu bytes stored\n", result.session, (unsigned long long)result.packs,
-                     (unsigned long long)result.stored);
+        (void)printf("session %u: %llu packs, %llu bytes stored\n", result.session,
+                     (unsigned long long)result.packs, (unsigned long long)result.stored);
     return rc;
 }
 

@@ -2,19 +2,20 @@
  * memdump - the memory of a process, whether it likes it or not.
  *
  *     memdump PID OUT
- *         Stops the process, dumps it, lets it go on. Needs what ptrace needs: root, for a process that has closed
- *         itself (PR_SET_DUMPABLE 0).
+ *         Stops the process, dumps it, lets it go on. Needs what ptrace needs: root, for a process that has
+ *         closed itself (PR_SET_DUMPABLE 0).
  *     memdump [--on-usr1 OUT2] --at-exit OUT -- CMD ARGS...
- *         Runs CMD and dumps it at the moment it exits, when all its own code has run and its memory is still there.
- *         With --on-usr1 also when memdump gets SIGUSR1. Works without root: /proc/PID/mem is opened right after the
- *         exec, before the program can close itself, and stays open. (An intruder with the user's rights who comes
- *         later cannot do that; the test shows it.) Ends with CMD's status.
+ *         Runs CMD and dumps it at the moment it exits, when all its own code has run and its memory is still
+ *         there. With --on-usr1 also when memdump gets SIGUSR1. Works without root: /proc/PID/mem is opened
+ *         right after the exec, before the program can close itself, and stays open. (An intruder with the
+ *         user's rights who comes later cannot do that; the test shows it.) Ends with CMD's status.
  *
  * OUT gets the contents of the mappings one after another; OUT.maps says which byte came from where: a line
- * "offset length address permissions name" each. Everything that can be read at all is read, also guard pages and
- * what a core file leaves out (MADV_DONTDUMP). Left out: mappings of files that were never writable (program text),
- * [vvar], [vdso], [vsyscall]. Pages of zeros become holes. Other threads of CMD are stopped for a PID, and gone or
- * idle at exit; their stacks are mappings like all others. Children of CMD are not followed.
+ * "offset length address permissions name" each. Everything that can be read at all is read, also guard pages
+ * and what a core file leaves out (MADV_DONTDUMP). Left out: mappings of files that were never writable
+ * (program text), [vvar], [vdso], [vsyscall]. Pages of zeros become holes. Other threads of CMD are stopped
+ * for a PID, and gone or idle at exit; their stacks are mappings like all others. Children of CMD are not
+ * followed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -94,8 +95,8 @@ static bool zeros(const uint8_t *p, size_t len)
 }
 
 /* One mapping; *unread counts bytes that cannot be read even by the kernel. */
-static int copy_range(const struct victim *v, unsigned long long from, unsigned long long to, int out, off_t *at,
-                      unsigned long long *unread)
+static int copy_range(const struct victim *v, unsigned long long from, unsigned long long to, int out,
+                      off_t *at, unsigned long long *unread)
 {
     static uint8_t block[BLOCK];
     for (; from < to; from += PAGE, *at += PAGE) {
@@ -159,7 +160,8 @@ static int dump(const struct victim *v, const char *path)
     if (out >= 0)
         (void)close(out);
     free(text);
-    (void)fprintf(stderr, "memdump: %s: %lld bytes of mappings, %llu of read-only files left out, %llu unreadable\n",
+    (void)fprintf(stderr,
+                  "memdump: %s: %lld bytes of mappings, %llu of read-only files left out, %llu unreadable\n",
                   path, (long long)at, skipped, unread);
     return rc;
 }
@@ -179,7 +181,8 @@ static int attach_all(pid_t pid)
         int status = 0;
         if (number_parse(e->d_name, 1, INT32_MAX, &tid, NULL) < 0)
             continue;
-        if (ptrace(PTRACE_SEIZE, (pid_t)tid, NULL, NULL) < 0 || ptrace(PTRACE_INTERRUPT, (pid_t)tid, NULL, NULL) < 0 ||
+        if (ptrace(PTRACE_SEIZE, (pid_t)tid, NULL, NULL) < 0 ||
+            ptrace(PTRACE_INTERRUPT, (pid_t)tid, NULL, NULL) < 0 ||
             waitpid((pid_t)tid, &status, __WALL) < 0) {
             (void)fprintf(stderr, "memdump: attach to %llu: %s\n", (unsigned long long)tid, strerror(errno));
             n = -1;
@@ -206,7 +209,7 @@ static int dump_pid(const char *pid_text, const char *path)
     return rc < 0 ? 1 : 0; /* the kernel lets go of what this process traced */
 }
 
-/* ---- a process from its beginning to its end ------------------------------------------------------------ */
+/* ---- a process from its beginning to its end ----------------------------------------------------------- */
 
 static pid_t start(char **argv)
 {

@@ -5,7 +5,7 @@
 
 #include "common/base/log.h"
 #include "common/base/number.h"
-#include "common/cli/suggest.h"
+#include "common/base/suggest.h"
 
 #include "common/base/banned.h"
 
@@ -102,8 +102,8 @@ static int percent_read(const char *text, uint64_t *out, struct error *err)
 
 static int choice_read(const struct cli_option *o, const char *text, uint64_t *out, struct error *err)
 {
-    char hint[CLI_SUGGEST_TEXT_MAX];
-    struct cli_suggestion near = cli_suggest_for(text);
+    char hint[SUGGEST_TEXT_MAX];
+    struct suggestion near = suggest_for(text);
     struct buf list = BUF_INIT;
     for (size_t i = 0; o->choices[i] != NULL; i++) {
         if (strcmp(o->choices[i], text) == 0) {
@@ -111,11 +111,11 @@ static int choice_read(const struct cli_option *o, const char *text, uint64_t *o
             *out = i;
             return 0;
         }
-        cli_suggest_offer(&near, o->choices[i]);
+        suggest_offer(&near, o->choices[i]);
         (void)buf_printf(&list, NULL, "%s%s", i == 0 ? "" : ", ", o->choices[i]);
     }
     int rc = error_set(err, E_USAGE, "'%s' is none of: %.*s%s", text, (int)list.len,
-                       list.data != NULL ? (const char *)list.data : "", cli_suggest_text(&near, "", hint));
+                       list.data != NULL ? (const char *)list.data : "", suggest_text(&near, "", hint));
     buf_free(&list);
     return rc;
 }

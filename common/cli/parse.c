@@ -2,7 +2,7 @@
 
 #include "common/base/str.h"
 #include "common/cli/option.h"
-#include "common/cli/suggest.h"
+#include "common/base/suggest.h"
 
 #include "common/base/banned.h"
 
@@ -45,24 +45,24 @@ static const struct cli_verb *verb_with(const struct cli_program *program, const
 
 static int offer_option(const struct cli_option *option, void *arg)
 {
-    cli_suggest_offer(arg, option->name);
+    suggest_offer(arg, option->name);
     return 0;
 }
 
 static int unknown_option(struct parser *p, const char *name, size_t len)
 {
     char word[64] = "";
-    char hint[CLI_SUGGEST_TEXT_MAX];
+    char hint[SUGGEST_TEXT_MAX];
     memcpy(word, name, len < sizeof word ? len : sizeof word - 1);
     const struct cli_verb *owner = verb_with(p->program, name, len);
     if (p->cli->verb == NULL && owner != NULL)
         return error_set(p->err, E_USAGE, "option '--%s' has to stand behind its command ('%s')", word,
                          owner->name);
-    struct cli_suggestion near = cli_suggest_for(word);
+    struct suggestion near = suggest_for(word);
     (void)cli_option_each(p->program, NULL, offer_option, &near);
     if (p->cli->verb != NULL)
         (void)cli_option_each(p->program, p->cli->verb, offer_option, &near);
-    return error_set(p->err, E_USAGE, "unknown option '--%s'%s", word, cli_suggest_text(&near, "--", hint));
+    return error_set(p->err, E_USAGE, "unknown option '--%s'%s", word, suggest_text(&near, "--", hint));
 }
 
 /* The value of an option that needs one: what is attached, or the next argument. */
@@ -141,8 +141,8 @@ static int half_verb(struct parser *p, const char *word)
 static int take_verb(struct parser *p, const char *word)
 {
     int best = 0;
-    char hint[CLI_SUGGEST_TEXT_MAX];
-    struct cli_suggestion near = cli_suggest_for(word);
+    char hint[SUGGEST_TEXT_MAX];
+    struct suggestion near = suggest_for(word);
     for (const struct cli_verb *v = p->program->verbs; v->name != NULL; v++) {
         int words = verb_words(p, v->name, word);
         if (words > best) {
@@ -150,7 +150,7 @@ static int take_verb(struct parser *p, const char *word)
             p->cli->verb = v;
         }
         if (!v->hidden)
-            cli_suggest_offer(&near, v->name);
+            suggest_offer(&near, v->name);
     }
     if (best != 0) {
         p->next += best - 1;
@@ -161,7 +161,7 @@ static int take_verb(struct parser *p, const char *word)
     int rc = half_verb(p, word);
     return rc < 0 ? rc
                   : error_set(p->err, E_USAGE, "unknown command '%s'%s", word,
-                              cli_suggest_text(&near, "", hint));
+                              suggest_text(&near, "", hint));
 }
 
 static int take_word(struct parser *p, const char *word)

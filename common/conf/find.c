@@ -9,38 +9,38 @@ const struct conf_repository *conf_find_repository(const struct conf *conf, cons
                                                    struct error *err)
 {
     char hint[SUGGEST_TEXT_MAX];
-    struct conf_suggestion near = conf_suggest_for(name != NULL ? name : "");
+    struct suggestion near = suggest_for(name != NULL ? name : "");
     if (name == NULL && conf->nrepositories == 1)
         return &conf->repositories[0];
     for (size_t i = 0; name != NULL && i < conf->nrepositories; i++) {
         if (strcmp(conf->repositories[i].name, name) == 0)
             return &conf->repositories[i];
-        conf_suggest_offer(&near, conf->repositories[i].name);
+        suggest_offer(&near, conf->repositories[i].name);
     }
     if (name == NULL)
         (void)error_set(err, E_USAGE, "%s has %zu repositories: say which", conf->file, conf->nrepositories);
     else
         (void)error_set(err, E_USAGE, "there is no repository '%s' in %s%s", name, conf->file,
-                        conf_suggest_text(&near, hint));
+                        suggest_text(&near, "", hint));
     return NULL;
 }
 
 const struct conf_job *conf_find_job(const struct conf *conf, const char *name, struct error *err)
 {
     char hint[SUGGEST_TEXT_MAX];
-    struct conf_suggestion near = conf_suggest_for(name != NULL ? name : "");
+    struct suggestion near = suggest_for(name != NULL ? name : "");
     if (name == NULL && conf->njobs == 1)
         return &conf->jobs[0];
     for (size_t i = 0; name != NULL && i < conf->njobs; i++) {
         if (strcmp(conf->jobs[i].name, name) == 0)
             return &conf->jobs[i];
-        conf_suggest_offer(&near, conf->jobs[i].name);
+        suggest_offer(&near, conf->jobs[i].name);
     }
     if (name == NULL)
         (void)error_set(err, E_USAGE, "%s has %zu jobs: say which", conf->file, conf->njobs);
     else
         (void)error_set(err, E_USAGE, "there is no job '%s' in %s%s", name, conf->file,
-                        conf_suggest_text(&near, hint));
+                        suggest_text(&near, "", hint));
     return NULL;
 }
 

@@ -36,20 +36,20 @@ static bool is_in(const char *const *list, const char *word)
 static void unknown_option(struct load *l, const char *engine, const char *const *allowed,
                            const struct conf_node *key)
 {
-    struct conf_suggestion near = conf_suggest_for(key->text);
+    struct suggestion near = suggest_for(key->text);
     char hint[SUGGEST_TEXT_MAX];
     char list[512] = "";
     size_t count = 0;
     const struct rule *rules = conf_rules_of(CONF_AT_JOB, &count);
     for (size_t i = 0; i < count; i++)
-        conf_suggest_offer(&near, rules[i].setting.name);
+        suggest_offer(&near, rules[i].setting.name);
     for (size_t i = 0; allowed[i] != NULL; i++) {
-        conf_suggest_offer(&near, allowed[i]);
+        suggest_offer(&near, allowed[i]);
         size_t used = strlen(list);
         (void)snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "; it has " : ", ", allowed[i]);
     }
     conf_problem_add(l->problems, key->place, "engine %s has no option '%s'%s", engine, key->text,
-                     near.best != NULL ? conf_suggest_text(&near, hint) : list);
+                     near.best != NULL ? suggest_text(&near, "", hint) : list);
 }
 
 static void option_keep(struct load *l, const struct conf_job *job, const struct conf_node *key,
@@ -91,12 +91,12 @@ static void option_read(struct load *l, const struct conf_job *job, const struct
 static void engine_problem(struct load *l, const struct frame *f, const struct conf_job *job,
                            const struct error *why)
 {
-    struct conf_suggestion near = conf_suggest_for(job->engine);
+    struct suggestion near = suggest_for(job->engine);
     char hint[SUGGEST_TEXT_MAX];
     for (size_t i = 0; l->hooks->engines != NULL && l->hooks->engines[i] != NULL; i++)
-        conf_suggest_offer(&near, l->hooks->engines[i]);
+        suggest_offer(&near, l->hooks->engines[i]);
     conf_problem_add(l->problems, f->values[conf_section_index(CONF_AT_JOB, "engine")]->place,
-                     "%s.engine: %s%s", f->path, why->text, conf_suggest_text(&near, hint));
+                     "%s.engine: %s%s", f->path, why->text, suggest_text(&near, "", hint));
 }
 
 static void options_read(struct load *l, const struct frame *f, struct conf_job *job, const struct vec *given,
@@ -179,14 +179,14 @@ out:
 
 static void unknown_repository(struct load *l, const struct conf_job *job)
 {
-    struct conf_suggestion near = conf_suggest_for(job->repository);
+    struct suggestion near = suggest_for(job->repository);
     struct conf_place place = job->repository_place;
     char hint[SUGGEST_TEXT_MAX];
     for (size_t i = 0; i < l->repositories.len; i++)
-        conf_suggest_offer(&near, ((const struct conf_repository *)vec_at(&l->repositories, i))->name);
+        suggest_offer(&near, ((const struct conf_repository *)vec_at(&l->repositories, i))->name);
     place.file = job->place.file;
     conf_problem_add(l->problems, place, "jobs.%s.repository: there is no repository '%s'%s", job->name,
-                     job->repository, conf_suggest_text(&near, hint));
+                     job->repository, suggest_text(&near, "", hint));
 }
 
 static bool repository_exists(const struct load *l, const char *name)

@@ -114,34 +114,3 @@ void conf_problems_free(struct conf_problems *problems)
     vec_free(&problems->files);
     problems->total = 0;
 }
-
-struct conf_suggestion conf_suggest_for(const char *word)
-{
-    size_t len = strlen(word);
-    size_t limit = len < 2 ? 0 : len < 4 ? 1 : len < 8 ? 2 : 3;
-    return (struct conf_suggestion){ .word = word, .best = NULL, .distance = limit + 1 };
-}
-
-void conf_suggest_offer(struct conf_suggestion *s, const char *candidate)
-{
-    enum { PREFIX_MIN = 3 };
-    size_t limit = s->distance - 1;
-    if (limit == 0 || s->word[0] == '\0')
-        return;
-    size_t d = str_distance(s->word, candidate, limit);
-    /* "repo" for "repository" is near although many letters are missing */
-    if (d > limit && strlen(s->word) >= PREFIX_MIN && s->best == NULL && str_starts(candidate, s->word))
-        d = limit;
-    if (d <= limit) {
-        s->best = candidate;
-        s->distance = d;
-    }
-}
-
-const char *conf_suggest_text(const struct conf_suggestion *s, char out[SUGGEST_TEXT_MAX])
-{
-    out[0] = '\0';
-    if (s->best != NULL)
-        (void)snprintf(out, SUGGEST_TEXT_MAX, ", did you mean '%s'?", s->best);
-    return out;
-}

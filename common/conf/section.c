@@ -35,12 +35,12 @@ static void unknown_setting(struct load *l, const struct frame *f, const struct 
 {
     size_t count = 0;
     const struct rule *rules = conf_rules_of(f->section, &count);
-    struct conf_suggestion near = conf_suggest_for(key->text);
+    struct suggestion near = suggest_for(key->text);
     char hint[SUGGEST_TEXT_MAX];
     for (size_t i = 0; i < count; i++)
-        conf_suggest_offer(&near, rules[i].setting.name);
+        suggest_offer(&near, rules[i].setting.name);
     conf_problem_add(l->problems, key->place, "unknown setting '%s'%s%s%s", key->text,
-                     f->path[0] == '\0' ? "" : " in ", f->path, conf_suggest_text(&near, hint));
+                     f->path[0] == '\0' ? "" : " in ", f->path, suggest_text(&near, "", hint));
 }
 
 bool conf_section_read(struct load *l, struct frame *f, other_fn *other, void *arg)

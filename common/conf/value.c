@@ -86,17 +86,17 @@ static int choice_parse(const struct conf_setting *s, const char *text, unsigned
 {
     char hint[SUGGEST_TEXT_MAX];
     char list[256] = "";
-    struct conf_suggestion near = conf_suggest_for(text);
+    struct suggestion near = suggest_for(text);
     for (unsigned i = 0; s->choices[i] != NULL; i++) {
         if (strcmp(s->choices[i], text) == 0) {
             *out = i;
             return 0;
         }
-        conf_suggest_offer(&near, s->choices[i]);
+        suggest_offer(&near, s->choices[i]);
         size_t used = strlen(list);
         (void)snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ", s->choices[i]);
     }
-    return error_set(err, E_USAGE, "'%s' is none of: %s%s", text, list, conf_suggest_text(&near, hint));
+    return error_set(err, E_USAGE, "'%s' is none of: %s%s", text, list, suggest_text(&near, "", hint));
 }
 
 static int bounds_check(const struct conf_setting *s, const char *text, uint64_t v, struct error *err)

@@ -138,6 +138,9 @@ static int on_entry(const char *entry, const struct backend_stat *st, void *arg,
     struct name n;
     if (!name_parse(l->kind, l->w->writer->id, entry, &n))
         return 0;
+    /* Only what a record introduces: a storage may hold, or make up, any number of other names. */
+    if (l->kind == NAME_PACK && repo_pack_find(l->w->writer, n.session, n.idx, NULL) == NULL)
+        return 0;
     struct file_key key = { .session = n.session, .idx = l->kind == NAME_PACK ? n.idx : 0, .attempt = n.attempt };
     struct present *p = map_put(l->files, &key, NULL, err);
     if (p == NULL)

@@ -182,8 +182,29 @@ int check_keys(struct check_writer *w, struct error *err)
 struct stream_check {
     struct check_writer *w;
     struct snapshot *snapshot;
-    struct map *done; /* stream references that were read whole */
+    struct map *done;  /* stream references that were read whole -> u32 index into reach */
+    struct vec *reach; /* struct vec of struct pack_key: the packs they need */
+    uint64_t total;    /* of the snapshot's streams so far */
 };
+
+/* Another night's snapshot may share a stream and yet not list its packs: then retention would delete them. */
+static int remember_reach(struct stream_check *sc, const struct stream_ref *ref, const uint8_t id[HASH_LEN],
+                          struct error *why)
+{
+    struct vec packs = VEC_OF(struct pack_key);
+    int rc = check_reach(sc->w->fetcher, &sc->snapshot->view, ref, &packs, why);
+    struct vec *slot = rc == 0 ? vec_push(sc->reach, why) : NULL;
+    if (slot == NULL) {
+        vec_free(&packs);
+        return rc < 0 ? rc : E_NOMEM;
+    }
+    *slot = packs;
+    uint32_t *index = map_put(sc->done, id, NULL, why);
+    if (index == NULL)
+        return E_NOMEM;
+    *index = (uint32_t)sc->reach->len - 1;
+    return 0;
+}
 
 /* Reads one stream to its end; equal references of other nights are the same bytes. */
 static int read_stream(struct stream_check *sc, const struct stream_ref *ref, struct error *why)
@@ -192,12 +213,14 @@ static int read_stream(struct stream_check *sc, const struct stream_ref *ref, st
     uint8_t id[HASH_LEN];
     uint8_t *block = NULL;
     struct source *src = NULL;
-    bool fresh = false;
     int rc = stream_ref_encode(ref, &encoded, why);
     if (rc == 0) {
         file_hash(encoded.data, encoded.len, id);
-        if (map_get(sc->done, id) != NULL)
+        const uint32_t *known = map_get(sc->done, id);
+        if (known != NULL) {
+            rc = check_in_view(vec_at(sc->reach, *known), &sc->snapshot->view, why);
             goto out;
+        }
         block = mem_alloc(MIB, 1, why);
         src = block != NULL ? snapshot_stream(sc->snapshot, sc->w->fetcher, ref, why) : NULL;
         rc = src != NULL ? 0 : why->code < 0 ? why->code : E_NOMEM;
@@ -211,8 +234,8 @@ static int read_stream(struct stream_check *sc, const struct stream_ref *ref, st
         if (n > 0 && sc->w->check->options->progress != NULL)
             sc->w->check->options->progress(sc->w->check->options->arg, (uint64_t)n);
     }
-    if (rc == 0 && map_put(sc->done, id, &fresh, why) == NULL)
-        rc = E_NOMEM;
+    if (rc == 0)
+        rc = remember_reach(sc, ref, id, why);
     sc->w->check->result->streams += rc == 0 ? 1 : 0;
 out:
     source_free(src);
@@ -228,6 +251,15 @@ static int on_member(const struct member *m, void *arg, struct error *err)
     struct error why = ERROR_INIT;
     if (m->entry.type != CATALOG_REGULAR)
         return 0;
+    /* restore refuses such a snapshot, so it is not whole. Said once, when the limit is passed. */
+    bool within = sc->total <= sc->snapshot->view.logical;
+    sc->total = m->ref.len > UINT64_MAX - sc->total ? UINT64_MAX : sc->total + m->ref.len;
+    if (within && sc->total > sc->snapshot->view.logical) {
+        (void)error_corrupt(&why, ERR_STREAM_LENGTH, "the streams are longer than the %llu bytes the snapshot announces",
+                            (unsigned long long)sc->snapshot->view.logical);
+        (void)check_snapshot_finding(sc->w, sc->snapshot, sc->snapshot->record, "catalog", &why);
+        error_clear(&why);
+    }
     int rc = read_stream(sc, &m->ref, &why);
     if (rc == 0)
         return 0;
@@ -239,7 +271,8 @@ static int on_member(const struct member *m, void *arg, struct error *err)
 
 int check_streams(struct check_writer *w, struct error *err)
 {
-    struct map done = MAP_OF(HASH_LEN, 1);
+    struct map done = MAP_OF(HASH_LEN, sizeof(uint32_t));
+    struct vec reach = VEC_OF(struct vec);
     int rc = 0;
     for (size_t i = 0; i < w->snapshots.len; i++) {
         const struct snapshot *s = *(struct snapshot **)vec_at(&w->snapshots, i);
@@ -247,7 +280,8 @@ int check_streams(struct check_writer *w, struct error *err)
             w->check->options->total(w->check->options->arg, s->view.logical);
     }
     for (size_t i = 0; rc == 0 && i < w->snapshots.len; i++) {
-        struct stream_check sc = { .w = w, .snapshot = *(struct snapshot **)vec_at(&w->snapshots, i), .done = &done };
+        struct stream_check sc = { .w = w, .snapshot = *(struct snapshot **)vec_at(&w->snapshots, i), .done = &done,
+                                   .reach = &reach };
         struct error why = ERROR_INIT;
         uint32_t only = w->check->options->session;
         if (!sc.snapshot->has_view || (only != 0 && sc.snapshot->record->rec.session != only))
@@ -258,6 +292,9 @@ int check_streams(struct check_writer *w, struct error *err)
         else if (rc < 0)
             (void)error_copy(err, &why);
     }
+    for (size_t i = 0; i < reach.len; i++)
+        vec_free(vec_at(&reach, i));
+    vec_free(&reach);
     map_free(&done);
     return rc;
 }

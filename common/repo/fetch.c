@@ -134,8 +134,8 @@ int fetcher_session_key(struct fetcher *f, const struct object_header *h, const 
     if (index == NULL) {
         uint32_t fresh = 0;
         rc = new_key(f, &fresh, err);
-        if (rc == 0)
-            rc = open_session(f, h, &env, key_at(f, fresh), err);
+        if (rc == 0 && (rc = open_session(f, h, &env, key_at(f, fresh), err)) < 0)
+            f->nkeys--; /* a hostile storage must not use up the guarded memory by failing */
         index = rc == 0 ? map_put(&f->sessions, &h->session, NULL, err) : NULL;
         if (index == NULL)
             return rc < 0 ? rc : E_NOMEM;
@@ -169,8 +169,8 @@ static int open_pack(struct fetcher *f, const struct record_pack *introduced, st
         rc = fetcher_session_key(f, &h, &session_key, err);
     if (rc == 0)
         rc = new_key(f, &out->key, err);
-    if (rc == 0)
-        rc = object_header_key(OBJECT_PACK, &h, session_key, key_at(f, out->key), err);
+    if (rc == 0 && (rc = object_header_key(OBJECT_PACK, &h, session_key, key_at(f, out->key), err)) < 0)
+        f->nkeys--;
     if (rc < 0)
         return error_wrap(err, "%s", name);
     out->pack = *introduced;

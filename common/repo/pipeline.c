@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/crypto/secret.h"
 #include "common/repo/pipeline_internal.h"
 #include "common/base/banned.h"
 
@@ -76,6 +77,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config, struct error
     };
     memcpy(lanes.trail_key, p->config.trail_key, KEY_LEN);
     p->lanes = lanes_new(&lanes, err);
+    secret_wipe(&lanes, sizeof lanes);
     if (p->lanes == NULL || start_threads(p, err) < 0) {
         pipeline_free(p);
         return NULL;
@@ -106,25 +108,30 @@ int pipeline_put(struct pipeline *p, struct blob_job *job, struct error *err)
     return rc;
 }
 
-static int move_all(struct vec *from, struct vec *to, size_t item, struct error *err)
+/* What was moved leaves `from` also when memory ends in between: an event has one owner. */
+static int move_all(struct vec *from, struct vec *to, struct error *err)
 {
-    for (size_t i = 0; i < from->len; i++) {
+    size_t moved = 0;
+    for (; moved < from->len; moved++) {
         void *slot = vec_push(to, err);
         if (slot == NULL)
-            return E_NOMEM;
-        memcpy(slot, vec_at(from, i), item);
+            break;
+        memcpy(slot, vec_at(from, moved), from->item);
     }
-    vec_clear(from);
-    return 0;
+    size_t left = from->len - moved;
+    if (moved != 0 && left != 0)
+        memmove(vec_at(from, 0), vec_at(from, moved), left * from->item);
+    from->len = left;
+    return left == 0 ? 0 : E_NOMEM;
 }
 
 int pipeline_take(struct pipeline *p, struct vec *placed, struct vec *stored, struct error *err)
 {
     pthread_mutex_lock(&p->lock);
     /* Also after a failure: what is stored is stored, and the journal should know. */
-    int rc = move_all(&p->placed, placed, sizeof(struct placed_blob), err);
+    int rc = move_all(&p->placed, placed, err);
     if (rc == 0)
-        rc = move_all(&p->stored, stored, sizeof(struct stored_pack), err);
+        rc = move_all(&p->stored, stored, err);
     if (rc == 0)
         rc = pipeline_failure(p, err);
     pthread_mutex_unlock(&p->lock);

@@ -12,7 +12,10 @@ void pipeline_fail(struct pipeline *p, const struct error *err)
 {
     if (p->failed == 0) {
         p->error = *err;
-        p->failed = err->code;
+        /* A failure that forgot to say what it was must not pass for none: a pack would be missing. */
+        if (p->error.code >= 0)
+            (void)error_set(&p->error, E_INTERNAL, "a worker failed without saying why");
+        p->failed = p->error.code;
     }
     pthread_cond_broadcast(&p->changed);
 }

@@ -51,7 +51,7 @@ enum { FINDING_TEXT_MAX = 320 };
 
 struct repo_finding {
     int code;         /* enum error_code: mostly E_CORRUPT or E_CONFLICT */
-    const char *name; /* ERR_* */
+    const char *name; /* ERR_*, or the name of the code; never NULL */
     bool note;        /* harmless */
     bool has_writer;  /* else: the charter or the retention log */
     uint8_t writer[WRITER_ID_LEN];

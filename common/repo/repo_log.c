@@ -46,7 +46,7 @@ int repo_finding_add(const struct repo_log *l, enum repo_weight weight, uint32_t
     if (f == NULL)
         return E_NOMEM;
     f->code = what->code;
-    f->name = what->name;
+    f->name = what->name != NULL ? what->name : error_code_name(what->code); /* e.g. a read that failed */
     f->note = weight == FINDING_NOTE;
     f->has_writer = l->writer != NULL;
     if (l->writer != NULL)

@@ -13,8 +13,9 @@
 /* ---- what the storage holds of ours -------------------------------------------------------------------- */
 struct listing {
     struct session *session;
-    struct map sizes;  /* struct file_key -> u64 */
-    uint32_t highest;
+    struct map sizes;  /* struct file_key -> u64: of packs in the cache, however many names there are */
+    uint32_t known;    /* largest session without the names */
+    uint32_t highest;  /* with them */
 };
 
 struct file_key {
@@ -36,26 +37,18 @@ static int on_entry(const char *entry, const struct backend_stat *st, void *arg,
     struct name n;
     if (!name_parse(NAME_PACK, l->session->options.keys->writer_id, entry, &n))
         return 0;
+    /* Names far above what is known are junk: an intruder must not be able to use up the numbers. */
+    if (n.session > l->highest && n.session - l->known <= SESSION_JUNK_GAP)
+        l->highest = n.session;
+    const struct cache_pack *p = cache_pack_find(l->session->cache, n.session, n.idx);
+    if (p == NULL || p->attempt != n.attempt)
+        return 0;
     struct file_key key = { .session = n.session, .idx = n.idx, .attempt = n.attempt };
     uint64_t *size = map_put(&l->sizes, &key, NULL, err);
     if (size == NULL)
         return E_NOMEM;
     *size = st->size;
     return 0;
-}
-
-/* Names far above what is known are junk: an intruder must not be able to use up the numbers. */
-static uint32_t highest_session(const struct listing *l, uint32_t known)
-{
-    const void *key = NULL;
-    uint32_t highest = known;
-    for (size_t pos = 0; map_next(&l->sizes, &pos, &key) != NULL;) {
-        struct file_key file;
-        memcpy(&file, key, sizeof file);
-        if (file.session > highest && file.session - known <= SESSION_JUNK_GAP)
-            highest = file.session;
-    }
-    return highest;
 }
 
 static int drop(struct session *s, const struct cache_pack *p, const char *why, struct error *err)
@@ -212,13 +205,14 @@ int session_settle_storage(struct session *s, struct error *err)
         if (rc == 0)
             rc = mark_log(s, err);
     }
+    l.known = l.highest = known_sessions(s);
     if (rc == 0)
         rc = backend_list(s->options.backend, name_writer_sub(dir, s->options.keys->writer_id, "pack"), on_entry, &l,
                           err);
     if (rc == 0)
         rc = check_cached_packs(s, &l, err);
     if (rc == 0)
-        s->number = 1 + highest_session(&l, known_sessions(s));
+        s->number = 1 + l.highest;
     if (rc == 0 && s->number > SESSION_MAX)
         rc = error_set(err, E_UNSUPPORTED, "this writer has used up its session numbers: enrol a new one");
     map_free(&l.sizes);

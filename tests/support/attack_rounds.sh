@@ -115,14 +115,9 @@ attack_controls() {
     check_fails 1 "control: pieces of its keys are found in it" attack_find --seed "$SESSION_SEED" "$CONTROL/live"
 }
 
-# The dump tool itself, as a user without rights.
-plain() {
-    if [[ $(id -u) -eq 0 ]]; then
-        setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
-    else
-        "$@"
-    fi
-}
+# The dump tool itself, as a user without rights. An array and no function: the process id is the program's.
+plain=()
+[[ $(id -u) -ne 0 ]] || plain=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 
 attack_plain_user() {
     local dir=$TMP/plain victim
@@ -131,11 +126,12 @@ attack_plain_user() {
     cp "$MEMDUMP" "$IDLE" "$dir"
     "$GEN_SHOP" create "$dir/shop.db" --size 1M >/dev/null
     [[ $(id -u) -ne 0 ]] || chown -R 65534:65534 "$dir"
-    plain "$dir/idle_session" init "$dir/repo" "$dir/host" "$dir/safe"
-    idle_run "$TMP/plain.log" plain "$dir/idle_session" run "$dir/repo" "$dir/host/writer.key" "$dir/state" "$dir/shop.db"
+    "${plain[@]}" "$dir/idle_session" init "$dir/repo" "$dir/host" "$dir/safe"
+    idle_run "$TMP/plain.log" "${plain[@]}" "$dir/idle_session" run "$dir/repo" "$dir/host/writer.key" "$dir/state" "$dir/shop.db"
     check "a process of a plain user idles" wait_for 60 said idle "$TMP/plain.log"
     victim=$IDLE_PID
-    check_fails 1 "another process of the same user cannot dump it" plain "$dir/memdump" "$victim" "$dir/dump"
+    same "it is the program itself" idle_session "$(cat "/proc/$victim/comm")"
+    check_fails 1 "another process of the same user cannot dump it" "${plain[@]}" "$dir/memdump" "$victim" "$dir/dump"
     if [[ $(id -u) -eq 0 ]]; then
         check "root can" "$MEMDUMP" "$victim" "$DUMPS/by-root"
         check "it goes on afterwards" kill -0 "$victim"
@@ -143,7 +139,7 @@ attack_plain_user() {
     exec 7>&-
     check "it ends" wait_gone "$victim" 30
     check "who started it can dump its end without root" \
-        plain "$dir/memdump" --at-exit "$dir/dump" -- "$dir/idle_session" run "$dir/repo" "$dir/host/writer.key" \
+        "${plain[@]}" "$dir/memdump" --at-exit "$dir/dump" -- "$dir/idle_session" run "$dir/repo" "$dir/host/writer.key" \
         "$dir/state" "$dir/shop.db" </dev/null
     local args=(--repo "$dir/repo" --writer-keys "$dir/host/writer.key" "$dir/dump" "$dir/host" "$dir/state")
     [[ ! -e $DUMPS/by-root ]] || args+=("$DUMPS/by-root")

@@ -139,9 +139,9 @@ static inline void help_begin(struct help *h)
 static inline void help_flush_pack(struct help *h)
 {
     uint8_t hash[HASH_LEN] = { (uint8_t)h->idx, (uint8_t)h->session };
-    if (h->nwaiting != 0)
-        OK(cache_pack_confirm(h->c, h->session, h->idx, 0, 65536 + h->idx, hash, h->waiting, h->nwaiting,
-                              err));
+    if (h->nwaiting == 0)
+        return;
+    OK(cache_pack_confirm(h->c, h->session, h->idx, 0, 65536 + h->idx, hash, h->waiting, h->nwaiting, err));
     h->idx++;
     h->nwaiting = 0;
 }

@@ -1,4 +1,4 @@
-#include "common/cli/suggest.h"
+#include "common/base/suggest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,14 +7,14 @@
 
 #include "common/base/banned.h"
 
-struct cli_suggestion cli_suggest_for(const char *word)
+struct suggestion suggest_for(const char *word)
 {
     size_t len = strlen(word);
     size_t limit = len < 2 ? 0 : len < 4 ? 1 : len < 8 ? 2 : 3;
-    return (struct cli_suggestion){ .word = word, .best = NULL, .distance = limit + 1 };
+    return (struct suggestion){ .word = word, .best = NULL, .distance = limit + 1 };
 }
 
-void cli_suggest_offer(struct cli_suggestion *s, const char *candidate)
+void suggest_offer(struct suggestion *s, const char *candidate)
 {
     enum { PREFIX_MIN = 3 };
     size_t limit = s->distance - 1;
@@ -30,11 +30,11 @@ void cli_suggest_offer(struct cli_suggestion *s, const char *candidate)
     }
 }
 
-const char *cli_suggest_text(const struct cli_suggestion *s, const char *prefix,
-                             char out[CLI_SUGGEST_TEXT_MAX])
+const char *suggest_text(const struct suggestion *s, const char *prefix,
+                             char out[SUGGEST_TEXT_MAX])
 {
     out[0] = '\0';
     if (s->best != NULL)
-        (void)snprintf(out, CLI_SUGGEST_TEXT_MAX, ", did you mean '%s%s'?", prefix, s->best);
+        (void)snprintf(out, SUGGEST_TEXT_MAX, ", did you mean '%s%s'?", prefix, s->best);
     return out;
 }

@@ -233,6 +233,16 @@ int cache_ref(struct cache *c, uint32_t number, struct blob_ref *ref, struct err
     return 1;
 }
 
+int cache_pack_of(const struct cache *c, uint32_t number, struct cache_pack_name *out)
+{
+    const struct blob_slot *slot = slot_at(c, number);
+    if (!slot_live(c, slot) || slot->state != SLOT_KNOWN)
+        return 0;
+    const struct cache_pack *p = vec_at(&c->packs, slot->pack);
+    *out = (struct cache_pack_name){ .session = p->session, .idx = p->idx };
+    return 1;
+}
+
 /* ---- sessions ---- */
 
 static int journal_numbers(struct cache *c, enum cache_entry_type type, const uint32_t *numbers, size_t n,

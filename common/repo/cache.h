@@ -137,6 +137,8 @@ struct cache_pack_name {
     uint32_t session;
     uint32_t idx;
 };
+/* 1 and the confirmed pack that holds a blob, from memory alone; 0: it is in no confirmed pack. */
+int cache_pack_of(const struct cache *c, uint32_t number, struct cache_pack_name *out);
 /* Record `seq` was found published with these packs (after a crash). Unknown packs are passed over. */
 int cache_mark_introduced(struct cache *c, uint32_t seq, const struct cache_pack_name *packs, size_t n,
                           struct error *err);

@@ -87,7 +87,9 @@ int check_snapshot_finding(struct check_writer *w, const struct snapshot *s, con
 
 bool check_is_verdict(int code)
 {
-    return code == E_CORRUPT || code == E_AUTH || code == E_CONFLICT || code == E_NOT_FOUND;
+    /* IO and DENIED: a bad sector or a changed permission hits one file; the others are still to be looked at. */
+    return code == E_CORRUPT || code == E_AUTH || code == E_CONFLICT || code == E_NOT_FOUND || code == E_IO ||
+           code == E_DENIED;
 }
 
 void check_progress(void *arg, uint64_t bytes)

@@ -255,7 +255,7 @@ static int on_member(const struct member *m, void *arg, struct error *err)
     bool within = sc->total <= sc->snapshot->view.logical;
     sc->total = m->ref.len > UINT64_MAX - sc->total ? UINT64_MAX : sc->total + m->ref.len;
     if (within && sc->total > sc->snapshot->view.logical) {
-        (void)error_corrupt(&why, ERR_STREAM_LENGTH, "the streams are longer than the %llu bytes the snapshot announces",
+        (void)error_corrupt(&why, ERR_STREAM_LENGTH, "the streams are longer than the %llu bytes it announces",
                             (unsigned long long)sc->snapshot->view.logical);
         (void)check_snapshot_finding(sc->w, sc->snapshot, sc->snapshot->record, "catalog", &why);
         error_clear(&why);

@@ -21,19 +21,19 @@ int session_packs_used(struct session *s, struct vec *out, struct error *err)
     for (size_t word = 0; word < s->used.len; word++) {
         uint64_t bits = *(uint64_t *)vec_at(&s->used, word);
         for (; bits != 0; bits &= bits - 1) {
-            struct blob_ref ref;
+            struct cache_pack_name in;
             uint32_t number = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
-            int rc = cache_ref(s->cache, number, &ref, err);
-            if (rc <= 0)
-                return rc < 0 ? rc : error_set(err, E_INTERNAL, "blob %u has no place", number);
+            /* The last look before it counts: nothing is published that needs an unconfirmed pack. */
+            if (cache_pack_of(s->cache, number, &in) != 1)
+                return error_set(err, E_INTERNAL, "blob %u is in no confirmed pack", number);
             /* Neighbours share packs: most repetitions end here. */
             struct pack_key *last = out->len != 0 ? vec_at(out, out->len - 1) : NULL;
-            if (last != NULL && last->session == ref.session && last->idx == ref.idx)
+            if (last != NULL && last->session == in.session && last->idx == in.idx)
                 continue;
             struct pack_key *slot = vec_push(out, err);
             if (slot == NULL)
                 return E_NOMEM;
-            *slot = (struct pack_key){ .session = ref.session, .idx = ref.idx };
+            *slot = (struct pack_key){ .session = in.session, .idx = in.idx };
         }
     }
     vec_sort(out, pack_key_compare);

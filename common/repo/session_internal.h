@@ -112,7 +112,7 @@ int session_close_blob(struct session *s, struct error *err);
 /* Until every ended tree has its top and everything has its place. */
 int forest_grow(struct session *s, struct error *err);
 int tree_reference(struct session *s, const struct tree *t, struct stream_ref *out, struct error *err);
-/* The packs that the used blobs are in, sorted. */
+/* The packs that the used blobs are in, sorted; all of them confirmed. */
 int session_packs_used(struct session *s, struct vec *out, struct error *err);
 void tree_free(struct tree *t);
 

@@ -170,7 +170,8 @@ START_TEST(a_failure_without_a_code_fails)
     struct backend *b = backend_memory(NULL);
     struct pipeline_config config = {
         .author = { .session = 1, .envelope = &envelope, .session_key = key },
-        .id_key = key, .trail_key = key, .backend = b, .pack_size = PACK_SIZE_MIN, .workers = 1, .uploads = 1, .level = 1,
+        .id_key = key, .trail_key = key, .backend = b, .pack_size = PACK_SIZE_MIN, .workers = 1, .uploads = 1,
+        .level = 1,
     };
     struct pipeline *p = pipeline_new(&config, &err);
     ck_assert_ptr_nonnull(p);
@@ -208,6 +209,35 @@ START_TEST(memory_ends_anywhere)
     ck_assert_msg(rc == 0, "verify: %d %s", rc, err.text);
     world_free(&w);
     free(a);
+}
+END_TEST
+
+/* One pack on a bad sector ended the whole verification: no other damage was named, and no snapshot. */
+START_TEST(verify_goes_on_after_a_bad_sector)
+{
+    struct world w;
+    struct error err = ERROR_INIT;
+    struct session_result result;
+    char names[256];
+    uint8_t data[100] = { 1 };
+    struct world_stream s[] = { { "a", data, sizeof data, 0, false } };
+    int last = 0;
+    bool fired = true;
+    world_init(&w, backend_memory(NULL), 1);
+    ck_assert_int_eq(world_backup(&w, 0, s, 1, &result, &err), 0);
+    struct backend *good = w.backend;
+    for (unsigned long at = 1; fired; at++) {
+        struct fault_plan plan = { .kind = FAULT_FAIL, .at = at, .code = E_IO };
+        w.backend = backend_fault(backend_clone(good, NULL), &plan, NULL);
+        int rc = world_verify(&w, CHECK_L1, names, sizeof names, &err);
+        fired = plan.fired;
+        ck_assert_msg(!fired || rc != 0, "a failed read (%lu) is no error", at);
+        last = fired ? rc : last;
+        backend_close(w.backend);
+    }
+    w.backend = good;
+    ck_assert_int_eq(last, 1); /* the last operation reads the pack: a finding, not an error */
+    world_free(&w);
 }
 END_TEST
 
@@ -263,6 +293,7 @@ int main(void)
     tcase_add_test(tc, a_failure_without_a_code_fails);
     tcase_add_test(tc, memory_ends_anywhere);
     tcase_add_test(tc, a_cut_run_raises_no_alarm);
+    tcase_add_test(tc, verify_goes_on_after_a_bad_sector);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

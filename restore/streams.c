@@ -68,7 +68,8 @@ const struct member_item *members_find(const struct members *m, const char *path
 int check_total(const struct chosen *c, uint64_t bytes, struct error *err)
 {
     uint64_t limit = c->snap->object->view.logical;
-    if (bytes > limit)
+    /* One stream adds at most 2^50: below this bound no sum wraps before it is refused. */
+    if (bytes > limit || limit > INT64_MAX)
         return error_corrupt(err, ERR_STREAM_LENGTH, "%s holds more than the %llu bytes it announces",
                              c->name, (unsigned long long)limit);
     return 0;

@@ -217,15 +217,15 @@ int cache_blob_place(struct cache *c, uint32_t number, const struct blob_ref *re
 int cache_ref(struct cache *c, uint32_t number, struct blob_ref *ref, struct error *err)
 {
     const struct blob_slot *slot = slot_at(c, number);
-    if (!slot_live(c, slot))
-        return error_set(err, E_INTERNAL, "blob %u is not in the cache", number);
-    if (slot->state == SLOT_KNOWN) {
+    if (slot_live(c, slot) && slot->state == SLOT_KNOWN) {
         int rc = list_touch(c, number, err);
         if (rc < 0)
             return rc;
-        if (rc == 0)
-            return error_corrupt(err, CACHE_BAD_JOURNAL, "%s: blob %u is damaged", c->journal.path, number);
     }
+    if (slot != NULL && slot->state == SLOT_DAMAGED)
+        return error_corrupt(err, CACHE_BAD_JOURNAL, "%s: blob %u is damaged", c->journal.path, number);
+    if (!slot_live(c, slot))
+        return error_set(err, E_INTERNAL, "blob %u is not in the cache", number);
     const struct chunk_list *list = list_of(c, number);
     if (!list->placed)
         return 0;

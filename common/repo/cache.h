@@ -95,7 +95,8 @@ int cache_blob_chunk(struct cache *c, uint32_t number, const uint8_t id[CHUNK_ID
 /* Its place in a pack. plen must be the sum of the chunks' lengths, if it has any. A pack that is sealed anew
  * under another idx may place its blobs again, until they are confirmed. */
 int cache_blob_place(struct cache *c, uint32_t number, const struct blob_ref *ref, struct error *err);
-/* 1 and *ref; 0 when it has no place yet; or an error. */
+/* 1 and *ref; 0 when it has no place yet; or an error: E_INTERNAL for an unknown or dropped blob, E_CORRUPT
+ * when the journal is damaged where it is described. */
 int cache_ref(struct cache *c, uint32_t number, struct blob_ref *ref, struct error *err);
 
 /* ---- sessions and packs ---- */

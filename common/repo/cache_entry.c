@@ -4,7 +4,7 @@
 #include "common/repo/node.h"
 #include "common/base/banned.h"
 
-/* ENTRY_PACK: u32 session | u32 idx | u8 attempt | u8 introduced | 0[2] | u32 nblobs | u64 size | hash 32, then
+/* ENTRY_PACK: u32 session | u32 idx | u8 attempt | u8 introduced | 0[2] | u32 nblobs | u64 size | hash 32;
  * per blob: u32 number | u8 kind | 0 | u16 nchunks | id 32 | u32 off | u32 clen | u32 plen |
  *           nchunks x { chunk id 16 | u32 length, high bit: starts a stream } | u64 check64 of its bytes.
  * The blob's own check is for lists that are read back one by one. */

@@ -132,6 +132,8 @@ stop() {
     kill -TERM "$pid" 2>/dev/null || true
     for ((i = 0; i < 100; i++)); do
         kill -0 "$pid" 2>/dev/null || break
+        # A child on its way from fork to exec loses a signal that the shell traps: once more.
+        [[ $i -ne 5 ]] || kill -TERM "$pid" 2>/dev/null || true
         sleep 0.05
     done
     kill -KILL "$pid" 2>/dev/null || true

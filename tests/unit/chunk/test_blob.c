@@ -221,7 +221,7 @@ static size_t zstd_frame(uint8_t *out, size_t len, int size_flag, int checksum)
 
 static size_t dictionary_frame(uint8_t *out)
 {
-    /* The frame header by hand: magic, descriptor (single segment, 1-byte dictionary id), id, content size. */
+    /* The frame header by hand: magic, descriptor (one segment, 1-byte dictionary id), id, content size. */
     size_t n = zstd_frame(out + 1, 200, 1, 0);
     memmove(out, out + 1, 5);
     out[4] |= 1;
@@ -309,7 +309,7 @@ END_TEST
 
 START_TEST(damaged_frames_never_overrun)
 {
-    /* Each byte of a valid zstd frame changed, and sealed again: decoded to exactly plen bytes, or refused. */
+    /* Each byte of a valid zstd frame changed, sealed again: decoded to exactly plen bytes, or refused. */
     struct buf frame = BUF_INIT;
     struct error err = ERROR_INIT;
     size_t len = 3000;

@@ -1,4 +1,4 @@
-/* A writer in small for the tests of the cache: contents are numbers, and a model knows what each blob holds. */
+/* A small writer for the tests of the cache: contents are numbers, a model knows what each blob holds. */
 #ifndef TESTS_UNIT_REPO_CACHE_HELP_H
 #define TESTS_UNIT_REPO_CACHE_HELP_H
 

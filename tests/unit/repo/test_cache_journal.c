@@ -1,4 +1,4 @@
-/* The journal: a crash at every byte, every byte flipped, at rest and while the cache is open; whose it is. */
+/* The journal: a crash at every byte; every byte flipped, at rest and while it is open; whose it is. */
 #include "tests/unit/repo/cache_help.h"
 
 #include <fcntl.h>
@@ -336,7 +336,7 @@ END_TEST
 
 START_TEST(entries_with_a_right_check_and_wrong_content)
 {
-    /* Cut and lengthened payloads, and each byte of them changed, under a check that fits: refused or harmless. */
+    /* Payloads cut short, or with a byte changed, under a check that fits: refused or harmless. */
     struct error err = ERROR_INIT;
     struct buf b = BUF_INIT;
     for (size_t k = 1; k < nstates; k++) {

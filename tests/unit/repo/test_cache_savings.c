@@ -1,5 +1,5 @@
-/* What the sampled index finds, against an exact one: churn, 10,000 small tables, renamed, reordered and moved data;
- * and the hash table it stands on. */
+/* What the sampled index finds, against an exact one: churn, 10,000 small tables, renamed, reordered and
+ * moved data; and the hash table it stands on. */
 #include "tests/unit/repo/cache_help.h"
 
 #include "common/repo/cache_index.h"

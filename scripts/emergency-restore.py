@@ -1,0 +1,2120 @@
+#!/usr/bin/python3
+"""emergency-restore.py: reads an encrypted backup repository (format bk1) with nothing but Python.
+
+Keep this file in the safe, next to the restore kit and a print of docs/format.md. It was written from that document
+alone; it shares no line with the programs that made the backup. Section numbers below are the document's.
+
+What it needs (Debian 12):    apt-get install python3 python3-nacl python3-xxhash zstd
+
+What you need: a copy of the repository as a local directory (below: REPO), and your restore kit: a key file (kit.key)
+or the printed key text typed into a file (kit.txt). When the backup asks for several people, also their key files.
+
+    emergency-restore.py list    --repo REPO --kit kit.key                       which snapshots there are
+    emergency-restore.py files   --repo REPO --kit kit.key shop/7                what is in one of them
+    emergency-restore.py extract --repo REPO --kit kit.key shop/7 --to NEWDIR    all of it into files
+    emergency-restore.py extract --repo REPO --kit kit.key --all  --to NEWDIR    every snapshot, each in its folder
+    emergency-restore.py cat     --repo REPO --kit kit.key shop/7 db/orders > orders
+    emergency-restore.py check   --repo REPO --kit kit.key --level L3            is everything readable? (long)
+    emergency-restore.py records --repo REPO --kit kit.key                       the logs, record by record
+    emergency-restore.py key     --kit kit.key                                   is this key file (or key text) intact?
+
+    --member FILE     key of a quorum member; may be given several times
+    --members-only    do not use the kit's own recipient key: can these members do it alone?
+    --passphrase-file FILE    first line is the passphrase (otherwise you are asked)
+    --root HEX        root public key to check against; enough for `check --level L0` and L1 without any kit
+
+It only reads REPO, and writes only below NEWDIR, which must not exist or be empty. Take your time: nothing here can
+damage the backup.
+
+Exit status: 0 all is well, 1 failed, 2 wrong usage, 9 the repository (or a key file) is damaged, 12 wrong key or
+passphrase. Problems are printed as "alarm NAME ..." or, when harmless, "note NAME ..."; the names are explained in
+section 17 of the document.
+"""
+
+import argparse
+import collections
+import getpass
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+try:
+    import nacl.bindings as sodium
+    import nacl.exceptions
+    import xxhash
+except ImportError as missing:
+    sys.exit("missing: %s\non Debian: apt-get install python3-nacl python3-xxhash zstd" % missing)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Limits (section 18)
+
+KIB, MIB = 1024, 1024 * 1024
+MAX_NUMBER = 2**31 - 1  # session, seq, version
+MAX_IDX = 0xFFFFFE
+SNAPSHOT_IDX = 0xFFFFFF  # in lists of the retention log: the snapshot object
+MAX_CHARTER = MIB
+MAX_RECORD = 64 * MIB
+MAX_SNAPSHOT = 64 * MIB
+MIN_PACK, MAX_PACK = 64 * KIB, 256 * MIB
+MAX_TRAILER = 64 * MIB
+MAX_BLOB, MAX_NODE = 2 * MIB, MIB
+MAX_STREAM = 2**50
+MAX_HEADER = 8192
+TAIL = 56
+SEAL = 40  # bytes a SEAL is longer than its plaintext
+
+
+class Bad(Exception):
+    """A violation, by its name in section 17."""
+
+    def __init__(self, name, text=""):
+        super().__init__(name, text)
+        self.name, self.text = name, text
+
+
+class Failed(Exception):
+    """Something outside the format went wrong; the text is for the user."""
+
+
+def need(condition, name, text=""):
+    if not condition:
+        raise Bad(name, text)
+
+
+def show(name):
+    """A name of the repository for the terminal: nothing in it may act on the terminal."""
+    text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
+    return "".join(
+        c if c.isprintable() and c != "\\" else "".join("\\x%02x" % b for b in c.encode("utf-8", "surrogateescape"))
+        for c in text
+    )
+
+
+def when(seconds):
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Primitives (section 2)
+
+
+def H(person, key, msg, size=32):
+    return hashlib.blake2b(msg, digest_size=size, key=key, person=person.encode("ascii")).digest()
+
+
+def F(data):
+    return hashlib.blake2b(data, digest_size=32).digest()
+
+
+def aead_open(key, nonce, ad, sealed):
+    """The plaintext, or None."""
+    if len(sealed) < 16:
+        return None
+    try:
+        return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(bytes(sealed), bytes(ad), bytes(nonce), key)
+    except nacl.exceptions.CryptoError:
+        return None
+
+
+def seal_open(key, label, ad, sealed):
+    """Opens a SEAL: the plaintext, or None."""
+    if len(sealed) < SEAL:
+        return None
+    keys = H("bk1 seal keys", key, label.encode("ascii"), 64)
+    nonce = bytes(sealed[:24])
+    plain = aead_open(keys[:32], nonce, ad, sealed[24:])
+    if plain is None:
+        return None
+    if H("bk1 seal nonce", keys[32:], struct.pack("<Q", len(ad)) + bytes(ad) + plain, 24) != nonce:
+        return None
+    return plain
+
+
+def signature_fits(public_key, tag, data, signature):
+    message = tag.encode("ascii").ljust(16, b"\0") + hashlib.blake2b(data, digest_size=64).digest()
+    try:
+        sodium.crypto_sign_open(bytes(signature) + message, public_key)
+        return True
+    except nacl.exceptions.CryptoError:
+        return False
+
+
+def padme(length):
+    if length < 2:
+        return length
+    e = length.bit_length() - 1
+    s = e.bit_length() if e else 1  # floor(log2 e) + 1
+    if s >= e:
+        return length
+    mask = (1 << (e - s)) - 1
+    return (length + mask) & ~mask
+
+
+def recipient_id(public_key):
+    return H("bk1 rid", b"", public_key, 16)
+
+
+def is_text(data):
+    """UTF-8 without NUL; Python's decoder refuses surrogates and long forms, as RFC 3629 asks."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in data
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# zstd: the `zstd` command, after a look at the frame. The command accepts several frames in a row, so many blobs go
+# through one process; that is safe because each is proven to be exactly one frame before.
+
+
+def check_zstd_frame(payload, plain_length):
+    """Exactly one frame, no dictionary, its content size is plain_length, nothing after it (section 10, RFC 8878)."""
+    need(payload[:4] == b"\x28\xb5\x2f\xfd" and len(payload) > 4, "blob-frame", "no zstd frame")
+    descriptor = payload[4]
+    single_segment = descriptor >> 5 & 1
+    need(descriptor >> 3 & 1 == 0, "blob-frame", "reserved bit")
+    need(descriptor & 3 == 0, "blob-frame", "dictionary")
+    at = 5 if single_segment else 6
+    size_bytes = (single_segment, 2, 4, 8)[descriptor >> 6]
+    need(size_bytes > 0, "blob-frame", "no content size")
+    content = int.from_bytes(payload[at : at + size_bytes], "little") + (256 if size_bytes == 2 else 0)
+    need(content == plain_length, "blob-frame", "content size")
+    at += size_bytes
+    last = 0
+    while not last:
+        need(at + 3 <= len(payload), "blob-frame", "the zstd frame is cut")
+        block = int.from_bytes(payload[at : at + 3], "little")
+        last, kind, size = block & 1, block >> 1 & 3, block >> 3
+        need(kind != 3 and size <= 128 * KIB, "blob-frame", "block")
+        at += 3 + (1 if kind == 1 else size)
+    at += 4 if descriptor >> 2 & 1 else 0
+    need(at == len(payload), "blob-frame", "not exactly one zstd frame")
+
+
+def run_zstd(frames, plain_length):
+    """All frames through one `zstd -d`; None when that does not give exactly plain_length bytes."""
+    with tempfile.TemporaryFile() as source:
+        for frame in frames:
+            source.write(frame)
+        source.seek(0)
+        try:
+            process = subprocess.Popen(
+                ["zstd", "-d", "-c", "-q", "--no-progress"],
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except FileNotFoundError:
+            raise Failed("the command zstd is missing: apt-get install zstd") from None
+        with process:
+            plain = process.stdout.read(plain_length + 1)  # a hostile frame may give any amount: never read more
+            if len(plain) > plain_length:
+                process.kill()
+    return plain if process.returncode == 0 and len(plain) == plain_length else None
+
+
+def decode_frames(jobs):
+    """jobs: list of (frame, plain length). Gives a list of plaintexts or Bad."""
+    results = [None] * len(jobs)
+    packed = []
+    for i, (frame, length) in enumerate(jobs):
+        try:
+            need(len(frame) >= 2, "blob-frame", "empty")
+            if frame[0] == 0:
+                need(len(frame) - 1 == length, "blob-frame", "length")
+                results[i] = frame[1:]
+            else:
+                need(frame[0] == 1, "blob-frame", "codec")
+                payload = frame[1:]
+                check_zstd_frame(payload, length)
+                packed.append((i, payload, length))
+        except Bad as bad:
+            results[i] = bad
+    plain = run_zstd([p for _, p, _ in packed], sum(n for _, _, n in packed)) if packed else b""
+    at = 0
+    for i, payload, length in packed:
+        if plain is not None:
+            results[i] = plain[at : at + length]
+            at += length
+        else:  # one of them is bad: find out which
+            alone = plain if len(packed) == 1 else run_zstd([payload], length)
+            results[i] = Bad("blob-frame", "does not decompress") if alone is None else alone
+    return results
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Key files and key text (section 14)
+
+ROLES = {1: ("root", 48), 2: ("writer", 152), 3: ("retention", 112), 4: ("restore kit", 144), 5: ("quorum member", 80)}
+DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+DIGIT_VALUE = {**{c: i for i, c in enumerate(DIGITS)}, "O": 0, "I": 1, "L": 1}
+
+
+def looks_like_key_text(data):
+    for line in data.split(b"\n"):
+        line = line.strip(b" \t\r")
+        if line and not line.startswith(b"#"):
+            return re.match(rb"bk[1il]keytext", re.sub(rb"[ \t-]", b"", line.lower())) is not None
+    return False
+
+
+def digits_to_bytes(digits, length):
+    """Base 32 from the highest bit on; the fill bits must be zero."""
+    need(len(digits) == (length * 8 + 4) // 5, "key-text", "number of digits")
+    value = 0
+    for d in digits:
+        value = value * 32 + d
+    fill = len(digits) * 5 - length * 8
+    need(value & ((1 << fill) - 1) == 0, "key-text", "fill bits")
+    return (value >> fill).to_bytes(length, "big")
+
+
+def typed_number(text):
+    """A decimal number, with O for 0 and I or L for 1 as in the digits."""
+    return int(text.translate(str.maketrans("OIL", "011")))
+
+
+def read_key_text(text):
+    need(len(text) <= 64 * KIB, "key-text", "too long")
+    try:
+        text = text.decode("ascii")
+    except UnicodeDecodeError:
+        raise Bad("key-text", "not plain letters and digits") from None
+    lines = []
+    for line in text.split("\n"):
+        line = line.replace(" ", "").replace("\t", "").replace("\r", "").replace("-", "").upper()
+        if line and not line.startswith("#"):
+            lines.append(line)
+    first = re.fullmatch(r"BK[1IL]KEYTEXT([0-9OIL]{1,4})BYTES,?CHECK([0-9A-Z]{8})", lines[0] if lines else "")
+    need(first, "key-text", "first line")
+    total = typed_number(first[1])
+    need(1 <= total <= 4096, "key-text", "length")
+    need(len(lines) == 1 + (total + 19) // 20, "key-text", "number of lines")
+    data = b""
+    for number, line in enumerate(lines[1:], 1):
+        match = re.fullmatch(r"([0-9OIL]{1,3})[:.)]([0-9A-Z]+)", line)
+        need(match and typed_number(match[1]) == number, "key-text", "line %d" % number)
+        need(all(c in DIGIT_VALUE for c in match[2]), "key-text", "a letter that is none of ours in line %d" % number)
+        digits = [DIGIT_VALUE[c] for c in match[2]]
+        digits, check = digits[:-2], digits[-2:]
+        s = number % 1021
+        for d in digits:
+            s = (s * 10 + d + 1) % 1021
+        need(check == [s // 32, s % 32], "key-text", "typing error in line %d" % number)
+        data += digits_to_bytes(digits, min(20, total - len(data)))
+    need(all(c in DIGIT_VALUE for c in first[2]), "key-text", "first line")
+    need(digits_to_bytes([DIGIT_VALUE[c] for c in first[2]], 5) == F(data)[:5], "key-text", "check of the first line")
+    return data
+
+
+def read_key(path, expected_role, passphrases):
+    """The secrets of a key file, or of key text."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(64 * KIB + 1)
+    except OSError as error:
+        raise Failed("%s: %s" % (path, error.strerror)) from None
+    if looks_like_key_text(data):
+        data = read_key_text(data)
+    need(36 + SEAL <= len(data) <= 64 * KIB and data[:8] == b"BK1KEYF\n", "key-file", "not a key file")
+    role, kdf, memory, passes, salt = data[8], data[9], *struct.unpack("<II", data[12:20]), data[20:36]
+    need(data[10:12] == b"\0\0" and 1 <= role <= 6, "key-file", "head")
+    if kdf == 0:
+        need(memory == 0 and passes == 0 and salt == bytes(16), "key-file", "head")
+        keys = [bytes(32)]
+    else:
+        need(kdf == 1 and 64 <= memory <= 4096 and 1 <= passes <= 16, "key-file", "head")
+    need(role == expected_role, "key-block", "this is the key of a %s" % ROLES.get(role, ("drill",))[0])
+    if kdf == 1:
+        if not passphrases:
+            passphrases = [getpass.getpass("passphrase of %s: " % path).encode("utf-8", "surrogateescape")]
+        keys = (argon2id(p, salt, passes, memory) for p in passphrases)
+    for key in keys:
+        secrets = seal_open(key, "keyfile", data[:36], data[36:])
+        if secrets is not None:
+            break
+    else:
+        raise Bad("AUTH", "wrong passphrase") if kdf == 1 else Bad("key-file", "damaged")
+    need(len(secrets) == ROLES[role][1], "key-block", "size")
+    return secrets
+
+
+def argon2id(passphrase, salt, passes, memory):
+    try:
+        return sodium.crypto_pwhash_alg(
+            32, passphrase, salt, passes, memory * MIB, sodium.crypto_pwhash_ALG_ARGON2ID13
+        )
+    except nacl.exceptions.RuntimeError:
+        raise Failed("not enough memory for the passphrase (%d MiB)" % memory) from None
+
+
+class Keys:
+    """What is at hand: the pin, and (with a kit) W, V and recipients' secret keys."""
+
+    def __init__(self):
+        self.repo_id = self.root = self.W = self.V = None
+        self.recipients = {}  # rid -> (public, secret)
+        self.derived = {}
+
+    def add_identity(self, repo_id, root):
+        need(self.repo_id in (None, repo_id) and self.root in (None, root), "AUTH", "keys of different repositories")
+        self.repo_id, self.root = repo_id, root
+
+    def add_recipient(self, secret):
+        public = sodium.crypto_scalarmult_base(secret)
+        self.recipients[recipient_id(public)] = (public, secret)
+
+    def of_writer(self, writer):
+        """Section 3."""
+        if writer not in self.derived:
+            W_w = H("bk1 writer", self.W, writer)
+            names = {"id_key": "bk1 id", "chunk_key": "bk1 chunk", "mix_key": "bk1 mix", "trail_key": "bk1 trail"}
+            self.derived[writer] = {name: H(person, W_w, b"") for name, person in names.items()}
+            self.derived[writer]["V_w"] = H("bk1 view", self.V, writer)
+        return self.derived[writer]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The repository directory
+
+
+class Store:
+    def __init__(self, path):
+        self.path = os.fsencode(path)
+        self.kept = collections.OrderedDict()  # open pack files
+        self.listings = {}
+        if not os.path.isdir(self.path):
+            raise Failed("%s is not a directory" % path)
+
+    def open(self, name):
+        """A file descriptor, or None when there is no such file."""
+        try:
+            fd = os.open(os.path.join(self.path, name.encode()), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise Bad("IO", "%s: %s" % (name, error.strerror)) from None
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise Bad("IO", name + " is no file")
+        return fd
+
+    def read(self, name, limit):
+        """The whole file; None when it does not exist."""
+        fd = self.open(name)
+        if fd is None:
+            return None
+        try:
+            with os.fdopen(fd, "rb") as file:
+                need(os.fstat(fd).st_size <= limit, "too-large")
+                data = file.read(limit + 1)
+        except OSError as error:
+            raise Bad("IO", "%s: %s" % (name, error.strerror)) from None
+        need(len(data) <= limit, "too-large")
+        return data
+
+    def size(self, name):
+        fd = self.open(name)
+        if fd is None:
+            return None
+        size = os.fstat(fd).st_size
+        os.close(fd)
+        return size
+
+    def descriptor(self, name):
+        """An open file of which parts are read; the last few are kept open."""
+        if name in self.kept:
+            self.kept.move_to_end(name)
+        else:
+            fd = self.open(name)
+            if fd is None:
+                return None
+            self.kept[name] = fd
+            if len(self.kept) > 32:
+                os.close(self.kept.popitem(last=False)[1])
+        return self.kept[name]
+
+    def read_range(self, name, offset, length):
+        fd = self.descriptor(name)
+        need(fd is not None, "pack-missing", name)
+        try:
+            data = os.pread(fd, length, offset)
+            while len(data) < length:
+                more = os.pread(fd, length - len(data), offset + len(data))
+                need(more, "short-file", name)
+                data += more
+        except OSError as error:
+            raise Bad("IO", "%s: %s" % (name, error.strerror)) from None
+        return data
+
+    def holds_larger(self, directory, number):
+        """Does the directory hold a file of a log or charter with a number above this one?"""
+        if directory not in self.listings:
+            try:
+                names = os.listdir(os.path.join(self.path, directory.encode()))
+            except OSError:
+                names = []
+            matches = (re.fullmatch(rb"([0-9a-f]{8})\.[0-9a-f]{2}", name) for name in names)
+            numbers = [int(match[1], 16) for match in matches if match]
+            self.listings[directory] = max((n for n in numbers if 1 <= n <= MAX_NUMBER), default=0)
+        return self.listings[directory] > number
+
+
+def log_name(directory, number, attempt):
+    return "%s/%08x.%02x" % (directory, number, attempt)
+
+
+def pack_name(writer, session, idx, attempt):
+    return "w/%s/pack/%08x-%06x.%02x" % (writer.hex(), session, idx, attempt)
+
+
+def snap_name(writer, session, attempt):
+    return "w/%s/snap/%08x.%02x" % (writer.hex(), session, attempt)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Charter (section 6)
+
+
+class Charter:
+    pass
+
+
+Key = collections.namedtuple("Key", "pk first last cadence")  # last None: open
+OPEN = 2**32 - 1
+
+
+def parse_charter(data):
+    """Grammar and ranges; the signature and what depends on the version before are judged elsewhere."""
+
+    def good(condition, text):
+        need(condition, "charter-syntax", text)
+
+    good(data.endswith(b"\n") and data.isascii(), "not whole lines of ASCII")
+    rows = []
+    for line in data[:-1].decode("ascii").split("\n"):
+        fields = line.split(" ")
+        good(len(line) <= 320 and all(re.fullmatch("[!-~]+", field) for field in fields), "line")
+        rows.append(fields)
+
+    def number(text, low, high):
+        good(re.fullmatch("0|[1-9][0-9]{0,18}", text) and low <= int(text) <= high, "number")
+        return int(text)
+
+    def hexadecimal(text, size):
+        good(re.fullmatch("[0-9a-f]{%d}" % (size * 2), text), "hexadecimal")
+        return bytes.fromhex(text)
+
+    def take(word, low, high):
+        good(rows and rows[0][0] == word and low <= len(rows[0]) <= high, word)
+        return rows.pop(0)
+
+    def more(word):
+        return rows and rows[0][0] == word
+
+    def key_range(fields):
+        first = number(fields[0], 1, MAX_NUMBER)
+        return first, number(fields[1], first - 1, MAX_NUMBER) if len(fields) > 1 else None
+
+    c = Charter()
+    row = take("bk1", 3, 3)
+    good(row[1] == "charter", "first line")
+    c.version = number(row[2], 1, MAX_NUMBER)
+    c.repo_id = hexadecimal(take("repo", 2, 2)[1], 16)
+    c.prev = hexadecimal(take("prev", 2, 2)[1], 32)
+    good(c.version > 1 or c.prev == bytes(32), "prev")
+    c.root = hexadecimal(take("root", 2, 2)[1], 32)
+    good(number(take("pack-size", 2, 2)[1], 16777216, 268435456) % MIB == 0, "pack-size")
+    c.min_keep = number(take("min-keep", 2, 2)[1], 0, 36500)
+    recipients = set()
+    while more("recipient"):
+        row = take("recipient", 4, 5)
+        rid, pk = hexadecimal(row[1], 16), hexadecimal(row[2], 32)
+        good(rid == recipient_id(pk) and rid not in recipients and len(recipients) < 256, "recipient")
+        good(re.fullmatch("[a-z0-9._-]{1,64}", row[3]), "recipient's name")
+        good(len(row) < 5 or number(row[4], 1, 2**63 - 1), "recipient")
+        recipients.add(rid)
+    groups = []
+    while more("group"):
+        members = [hexadecimal(rid, 16) for rid in take("group", 2, 9)[1:]]
+        good(recipients.issuperset(members) and len(set(members)) == len(members), "group")
+        groups.append(members)
+    good(1 <= len(groups) <= 16 and sum(map(len, groups)) <= 64, "groups")
+    c.writers = collections.OrderedDict()  # id -> [Key]
+    order = []
+    while more("writer"):
+        row = take("writer", 5, 6)
+        writer, pk = hexadecimal(row[1], 8), hexadecimal(row[2], 32)
+        cadence = number(row[3], 0, 87600)
+        first, last = key_range(row[4:])
+        order.append((writer, first, OPEN if last is None else last, pk))
+        c.writers.setdefault(writer, []).append(Key(pk, first, last, cadence))
+    good(all(a < b for a, b in zip(order, order[1:])), "order of writers")
+    c.retention = []
+    order = []
+    while more("retention"):
+        row = take("retention", 3, 4)
+        pk = hexadecimal(row[1], 32)
+        first, last = key_range(row[2:])
+        order.append((first, OPEN if last is None else last, pk))
+        c.retention.append(Key(pk, first, last, 0))
+    good(c.retention and all(a < b for a, b in zip(order, order[1:])), "retention")
+    drills = set()
+    while more("drill"):
+        row = take("drill", 3, 3)
+        pk = hexadecimal(row[1], 32)
+        good(pk not in drills and len(drills) < 64 and row[2] in ("active", "retired"), "drill")
+        drills.add(pk)
+    c.signature = hexadecimal(take("sig", 2, 2)[1], 64)
+    good(not rows, "lines after sig")
+    c.signed = data[: data.rindex(b"sig ")]
+    for keys in [*c.writers.values(), c.retention]:
+        end = 0
+        for key in keys:
+            if key.last is not None and key.last < key.first:
+                continue  # closed before it was used: covers nothing
+            need(key.first > end, "charter-range", "ranges overlap")
+            end = OPEN if key.last is None else key.last
+    c.hash = F(data)
+    return c
+
+
+def keeps(old_keys, new_keys):
+    """Every key of the version before is still there, and a closed range is as it was."""
+    return all(
+        any(n.pk == o.pk and n.first == o.first and (o.last is None or n.last == o.last) for n in new_keys)
+        for o in old_keys
+    )
+
+
+def key_for(keys, number):
+    for key in keys:
+        if key.first <= number <= (OPEN if key.last is None else key.last):
+            return key.pk
+    return None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Records of the two logs (sections 7 and 8)
+
+
+class Record:
+    pass
+
+
+def is_torn_record(data):
+    return len(data) < 12 or len(data) < struct.unpack_from("<I", data, 8)[0]
+
+
+def is_torn_charter(data):
+    return not re.search(rb"(?:^|\n)sig [0-9a-f]{128}\n\Z", data[-134:])
+
+
+Pack = collections.namedtuple("Pack", "session idx attempt size hash seq")
+
+
+def parse_record(data):
+    """Section 7, check 1."""
+
+    def good(condition, text):
+        need(condition, "record-syntax", text)
+
+    good(240 <= len(data) <= MAX_RECORD and data[:8] == b"BK1LOGR\n", "size or magic")
+    r = Record()
+    length, r.kind, r.snap_attempt, zero = struct.unpack_from("<IBB2s", data, 8)
+    r.repo_id, r.writer = data[16:32], data[32:40]
+    r.seq, r.session, r.charter, r.ack, r.time = struct.unpack_from("<IIIIQ", data, 40)
+    r.prev, r.ack_hash, r.snap_hash = data[64:96], data[96:128], data[128:160]
+    r.snap_size, n, zero2 = struct.unpack_from("<QI4s", data, 160)
+    good(length == len(data) and zero == bytes(2) and zero2 == bytes(4), "length or zero fields")
+    good(len(data) == 176 + n * 48 + 64, "number of packs")
+    for value in (r.seq, r.session, r.charter):
+        good(1 <= value <= MAX_NUMBER, "range")
+    good(r.ack <= MAX_NUMBER, "range")
+    good(r.kind in (1, 2), "kind")
+    if r.kind == 1:
+        good(1 <= r.snap_size <= MAX_SNAPSHOT, "snap_size")
+    else:
+        good((r.snap_attempt, r.snap_hash, r.snap_size, n) == (0, bytes(32), 0, 0), "kind 2")
+    good(r.ack > 0 or r.ack_hash == bytes(32), "ack_hash")
+    r.packs = []
+    before = (0, 0)
+    for i in range(n):
+        session, place, size, digest = struct.unpack_from("<IIQ32s", data, 176 + i * 48)
+        idx, attempt = place & 0xFFFFFF, place >> 24
+        good_pack = 1 <= session <= r.session and idx <= MAX_IDX and MIN_PACK <= size <= MAX_PACK
+        need(good_pack and (i == 0 or (session, idx) > before), "record-packs", "entry %d" % i)
+        before = (session, idx)
+        r.packs.append(Pack(session, idx, attempt, size, digest, r.seq))
+    r.signed, r.signature, r.hash = data[:-64], data[-64:], F(data)
+    return r
+
+
+Head = collections.namedtuple("Head", "head fence hash")
+NO_HEAD = Head(0, 0, bytes(32))
+EXPIRE, REVIVE, HOLD, RELEASE = range(4)
+
+
+def parse_retention(data):
+    """Section 8, check 1."""
+
+    def good(condition, text):
+        need(condition, "retention-syntax", text)
+
+    good(164 <= len(data) <= MAX_RECORD and data[:8] == b"BK1RETR\n", "size or magic")
+    r = Record()
+    length, zero = struct.unpack_from("<I4s", data, 8)
+    r.repo_id = data[16:32]
+    r.seq, r.charter, r.time = struct.unpack_from("<IIQ", data, 32)
+    r.prev = data[48:80]
+    nw, nops, ncond, ndel = struct.unpack_from("<IIII", data, 80)
+    good(length == len(data) and zero == bytes(4), "length or zero field")
+    good(1 <= r.seq <= MAX_NUMBER and 1 <= r.charter <= MAX_NUMBER, "range")
+    at = 96
+    end = at + nw * 48 + (nops + ncond + ndel) * 16
+    good(end + 4 + 64 <= len(data), "counts")
+    r.heads = {}
+    before = b""
+    for _ in range(nw):
+        writer, head, fence, digest = struct.unpack_from("<8sII32s", data, at)
+        good(writer > before and head <= MAX_NUMBER and fence <= MAX_NUMBER, "heads")
+        good(head > 0 or digest == bytes(32), "head 0")
+        r.heads[writer] = Head(head, fence, digest)
+        before = writer
+        at += 48
+    r.ops = []
+    for i in range(nops):
+        op = struct.unpack_from("<8sII", data, at)
+        good(1 <= op[1] <= MAX_NUMBER and op[2] <= 3 and (i == 0 or op[:2] > r.ops[-1][:2]), "operations")
+        r.ops.append(op)
+        at += 16
+    lists = []
+    for count in (ncond, ndel):
+        entries = []
+        for i in range(count):
+            writer, session, place = struct.unpack_from("<8sII", data, at)
+            entry = (writer, session, place & 0xFFFFFF, place >> 24)
+            good(1 <= session <= MAX_NUMBER and (i == 0 or entry > entries[-1]), "lists")
+            entries.append(entry)
+            at += 16
+        lists.append(entries)
+    r.condemned, r.deleted = lists
+    (note_length,) = struct.unpack_from("<I", data, at)
+    good(note_length == 0 or 40 <= note_length <= 4136, "note")
+    good(len(data) == at + 4 + note_length + 64, "size")
+    r.note_ad, r.note = data[:at], data[at + 4 : at + 4 + note_length]
+    r.signed, r.signature, r.hash = data[:-64], data[-64:], F(data)
+    return r
+
+
+class Log:
+    """records[n-1] is record n. `closed`: it ended by an alarm or for want of a key, and more may be missing."""
+
+    def __init__(self, title):
+        self.title, self.records, self.closed, self.gap_reported = title, [], False, False
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Opening a repository (section 15)
+
+
+class Repository:
+    def __init__(self, store, keys, report, now=None):
+        self.store, self.keys, self.report, self.now = store, keys, report, now
+        self.sessions = {}  # (writer, session) -> (kid, K_s)
+        self.pack_keys = {}  # (writer, session, idx) -> (name, hdr_len, K_p)
+        self.blobs, self.blobs_size = collections.OrderedDict(), 0
+        self.read_charters()
+        self.read_retention()
+        self.logs = collections.OrderedDict()
+        for writer in sorted(self.charter.writers):
+            self.read_writer(writer)
+        self.judge_retention()
+        self.index_packs()
+        self.report_late()
+
+    # -- attempts (section 5)
+
+    def read_number(self, directory, number, limit, judge, is_torn):
+        """The valid (attempt, record) of this number, or None; and whether what was found is an alarm."""
+        valid, damaged, torn = None, [], []
+        for attempt in range(256):
+            name = log_name(directory, number, attempt)
+            data = None
+            try:
+                data = self.store.read(name, limit)
+                if data is None:
+                    break
+                found = judge(data)
+            except Bad as bad:
+                (torn if data is not None and is_torn(data) else damaged).append((bad, name))
+                continue
+            if valid is None:
+                valid = (attempt, found, data)
+            elif data != valid[2]:
+                self.report.alarm("log-fork", name, "two valid, different files of one number")
+                return None, True
+        if valid:
+            for bad, name in damaged:
+                self.report.note(bad.name, name, bad.text)
+            return valid[:2], False
+        if damaged:
+            self.report.alarm(damaged[0][0].name, damaged[0][1], damaged[0][0].text)
+            return None, True
+        if torn:
+            alarm = self.store.holds_larger(directory, number)
+            (self.report.alarm if alarm else self.report.note)(torn[0][0].name, torn[0][1], "cut short")
+            return None, alarm
+        if self.store.holds_larger(directory, number):
+            self.report.alarm("log-gap", log_name(directory, number, 0), "missing, while a larger number is there")
+            return None, True
+        return None, False
+
+    # -- charters (section 6)
+
+    def read_charters(self):
+        chain = []
+        pinned = False
+        while True:
+            version = len(chain) + 1
+
+            def judge(data, version=version):
+                charter = parse_charter(data)
+                root = chain[-1].root if chain else charter.root
+                fits = signature_fits(root, "bk1 sig charter", charter.signed, charter.signature)
+                need(fits, "charter-signature")
+                need(charter.version == version, "charter-chain", "version is not that of its place")
+                return charter
+
+            if version == 1 and self.store.size(log_name("charter", 1, 0)) is None:
+                raise Bad("charter-missing", "charter/00000001.00")
+            noted = len(self.report.findings)
+            found, alarm = self.read_number("charter", version, MAX_CHARTER, judge, is_torn_charter)
+            if alarm:
+                raise Stop()
+            if found is None:
+                if version == 1:  # torn attempts alone are an alarm here
+                    name, where = self.report.findings.pop(noted)[1:3]
+                    raise Bad(name, where)
+                break
+            charter = found[1]
+            where = log_name("charter", version, found[0])
+            if chain:
+                old = chain[-1]
+                need(charter.prev == old.hash, "charter-chain", where)
+                need(charter.repo_id == old.repo_id, "charter-repo", where)
+                kept = all(keeps(keys, charter.writers.get(w, [])) for w, keys in old.writers.items())
+                need(kept and keeps(old.retention, charter.retention), "charter-range", where)
+            signer = chain[-1].root if chain else charter.root
+            pinned = pinned or signer == self.keys.root
+            chain.append(charter)
+        need(pinned, "charter-root", "another repository, or not your root key")
+        self.charters, self.charter = chain, chain[-1]
+        need(self.keys.repo_id in (None, self.charter.repo_id), "charter-repo", "not the repository of this key")
+        self.repo_id = self.charter.repo_id
+
+    # -- the logs
+
+    def read_log(self, log, directory, keys, key_note, judge, follows):
+        """Reads records until the log ends; `judge` looks at one by itself, `follows` at it after those before."""
+        while True:
+            number = len(log.records) + 1
+            pk = key_for(keys, number)
+            if number > MAX_NUMBER or pk is None:
+                name = log_name(directory, number, 0)
+                if self.store.size(name) is not None:
+                    self.report.note(key_note, name, "the charter has no key for this number")
+                log.closed = True
+                return
+            found, alarm = self.read_number(
+                directory, number, MAX_RECORD, lambda data: judge(data, number, pk), is_torn_record
+            )
+            if found is None:
+                log.closed = alarm
+                return
+            record = found[1]
+            record.attempt = found[0]
+            try:
+                follows(record, log.records[-1] if log.records else None)
+            except Bad as bad:
+                self.report.alarm(bad.name, log_name(directory, number, record.attempt), bad.text)
+                log.closed = True
+                return
+            log.records.append(record)
+
+    def read_retention(self):
+        self.retention = Log("retention log")
+
+        def judge(data, number, pk):
+            r = parse_retention(data)
+            need((r.repo_id, r.seq) == (self.repo_id, number), "retention-identity")
+            need(signature_fits(pk, "bk1 sig retain", r.signed, r.signature), "retention-signature")
+            return r
+
+        def follows(r, before):
+            need(r.prev == (before.hash if before else self.charters[0].hash), "retention-chain")
+            need(not before or r.charter >= before.charter, "retention-charter", "falls")
+            for head in r.heads.values():
+                need(head.fence <= r.seq - 1, "retention-heads", "fence above the record before")
+            for writer, old in before.heads.items() if before else ():
+                new = r.heads.get(writer, NO_HEAD)
+                need(new.head >= old.head and new.fence >= old.fence, "retention-heads", "falls")
+                need(new.head > old.head or new.hash == old.hash, "retention-heads", "another hash for one head")
+            need(r.charter <= self.charter.version, "retention-charter", "not there")
+
+        keys = self.charter.retention
+        self.read_log(self.retention, "ret", keys, "retention-key", judge, follows)
+
+    def read_writer(self, writer):
+        log = self.logs[writer] = Log("writer " + writer.hex())
+        introduced = set()
+
+        def judge(data, number, pk):
+            r = parse_record(data)
+            need((r.repo_id, r.writer, r.seq) == (self.repo_id, writer, number), "record-identity")
+            need(signature_fits(pk, "bk1 sig writer", r.signed, r.signature), "record-signature")
+            return r
+
+        def follows(r, before):
+            need(r.prev == (before.hash if before else self.charters[0].hash), "record-chain")
+            if before:
+                need(r.session > before.session, "record-session")
+                need(r.ack >= before.ack, "record-ack", "falls")
+                need(r.charter >= before.charter, "record-charter", "falls")
+            need(r.charter <= self.charter.version, "record-charter", "not there")
+            places = {(p.session, p.idx) for p in r.packs}
+            need(introduced.isdisjoint(places), "record-packs", "introduced twice")
+            if r.ack > len(self.retention.records):
+                self.gap(self.retention, "a writer acknowledges record %d" % r.ack)
+            elif r.ack > 0:
+                need(self.retention.records[r.ack - 1].hash == r.ack_hash, "record-ack", "hash")
+            introduced.update(places)
+
+        directory = "w/%s/log" % writer.hex()
+        keys = self.charter.writers[writer]
+        self.read_log(log, directory, keys, "record-writer", judge, follows)
+
+    def gap(self, log, text):
+        """Another log has seen more of this log than is there. Not news when the log ended with an alarm."""
+        if not log.closed and not log.gap_reported:
+            log.gap_reported = True
+            self.report.alarm("log-gap", log.title, text)
+
+    # -- the retention log against the writers' logs (section 8, check 5)
+
+    def judge_retention(self):
+        self.void, self.expired, self.held = set(), set(), set()  # of (writer, seq)
+        self.first_seen = {}  # (writer, seq) -> retention record
+        self.clock = []  # T_1, T_2, ...
+        self.condemned = {}  # (writer, session, idx, attempt) -> first record that condemned it
+        self.deleted = set()
+        self.snapshots = {}  # (writer, session, snap_attempt) -> record
+        for writer, log in self.logs.items():
+            for r in log.records:
+                if r.kind == 1:
+                    self.snapshots[writer, r.session, r.snap_attempt] = r
+        records = self.retention.records
+        for i, r in enumerate(records):
+            try:
+                self.judge_retention_record(r, records[i - 1] if i else None)
+            except Bad as bad:
+                self.report.alarm(bad.name, log_name("ret", r.seq, r.attempt), bad.text)
+                del records[i:]
+                self.retention.closed = True
+                break
+
+    def judge_retention_record(self, r, before):
+        old_heads = before.heads if before else {}
+        # Heads.
+        for writer, head in r.heads.items():
+            need(writer in self.logs, "retention-heads", "of a writer that the charter does not know")
+            known = self.logs[writer].records
+            if head.head > len(known):
+                self.gap(self.logs[writer], "retention record %d has seen record %d" % (r.seq, head.head))
+            elif head.head > 0:
+                need(known[head.head - 1].hash == head.hash, "retention-heads", "not the writer's record")
+        # As of this record: void, first seen, policy clock.
+        void = set(self.void)
+        for writer, old in old_heads.items():
+            if writer in self.logs:
+                for n in self.logs[writer].records[r.heads.get(writer, NO_HEAD).head :]:
+                    if n.ack < old.fence:
+                        void.add((writer, n.seq))
+        first_seen = {}
+        for writer, head in r.heads.items():
+            last = min(head.head, len(self.logs[writer].records))
+            for seq in range(old_heads.get(writer, NO_HEAD).head + 1, last + 1):
+                first_seen[writer, seq] = r.seq
+        clock = max(self.clock[-1], min(r.time, self.clock[-1] + 604800)) if self.clock else r.time
+
+        def live(writer, n):
+            return n.kind == 1 and (writer, n.seq) not in void and (writer, n.seq) not in self.expired
+
+        # Lists. A snapshot object is meant when session and attempt are those of the record; others are leftovers.
+        expires_now = {(writer, seq) for writer, seq, op in r.ops if op == EXPIRE}
+        for entry in r.condemned:
+            writer = entry[0]
+            if writer not in self.logs:
+                continue
+            head = r.heads.get(writer, NO_HEAD).head
+            need(head > 0, "retention-lists", "condemned, but nothing of the writer was seen")
+            known = self.logs[writer].records
+            if head <= len(known):
+                need(entry[1] <= known[head - 1].session, "retention-lists", "condemned, but not seen")
+            n = self.snapshots.get((writer, entry[1], entry[3])) if entry[2] == SNAPSHOT_IDX else None
+            if n and live(writer, n):
+                need((writer, n.seq) in expires_now, "retention-lists", "condemned a live snapshot")
+        for entry in r.deleted:
+            writer = entry[0]
+            if writer not in self.logs:
+                continue
+            fence = old_heads.get(writer, NO_HEAD).fence
+            need(entry in self.condemned and self.condemned[entry] <= fence, "retention-lists", "deleted too early")
+            n = self.snapshots.get((writer, entry[1], entry[3])) if entry[2] == SNAPSHOT_IDX else None
+            need(not (n and live(writer, n)), "retention-lists", "deleted a live snapshot")
+        deleted = self.deleted.union(r.deleted)
+        # Operations.
+        expired, held = set(self.expired), set(self.held)
+        min_keep = self.charters[r.charter - 1].min_keep * 86400
+        for writer, seq, op in r.ops:
+            if writer not in self.logs:
+                continue
+            known = self.logs[writer].records
+            head = r.heads.get(writer, NO_HEAD).head
+            need(seq <= head, "retention-expire", "operation on a record that was not seen")
+            if seq > len(known):
+                continue  # missing: not judged
+            n, place = known[seq - 1], (writer, seq)
+            if op == EXPIRE:
+                need(n.kind == 1, "retention-expire", "no snapshot")
+                need(r.time == clock, "retention-expire", "the clock is not the policy clock")
+                need(place not in self.held, "retention-expire", "held")
+                if place not in void:
+                    if head <= len(known):
+                        newest = [x.seq for x in known[:head] if x.kind == 1 and (writer, x.seq) not in void][-1]
+                        need(seq != newest, "retention-expire", "the newest")
+                    seen = first_seen.get(place) or self.first_seen[place]
+                    age = clock - (clock if seen == r.seq else self.clock[seen - 1])
+                    need(age >= min_keep or r.note, "retention-expire", "younger than min-keep")
+                expired.add(place)
+            elif op == REVIVE:
+                need(place in self.expired, "retention-expire", "revives what is not expired")
+                gone = (writer, n.session, SNAPSHOT_IDX, n.snap_attempt) in deleted
+                need(not gone, "retention-expire", "revives what is deleted")
+                expired.discard(place)
+            elif op == HOLD:
+                held.add(place)
+            else:
+                held.discard(place)
+        # No rule broken: now it counts.
+        self.void, self.expired, self.held, self.deleted = void, expired, held, deleted
+        self.first_seen.update(first_seen)
+        self.clock.append(clock)
+        for entry in r.condemned:
+            self.condemned.setdefault(entry, r.seq)
+
+    # -- what follows from the logs
+
+    def index_packs(self):
+        self.packs = {}  # (writer, session, idx) -> Pack
+        for writer, log in self.logs.items():
+            for r in log.records:
+                for p in r.packs:
+                    self.packs[writer, p.session, p.idx] = p
+
+    def pack_deleted(self, writer, p):
+        return (writer, p.session, p.idx, p.attempt) in self.deleted
+
+    def live_records(self):
+        for writer, log in self.logs.items():
+            for r in log.records:
+                if r.kind == 1 and (writer, r.seq) not in self.void and (writer, r.seq) not in self.expired:
+                    yield r
+
+    def report_late(self):
+        if self.now is None:
+            return
+        for writer, log in self.logs.items():
+            line = next((k for k in self.charter.writers[writer] if k.last is None), None)
+            if not log.records or line is None or line.cadence == 0:
+                continue
+            newest = log.records[0]
+            for r in log.records:
+                if r.kind == 1 and (writer, r.seq) not in self.void:
+                    newest = r
+            if self.now - newest.time > line.cadence * 3600:
+                self.report.alarm("log-late", log.title, "last snapshot %s UTC" % when(newest.time))
+
+    # -- object headers and envelopes (section 9)
+
+    def parse_header(self, data, magic, writer, session, number, name):
+        """hdr_len; data holds at least the header if the object is long enough."""
+        need(len(data) >= 96 and data[:8] == magic, name, "magic")
+        (length,) = struct.unpack_from("<I", data, 8)
+        need(96 <= length <= MAX_HEADER and length <= len(data), name, "hdr_len")
+        need(data[12:16] == bytes(4) and data[48:64] == bytes(16), name, "zero fields")
+        place = self.repo_id + writer + struct.pack("<II", session, number)
+        need(data[16:48] == place, name, "belongs to another place")
+        return length
+
+    def session_key(self, header, writer, session, anew=False):
+        """K_s from the envelope of a header. `anew`: open it even when the session's key is known (levels LK, L3)."""
+        envelope = header[64:-32]
+        kid, groups, at = envelope[:32], [], 33
+        need(len(envelope) >= 33 and 1 <= envelope[32] <= 16, "envelope-syntax", "groups")
+        boxes = 0
+        for _ in range(envelope[32]):
+            need(at < len(envelope) and 1 <= envelope[at] <= 8, "envelope-syntax", "shares")
+            count = envelope[at]
+            at += 1
+            need(at + count * 96 <= len(envelope), "envelope-syntax", "cut")
+            shares = [(envelope[i : i + 16], envelope[i + 16 : i + 96]) for i in range(at, at + count * 96, 96)]
+            need(len({rid for rid, _ in shares}) == count, "envelope-syntax", "a recipient twice in a group")
+            groups.append(shares)
+            boxes += count
+            at += count * 96
+        need(at == len(envelope) and boxes <= 64, "envelope-syntax", "size")
+        known = self.sessions.get((writer, session))
+        if known:
+            need(known[0] == kid, "envelope-kid", "not the session's")
+            if not anew:
+                return known[1]
+        K_s = self.open_envelope(kid, groups, writer, session)
+        self.sessions[writer, session] = (kid, K_s)
+        return K_s
+
+    def open_envelope(self, kid, groups, writer, session):
+        own_keys, broken = self.keys.recipients, False
+        for shares in groups:
+            if any(rid not in own_keys for rid, _ in shares):
+                continue
+            S = 0
+            try:
+                for rid, box in shares:
+                    S ^= int.from_bytes(sodium.crypto_box_seal_open(box, *own_keys[rid]), "little")
+            except nacl.exceptions.CryptoError:
+                broken = True
+                continue
+            mix_key = self.keys.of_writer(writer)["mix_key"]
+            place = self.repo_id + writer + struct.pack("<I", session)
+            K_s = H("bk1 session", mix_key, place + S.to_bytes(32, "little"))
+            need(H("bk1 kid", K_s, b"") == kid, "envelope-kid")
+            return K_s
+        raise Bad("envelope-kid", "a share does not open") if broken else Bad("AUTH", "these keys are no recipient")
+
+    # -- snapshot objects (section 11)
+
+    def read_snapshot(self, r, depth, anew=False):
+        """depth 0: size, hash, header; 1: also the view; 2: also the key; 3: also the private part."""
+        s = Record()
+        s.record, s.writer = r, r.writer
+        data = self.read_snap_file(r)
+        s.hdr_len = self.parse_header(data, b"BK1SNAP\n", r.writer, r.session, r.seq, "snap-header")
+        header, at, parts = data[: s.hdr_len], s.hdr_len, []
+        for _ in range(2):
+            need(at + 4 <= len(data), "snap-header", "parts")
+            (length,) = struct.unpack_from("<I", data, at)
+            need(at + 4 + length <= len(data), "snap-header", "parts")
+            parts.append(data[at + 4 : at + 4 + length])
+            at += 4 + length
+        need(at == len(data), "snap-header", "parts")
+        if depth >= 1:
+            self.read_view(s, header, parts[0])
+        if depth >= 2:
+            K_s = self.session_key(header, r.writer, r.session, anew)
+            both = H("bk1 snap", K_s, header[:-32], 64)
+            need(both[32:] == header[-32:], "snap-commit")
+        if depth >= 3:
+            self.read_private(s, seal_open(both[:32], "snap priv", header, parts[1]))
+        return s
+
+    def read_snap_file(self, r):
+        name = snap_name(r.writer, r.session, r.snap_attempt)
+        try:
+            data = self.store.read(name, MAX_SNAPSHOT)
+        except Bad as bad:
+            raise Bad("snap-size" if bad.name == "too-large" else bad.name, bad.text) from None
+        need(data is not None, "snap-missing")
+        need(len(data) == r.snap_size, "snap-size")
+        need(F(data) == r.snap_hash, "snap-hash")
+        return data
+
+    def read_view(self, s, header, sealed):
+        def good(condition, text):
+            need(condition, "snap-view", text)
+
+        view = seal_open(self.keys.of_writer(s.writer)["V_w"], "snap view", header, sealed)
+        good(view is not None, "does not open")
+        good(len(view) >= 40, "short")
+        s.started, s.finished, s.logical, s.added, npacks, label_len = struct.unpack_from("<QQQQII", view)
+        good(npacks <= 2**21 and label_len <= 255, "counts")
+        end = 40 + npacks * 8 + label_len
+        good(end <= len(view), "counts")
+        packs = list(struct.iter_unpack("<II", view[40 : 40 + npacks * 8]))
+        good(all(1 <= session <= MAX_NUMBER and idx <= MAX_IDX for session, idx in packs), "packs")
+        good(all(a < b for a, b in zip(packs, packs[1:])), "order of packs")
+        s.view_packs = packs
+        s.packs = set(packs)
+        s.label = view[end - label_len : end]
+        good(is_text(s.label), "label")
+        good(len(view) == padme(end) and not any(view[end:]), "padding")
+
+    def read_private(self, s, priv):
+        need(priv is not None, "snap-priv", "does not open")
+        need(len(priv) >= 88, "snap-priv", "short")
+        s.catalog = parse_stream_reference(priv[:84])
+        (nfacts,) = struct.unpack_from("<I", priv, 84)
+        end = 88 + nfacts
+        need(nfacts <= 65536 and end <= len(priv), "snap-priv", "facts")
+        need(is_text(priv[88:end]), "snap-priv", "facts")
+        need(len(priv) == padme(end) and not any(priv[end:]), "snap-priv", "padding")
+        s.facts = priv[88:end]
+
+    # -- blobs (sections 10 and 12)
+
+    def open_pack(self, writer, p):
+        """(name, hdr_len, K_p) of a pack, from its header alone."""
+        place = (writer, p.session, p.idx)
+        if place not in self.pack_keys:
+            name = pack_name(writer, p.session, p.idx, p.attempt)
+            header = self.store.read_range(name, 0, MAX_HEADER)
+            self.pack_keys[place] = (name, *self.pack_key(header, writer, p))
+        return self.pack_keys[place]
+
+    def pack_key(self, data, writer, p, anew=False):
+        length = self.parse_header(data, b"BK1PACK\n", writer, p.session, p.idx, "pack-header")
+        K_s = self.session_key(data[:length], writer, p.session, anew)
+        both = H("bk1 pack", K_s, data[: length - 32], 64)
+        need(both[32:] == data[length - 32 : length], "pack-commit")
+        return length, both[:32]
+
+    def open_frame(self, K_p, sealed, blob_id, node, writer):
+        frame = aead_open(K_p, blob_id[:24], blob_id, sealed)
+        need(frame is not None, "blob-auth")
+        person = "bk1 node" if node else "bk1 data"
+        need(H(person, self.keys.of_writer(writer)["id_key"], frame) == blob_id, "blob-id")
+        return frame
+
+    def fetch_frame(self, snapshot, ref, node):
+        need((ref.session, ref.idx) in snapshot.packs, "view-incomplete")
+        p = self.packs.get((snapshot.writer, ref.session, ref.idx))
+        need(p is not None and not self.pack_deleted(snapshot.writer, p), "pack-missing", "no record introduces it")
+        name, hdr_len, K_p = self.open_pack(snapshot.writer, p)
+        fits = ref.off >= hdr_len and ref.off + ref.clen <= p.size - TAIL
+        need(fits, "blob-reference", "outside the pack")
+        sealed = self.store.read_range(name, ref.off, ref.clen)
+        return self.open_frame(K_p, sealed, ref.id, node, snapshot.writer)
+
+    def fetch_blobs(self, snapshot, refs, node):
+        """Plaintexts of these references, as {ref: bytes}. The last 64 MiB are kept."""
+        wanted, result, jobs = dict.fromkeys(refs), {}, []
+        for ref in wanted:
+            key = (snapshot.writer, node, ref)
+            if key in self.blobs and (ref.session, ref.idx) in snapshot.packs:
+                self.blobs.move_to_end(key)
+                result[ref] = self.blobs[key]
+            else:
+                jobs.append((ref, self.fetch_frame(snapshot, ref, node)))
+        for (ref, _), plain in zip(jobs, decode_frames([(frame, ref.plen) for ref, frame in jobs])):
+            if isinstance(plain, Bad):
+                raise plain
+            result[ref] = self.blobs[snapshot.writer, node, ref] = plain
+            self.blobs_size += len(plain)
+        while self.blobs_size > 64 * MIB:
+            self.blobs_size -= len(self.blobs.popitem(last=False)[1])
+        return result
+
+    # -- streams (section 12)
+
+    def extents(self, snapshot, ref, level, length):
+        """The extents of a tree, in order: (blob reference, offset, length)."""
+        node = self.fetch_blobs(snapshot, [ref], True)[ref]
+        blobs, items = parse_node(node, level, length)
+        for item in items:
+            if level == 0:
+                yield blobs[item[0]], item[1], item[2]
+            else:
+                yield from self.extents(snapshot, blobs[item[0]], level - 1, item[1])
+
+    def read_stream(self, snapshot, ref):
+        """Yields the bytes of a stream. They are to be trusted only when this ends without an error."""
+        if ref.form == 0:
+            return
+        if ref.form == 1:
+            source = iter([(ref.blob, ref.offset, ref.len)])
+        else:
+            source = self.extents(snapshot, ref.blob, ref.level, ref.len)
+        digest, total = xxhash.xxh3_128(seed=0), 0
+        batch, blobs, size = [], {}, 0
+        while True:
+            extent = next(source, None)
+            if extent and extent[0] not in blobs:
+                blobs[extent[0]] = None
+                size += extent[0].plen
+            if extent:
+                batch.append(extent)
+            if batch and (extent is None or size >= 16 * MIB or len(batch) >= 8192):
+                plain = self.fetch_blobs(snapshot, blobs, False)
+                for blob, offset, length in batch:
+                    piece = plain[blob][offset : offset + length]
+                    digest.update(piece)
+                    total += len(piece)
+                    yield piece
+                batch, blobs, size = [], {}, 0
+            if extent is None:
+                break
+        need(total == ref.len, "stream-length")
+        need(digest.digest() == ref.check, "stream-check")
+
+
+class Stop(Exception):
+    """An alarm that was already reported ends everything."""
+
+
+BlobRef = collections.namedtuple("BlobRef", "id session idx off clen plen")
+StreamRef = collections.namedtuple("StreamRef", "len form level offset check blob")
+
+
+def parse_blob_reference(data, node):
+    ref = BlobRef(*struct.unpack("<32sIIIII", data))
+    good = 1 <= ref.session <= MAX_NUMBER and ref.idx <= MAX_IDX and 1 <= ref.plen <= (MAX_NODE if node else MAX_BLOB)
+    good = good and 18 <= ref.clen <= ref.plen + 17 and ref.off >= 64 and ref.off + ref.clen <= MAX_PACK
+    need(good, "blob-reference")
+    return ref
+
+
+def parse_stream_reference(data):
+    length, form, level, zero, offset, check = struct.unpack_from("<QBB2sI16s", data)
+    need(form <= 2, "stream-reference", "form")
+    if form == 0:
+        need(not any(data), "stream-reference", "empty, but not zero")
+        return StreamRef(0, 0, 0, 0, check, None)
+    need(1 <= length <= MAX_STREAM and zero == bytes(2), "stream-reference", "length or zero field")
+    need(level <= (4 if form == 2 else 0), "stream-reference", "level")
+    blob = parse_blob_reference(data[32:84], form == 2)
+    need(offset == 0 if form == 2 else offset + length <= blob.plen, "stream-reference", "offset")
+    return StreamRef(length, form, level, offset, check, blob)
+
+
+def parse_node(data, level, length):
+    def good(condition, text, name="node-syntax"):
+        need(condition, name, text)
+
+    good(20 <= len(data) <= MAX_NODE, "size")
+    own_level, zero, nblobs, nitems, own_length = struct.unpack_from("<B3sIIQ", data)
+    good(zero == bytes(3) and own_level == level, "level or zero field")
+    good(1 <= nblobs <= 4096 and 1 <= nitems <= 65536 and len(data) == 20 + nblobs * 52 + nitems * 12, "counts")
+    good(own_length == length, "length", "node-length")
+    end = 20 + nblobs * 52
+    blobs = [parse_blob_reference(data[at : at + 52], level > 0) for at in range(20, end, 52)]
+    good(len(set(blobs)) == nblobs, "a blob twice")
+    items, total, used = [], 0, set()
+    for at in range(end, len(data), 12):
+        if level == 0:
+            blob, zero, offset, count = struct.unpack_from("<H2sII", data, at)
+        else:
+            blob, zero, count = struct.unpack_from("<H2sQ", data, at)
+        good(zero == bytes(2) and blob < nblobs, "item")
+        good(count >= 1, "empty item", "node-length")
+        if level == 0:
+            good(offset + count <= blobs[blob].plen, "extent outside its blob", "node-length")
+            items.append((blob, offset, count))
+        else:
+            items.append((blob, count))
+        total += count
+        good(total <= length, "too much", "node-length")
+        used.add(blob)
+    good(total == length, "sum", "node-length")
+    good(len(used) == nblobs, "a blob that is not used")
+    return blobs, items
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Catalog (section 13): a pax archive whose bodies are stream references
+
+
+class Member:
+    def __init__(self):
+        self.ref, self.facts, self.target, self.bad = None, b"", b"", None
+
+
+class Bytes:
+    """Reads a stream in pieces of a wanted size."""
+
+    def __init__(self, source):
+        self.source, self.rest = source, b""
+
+    def read(self, size):
+        """size bytes, or fewer at the end."""
+        pieces, have = [self.rest], len(self.rest)
+        while have < size:
+            piece = next(self.source, None)
+            if piece is None:
+                break
+            pieces.append(piece)
+            have += len(piece)
+        data = b"".join(pieces)
+        self.rest = data[size:]
+        return data[:size]
+
+
+def tar_number(field):
+    if field[0] & 0x80:  # base 256
+        need(field[0] in (0x80, 0xFF), "catalog-header", "number")
+        value = int.from_bytes(field[1:], "big")
+        return value - (1 << 8 * (len(field) - 1)) if field[0] == 0xFF else value
+    text = field.split(b"\0")[0].strip(b" ")
+    need(re.fullmatch(rb"[0-7]*", text), "catalog-header", "number")
+    return int(text or b"0", 8)
+
+
+def pax_records(data):
+    result, at = {}, 0
+    while at < len(data):
+        match = re.compile(rb"([1-9][0-9]{0,7}) ([^=\0\n]+)=").match(data, at)
+        need(match, "catalog-header", "pax record")
+        end = at + int(match[1])
+        need(match.end() < end <= len(data) and data[end - 1] == 0x0A, "catalog-header", "pax record")
+        result[match[2]] = data[match.end() : end - 1]
+        at = end
+    return result
+
+
+def pax_decimal(text):
+    need(re.fullmatch(rb"[0-9]{1,19}", text), "catalog-header", "pax number")
+    return int(text)
+
+
+def check_path(path):
+    good = 1 <= len(path) <= 65535 and b"\0" not in path
+    need(good and not any(part in (b"", b".", b"..") for part in path.split(b"/")), "catalog-path", show(path[:200]))
+
+
+def read_catalog(repository, snapshot):
+    """All members. A stream reference that is bad is kept with its member: the others may still be restored."""
+    source = Bytes(repository.read_stream(snapshot, snapshot.catalog))
+    members, by_path, defaults = [], {}, {}
+    extended, header_size = {}, 0
+    while True:
+        block = source.read(512)
+        need(len(block) == 512, "catalog-truncated")
+        if not any(block):
+            second = source.read(512)
+            need(len(second) == 512, "catalog-truncated")
+            need(not any(second), "catalog-header", "one block of zeros")
+            need(not header_size, "catalog-header", "pax header without a member")
+            break
+        total = sum(block[:148]) + 8 * 32 + sum(block[156:])
+        need(tar_number(block[148:156]) == total, "catalog-header", "checksum")
+        need(block[257:263] == b"ustar\0", "catalog-header", "magic")
+        header_size += 512
+        kind, size = block[156:157], tar_number(block[124:136])
+        need(size >= 0, "catalog-header", "size")
+        if kind in (b"x", b"g"):
+            header_size += size
+            need(header_size <= MIB, "catalog-limit", "header")
+            data = source.read((size + 511) // 512 * 512)[:size]
+            need(len(data) == size, "catalog-truncated")
+            (extended if kind == b"x" else defaults).update(pax_records(data))
+            continue
+        records = {**defaults, **extended}
+        records = {key: value for key, value in records.items() if value}  # an empty value takes a record back
+        need(not any(key.startswith(b"GNU.sparse.") for key in records), "catalog-type", "sparse")
+        m = Member()
+        name, prefix = block[:100].split(b"\0")[0], block[345:500].split(b"\0")[0]
+        m.path = records.get(b"path", prefix + b"/" + name if prefix else name)
+        m.target = records.get(b"linkpath", block[157:257].split(b"\0")[0])
+        m.mode = tar_number(block[100:108]) & 0o7777
+        m.uid = pax_decimal(records[b"uid"]) if b"uid" in records else tar_number(block[108:116])
+        m.gid = pax_decimal(records[b"gid"]) if b"gid" in records else tar_number(block[116:124])
+        need(m.uid >= 0 and m.gid >= 0, "catalog-header", "negative owner")
+        m.uname = records.get(b"uname", block[265:297].split(b"\0")[0])
+        m.gname = records.get(b"gname", block[297:329].split(b"\0")[0])
+        size = pax_decimal(records[b"size"]) if b"size" in records else size
+        m.mtime = tar_number(block[136:148]) * 10**9
+        if b"mtime" in records:
+            match = re.fullmatch(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?", records[b"mtime"])
+            need(match, "catalog-header", "mtime")
+            m.mtime = int(match[2]) * 10**9 + int((match[3] or b"")[:9].ljust(9, b"0"))
+            m.mtime = -m.mtime if match[1] else m.mtime
+        types = {b"0": "file", b"\0": "file", b"1": "hardlink", b"2": "symlink", b"5": "dir"}
+        need(kind in types, "catalog-type", show(m.path[:200]))
+        m.type = types[kind]
+        if m.type == "dir" and m.path.endswith(b"/"):
+            m.path = m.path[:-1]
+        check_path(m.path)
+        need(m.path not in by_path, "catalog-duplicate", show(m.path[:200]))
+        need(len(members) < 2**26, "catalog-limit", "members")
+        if m.type == "file":
+            need(size <= MIB, "catalog-limit", "body")
+            body = source.read((size + 511) // 512 * 512)[:size]
+            good = len(body) == size >= 88 and struct.unpack_from("<I", body, 84)[0] == size - 88 <= 65536
+            need(good and is_text(body[88:]), "catalog-body", show(m.path[:200]))
+            m.facts = body[88:]
+            try:
+                m.ref = parse_stream_reference(body[:84])
+            except Bad as bad:
+                m.bad = bad
+        else:
+            need(size == 0, "catalog-body", show(m.path[:200]))
+        if m.type == "symlink":
+            need(1 <= len(m.target) <= 65535 and b"\0" not in m.target, "catalog-link", show(m.path[:200]))
+        if m.type == "hardlink":
+            m.original = by_path.get(m.target)
+            need(m.original and m.original.type == "file", "catalog-link", show(m.path[:200]))
+        members.append(m)
+        by_path[m.path] = m
+        extended, header_size = {}, 0
+    while True:
+        rest = source.read(MIB)
+        need(not any(rest), "catalog-trailing")
+        if not rest:
+            break
+    return members
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Levels (section 16)
+
+
+def check_levels(repository, level):
+    report, store = repository.report, repository.store
+    deep = level == "L3"
+    intact = []
+    for (writer, session, idx), p in sorted(repository.packs.items(), key=lambda item: item[0]):
+        if repository.pack_deleted(writer, p):
+            continue
+        name = pack_name(writer, session, idx, p.attempt)
+        with report.catching(name):
+            size = store.size(name)
+            need(size is not None, "pack-missing")
+            need(size == p.size, "pack-size")
+            intact.append((writer, p, name))
+    for r in repository.live_records():
+        name = snap_name(r.writer, r.session, r.snap_attempt)
+        with report.catching(name):
+            s = repository.read_snapshot(r, {"L2": 1, "LK": 0, "L3": 3}.get(level, 0), anew=deep)
+            if level in ("L2", "L3"):
+                for session, idx in s.view_packs:
+                    with report.catching(name):
+                        p = repository.packs.get((r.writer, session, idx))
+                        known = p and p.seq <= r.seq and not repository.pack_deleted(r.writer, p)
+                        need(known, "pack-missing", "the view lists pack %d-%d" % (session, idx))
+            if level == "LK":
+                check_snapshot_key(repository, r)
+    for writer, p, name in intact:
+        with report.catching(name):
+            if level in ("L1", "L3"):
+                check_pack_hash(repository, p, name)
+        with report.catching(name):
+            if level in ("LK", "L3"):
+                header = store.read_range(name, 0, MAX_HEADER)
+                length, K_p = repository.pack_key(header, writer, p, anew=True)
+            if deep:
+                check_pack(repository, writer, p, name, header[:length], K_p)
+    for r in repository.live_records() if deep else ():
+        name = snap_name(r.writer, r.session, r.snap_attempt)
+        try:
+            s = repository.read_snapshot(r, 3)
+        except Bad:
+            continue  # reported above
+        with report.catching(name):
+            for m in read_catalog(repository, s):
+                with report.catching("%s %s" % (name, show(m.path))):
+                    if m.bad:
+                        raise m.bad
+                    for _ in repository.read_stream(s, m.ref) if m.ref else ():
+                        pass
+
+
+def check_snapshot_key(repository, r):
+    """Level LK: the header alone, without the view."""
+    data = repository.read_snap_file(r)
+    length = repository.parse_header(data, b"BK1SNAP\n", r.writer, r.session, r.seq, "snap-header")
+    K_s = repository.session_key(data[:length], r.writer, r.session, anew=True)
+    need(H("bk1 snap", K_s, data[: length - 32], 64)[32:] == data[length - 32 : length], "snap-commit")
+
+
+def check_pack_hash(repository, p, name):
+    digest = hashlib.blake2b(digest_size=32)
+    for at in range(0, p.size, 4 * MIB):
+        digest.update(repository.store.read_range(name, at, min(4 * MIB, p.size - at)))
+    need(digest.digest() == p.hash, "pack-hash")
+
+
+def check_pack(repository, writer, p, name, header, K_p):
+    """Level L3: tail, trailer, every blob, every chunk id."""
+    store, report = repository.store, repository.report
+    keys = repository.keys.of_writer(writer)
+    tail = seal_open(keys["trail_key"], "tail", header, store.read_range(name, p.size - TAIL, TAIL))
+    need(tail is not None, "pack-tail", "does not open")
+    body_end, trailer_off, trailer_len, nblobs = struct.unpack("<IIII", tail)
+    places = len(header) <= body_end <= trailer_off and trailer_off + trailer_len + TAIL == p.size
+    need(places and 40 <= trailer_len <= MAX_TRAILER, "pack-tail", "places")
+    trailer = seal_open(keys["trail_key"], "trailer", header, store.read_range(name, trailer_off, trailer_len))
+    need(trailer is not None, "pack-trailer", "does not open")
+    entries, ids, at = [], set(), 0
+    for _ in range(nblobs):
+        need(at + 48 <= len(trailer), "pack-trailer", "cut")
+        blob_id, off, clen, plen, kind, zero, nchunks = struct.unpack_from("<32sIIIBBH", trailer, at)
+        at += 48
+        need(at + nchunks * 20 <= len(trailer), "pack-trailer", "cut")
+        chunks = list(struct.iter_unpack("<16sI", trailer[at : at + nchunks * 20]))
+        at += nchunks * 20
+        need(kind in (0, 1) and zero == 0, "pack-trailer", "kind")
+        need(1 <= plen <= (MAX_NODE if kind else MAX_BLOB) and 17 <= clen <= plen + 17, "pack-trailer", "lengths")
+        need(off >= len(header) and off + clen <= body_end, "pack-trailer", "place")
+        need(blob_id not in ids, "pack-trailer", "one blob twice")
+        ids.add(blob_id)
+        if kind:
+            need(nchunks == 1 and chunks[0][1] == plen, "pack-trailer", "chunks of a node")
+        else:
+            need(nchunks <= 4096 and all(1 <= length <= 65536 for _, length in chunks), "pack-trailer", "chunks")
+            need(not chunks or sum(length for _, length in chunks) == plen, "pack-trailer", "sum of chunks")
+        entries.append((blob_id, off, clen, plen, kind, chunks))
+    need(at == len(trailer), "pack-trailer", "more bytes")
+
+    jobs, size = [], 0
+    for i, entry in enumerate(entries):
+        blob_id, off, clen, plen, kind, chunks = entry
+        with report.catching("%s blob %d" % (name, i)):
+            need(clen >= 18, "blob-reference")
+            frame = repository.open_frame(K_p, store.read_range(name, off, clen), blob_id, kind, writer)
+            jobs.append((i, frame, entry))
+            size += plen
+        if size >= 16 * MIB or (i == len(entries) - 1 and jobs):
+            plains = decode_frames([(frame, e[3]) for _, frame, e in jobs])
+            for (number, _, e), plain in zip(jobs, plains):
+                with report.catching("%s blob %d" % (name, number)):
+                    if isinstance(plain, Bad):
+                        raise plain
+                    at = 0
+                    for chunk_id, length in e[5]:
+                        person = "bk1 tree" if e[4] else "bk1 chunk"
+                        fits = H(person, keys["chunk_key"], plain[at : at + length], 16) == chunk_id
+                        need(fits, "pack-trailer", "chunk id")
+                        at += length
+            jobs, size = [], 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Extraction into files. Nothing is ever written through a link: directories are opened step by step without following
+# links, files come before links, and symbolic links are made last.
+
+
+class Target:
+    def __init__(self, path):
+        path = os.fsencode(path)
+        try:
+            os.makedirs(path, exist_ok=True)
+            if os.listdir(path):
+                raise Failed("%s is not empty; give a new directory" % show(path))
+            self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise Failed("%s: %s" % (show(path), error.strerror)) from None
+
+    def directory(self, parts):
+        """A descriptor of this directory; makes it."""
+        fd = os.dup(self.fd)
+        for part in parts:
+            try:
+                os.mkdir(part, 0o700, dir_fd=fd)
+            except FileExistsError:
+                pass
+            try:
+                deeper = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+            finally:
+                os.close(fd)
+            fd = deeper
+        return fd
+
+
+def leads_outside(links, path, target):
+    """Does a symbolic link at this path lead out of the directory, also through the other links?"""
+    pending = target.split(b"/")[::-1]
+    here = path.split(b"/")[:-1]
+    if target.startswith(b"/"):
+        return True
+    steps = 0
+    while pending:
+        part = pending.pop()
+        steps += 1
+        if steps > 10000:
+            return True
+        if part in (b"", b"."):
+            continue
+        if part == b"..":
+            if not here:
+                return True
+            here.pop()
+            continue
+        here.append(part)
+        further = links.get(b"/".join(here))
+        if further is not None:
+            if further.startswith(b"/"):
+                return True
+            here.pop()
+            pending.extend(further.split(b"/")[::-1])
+    return False
+
+
+PARTIAL = b".emergency-restore.partial"
+
+
+def extract(repository, snapshot, to, all_links, owners):
+    """Gives the number of members that could not be restored (each was reported)."""
+    report = repository.report
+    where = "%s/%d" % (show(snapshot.label), snapshot.record.session)
+    members = read_catalog(repository, snapshot)
+    total = sum(m.ref.len for m in members if m.ref)
+    need(total <= snapshot.logical, "catalog-limit", "the streams are longer than the view says")
+    target = Target(to)
+    space = os.fstatvfs(target.fd)
+    if total > space.f_bavail * space.f_frsize:
+        print("%s: %d bytes to restore, less than that is free; going on" % (where, total), file=sys.stderr)
+    kinds = {m.path: m.type for m in members}
+    links = {m.path: m.target for m in members if m.type == "symlink"}
+    failures, outside, done = 0, 0, set()
+
+    def parent_is_safe(m):
+        parts = m.path.split(b"/")
+        for i in range(1, len(parts)):
+            above = b"/".join(parts[:i])
+            need(kinds.get(above, "dir") == "dir", "DENIED", "below %s, which is no directory" % show(above))
+        need(parts[0] != PARTIAL, "DENIED", "reserved name")
+        return parts
+
+    def attributes(m, name, fd):
+        if owners:
+            need(m.uid < 2**32 - 1 and m.gid < 2**32 - 1, "IO", "no such owner on this system")
+            os.chown(name, m.uid, m.gid, dir_fd=fd, follow_symlinks=False)
+        if m.type != "symlink":
+            os.chmod(name, m.mode & 0o777, dir_fd=fd)
+        # Times that the system cannot hold are left out: the content matters.
+        try:
+            os.utime(name, ns=(m.mtime, m.mtime), dir_fd=fd, follow_symlinks=False)
+        except (OverflowError, OSError):
+            pass
+
+    def restore_file(m, fd, name):
+        if m.bad:
+            raise m.bad
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            out = os.open(PARTIAL, flags, 0o600, dir_fd=target.fd)
+            with os.fdopen(out, "wb") as file:
+                for piece in repository.read_stream(snapshot, m.ref):
+                    if any(piece):
+                        file.write(piece)
+                    else:
+                        file.seek(len(piece), 1)  # zeros need no space
+                file.truncate(m.ref.len)
+            try:
+                os.stat(name, dir_fd=fd, follow_symlinks=False)
+                raise Bad("IO", "exists already (does this file system ignore upper and lower case?)")
+            except FileNotFoundError:
+                os.rename(PARTIAL, name, src_dir_fd=target.fd, dst_dir_fd=fd)
+        except BaseException:
+            try:
+                os.unlink(PARTIAL, dir_fd=target.fd)
+            except FileNotFoundError:
+                pass
+            raise
+
+    def restore_hardlink(m, fd, name):
+        parts = m.target.split(b"/")
+        other = target.directory(parts[:-1])
+        try:
+            try:
+                os.link(parts[-1], name, src_dir_fd=other, dst_dir_fd=fd, follow_symlinks=False)
+            except FileExistsError:
+                raise
+            except OSError:  # no hard links here: a copy does as well
+                restore_file(m.original, fd, name)
+                attributes(m.original, name, fd)
+        finally:
+            os.close(other)
+
+    for kind in ("dir", "file", "hardlink", "symlink"):
+        for m in members:
+            if m.type != kind:
+                continue
+            if kind == "symlink" and not all_links and leads_outside(links, m.path, m.target):
+                print("not made: link %s -> %s leads outside" % (show(m.path), show(m.target)), file=sys.stderr)
+                outside += 1
+                continue
+            if kind == "hardlink" and m.target not in done:
+                print("not made: hard link %s, its file was not restored" % show(m.path), file=sys.stderr)
+                failures += 1
+                continue
+            failures += 1
+            with report.catching("%s %s" % (where, show(m.path))):
+                try:
+                    parts = parent_is_safe(m)
+                    fd = target.directory(parts if kind == "dir" else parts[:-1])
+                    try:
+                        if kind == "file":
+                            restore_file(m, fd, parts[-1])
+                            attributes(m, parts[-1], fd)
+                        elif kind == "hardlink":
+                            restore_hardlink(m, fd, parts[-1])
+                        elif kind == "symlink":
+                            os.symlink(m.target, parts[-1], dir_fd=fd)
+                            attributes(m, parts[-1], fd)
+                    finally:
+                        os.close(fd)
+                except OSError as error:
+                    raise Bad("IO", error.strerror) from None
+                done.add(m.path)
+                failures -= 1
+    # Directories last and deepest first: a directory without write permission must not be in the way before.
+    for m in sorted((m for m in members if m.type == "dir" and m.path in done), key=lambda m: -m.path.count(b"/")):
+        parts = m.path.split(b"/")
+        try:
+            fd = target.directory(parts[:-1])
+            try:
+                attributes(m, parts[-1], fd)
+            finally:
+                os.close(fd)
+        except (OSError, Bad) as error:
+            print("%s: attributes not set (%s)" % (show(m.path), error), file=sys.stderr)
+            failures += 1
+    os.close(target.fd)
+    print("%s: %d of %d members restored, %d bytes of streams" % (where, len(done), len(members), total))
+    if outside:
+        print("%s: %d links lead outside and were not made (--all-links makes them)" % (where, outside))
+    return failures + outside
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The commands
+
+
+class Report:
+    """Prints findings as they come, each once."""
+
+    def __init__(self):
+        self.findings = []
+        self.told = set()
+
+    def add(self, kind, name, where, text):
+        if (kind, name, where) not in self.told:
+            self.told.add((kind, name, where))
+            self.findings.append((kind, name, where, text))
+
+    def alarm(self, name, where, text=""):
+        self.add("alarm", name, where, text)
+
+    def note(self, name, where, text=""):
+        self.add("note", name, where, text)
+
+    def names(self):
+        return {name for kind, name, _, _ in self.findings if kind == "alarm"}
+
+    def flush(self):
+        for kind, name, where, text in self.findings:
+            words = [kind, name, show(where), "(%s)" % show(text) if text else ""]
+            print(" ".join(word for word in words if word), file=sys.stderr)
+
+    def catching(self, where):
+        return Catching(self, where)
+
+
+class Catching:
+    """A block whose violation becomes an alarm; what comes after the block goes on."""
+
+    def __init__(self, report, where):
+        self.report, self.where = report, where
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, _):
+        if kind is not None and issubclass(kind, Bad):
+            self.report.alarm(error.name, self.where, error.text)
+            return True
+        return False
+
+
+def exit_status(names):
+    if not names:
+        return 0
+    if names <= {"AUTH", "key-block"}:
+        return 12
+    if names <= {"IO", "DENIED", "NOT_FOUND", "AUTH", "key-block"}:
+        return 1
+    return 9
+
+
+def collect_keys(options):
+    keys = Keys()
+    passphrases = []
+    for path in options.passphrase_file:
+        try:
+            with open(path, "rb") as file:
+                passphrases.append(file.read(64 * KIB).split(b"\n")[0].rstrip(b"\r"))
+        except OSError as error:
+            raise Failed("%s: %s" % (path, error.strerror)) from None
+    if options.root:
+        text = options.root
+        if os.path.exists(text):
+            with open(text, encoding="ascii", errors="replace") as file:
+                text = file.read(200).strip()
+        if not re.fullmatch("[0-9a-fA-F]{64}", text):
+            raise Usage("--root: 64 hexadecimal digits, or a file with them")
+        keys.root = bytes.fromhex(text)
+    for path in options.kit:
+        secrets = read_key(path, 4, passphrases)
+        keys.add_identity(secrets[:16], secrets[16:48])
+        W, V = secrets[48:80], secrets[80:112]
+        need((keys.W, keys.V) in ((None, None), (W, V)), "AUTH", "kits of different repositories")
+        keys.W, keys.V = W, V
+        if not options.members_only:
+            keys.add_recipient(secrets[112:144])
+    for path in options.member:
+        secrets = read_key(path, 5, passphrases)
+        keys.add_identity(secrets[:16], secrets[16:48])
+        keys.add_recipient(secrets[48:80])
+    return keys
+
+
+class Usage(Exception):
+    pass
+
+
+def check_marks(repository, path):
+    """High-water marks (section 15): compares with the last time and remembers this one."""
+    now = {"charter": [repository.charter.version, repository.charter.hash.hex()]}
+    logs = {"ret": repository.retention, **{w.hex(): log for w, log in repository.logs.items()}}
+    for name, log in logs.items():
+        now[name] = [len(log.records), log.records[-1].hash.hex() if log.records else ""]
+    try:
+        with open(path, encoding="utf-8") as file:
+            old = json.load(file)
+    except FileNotFoundError:
+        old = {}
+    except (OSError, ValueError):
+        raise Failed("%s cannot be read" % path) from None
+    rolled_back = False
+    for name, (number, digest) in old.items():
+        entries = repository.charters if name == "charter" else logs[name].records if name in logs else []
+        if number and (number > len(entries) or entries[number - 1].hash.hex() != digest):
+            repository.report.alarm("log-rollback", name, "number %d was seen before" % number)
+            rolled_back = True
+            if name == "charter":
+                raise Stop()
+    if not rolled_back and not repository.report.names():
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            json.dump(now, file)
+        os.replace(path + ".new", path)
+
+
+def snapshots(repository):
+    """Every live snapshot whose view opens."""
+    for r in repository.live_records():
+        with repository.report.catching(snap_name(r.writer, r.session, r.snap_attempt)):
+            yield repository.read_snapshot(r, 1)
+
+
+def find_snapshot(repository, name):
+    """By LABEL/SESSION or WRITER/SESSION, opened whole."""
+    found = []
+    for s in snapshots(repository):
+        session = s.record.session
+        if name in ("%s/%d" % (s.label.decode("utf-8"), session), "%s/%d" % (s.writer.hex(), session)):
+            found.append(s)
+    if not found:
+        raise Failed("no snapshot %s; see the command list" % show(name))
+    if len(found) > 1:
+        raise Failed("several writers have %s; say one of: %s" % (
+            show(name), " ".join("%s/%d" % (s.writer.hex(), s.record.session) for s in found)))
+    return found[0].record
+
+
+def command_list(repository, options):
+    print("%-24s %-19s  %-19s  %15s  %s" % ("snapshot", "started (UTC)", "finished (UTC)", "bytes", "writer"))
+    for s in snapshots(repository):
+        name = "%s/%d" % (show(s.label), s.record.session)
+        print("%-24s %s  %s  %15d  %s" % (name, when(s.started), when(s.finished), s.logical, s.writer.hex()))
+    return exit_status(repository.report.names())
+
+
+def command_records(repository, options):
+    """One line for each record: record, writer, seq, attempt, session, ack, first-seen retention record, state."""
+    for writer, log in repository.logs.items():
+        for r in log.records:
+            place = (writer, r.seq)
+            state = "live" if r.kind == 1 else "ack"
+            state = "expired" if place in repository.expired else state
+            state = "void" if place in repository.void else state
+            state += ",held" if place in repository.held else ""
+            print("record\t%s\t%d\tattempt=%d\tsession=%d\tack=%d\tfirst-seen=%d\t%s" % (
+                writer.hex(), r.seq, r.attempt, r.session, r.ack, repository.first_seen.get(place, 0), state))
+    for r, clock in zip(repository.retention.records, repository.clock):
+        print("retention\t%d\tattempt=%d\ttime=%d\tclock=%d" % (r.seq, r.attempt, r.time, clock))
+        if r.note and repository.keys.V:
+            note = seal_open(repository.keys.V, "ret note", r.note_ad, r.note)
+            print("text\t%d\t%s" % (r.seq, "(does not open)" if note is None else show(note)))
+    return exit_status(repository.report.names())
+
+
+def command_check(repository, options):
+    check_levels(repository, options.level)
+    status = exit_status(repository.report.names())
+    print("level %s: %s" % (options.level, "all is well" if status == 0 else "see the alarms"))
+    return status
+
+
+def facts_text(facts):
+    return facts.decode("utf-8").replace("\n", ";")
+
+
+def command_files(repository, options):
+    snapshot = repository.read_snapshot(find_snapshot(repository, options.snapshot), 3)
+    for m in read_catalog(repository, snapshot):
+        size = str(m.ref.len) if m.ref else "damaged" if m.bad else "-"
+        seconds = "%d.%09d" % divmod(m.mtime, 10**9)
+        target = " -> " + show(m.target) if m.type in ("symlink", "hardlink") else ""
+        owner = "%d/%d" % (m.uid, m.gid)
+        names = "%s/%s" % (show(m.uname), show(m.gname))
+        print("%-8s %04o %s %s %s %15s %s%s\t%s" % (
+            m.type, m.mode, owner, names, seconds, size, show(m.path), target, show(facts_text(m.facts))))
+    return 0
+
+
+def command_cat(repository, options):
+    snapshot = repository.read_snapshot(find_snapshot(repository, options.snapshot), 3)
+    for m in read_catalog(repository, snapshot):
+        if m.path == os.fsencode(options.stream):
+            m = m.original if m.type == "hardlink" else m
+            if m.bad:
+                raise m.bad
+            if m.type != "file":
+                raise Failed("%s is no stream (%s)" % (show(m.path), m.type))
+            for piece in repository.read_stream(snapshot, m.ref):
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            return 0
+    raise Failed("no stream %s in this snapshot; see the command files" % show(options.stream))
+
+
+def command_extract(repository, options):
+    if options.all:
+        failures, before = 0, repository.report.names()
+        for s in snapshots(repository):
+            name = "%s-%d" % (re.sub("[^A-Za-z0-9._-]", "_", s.label.decode("utf-8")), s.record.session)
+            path = os.path.join(options.to, name + "-" + s.writer.hex())
+            failures += 1
+            with repository.report.catching("%s/%d" % (show(s.label), s.record.session)):
+                whole = repository.read_snapshot(s.record, 3)
+                failures += extract(repository, whole, path, options.all_links, options.owners)
+                failures -= 1
+        failures += len(repository.report.names() - before)
+    else:
+        before = repository.report.names()
+        record = find_snapshot(repository, options.snapshot)
+        snapshot = repository.read_snapshot(record, 3)
+        failures = extract(repository, snapshot, options.to, options.all_links, options.owners)
+    # Alarms about other parts of the repository are printed, but what was asked for is whole without them.
+    return 0 if failures == 0 else exit_status(repository.report.names() - before) or 1
+
+
+def command_key(keys):
+    print("repository %s" % keys.repo_id.hex())
+    print("root       %s" % keys.root.hex())
+    for rid in keys.recipients:
+        print("recipient  %s" % rid.hex())
+    return 0
+
+
+def parse_arguments(arguments):
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--repo")
+    shared.add_argument("--kit", action="append", default=[])
+    shared.add_argument("--member", action="append", default=[])
+    shared.add_argument("--members-only", action="store_true")
+    shared.add_argument("--passphrase-file", action="append", default=[])
+    shared.add_argument("--root")
+    shared.add_argument("--marks", help="file that remembers what was seen; a repository that shrank is an alarm")
+    shared.add_argument("--now", type=int, help="seconds since 1970: also report writers that are late")
+    parser = argparse.ArgumentParser(usage="\n" + __doc__, add_help=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    commands = parser.add_subparsers(dest="command")
+    for name in ("list", "files", "extract", "cat", "check", "records", "key"):
+        command = commands.add_parser(name, parents=[shared], usage="see %s --help" % os.path.basename(sys.argv[0]))
+        if name in ("files", "cat"):
+            command.add_argument("snapshot")
+        if name == "cat":
+            command.add_argument("stream")
+        if name == "extract":
+            command.add_argument("snapshot", nargs="?")
+            command.add_argument("--all", action="store_true")
+            command.add_argument("--to", required=True)
+            command.add_argument("--all-links", action="store_true")
+            command.add_argument("--owners", action="store_true", help="also restore owners (needs root)")
+        if name == "check":
+            command.add_argument("--level", choices=("L0", "L1", "L2", "LK", "L3"), default="L3")
+    options = parser.parse_args(arguments)
+    if options.help or not options.command:
+        print(__doc__)
+        raise SystemExit(0 if options.help else 2)
+    return options
+
+
+def main(arguments):
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    options = parse_arguments(arguments)
+    report = Report()
+    try:
+        if options.command == "extract" and bool(options.snapshot) == options.all:
+            raise Usage("extract needs the name of a snapshot, or --all")
+        keys = collect_keys(options)
+        if options.command == "key":
+            if keys.repo_id is None:
+                raise Usage("key needs --kit or --member")
+            return command_key(keys)
+        if not options.repo or keys.root is None:
+            raise Usage("give --repo, and --kit (or --root)")
+        simple = options.command == "records" or (options.command == "check" and options.level in ("L0", "L1"))
+        if keys.W is None and not simple:
+            raise Usage("this needs a restore kit (--kit)")
+        repository = Repository(Store(options.repo), keys, report, options.now)
+        if options.marks:
+            check_marks(repository, options.marks)
+        return globals()["command_" + options.command](repository, options)
+    except Usage as error:
+        print(error, file=sys.stderr)
+        return 2
+    except Failed as error:
+        print("failed: %s" % error, file=sys.stderr)
+        return 1
+    except Bad as bad:
+        report.alarm(bad.name, "", bad.text)
+        return exit_status({bad.name})
+    except Stop:
+        return exit_status(report.names())
+    except OSError as error:
+        print("failed: %s" % error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 1
+    finally:
+        report.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,255 @@
+#!/bin/bash
+# The emergency reader (scripts/emergency-restore.py) against the golden repository: it was written from docs/format.md
+# alone, so what it reads, and what it refuses and by which name, is what that document says.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+
+GOLDEN=$REPO_ROOT/tests/golden
+# The distribution's Python: another one in PATH may lack the two modules.
+PYTHON=/usr/bin/python3
+READER=("$PYTHON" "$REPO_ROOT/scripts/emergency-restore.py")
+KEYS=$GOLDEN/keys
+ROOT_KEY=$(cat "$KEYS/root.pub")
+reader() { "${READER[@]}" "$@"; }
+with_kit() { reader "$1" --repo "$GOLDEN/repo" --kit "$KEYS/kit.key" "${@:2}"; }
+
+# --- keys
+
+printf 'golden\n' >good-passphrase
+printf 'iron\n' >bad-passphrase
+same "key file and key text hold the same" "$(reader key --kit "$KEYS/kit.key")" "$(reader key --kit "$KEYS/kit.txt")"
+same "with passphrase" "$(reader key --kit "$KEYS/kit.key")" \
+    "$(reader key --kit "$KEYS/kit-golden.key" --passphrase-file good-passphrase)"
+same "with passphrase, key text" "$(reader key --kit "$KEYS/kit.key")" \
+    "$(reader key --kit "$KEYS/kit-golden.txt" --passphrase-file good-passphrase)"
+check_fails 12 "wrong passphrase" reader key --kit "$KEYS/kit-golden.key" --passphrase-file bad-passphrase
+check_fails 12 "a member's key is no kit" reader key --kit "$KEYS/member-1.key"
+tr 'A-Z0' 'a-zO' <"$KEYS/kit.txt" | tr ':' ')' | tr -d ' -' | sed -e 's/$/\r/' -e '1s/^/# typed from paper\n\n/' >typed.txt
+check "key text as people type it" reader key --kit typed.txt
+check_fails 2 "usage" reader list --kit "$KEYS/kit.key"
+check_fails 2 "no command" reader
+check_fails 1 "no such directory" reader list --repo nowhere --kit "$KEYS/kit.key"
+
+# --- the repository as it is
+
+same "records, states and the policy clock" "$(grep -P '^(record|retention)\t' "$GOLDEN/expected/list.txt")" \
+    "$(with_kit records | grep -v '^text')"
+same "records with the root key alone" "$(grep -P '^(record|retention)\t' "$GOLDEN/expected/list.txt")" \
+    "$(reader records --repo "$GOLDEN/repo" --root "$ROOT_KEY")"
+same "snapshots" "$(awk -F'\t' '$1 == "stream" || $1 == "member" {print $3, $2}' "$GOLDEN/expected/list.txt" | sort -u)" \
+    "$(with_kit list | tail -n +2 | awk '{print $1, $NF}' | sort -u)"
+for level in L0 L1 L2 LK L3; do
+    check "level $level" with_kit check --level "$level"
+    with_kit check --level "$level" 2>findings >/dev/null
+    same "level $level finds nothing" "" "$(cat findings)"
+done
+check "level L1 without a kit" reader check --level L1 --repo "$GOLDEN/repo" --root "$KEYS/root.pub"
+check_fails 9 "another root key" reader check --level L0 --repo "$GOLDEN/repo" --root "${ROOT_KEY//7/8}"
+
+# same_streams DIRECTORY SNAPSHOT: every stream that list.txt names is there, byte for byte; and nothing else.
+same_streams() {
+    local directory=$1 snapshot=$2 count=0 kind name path length sum file
+    while IFS=$'\t' read -r kind _ name path length sum file _; do
+        [[ $kind == stream && $name == "$snapshot" ]] || continue
+        count=$((count + 1))
+        [[ $(stat -c %s "$directory/$path") == "$length" ]] || return 1
+        [[ $(b2sum -l 256 <"$directory/$path") == "$sum  -" ]] || return 1
+        [[ $file == - ]] || cmp "$GOLDEN/expected/$file" "$directory/$path" || return 1
+    done <"$GOLDEN/expected/list.txt"
+    echo "$count streams"
+    [[ $snapshot != probe/5 ]] || count=$((count + 1)) # its hard link
+    [[ $count -gt 0 && $(find "$directory" -type f | wc -l) == "$count" ]]
+}
+# every_snapshot NAME KEYS...: extracts each snapshot with these keys.
+every_snapshot() {
+    local name=$1 snapshot
+    shift
+    for snapshot in blog/1 shop/2 shop/3 blog/3 blog/4 shop/4 probe/5; do
+        check "$name: extract $snapshot" reader extract "$snapshot" --to "out-$name/$snapshot" --repo "$GOLDEN/repo" "$@"
+        check "$name: $snapshot byte for byte" same_streams "out-$name/$snapshot" "$snapshot"
+    done
+}
+# The sessions under charter 1 (blog/1, shop/1) have the station alone as recipient, and later snapshots still need packs of
+# theirs: members alone get all of probe/5, one stream of blog/4, and AUTH for the rest.
+quorum() {
+    local snapshot member keys=(--repo "$GOLDEN/repo" --kit "$KEYS/kit.key" --members-only)
+    for member in "$@"; do keys+=(--member "$KEYS/member-$member.key"); done
+    local out=out-members-$1-$2-${3:-}
+    check "members $*: extract probe/5" reader extract probe/5 --to "$out/probe" "${keys[@]}"
+    check "members $*: probe/5 byte for byte" same_streams "$out/probe" probe/5
+    check_fails 12 "members $*: blog/4 in part" reader extract blog/4 --to "$out/blog" "${keys[@]}"
+    check "members $*: geheim byte for byte" cmp "$GOLDEN/expected/008" "$out/blog/geheim"
+    check_fails 12 "members $*: blog/1 is not theirs" reader extract blog/1 --to "$out/blog1" "${keys[@]}"
+    same "members $*: objects of charter 1" "$(printf '%s\n' \
+        w/b7f9ec3c1b1015e7/pack/00000001-000000.00 w/bcca5ca853753153/{pack/00000001-000000.00,snap/00000001.00})" \
+        "$(reader check --level LK "${keys[@]}" 2>&1 | awk '$1 == "alarm" && $2 == "AUTH" {print $3}' | sort)"
+}
+every_snapshot kit --kit "$KEYS/kit.key"
+check "the text kit" reader extract --all --to out-text --repo "$GOLDEN/repo" --kit "$KEYS/kit.txt"
+check "the kit with passphrase" reader extract --all --to out-pass --repo "$GOLDEN/repo" --kit "$KEYS/kit-golden.key" \
+    --passphrase-file good-passphrase
+check "both give the same" diff -r --no-dereference out-text out-pass
+check "and what single extraction gives" diff -r --no-dereference out-kit/shop/3 out-text/shop-3-b7f9ec3c1b1015e7
+quorum 1 2
+quorum 1 3
+quorum 3 2
+quorum 1 2 3
+
+same "modes, times and links" \
+    "$(awk -F'\t' '$1 == "member" && $5 == "file" {print $4, substr($6, 2), $11 "0"}' "$GOLDEN/expected/list.txt" | sort)" \
+    "$(cd out-kit/probe/5 && find . -type f ! -name zweit -printf '%P %m %T@\n' | sort)"
+same "symbolic link" "../d/direct" "$(readlink out-kit/probe/5/d/link)"
+check "hard link" test out-kit/probe/5/d/direct -ef out-kit/probe/5/d/zweit
+with_kit cat shop/2 db/schema.sql >schema.sql
+check "cat" cmp schema.sql "$GOLDEN/expected/004"
+check_fails 1 "cat of what is not there" with_kit cat shop/2 db/nothing
+check_fails 1 "an expired snapshot is not offered" with_kit extract shop/1 --to out-expired
+check_fails 1 "a void snapshot is not offered" with_kit extract blog/2 --to out-void
+check_fails 1 "extract only into an empty directory" with_kit extract shop/2 --to out-kit
+contains "files" "$(with_kit files probe/5)" "d/link -> ../d/direct"
+
+# --- hostile names: what the catalog may hold, but files must not get
+
+cat >hostile.py <<'END'
+import importlib.util, os, sys
+specification = importlib.util.spec_from_file_location("reader", sys.argv[1])
+er = importlib.util.module_from_spec(specification)
+sys.dont_write_bytecode = True
+specification.loader.exec_module(er)
+
+
+def member(path, kind, target=b""):
+    m = er.Member()
+    m.path, m.type, m.target, m.mode, m.uid, m.gid, m.mtime = path, kind, target, 0o6755, 0, 0, -1
+    if kind == "file":
+        m.ref = er.StreamRef(4, 1, 0, 0, b"", None)
+    return m
+
+
+members = [
+    member(b"away", "symlink", b"/etc"),
+    member(b"up", "symlink", b"x/../../y"),
+    member(b"deep/in", "dir"),
+    member(b"deep/in/back", "symlink", b"../.."),
+    member(b"through", "symlink", b"deep/in/back/.."),
+    member(b"loop", "symlink", b"loop"),
+    member(b"fine", "symlink", b"deep/in/../../plain"),
+    member(b"plain", "file"),
+    member(b"plain/below", "file"),
+    member(b"fine/below", "file"),
+    member(b"up/below", "file"),
+    member(b".emergency-restore.partial", "file"),
+    member(b"l" * 300, "file"),
+]
+
+
+class Repository:
+    report = er.Report()
+
+    def read_stream(self, snapshot, ref):
+        yield b"data"
+
+
+er.read_catalog = lambda repository, snapshot: members
+snapshot = er.Record()
+snapshot.label, snapshot.record, snapshot.logical = b"\x1b[2Jname", er.Record(), 1000
+snapshot.record.session = 1
+failures = er.extract(Repository(), snapshot, sys.argv[2], False, False)
+assert failures == 9, failures
+assert Repository.report.names() == {"DENIED", "IO"}, Repository.report.findings
+snapshot.logical = 3
+try:
+    er.extract(Repository(), snapshot, sys.argv[2] + "-more", False, False)
+    raise SystemExit("more than the view says")
+except er.Bad:
+    pass
+for path in (b"/a", b"a//b", b"../a", b"a/..", b"a/./b", b"", b"a/", b"a\0b", b"x" * 65536):
+    try:
+        er.check_path(path)
+        raise SystemExit("path %r" % path)
+    except er.Bad as bad:
+        assert bad.name == "catalog-path"
+END
+check "hostile names and links" "$PYTHON" hostile.py "$REPO_ROOT/scripts/emergency-restore.py" out-hostile
+same "what is made of them" "deep deep/in deep/in/back fine plain" "$(cd out-hostile && find . -mindepth 1 -printf '%P\n' | sort | xargs)"
+same "no set-user-id bits" 755 "$(stat -c %a out-hostile/plain)"
+same "nothing written before the sum of lengths is known" "" "$(ls out-hostile-more 2>/dev/null)"
+
+# --- negatives
+
+cat >change.py <<'END'
+import os, shutil, sys
+negative, copy = sys.argv[1:]
+for line in open(negative + "/change"):
+    verb, path, *rest = line.split()
+    path = os.path.join(copy, path)
+    if verb == "set":
+        with open(path, "r+b") as file:
+            file.seek(int(rest[0]))
+            file.write(bytes.fromhex(rest[1]))
+    elif verb == "cut":
+        os.truncate(path, int(rest[0]))
+    elif verb == "put":
+        shutil.copyfile(os.path.join(negative, rest[0]), path)
+    elif verb == "copy":
+        shutil.copyfile(path, os.path.join(copy, rest[0]))
+    elif verb == "remove":
+        os.remove(path)
+    else:
+        sys.exit("unknown change " + verb)
+END
+
+# one_negative NUMBER-NAME: prints what was found, in the form of `expect`, and the exit status.
+one_negative() {
+    local negative=$GOLDEN/negatives/$1 copy=$TMP/negative-$1 verb status=0 repo
+    mkdir "$copy"
+    cp -r "$GOLDEN/repo" "$GOLDEN/keys" "$copy"
+    chmod -R u+w "$copy"
+    "$PYTHON" change.py "$negative" "$copy"
+    repo=(--repo "$copy/repo" --kit "$copy/keys/kit.key")
+    read -r verb _ <"$negative/expect"
+    case $verb in
+    L0 | L1) reader check --level "$verb" --repo "$copy/repo" --root "$ROOT_KEY" ;;
+    L2 | LK | L3) reader check --level "$verb" "${repo[@]}" ;;
+    restore) reader extract --all --to "$copy/out" "${repo[@]}" ;;
+    alone) reader extract --all --to "$copy/out" "${repo[@]}" --members-only --member "$copy/keys/member-1.key" ;;
+    marks)
+        with_kit records --marks "$copy/marks" >/dev/null
+        reader records --marks "$copy/marks" "${repo[@]}"
+        ;;
+    late) reader records --now $((1768111680 + 10 * 86400)) "${repo[@]}" ;;
+    key)
+        reader key --kit "$copy/keys/kit.key" || status=$?
+        reader key --kit "$copy/keys/kit.txt"
+        ;;
+    esac >"$copy/log" 2>&1 || status=$?
+    printf '%s|%s|%d\n' "$verb" \
+        "$(awk '$1 == "alarm" {print $2} $1 == "note" {print "note:" $2}' "$copy/log" | sort -u | xargs)" "$status" \
+        >"$TMP/result-$1"
+    cp "$copy/log" "$TMP/log-$1"
+    rm -rf "$copy"
+}
+
+jobs=0
+for negative in "$GOLDEN"/negatives/*/; do
+    one_negative "$(basename "$negative")" &
+    jobs=$((jobs + 1))
+    [[ $((jobs % 8)) -ne 0 ]] || wait
+done
+wait
+same "negatives" "$(find "$GOLDEN/negatives" -mindepth 1 -maxdepth 1 | wc -l)" "$(find . -name 'result-*' | wc -l)"
+for negative in "$GOLDEN"/negatives/*/; do
+    name=$(basename "$negative")
+    read -r verb names <"$negative/expect"
+    found=$(cat "result-$name")
+    wanted="$verb|$(tr ' ' '\n' <<<"$names" | sort -u | xargs)"
+    same "$name" "$wanted" "${found%|*}"
+    # Damage is 9, keys that do not fit are 12, and notes alone are no failure.
+    case $names in
+    AUTH | key-block) same "$name: status" 12 "${found##*|}" ;;
+    note:*) [[ $names == *' '* ]] || same "$name: status" 0 "${found##*|}" ;;
+    *) same "$name: status" 9 "${found##*|}" ;;
+    esac
+done
+
+finish

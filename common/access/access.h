@@ -83,7 +83,8 @@ int access_kit(const char *path, const struct conf_secret *reference, bool promp
                struct error *err);
 
 /* The engine's view of a job: paths are made absolute. The job's name points into conf; access_job_free. */
-int access_job(const struct conf *conf, const struct conf_job *job, struct engine_job *out, struct error *err);
+int access_job(const struct conf *conf, const struct conf_job *job, struct engine_job *out,
+               struct error *err);
 void access_job_free(struct engine_job *job);
 
 #endif

@@ -28,7 +28,8 @@ int access_root_file(const char *path, struct access_root *out, struct error *er
     struct buf text = BUF_INIT;
     int rc = file_read_small(path, ROOT_READ_MAX, &text, err);
     if (rc == 0 && !parse(&text, out))
-        rc = error_corrupt(err, "root-file", "%s is not a root key file: copy it again from where it was made", path);
+        rc = error_corrupt(err, "root-file",
+                           "%s is not a root key file: copy it again from where it was made", path);
     buf_free(&text);
     return rc;
 }
@@ -40,10 +41,11 @@ int access_root(const struct conf_repository *repository, struct access_root *ou
         return E_NOMEM;
     int rc = access_root_file(path, out, err);
     if (rc == E_NOT_FOUND)
-        rc = error_set(err, E_NOT_FOUND,
-                       "repository %s: %s is missing; `backupd init` makes a new repository, and a host that joins "
-                       "one needs a copy of this file",
-                       repository->name, path);
+        rc = error_set(
+            err, E_NOT_FOUND,
+            "repository %s: %s is missing; `backupd init` makes a new repository, and a host that joins "
+            "one needs a copy of this file",
+            repository->name, path);
     free(path);
     return rc;
 }

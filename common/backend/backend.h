@@ -79,7 +79,8 @@ void upload_drop(struct upload *u);
 int backend_put(struct backend *b, const char *name, const void *data, size_t len, struct error *err);
 
 /* Exactly len bytes at offset; a file that ends earlier is E_CORRUPT ("short-file"). */
-int backend_read(struct backend *b, const char *name, uint64_t offset, void *data, size_t len, struct error *err);
+int backend_read(struct backend *b, const char *name, uint64_t offset, void *data, size_t len,
+                 struct error *err);
 /* The whole file, which must not be larger than `limit` (E_CORRUPT "too-large", before anything is read). */
 int backend_read_all(struct backend *b, const char *name, uint64_t limit, struct buf *out, struct error *err);
 int backend_stat(struct backend *b, const char *name, struct backend_stat *st, struct error *err);
@@ -98,7 +99,8 @@ struct backend_ops {
     int (*write)(struct upload *u, const void *data, size_t len, struct error *err);
     int (*finish)(struct upload *u, struct error *err); /* must not free */
     void (*release)(struct upload *u);                  /* frees; after finish or instead of it */
-    int (*read)(struct backend *b, const char *name, uint64_t offset, void *data, size_t len, struct error *err);
+    int (*read)(struct backend *b, const char *name, uint64_t offset, void *data, size_t len,
+                struct error *err);
     int (*stat)(struct backend *b, const char *name, struct backend_stat *st, struct error *err);
     int (*list)(struct backend *b, const char *dir, backend_list_fn *fn, void *arg, struct error *err);
     int (*remove)(struct backend *b, const char *name, struct error *err);

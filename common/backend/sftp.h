@@ -24,8 +24,8 @@ struct sftp_options {
     const char *host;
     unsigned port; /* 0: 22 */
     const char *user;
-    const char *path;        /* directory on the server; relative to the account's home unless it starts with '/' */
-    const char *key_file;    /* private key; NULL: agent */
+    const char *path; /* directory on the server; relative to the account's home unless it starts with '/' */
+    const char *key_file; /* private key; NULL: agent */
     bool use_agent;
     const char *host_key;    /* pinned key line, or NULL */
     const char *known_hosts; /* file, or NULL: ~/.ssh/known_hosts then /etc/ssh/ssh_known_hosts */
@@ -45,6 +45,7 @@ int sftp_connect_now(struct backend *b, struct error *err);
 
 /* SHA256 fingerprint and known_hosts line of whatever key the server shows, for `check storage`. The strings are
  * for free(). Nothing is sent but the handshake. */
-int sftp_scan_host_key(const struct sftp_options *options, char **fingerprint, char **line, struct error *err);
+int sftp_scan_host_key(const struct sftp_options *options, char **fingerprint, char **line,
+                       struct error *err);
 
 #endif

@@ -20,7 +20,10 @@ struct buf {
     size_t cap;
 };
 
-#define BUF_INIT { .data = NULL, .len = 0, .cap = 0 }
+#define BUF_INIT                         \
+    {                                    \
+        .data = NULL, .len = 0, .cap = 0 \
+    }
 
 void buf_init(struct buf *b);
 /* Room for at least `more` bytes after len. */

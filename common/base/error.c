@@ -96,8 +96,8 @@ void error_clear(struct error *err)
 const char *error_code_name(int code)
 {
     static const char *const names[] = {
-        "OK",          "RETRY", "NOT_FOUND", "EXISTS",    "CORRUPT", "AUTH",     "DENIED", "NO_SPACE",
-        "IO",          "UNSUPPORTED", "USAGE", "CANCELLED", "NOMEM", "INTERNAL", "BUSY",   "CONFLICT",
+        "OK", "RETRY",       "NOT_FOUND", "EXISTS",    "CORRUPT", "AUTH",     "DENIED", "NO_SPACE",
+        "IO", "UNSUPPORTED", "USAGE",     "CANCELLED", "NOMEM",   "INTERNAL", "BUSY",   "CONFLICT",
     };
     const int count = (int)(sizeof names / sizeof names[0]);
     return code <= 0 && code > -count ? names[-code] : "UNKNOWN";

@@ -27,21 +27,21 @@
 /* What the caller can do about it. Never reorder: only names are public. */
 enum error_code {
     E_OK = 0,
-    E_RETRY = -1,        /* passing: a lost connection, a lock; the same call may succeed */
-    E_NOT_FOUND = -2,    /* the named thing is not there */
-    E_EXISTS = -3,       /* create-exclusive met an existing thing */
-    E_CORRUPT = -4,      /* bytes that are not what their author wrote; never retried */
-    E_AUTH = -5,         /* a key or passphrase does not open or sign */
-    E_DENIED = -6,       /* permission refused */
-    E_NO_SPACE = -7,     /* disk full or quota */
-    E_IO = -8,           /* the system failed a read, write or other call */
-    E_UNSUPPORTED = -9,  /* a version, kind or feature this program does not have */
-    E_USAGE = -10,       /* the caller or the user asked for something impossible */
-    E_CANCELLED = -11,   /* stopped on request */
-    E_NOMEM = -12,       /* out of memory */
-    E_INTERNAL = -13,    /* a broken promise inside this program */
-    E_BUSY = -14,        /* somebody else holds it: another run, a locked database */
-    E_CONFLICT = -15,    /* two truths: a fork, a rollback, a changed host key */
+    E_RETRY = -1,       /* passing: a lost connection, a lock; the same call may succeed */
+    E_NOT_FOUND = -2,   /* the named thing is not there */
+    E_EXISTS = -3,      /* create-exclusive met an existing thing */
+    E_CORRUPT = -4,     /* bytes that are not what their author wrote; never retried */
+    E_AUTH = -5,        /* a key or passphrase does not open or sign */
+    E_DENIED = -6,      /* permission refused */
+    E_NO_SPACE = -7,    /* disk full or quota */
+    E_IO = -8,          /* the system failed a read, write or other call */
+    E_UNSUPPORTED = -9, /* a version, kind or feature this program does not have */
+    E_USAGE = -10,      /* the caller or the user asked for something impossible */
+    E_CANCELLED = -11,  /* stopped on request */
+    E_NOMEM = -12,      /* out of memory */
+    E_INTERNAL = -13,   /* a broken promise inside this program */
+    E_BUSY = -14,       /* somebody else holds it: another run, a locked database */
+    E_CONFLICT = -15,   /* two truths: a fork, a rollback, a changed host key */
 };
 
 enum { ERROR_TEXT_MAX = 1024 };
@@ -53,7 +53,10 @@ struct error {
     char text[ERROR_TEXT_MAX];
 };
 
-#define ERROR_INIT { .code = 0, .sys = 0, .name = NULL, .text = "" }
+#define ERROR_INIT                                    \
+    {                                                 \
+        .code = 0, .sys = 0, .name = NULL, .text = "" \
+    }
 
 /* Records code and text; returns code. */
 int error_set(struct error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -64,7 +67,8 @@ int error_sys(struct error *err, const char *fmt, ...) __attribute__((format(pri
 
 /* Records a violation of the repository format under its public name (docs/format.md lists them all);
  * returns E_CORRUPT. `name` must be a string literal from common/repo/format.h or the like. */
-int error_corrupt(struct error *err, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int error_corrupt(struct error *err, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Puts "text: " before what is recorded; returns the recorded code. */
 int error_wrap(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -27,8 +27,10 @@ struct map {
     size_t value;
 };
 
-#define MAP_OF(key_size, value_size)                                                                         \
-    { .slots = NULL, .cap = 0, .len = 0, .key = (key_size), .value = (value_size) }
+#define MAP_OF(key_size, value_size)                                                \
+    {                                                                               \
+        .slots = NULL, .cap = 0, .len = 0, .key = (key_size), .value = (value_size) \
+    }
 
 void *map_get(const struct map *m, const void *key);
 void *map_put(struct map *m, const void *key, bool *added, struct error *err);

@@ -148,7 +148,8 @@ const char *time_format(char out[NUMBER_TEXT_MAX], uint64_t seconds)
 {
     struct tm tm;
     time_t t = (time_t)seconds;
-    if (seconds > INT64_MAX || gmtime_r(&t, &tm) == NULL || strftime(out, NUMBER_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    if (seconds > INT64_MAX || gmtime_r(&t, &tm) == NULL ||
+        strftime(out, NUMBER_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
         (void)snprintf(out, NUMBER_TEXT_MAX, "@%llu", (unsigned long long)seconds);
     return out;
 }

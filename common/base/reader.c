@@ -7,7 +7,9 @@
 struct reader reader_of(const void *data, size_t len)
 {
     static const uint8_t nothing; /* an empty block may come as NULL, which no pointer is added to */
-    struct reader r = { .data = data != NULL ? data : &nothing, .len = data != NULL ? len : 0, .pos = 0, .failed = false };
+    struct reader r = {
+        .data = data != NULL ? data : &nothing, .len = data != NULL ? len : 0, .pos = 0, .failed = false
+    };
     return r;
 }
 

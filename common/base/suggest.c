@@ -30,8 +30,7 @@ void suggest_offer(struct suggestion *s, const char *candidate)
     }
 }
 
-const char *suggest_text(const struct suggestion *s, const char *prefix,
-                             char out[SUGGEST_TEXT_MAX])
+const char *suggest_text(const struct suggestion *s, const char *prefix, char out[SUGGEST_TEXT_MAX])
 {
     out[0] = '\0';
     if (s->best != NULL)

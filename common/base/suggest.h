@@ -23,7 +23,6 @@ enum { SUGGEST_TEXT_MAX = 128 };
 struct suggestion suggest_for(const char *word);
 void suggest_offer(struct suggestion *s, const char *candidate);
 /* ", did you mean '<prefix>x'?" or "" in `out`. */
-const char *suggest_text(const struct suggestion *s, const char *prefix,
-                             char out[SUGGEST_TEXT_MAX]);
+const char *suggest_text(const struct suggestion *s, const char *prefix, char out[SUGGEST_TEXT_MAX]);
 
 #endif

@@ -22,7 +22,10 @@ struct vec {
     size_t item;
 };
 
-#define VEC_OF(type) { .data = NULL, .len = 0, .cap = 0, .item = sizeof(type) }
+#define VEC_OF(type)                                           \
+    {                                                          \
+        .data = NULL, .len = 0, .cap = 0, .item = sizeof(type) \
+    }
 
 void *vec_push(struct vec *v, struct error *err);
 /* Item i, which must exist. */

@@ -160,8 +160,7 @@ static int take_verb(struct parser *p, const char *word)
         return add_value(p, cli_option_long(p->program, NULL, "help", 4), word, NULL);
     int rc = half_verb(p, word);
     return rc < 0 ? rc
-                  : error_set(p->err, E_USAGE, "unknown command '%s'%s", word,
-                              suggest_text(&near, "", hint));
+                  : error_set(p->err, E_USAGE, "unknown command '%s'%s", word, suggest_text(&near, "", hint));
 }
 
 static int take_word(struct parser *p, const char *word)

@@ -22,7 +22,8 @@ void check_report(struct check *c, const struct check_finding *f)
 }
 
 /* Live snapshots whose views list the pack. */
-static int snapshots_hit(struct check_writer *w, uint32_t session, uint32_t idx, struct vec *names, struct error *err)
+static int snapshots_hit(struct check_writer *w, uint32_t session, uint32_t idx, struct vec *names,
+                         struct error *err)
 {
     for (size_t i = 0; i < w->snapshots.len; i++) {
         struct snapshot *s = *(struct snapshot **)vec_at(&w->snapshots, i);
@@ -110,9 +111,13 @@ static void report_log_findings(struct check *c)
 {
     for (size_t i = 0; i < c->repo->findings.len; i++) {
         const struct repo_finding *r = vec_at(&c->repo->findings, i);
-        if (c->options->writer != NULL && r->has_writer && memcmp(r->writer, c->options->writer, WRITER_ID_LEN) != 0)
+        if (c->options->writer != NULL && r->has_writer &&
+            memcmp(r->writer, c->options->writer, WRITER_ID_LEN) != 0)
             continue;
-        struct check_finding f = { .name = r->name != NULL ? r->name : error_code_name(r->code), .note = r->note, .where = r->where, .text = r->text };
+        struct check_finding f = { .name = r->name != NULL ? r->name : error_code_name(r->code),
+                                   .note = r->note,
+                                   .where = r->where,
+                                   .text = r->text };
         check_report(c, &f);
     }
 }
@@ -143,7 +148,9 @@ static int on_entry(const char *entry, const struct backend_stat *st, void *arg,
     /* Only what a record introduces: a storage may hold, or make up, any number of other names. */
     if (l->kind == NAME_PACK && repo_pack_find(l->w->writer, n.session, n.idx, NULL) == NULL)
         return 0;
-    struct file_key key = { .session = n.session, .idx = l->kind == NAME_PACK ? n.idx : 0, .attempt = n.attempt };
+    struct file_key key = { .session = n.session,
+                            .idx = l->kind == NAME_PACK ? n.idx : 0,
+                            .attempt = n.attempt };
     struct present *p = map_put(l->files, &key, NULL, err);
     if (p == NULL)
         return E_NOMEM;
@@ -252,9 +259,12 @@ static int check_views(struct check_writer *w, struct error *err)
             const struct record_pack *in = repo_pack_find(w->writer, p->session, p->idx, &seq);
             struct error why = ERROR_INIT;
             if (in == NULL || seq > s->record->rec.seq)
-                (void)error_corrupt(&why, ERR_PACK_MISSING, "it needs pack %u-%06x, which no record up to its own "
-                                    "introduces", p->session, p->idx);
-            else if (repo_item_find(w->check->repo, w->writer->id, p->session, p->idx, in->attempt).deleted != 0)
+                (void)error_corrupt(&why, ERR_PACK_MISSING,
+                                    "it needs pack %u-%06x, which no record up to its own "
+                                    "introduces",
+                                    p->session, p->idx);
+            else if (repo_item_find(w->check->repo, w->writer->id, p->session, p->idx, in->attempt).deleted !=
+                     0)
                 (void)error_corrupt(&why, ERR_PACK_MISSING, "it needs pack %u-%06x, which retention deleted",
                                     p->session, p->idx);
             if (why.code != 0)
@@ -324,7 +334,9 @@ static int check_levels(struct check_writer *w, struct error *err)
 
 static int check_writer(struct check *c, const struct repo_writer *writer, struct error *err)
 {
-    struct check_writer w = { .check = c, .writer = writer, .packs = VEC_OF(struct record_pack),
+    struct check_writer w = { .check = c,
+                              .writer = writer,
+                              .packs = VEC_OF(struct record_pack),
                               .snapshots = VEC_OF(struct snapshot *) };
     const struct opener *o = &c->options->opener;
     int rc = 0;
@@ -355,7 +367,8 @@ static int check_means(const struct check_options *o, struct error *err)
     if (o->level == CHECK_L2 && o->opener.v == NULL)
         return error_set(err, E_USAGE, "level L2 needs the view key: give a restore kit, or use L0 or L1");
     if ((o->level == CHECK_LK || o->level == CHECK_L3) && !kit)
-        return error_set(err, E_USAGE, "this level opens snapshots and needs a restore kit; without one use L0 or L1");
+        return error_set(err, E_USAGE,
+                         "this level opens snapshots and needs a restore kit; without one use L0 or L1");
     return 0;
 }
 

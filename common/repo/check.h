@@ -34,10 +34,10 @@ struct check_finding {
 
 struct check_options {
     enum check_level level;
-    struct opener opener;     /* what the caller holds; members may be NULL */
-    uint32_t subset;          /* hundredths of a percent of the packs to read, at random; 0: all */
-    const uint8_t *writer;    /* only this writer; NULL: all */
-    uint32_t session;         /* L3: only this snapshot's streams; 0: all live ones */
+    struct opener opener;  /* what the caller holds; members may be NULL */
+    uint32_t subset;       /* hundredths of a percent of the packs to read, at random; 0: all */
+    const uint8_t *writer; /* only this writer; NULL: all */
+    uint32_t session;      /* L3: only this snapshot's streams; 0: all live ones */
     void (*finding)(void *arg, const struct check_finding *f);
     void (*total)(void *arg, uint64_t bytes);    /* more bytes to come; may be NULL */
     void (*progress)(void *arg, uint64_t bytes); /* bytes done; may be NULL */
@@ -47,15 +47,15 @@ struct check_options {
 struct check_result {
     uint64_t writers;
     uint64_t records;
-    uint64_t snapshots;  /* live ones looked at */
-    uint64_t packs;      /* introduced and not deleted */
+    uint64_t snapshots; /* live ones looked at */
+    uint64_t packs;     /* introduced and not deleted */
     uint64_t packs_read;
     uint64_t bytes_read; /* of packs and snaps, whole */
     uint64_t sessions_opened;
-    uint64_t blobs;      /* opened and decoded */
-    uint64_t streams;    /* read whole and checked */
+    uint64_t blobs;   /* opened and decoded */
+    uint64_t streams; /* read whole and checked */
     uint64_t stream_bytes;
-    uint64_t findings;   /* that are not notes */
+    uint64_t findings; /* that are not notes */
 };
 
 int check_run(const struct repo *repo, const struct check_options *options, struct check_result *result,

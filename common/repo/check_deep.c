@@ -54,8 +54,8 @@ static int open_structure(struct deep_pack *d, const struct record_pack *pack, s
     const uint8_t *trail_key = fetcher_keys(w->fetcher)->trail_key;
     int rc = object_header_parse(OBJECT_PACK, d->bytes.data, d->bytes.len, &d->header, why);
     if (rc == 0)
-        rc = object_header_expect(OBJECT_PACK, &d->header, w->check->repo->repo_id, w->writer->id, pack->session,
-                                  pack->idx, why);
+        rc = object_header_expect(OBJECT_PACK, &d->header, w->check->repo->repo_id, w->writer->id,
+                                  pack->session, pack->idx, why);
     if (rc == 0)
         rc = fetcher_session_key(w->fetcher, &d->header, &session_key, why);
     if (rc == 0)
@@ -64,25 +64,27 @@ static int open_structure(struct deep_pack *d, const struct record_pack *pack, s
         rc = pack_tail_open(&d->header, trail_key, d->bytes.data + d->bytes.len - PACK_TAIL_LEN, d->bytes.len,
                             &d->tail, why);
     if (rc == 0)
-        rc = pack_trailer_open(&d->header, trail_key, &d->tail, d->bytes.data + d->tail.trailer_off, &d->trailer,
-                               why);
+        rc = pack_trailer_open(&d->header, trail_key, &d->tail, d->bytes.data + d->tail.trailer_off,
+                               &d->trailer, why);
     return rc;
 }
 
 /* The chunk ids of the trailer are the writer's memory: wrong ones would poison its next backups. */
-static int check_chunks(struct deep_pack *d, const struct trailer_blob *b, const uint8_t *plain, struct error *why)
+static int check_chunks(struct deep_pack *d, const struct trailer_blob *b, const uint8_t *plain,
+                        struct error *why)
 {
     const uint8_t *chunk_key = fetcher_keys(d->w->fetcher)->chunk_key;
     size_t at = 0;
     for (uint32_t i = 0; i < b->nchunks; i++) {
         const struct chunk_entry *c = vec_at(&d->trailer.chunks, b->first_chunk + i);
         uint8_t id[CHUNK_ID_LEN];
-        int rc = hash_keyed(b->kind == BLOB_NODE ? PERSON_TREE : PERSON_CHUNK, chunk_key, KEY_LEN, plain + at, c->len,
-                            id, sizeof id, why);
+        int rc = hash_keyed(b->kind == BLOB_NODE ? PERSON_TREE : PERSON_CHUNK, chunk_key, KEY_LEN, plain + at,
+                            c->len, id, sizeof id, why);
         if (rc < 0)
             return rc;
         if (memcmp(id, c->id, sizeof id) != 0)
-            return error_corrupt(why, ERR_PACK_TRAILER, "a chunk id does not fit its bytes (blob at %u)", b->off);
+            return error_corrupt(why, ERR_PACK_TRAILER, "a chunk id does not fit its bytes (blob at %u)",
+                                 b->off);
         at += c->len;
     }
     return 0;
@@ -95,8 +97,8 @@ static int open_blobs(struct deep_pack *d, struct blob_codec *codec, struct erro
     for (size_t i = 0; rc == 0 && i < d->trailer.blobs.len; i++) {
         const struct trailer_blob *b = vec_at(&d->trailer.blobs, i);
         rc = blob_open(codec, d->key, fetcher_keys(d->w->fetcher)->id_key,
-                       b->kind == BLOB_NODE ? BLOB_KIND_NODE : BLOB_KIND_DATA, b->id, d->bytes.data + b->off, b->clen,
-                       plain, b->plen, why);
+                       b->kind == BLOB_NODE ? BLOB_KIND_NODE : BLOB_KIND_DATA, b->id, d->bytes.data + b->off,
+                       b->clen, plain, b->plen, why);
         if (rc == 0)
             rc = check_chunks(d, b, plain, why);
         if (rc < 0)
@@ -142,8 +144,8 @@ static int open_header(struct check_writer *w, const struct record_pack *pack, s
     if (rc == 0)
         rc = object_header_parse(OBJECT_PACK, head, sizeof head, &h, why);
     if (rc == 0)
-        rc = object_header_expect(OBJECT_PACK, &h, w->check->repo->repo_id, w->writer->id, pack->session, pack->idx,
-                                  why);
+        rc = object_header_expect(OBJECT_PACK, &h, w->check->repo->repo_id, w->writer->id, pack->session,
+                                  pack->idx, why);
     if (rc == 0)
         rc = fetcher_session_key(w->fetcher, &h, &session_key, why);
     if (rc == 0)
@@ -251,22 +253,22 @@ static int on_member(const struct member *m, void *arg, struct error *err)
     struct error why = ERROR_INIT;
     if (m->entry.type != CATALOG_REGULAR)
         return 0;
+    int rc = read_stream(sc, &m->ref, &why);
+    if (rc < 0 && !check_is_verdict(rc))
+        return error_copy(err, &why);
+    if (rc < 0)
+        return check_snapshot_finding(sc->w, sc->snapshot, sc->snapshot->record,
+                                      str_printable(shown, sizeof shown, m->entry.path), &why);
     /* restore refuses such a snapshot, so it is not whole. Said once, when the limit is passed. */
     bool within = sc->total <= sc->snapshot->view.logical;
     sc->total = m->ref.len > UINT64_MAX - sc->total ? UINT64_MAX : sc->total + m->ref.len;
     if (within && sc->total > sc->snapshot->view.logical) {
-        (void)error_corrupt(&why, ERR_STREAM_LENGTH, "the streams are longer than the %llu bytes it announces",
+        (void)error_corrupt(&why, ERR_STREAM_LENGTH,
+                            "the streams are longer than the %llu bytes it announces",
                             (unsigned long long)sc->snapshot->view.logical);
-        (void)check_snapshot_finding(sc->w, sc->snapshot, sc->snapshot->record, "catalog", &why);
-        error_clear(&why);
+        return check_snapshot_finding(sc->w, sc->snapshot, sc->snapshot->record, "catalog", &why);
     }
-    int rc = read_stream(sc, &m->ref, &why);
-    if (rc == 0)
-        return 0;
-    if (!check_is_verdict(rc))
-        return error_copy(err, &why);
-    return check_snapshot_finding(sc->w, sc->snapshot, sc->snapshot->record,
-                                  str_printable(shown, sizeof shown, m->entry.path), &why);
+    return 0;
 }
 
 int check_streams(struct check_writer *w, struct error *err)
@@ -280,8 +282,9 @@ int check_streams(struct check_writer *w, struct error *err)
             w->check->options->total(w->check->options->arg, s->view.logical);
     }
     for (size_t i = 0; rc == 0 && i < w->snapshots.len; i++) {
-        struct stream_check sc = { .w = w, .snapshot = *(struct snapshot **)vec_at(&w->snapshots, i), .done = &done,
-                                   .reach = &reach };
+        struct stream_check sc = {
+            .w = w, .snapshot = *(struct snapshot **)vec_at(&w->snapshots, i), .done = &done, .reach = &reach
+        };
         struct error why = ERROR_INIT;
         uint32_t only = w->check->options->session;
         if (!sc.snapshot->has_view || (only != 0 && sc.snapshot->record->rec.session != only))

@@ -19,10 +19,10 @@ struct check {
 struct check_writer {
     struct check *check;
     const struct repo_writer *writer;
-    struct secret *view_key;  /* V_w, or NULL */
-    struct fetcher *fetcher;  /* or NULL */
-    struct vec packs;         /* struct record_pack: introduced, not deleted, present with their size */
-    struct vec snapshots;     /* struct snapshot *: live and loaded */
+    struct secret *view_key; /* V_w, or NULL */
+    struct fetcher *fetcher; /* or NULL */
+    struct vec packs;        /* struct record_pack: introduced, not deleted, present with their size */
+    struct vec snapshots;    /* struct snapshot *: live and loaded */
 };
 
 void check_report(struct check *c, const struct check_finding *f);
@@ -41,8 +41,8 @@ int check_keys(struct check_writer *w, struct error *err);
 int check_streams(struct check_writer *w, struct error *err);
 
 /* Appends each pack (struct pack_key) that the stream's blobs and nodes lie in, once. */
-int check_reach(struct fetcher *f, const struct snap_view *view, const struct stream_ref *ref, struct vec *packs,
-                struct error *err);
+int check_reach(struct fetcher *f, const struct snap_view *view, const struct stream_ref *ref,
+                struct vec *packs, struct error *err);
 /* ERR_VIEW_INCOMPLETE when the view lacks one of them. */
 int check_in_view(const struct vec *packs, const struct snap_view *view, struct error *err);
 

@@ -30,10 +30,11 @@ static int on_blob(void *arg, enum blob_kind kind, const struct blob_ref *ref, s
     return fresh ? 0 : 1;
 }
 
-int check_reach(struct fetcher *f, const struct snap_view *view, const struct stream_ref *ref, struct vec *packs,
-                struct error *err)
+int check_reach(struct fetcher *f, const struct snap_view *view, const struct stream_ref *ref,
+                struct vec *packs, struct error *err)
 {
-    struct reach r = { .packs = packs, .known = MAP_OF(sizeof(struct pack_key), 1),
+    struct reach r = { .packs = packs,
+                       .known = MAP_OF(sizeof(struct pack_key), 1),
                        .nodes = MAP_OF(sizeof(struct blob_ref), 1) };
     int rc = stream_visit(f, view, ref, on_blob, &r, err);
     map_free(&r.known);
@@ -46,8 +47,10 @@ int check_in_view(const struct vec *packs, const struct snap_view *view, struct 
     for (size_t i = 0; i < packs->len; i++) {
         const struct pack_key *p = vec_at(packs, i);
         if (!snap_view_has(view, p->session, p->idx))
-            return error_corrupt(err, ERR_VIEW_INCOMPLETE, "a blob lies in pack %u-%06x, which the snapshot does not "
-                                 "list", p->session, p->idx);
+            return error_corrupt(err, ERR_VIEW_INCOMPLETE,
+                                 "a blob lies in pack %u-%06x, which the snapshot does not "
+                                 "list",
+                                 p->session, p->idx);
     }
     return 0;
 }

@@ -13,7 +13,7 @@
 #include "common/base/banned.h"
 
 enum {
-    RANGE_MAX = 4 * MIB,      /* one read */
+    RANGE_MAX = 4 * MIB,        /* one read */
     RANGE_GAP_MAX = 256 * 1024, /* read through rather than ask again */
     SLAB_KEYS = 128,
 };
@@ -39,8 +39,8 @@ struct fetcher {
     uint64_t bytes_read;
 };
 
-struct fetcher *fetcher_new(const struct repo *repo, const struct repo_writer *writer, const struct opener *opener,
-                            size_t cache_bytes, struct error *err)
+struct fetcher *fetcher_new(const struct repo *repo, const struct repo_writer *writer,
+                            const struct opener *opener, size_t cache_bytes, struct error *err)
 {
     struct fetcher *f = mem_alloc(1, sizeof *f, err);
     if (f == NULL)
@@ -114,16 +114,18 @@ static int new_key(struct fetcher *f, uint32_t *index, struct error *err)
     return 0;
 }
 
-static int open_session(struct fetcher *f, const struct object_header *h, const struct envelope *env, uint8_t *key,
-                        struct error *err)
+static int open_session(struct fetcher *f, const struct object_header *h, const struct envelope *env,
+                        uint8_t *key, struct error *err)
 {
     struct session_name name = { .session = h->session };
     memcpy(name.repo_id, h->repo_id, REPO_ID_LEN);
     memcpy(name.writer_id, h->writer_id, WRITER_ID_LEN);
-    return envelope_open_shares(env, f->opener.sks, f->opener.nsks, fetcher_keys(f)->mix_key, &name, key, err);
+    return envelope_open_shares(env, f->opener.sks, f->opener.nsks, fetcher_keys(f)->mix_key, &name, key,
+                                err);
 }
 
-int fetcher_session_key(struct fetcher *f, const struct object_header *h, const uint8_t **key, struct error *err)
+int fetcher_session_key(struct fetcher *f, const struct object_header *h, const uint8_t **key,
+                        struct error *err)
 {
     struct envelope env;
     uint8_t kid[KID_LEN];
@@ -149,7 +151,8 @@ int fetcher_session_key(struct fetcher *f, const struct object_header *h, const 
     return rc;
 }
 
-static int open_pack(struct fetcher *f, const struct record_pack *introduced, struct open_pack *out, struct error *err)
+static int open_pack(struct fetcher *f, const struct record_pack *introduced, struct open_pack *out,
+                     struct error *err)
 {
     char name[NAME_TEXT_MAX];
     uint8_t head[HEADER_MAX];
@@ -184,14 +187,16 @@ static int find_pack(struct fetcher *f, const struct snap_view *view, const stru
 {
     struct pack_key key = { .session = ref->session, .idx = ref->idx };
     if (!snap_view_has(view, ref->session, ref->idx))
-        return error_corrupt(err, ERR_VIEW_INCOMPLETE, "a blob lies in pack %u-%06x, which the snapshot does not list",
-                             ref->session, ref->idx);
+        return error_corrupt(err, ERR_VIEW_INCOMPLETE,
+                             "a blob lies in pack %u-%06x, which the snapshot does not list", ref->session,
+                             ref->idx);
     struct open_pack *p = map_get(&f->packs, &key);
     if (p == NULL) {
         const struct record_pack *introduced = repo_pack_find(f->writer, ref->session, ref->idx, NULL);
         struct open_pack fresh;
         if (introduced == NULL)
-            return error_corrupt(err, ERR_PACK_MISSING, "no record introduces pack %u-%06x", ref->session, ref->idx);
+            return error_corrupt(err, ERR_PACK_MISSING, "no record introduces pack %u-%06x", ref->session,
+                                 ref->idx);
         int rc = open_pack(f, introduced, &fresh, err);
         p = rc == 0 ? map_put(&f->packs, &key, NULL, err) : NULL;
         if (p == NULL)
@@ -199,14 +204,14 @@ static int find_pack(struct fetcher *f, const struct snap_view *view, const stru
         *p = fresh;
     }
     if (ref->off < p->header_len || (uint64_t)ref->off + ref->clen > p->pack.size - PACK_TAIL_LEN)
-        return error_corrupt(err, ERR_BLOB_REFERENCE, "bytes %u+%u are outside of pack %u-%06x", ref->off, ref->clen,
-                             ref->session, ref->idx);
+        return error_corrupt(err, ERR_BLOB_REFERENCE, "bytes %u+%u are outside of pack %u-%06x", ref->off,
+                             ref->clen, ref->session, ref->idx);
     *out = p;
     return 0;
 }
 
-static int decode(struct fetcher *f, const struct open_pack *p, enum blob_kind kind, const struct blob_ref *ref,
-                  const uint8_t *cipher, const uint8_t **data, struct error *err)
+static int decode(struct fetcher *f, const struct open_pack *p, enum blob_kind kind,
+                  const struct blob_ref *ref, const uint8_t *cipher, const uint8_t **data, struct error *err)
 {
     uint8_t *plain = mem_alloc(ref->plen, 1, err);
     if (plain == NULL)
@@ -222,7 +227,8 @@ static int decode(struct fetcher *f, const struct open_pack *p, enum blob_kind k
     return *data != NULL ? 0 : E_NOMEM;
 }
 
-static int read_range(struct fetcher *f, const struct open_pack *p, uint64_t off, size_t len, struct error *err)
+static int read_range(struct fetcher *f, const struct open_pack *p, uint64_t off, size_t len,
+                      struct error *err)
 {
     char name[NAME_TEXT_MAX];
     buf_clear(&f->range);
@@ -238,8 +244,8 @@ static int read_range(struct fetcher *f, const struct open_pack *p, uint64_t off
     return rc;
 }
 
-int fetcher_blob(struct fetcher *f, const struct snap_view *view, enum blob_kind kind, const struct blob_ref *ref,
-                 const uint8_t **data, struct error *err)
+int fetcher_blob(struct fetcher *f, const struct snap_view *view, enum blob_kind kind,
+                 const struct blob_ref *ref, const uint8_t **data, struct error *err)
 {
     struct open_pack *p = NULL;
     int rc = blob_ref_check(ref, kind, err);
@@ -302,7 +308,8 @@ int fetcher_prefetch(struct fetcher *f, const struct snap_view *view, enum blob_
     size_t budget = lru_limit(f->lru) / 2;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        if (lru_get(f->lru, kind, &refs[i]) != NULL || refs[i].plen > budget || blob_ref_check(&refs[i], kind, NULL) < 0)
+        if (lru_get(f->lru, kind, &refs[i]) != NULL || refs[i].plen > budget ||
+            blob_ref_check(&refs[i], kind, NULL) < 0)
             continue;
         struct blob_ref *slot = vec_push(&want, err);
         if (slot == NULL)

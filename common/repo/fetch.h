@@ -31,18 +31,19 @@ struct fetcher;
 
 enum { FETCH_CACHE_DEFAULT = 64 * MIB };
 
-struct fetcher *fetcher_new(const struct repo *repo, const struct repo_writer *writer, const struct opener *opener,
-                            size_t cache_bytes, struct error *err);
+struct fetcher *fetcher_new(const struct repo *repo, const struct repo_writer *writer,
+                            const struct opener *opener, size_t cache_bytes, struct error *err);
 void fetcher_free(struct fetcher *f);
 
-int fetcher_blob(struct fetcher *f, const struct snap_view *view, enum blob_kind kind, const struct blob_ref *ref,
-                 const uint8_t **data, struct error *err);
+int fetcher_blob(struct fetcher *f, const struct snap_view *view, enum blob_kind kind,
+                 const struct blob_ref *ref, const uint8_t **data, struct error *err);
 /* Reads what is not in the LRU yet, at most half of it; failures are left to fetcher_blob. */
 int fetcher_prefetch(struct fetcher *f, const struct snap_view *view, enum blob_kind kind,
                      const struct blob_ref *refs, size_t n, struct error *err);
 
 /* K_s of a session, from any of its headers. Borrowed, KEY_LEN bytes. E_AUTH: not among the recipients. */
-int fetcher_session_key(struct fetcher *f, const struct object_header *h, const uint8_t **key, struct error *err);
+int fetcher_session_key(struct fetcher *f, const struct object_header *h, const uint8_t **key,
+                        struct error *err);
 const struct writer_derived *fetcher_keys(const struct fetcher *f);
 
 /* Bytes read from the storage so far. */

@@ -124,7 +124,8 @@ static int settle_node(struct session *s, struct tree *t, size_t child, const st
     return 0;
 }
 
-int forest_add_node(struct tree *t, struct node_plan *plan, const uint8_t cut_id[CHUNK_ID_LEN], struct error *err)
+int forest_add_node(struct tree *t, struct node_plan *plan, const uint8_t cut_id[CHUNK_ID_LEN],
+                    struct error *err)
 {
     struct session *s = t->session;
     struct tree_child *c = vec_push(&t->children, err);

@@ -32,10 +32,10 @@ enum { MAGIC_LEN = 8 };
 /* ---- limits (format.md, section "Limits") ----------------------------------------------------------- */
 enum {
     MIB = 1024 * 1024,
-    BLOB_PLAIN_MAX = 2 * MIB,          /* plaintext of one blob */
+    BLOB_PLAIN_MAX = 2 * MIB,            /* plaintext of one blob */
     BLOB_FRAME_MAX = BLOB_PLAIN_MAX + 1, /* codec byte + payload; larger than raw is stored raw */
     BLOB_CIPHER_MAX = BLOB_FRAME_MAX + 16,
-    CHUNK_MAX = 65536,                 /* bytes of a data chunk */
+    CHUNK_MAX = 65536, /* bytes of a data chunk */
     BLOB_CHUNKS_MAX = 4096,
     NODE_PLAIN_MAX = MIB,
     NODE_LEVEL_MAX = 4,
@@ -44,10 +44,10 @@ enum {
     PACK_SIZE_MIN = 16 * MIB,
     PACK_SIZE_MAX = 256 * MIB,
     PACK_SIZE_DEFAULT = 16 * MIB,
-    PACK_SHORT_MIN = 65536,            /* smallest last pack */
-    PACK_TAIL_LEN = 56,                /* SEAL of four u32 */
-    HEADER_FIXED_LEN = 64,             /* of packs and snaps, before the envelope */
-    HEADER_MAX = 8192,                 /* hdr_len */
+    PACK_SHORT_MIN = 65536, /* smallest last pack */
+    PACK_TAIL_LEN = 56,     /* SEAL of four u32 */
+    HEADER_FIXED_LEN = 64,  /* of packs and snaps, before the envelope */
+    HEADER_MAX = 8192,      /* hdr_len */
     ENVELOPE_GROUPS_MAX = 16,
     ENVELOPE_SHARES_MAX = 8,
     ENVELOPE_BOXES_MAX = 64,
@@ -63,15 +63,15 @@ enum {
     MEMBER_FACTS_MAX = 65536,
     RETENTION_NOTE_MAX = 4136,
     ATTEMPTS = 256,
-    SESSION_JUNK_GAP = 1000,           /* file names further above are ignored */
-    NAME_MAX_LEN = 64,                 /* names in a charter */
+    SESSION_JUNK_GAP = 1000, /* file names further above are ignored */
+    NAME_MAX_LEN = 64,       /* names in a charter */
 };
 #define STREAM_LEN_MAX ((uint64_t)1 << 50)
 #define CATALOG_STREAMS_MAX ((uint64_t)1 << 26)
 #define SESSION_MAX 0x7fffffffu
 #define SEQ_MAX 0x7fffffffu
-#define IDX_MAX 0xfffffeu     /* packs: idx < 0xffffff */
-#define IDX_SNAP 0xffffffu    /* in condemned and deleted lists: the snap object */
+#define IDX_MAX 0xfffffeu  /* packs: idx < 0xffffff */
+#define IDX_SNAP 0xffffffu /* in condemned and deleted lists: the snap object */
 
 /* ---- structures that several modules share ---------------------------------------------------------- */
 enum blob_kind { BLOB_DATA = 0, BLOB_NODE = 1 };
@@ -92,8 +92,8 @@ enum stream_form { STREAM_EMPTY = 0, STREAM_DIRECT = 1, STREAM_TREE = 2 };
 /* A stream reference, 84 bytes on disk. */
 struct stream_ref {
     uint64_t len;
-    uint8_t form;  /* enum stream_form */
-    uint8_t level; /* tree: of the top node */
+    uint8_t form;    /* enum stream_form */
+    uint8_t level;   /* tree: of the top node */
     uint32_t offset; /* direct: in the blob */
     uint8_t check[16];
     struct blob_ref blob;
@@ -104,34 +104,34 @@ enum { STREAM_REF_LEN = 84 };
 #define ERR_CHARTER_MISSING "charter-missing"
 #define ERR_CHARTER_SYNTAX "charter-syntax"
 #define ERR_CHARTER_SIGNATURE "charter-signature"
-#define ERR_CHARTER_CHAIN "charter-chain"       /* version or prev does not continue the one before */
-#define ERR_CHARTER_REPO "charter-repo"         /* repo differs between versions or from what is expected */
-#define ERR_CHARTER_ROOT "charter-root"         /* not the pinned root key */
-#define ERR_CHARTER_RANGE "charter-range"       /* key ranges overlap, or a closed one was altered */
+#define ERR_CHARTER_CHAIN "charter-chain" /* version or prev does not continue the one before */
+#define ERR_CHARTER_REPO "charter-repo"   /* repo differs between versions or from what is expected */
+#define ERR_CHARTER_ROOT "charter-root"   /* not the pinned root key */
+#define ERR_CHARTER_RANGE "charter-range" /* key ranges overlap, or a closed one was altered */
 #define ERR_RECORD_SYNTAX "record-syntax"
-#define ERR_RECORD_IDENTITY "record-identity"   /* repo, writer or seq is not that of its place */
-#define ERR_RECORD_WRITER "record-writer"       /* no active key for this seq */
+#define ERR_RECORD_IDENTITY "record-identity" /* repo, writer or seq is not that of its place */
+#define ERR_RECORD_WRITER "record-writer"     /* no active key for this seq */
 #define ERR_RECORD_SIGNATURE "record-signature"
-#define ERR_RECORD_CHAIN "record-chain"         /* prev */
-#define ERR_RECORD_SESSION "record-session"     /* does not grow */
-#define ERR_RECORD_ACK "record-ack"             /* falls, or ack_hash does not fit */
-#define ERR_RECORD_CHARTER "record-charter"     /* falls, or is above the newest */
-#define ERR_RECORD_PACKS "record-packs"         /* not sorted, twice, or of a later session */
+#define ERR_RECORD_CHAIN "record-chain"     /* prev */
+#define ERR_RECORD_SESSION "record-session" /* does not grow */
+#define ERR_RECORD_ACK "record-ack"         /* falls, or ack_hash does not fit */
+#define ERR_RECORD_CHARTER "record-charter" /* falls, or is above the newest */
+#define ERR_RECORD_PACKS "record-packs"     /* not sorted, twice, or of a later session */
 #define ERR_LOG_FORK "log-fork"
 #define ERR_LOG_GAP "log-gap"
-#define ERR_LOG_ROLLBACK "log-rollback"         /* below a stored high-water mark */
-#define ERR_LOG_LATE "log-late"                 /* newest record older than the cadence */
+#define ERR_LOG_ROLLBACK "log-rollback" /* below a stored high-water mark */
+#define ERR_LOG_LATE "log-late"         /* newest record older than the cadence */
 #define ERR_RETENTION_SYNTAX "retention-syntax"
 #define ERR_RETENTION_IDENTITY "retention-identity"
 #define ERR_RETENTION_KEY "retention-key"
 #define ERR_RETENTION_SIGNATURE "retention-signature"
 #define ERR_RETENTION_CHAIN "retention-chain"
-#define ERR_RETENTION_HEADS "retention-heads"   /* heads or fences fall or do not match */
+#define ERR_RETENTION_HEADS "retention-heads" /* heads or fences fall or do not match */
 #define ERR_RETENTION_CHARTER "retention-charter"
 #define ERR_RETENTION_LISTS "retention-lists"   /* condemned or deleted what it must not */
 #define ERR_RETENTION_EXPIRE "retention-expire" /* expired, revived or held what it must not */
 #define ERR_ENVELOPE_SYNTAX "envelope-syntax"
-#define ERR_ENVELOPE_KID "envelope-kid"         /* a group yields another key */
+#define ERR_ENVELOPE_KID "envelope-kid" /* a group yields another key */
 #define ERR_PACK_MISSING "pack-missing"
 #define ERR_PACK_SIZE "pack-size"
 #define ERR_PACK_HASH "pack-hash"
@@ -139,10 +139,10 @@ enum { STREAM_REF_LEN = 84 };
 #define ERR_PACK_COMMIT "pack-commit"
 #define ERR_PACK_TAIL "pack-tail"
 #define ERR_PACK_TRAILER "pack-trailer"
-#define ERR_BLOB_REFERENCE "blob-reference"     /* place or length outside the limits of its pack */
-#define ERR_BLOB_AUTH "blob-auth"               /* the AEAD does not open */
+#define ERR_BLOB_REFERENCE "blob-reference" /* place or length outside the limits of its pack */
+#define ERR_BLOB_AUTH "blob-auth"           /* the AEAD does not open */
 #define ERR_BLOB_ID "blob-id"
-#define ERR_BLOB_FRAME "blob-frame"             /* codec or compressed form */
+#define ERR_BLOB_FRAME "blob-frame" /* codec or compressed form */
 #define ERR_NODE_SYNTAX "node-syntax"
 #define ERR_NODE_LENGTH "node-length"
 #define ERR_STREAM_REFERENCE "stream-reference"
@@ -155,7 +155,7 @@ enum { STREAM_REF_LEN = 84 };
 #define ERR_SNAP_COMMIT "snap-commit"
 #define ERR_SNAP_VIEW "snap-view"
 #define ERR_SNAP_PRIV "snap-priv"
-#define ERR_VIEW_INCOMPLETE "view-incomplete"   /* a reference to a pack the view does not list */
+#define ERR_VIEW_INCOMPLETE "view-incomplete" /* a reference to a pack the view does not list */
 #define ERR_GRANT_SYNTAX "grant-syntax"
 
 #endif

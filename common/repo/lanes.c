@@ -54,7 +54,8 @@ static int open_pack(struct lanes *l, enum blob_kind lane, struct error *err)
 {
     if (l->next_idx > IDX_MAX)
         return error_set(err, E_UNSUPPORTED, "session %u has no pack numbers left", l->config.author.session);
-    l->open[lane] = pack_build_new(&l->config.author, l->config.trail_key, l->next_idx, l->config.pack_size, err);
+    l->open[lane] =
+        pack_build_new(&l->config.author, l->config.trail_key, l->next_idx, l->config.pack_size, err);
     if (l->open[lane] == NULL)
         return E_NOMEM;
     l->next_idx++;

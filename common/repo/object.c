@@ -25,8 +25,8 @@ static const struct kind_names *names_of(enum object_kind kind)
     return &names[kind];
 }
 
-int object_header_build(enum object_kind kind, const struct object_author *author, uint32_t second, struct buf *out,
-                        uint8_t key[KEY_LEN], struct error *err)
+int object_header_build(enum object_kind kind, const struct object_author *author, uint32_t second,
+                        struct buf *out, uint8_t key[KEY_LEN], struct error *err)
 {
     const struct kind_names *names = names_of(kind);
     struct object_keys both;
@@ -60,7 +60,8 @@ int object_header_parse(enum object_kind kind, const void *data, size_t len, str
     struct reader r = reader_of(data, len);
     const uint8_t *magic = reader_bytes(&r, MAGIC_LEN);
     if (magic == NULL || memcmp(magic, names->magic, MAGIC_LEN) != 0)
-        return error_corrupt(err, names->bad_header, "not a %s (wrong magic)", kind == OBJECT_PACK ? "pack" : "snap");
+        return error_corrupt(err, names->bad_header, "not a %s (wrong magic)",
+                             kind == OBJECT_PACK ? "pack" : "snap");
     uint32_t hdr_len = reader_u32(&r);
     reader_zeros(&r, 4);
     reader_copy(&r, out->repo_id, REPO_ID_LEN);
@@ -69,7 +70,8 @@ int object_header_parse(enum object_kind kind, const void *data, size_t len, str
     out->second = reader_u32(&r);
     reader_zeros(&r, 16);
     if (!reader_ok(&r) || hdr_len > HEADER_MAX || hdr_len < HEADER_FIXED_LEN + COMMIT_LEN || hdr_len > len)
-        return error_corrupt(err, names->bad_header, "header length %u or a reserved field is wrong", hdr_len);
+        return error_corrupt(err, names->bad_header, "header length %u or a reserved field is wrong",
+                             hdr_len);
     out->bytes = data;
     out->len = hdr_len;
     out->envelope = out->bytes + HEADER_FIXED_LEN;
@@ -77,19 +79,20 @@ int object_header_parse(enum object_kind kind, const void *data, size_t len, str
     return 0;
 }
 
-int object_header_expect(enum object_kind kind, const struct object_header *h, const uint8_t repo_id[REPO_ID_LEN],
-                         const uint8_t writer_id[WRITER_ID_LEN], uint32_t session, uint32_t second,
-                         struct error *err)
+int object_header_expect(enum object_kind kind, const struct object_header *h,
+                         const uint8_t repo_id[REPO_ID_LEN], const uint8_t writer_id[WRITER_ID_LEN],
+                         uint32_t session, uint32_t second, struct error *err)
 {
-    if (memcmp(h->repo_id, repo_id, REPO_ID_LEN) != 0 || memcmp(h->writer_id, writer_id, WRITER_ID_LEN) != 0 ||
-        h->session != session || h->second != second)
+    if (memcmp(h->repo_id, repo_id, REPO_ID_LEN) != 0 ||
+        memcmp(h->writer_id, writer_id, WRITER_ID_LEN) != 0 || h->session != session || h->second != second)
         return error_corrupt(err, names_of(kind)->bad_header,
-                             "the header belongs to another place (session %u, number %u)", h->session, h->second);
+                             "the header belongs to another place (session %u, number %u)", h->session,
+                             h->second);
     return 0;
 }
 
-int object_header_key(enum object_kind kind, const struct object_header *h, const uint8_t session_key[KEY_LEN],
-                      uint8_t key[KEY_LEN], struct error *err)
+int object_header_key(enum object_kind kind, const struct object_header *h,
+                      const uint8_t session_key[KEY_LEN], uint8_t key[KEY_LEN], struct error *err)
 {
     const struct kind_names *names = names_of(kind);
     struct object_keys both;

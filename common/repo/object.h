@@ -26,7 +26,7 @@ struct object_header {
     uint8_t repo_id[REPO_ID_LEN];
     uint8_t writer_id[WRITER_ID_LEN];
     uint32_t session;
-    uint32_t second; /* idx of a pack, seq of a snap */
+    uint32_t second;      /* idx of a pack, seq of a snap */
     const uint8_t *bytes; /* the whole header, borrowed */
     uint32_t len;         /* hdr_len */
     const uint8_t *envelope;
@@ -43,21 +43,21 @@ struct object_author {
 };
 
 /* Appends the header to out (which must be empty) and gives the object's key. */
-int object_header_build(enum object_kind kind, const struct object_author *author, uint32_t second, struct buf *out,
-                        uint8_t key[KEY_LEN], struct error *err);
+int object_header_build(enum object_kind kind, const struct object_author *author, uint32_t second,
+                        struct buf *out, uint8_t key[KEY_LEN], struct error *err);
 
 /* Parses the first bytes of an object; `data` may be longer than the header. */
 int object_header_parse(enum object_kind kind, const void *data, size_t len, struct object_header *out,
                         struct error *err);
 
 /* Refuses a header that is not at its place. */
-int object_header_expect(enum object_kind kind, const struct object_header *h, const uint8_t repo_id[REPO_ID_LEN],
-                         const uint8_t writer_id[WRITER_ID_LEN], uint32_t session, uint32_t second,
-                         struct error *err);
+int object_header_expect(enum object_kind kind, const struct object_header *h,
+                         const uint8_t repo_id[REPO_ID_LEN], const uint8_t writer_id[WRITER_ID_LEN],
+                         uint32_t session, uint32_t second, struct error *err);
 
 /* The object's key from K_s, after comparing commit. */
-int object_header_key(enum object_kind kind, const struct object_header *h, const uint8_t session_key[KEY_LEN],
-                      uint8_t key[KEY_LEN], struct error *err);
+int object_header_key(enum object_kind kind, const struct object_header *h,
+                      const uint8_t session_key[KEY_LEN], uint8_t key[KEY_LEN], struct error *err);
 
 /* Padme length: hides a length at a cost of at most 12 % for small and 3 % for large sizes
  * (Nikitin et al., "Reducing Metadata Leakage from Encrypted Files", 2019). */

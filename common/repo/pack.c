@@ -25,8 +25,8 @@ struct place {
 
 _Static_assert(PACK_TAIL_LEN == TAIL_PLAIN_LEN + SEAL_OVERHEAD, "the tail is one sealed block");
 
-struct pack_build *pack_build_new(const struct object_author *author, const uint8_t trail_key[KEY_LEN], uint32_t idx,
-                                  uint32_t pack_size, struct error *err)
+struct pack_build *pack_build_new(const struct object_author *author, const uint8_t trail_key[KEY_LEN],
+                                  uint32_t idx, uint32_t pack_size, struct error *err)
 {
     struct pack_build *p = mem_alloc(1, sizeof *p, err);
     if (p == NULL)
@@ -59,10 +59,12 @@ size_t pack_build_used(const struct pack_build *p)
 bool pack_build_fits(const struct pack_build *p, size_t frame_len, size_t nchunks)
 {
     size_t trailer = p->entries.len + SEAL_OVERHEAD + ENTRY_FIXED_LEN + nchunks * ENTRY_CHUNK_LEN;
-    return trailer <= p->pack_size / 4 && pack_build_used(p) + pack_blob_cost(frame_len, nchunks) <= p->pack_size;
+    return trailer <= p->pack_size / 4 &&
+           pack_build_used(p) + pack_blob_cost(frame_len, nchunks) <= p->pack_size;
 }
 
-static int add_entry(struct pack_build *p, const struct pack_blob *blob, const struct place *place, struct error *err)
+static int add_entry(struct pack_build *p, const struct pack_blob *blob, const struct place *place,
+                     struct error *err)
 {
     struct writer w = writer_of(&p->entries);
     writer_bytes(&w, blob->id, BLOB_ID_LEN);
@@ -79,7 +81,8 @@ static int add_entry(struct pack_build *p, const struct pack_blob *blob, const s
     return writer_end(&w, err);
 }
 
-int pack_build_add(struct pack_build *p, const struct pack_blob *blob, struct blob_ref *ref, struct error *err)
+int pack_build_add(struct pack_build *p, const struct pack_blob *blob, struct blob_ref *ref,
+                   struct error *err)
 {
     bool added = false;
     struct place *place = map_put(&p->places, blob->id, &added, err);
@@ -136,14 +139,14 @@ int pack_build_finish(struct pack_build *p, enum pack_end end, struct error *err
     if (rc == 0) {
         random_bytes(p->bytes.data + body_end, trailer_off - body_end);
         p->bytes.len = trailer_off;
-        rc = seal(p->trail_key, "trailer", p->bytes.data, p->header_len, p->entries.data, p->entries.len, &p->bytes,
-                  err);
+        rc = seal(p->trail_key, "trailer", p->bytes.data, p->header_len, p->entries.data, p->entries.len,
+                  &p->bytes, err);
     }
     if (rc == 0)
         rc = seal(p->trail_key, "tail", p->bytes.data, p->header_len, tail.data, tail.len, &p->bytes, err);
     if (rc == 0 && p->bytes.len != size)
-        rc = error_set(err, E_INTERNAL, "pack %u-%u has %zu instead of %zu bytes", p->session, p->idx, p->bytes.len,
-                       size);
+        rc = error_set(err, E_INTERNAL, "pack %u-%u has %zu instead of %zu bytes", p->session, p->idx,
+                       p->bytes.len, size);
     buf_free(&tail);
     secret_wipe(p->key, sizeof p->key);
     return rc;
@@ -161,8 +164,9 @@ void pack_build_free(struct pack_build *p)
     free(p);
 }
 
-int pack_tail_open(const struct object_header *h, const uint8_t trail_key[KEY_LEN], const uint8_t tail[PACK_TAIL_LEN],
-                   uint64_t file_size, struct pack_tail *out, struct error *err)
+int pack_tail_open(const struct object_header *h, const uint8_t trail_key[KEY_LEN],
+                   const uint8_t tail[PACK_TAIL_LEN], uint64_t file_size, struct pack_tail *out,
+                   struct error *err)
 {
     struct buf plain = BUF_INIT;
     int rc = seal_open(trail_key, "tail", h->bytes, h->len, tail, PACK_TAIL_LEN, &plain, err);
@@ -203,8 +207,8 @@ static int read_chunks(struct reader *r, struct trailer_blob *b, struct pack_tra
     }
     bool fits = b->kind == BLOB_NODE ? b->nchunks == 1 : b->nchunks <= BLOB_CHUNKS_MAX;
     if (!fits || (b->nchunks != 0 && sum != b->plen))
-        return error_corrupt(err, ERR_PACK_TRAILER, "%u chunks of together %llu bytes in a blob of %u", b->nchunks,
-                             (unsigned long long)sum, b->plen);
+        return error_corrupt(err, ERR_PACK_TRAILER, "%u chunks of together %llu bytes in a blob of %u",
+                             b->nchunks, (unsigned long long)sum, b->plen);
     return 0;
 }
 
@@ -220,15 +224,18 @@ static int read_entry(struct reader *r, const struct object_header *h, const str
     b->nchunks = reader_u16(r);
     b->kind = kind == BLOB_NODE ? BLOB_NODE : BLOB_DATA;
     uint32_t plain_max = kind == BLOB_NODE ? NODE_PLAIN_MAX : BLOB_PLAIN_MAX;
-    if (!reader_ok(r) || kind > BLOB_NODE || b->plen == 0 || b->plen > plain_max || b->clen < AEAD_OVERHEAD + 1 ||
-        b->clen > b->plen + 1 + AEAD_OVERHEAD || b->off < h->len || (uint64_t)b->off + b->clen > tail->body_end)
-        return error_corrupt(err, ERR_PACK_TRAILER, "an entry breaks the limits (off %u, clen %u, plen %u, kind %u)",
-                             b->off, b->clen, b->plen, kind);
+    if (!reader_ok(r) || kind > BLOB_NODE || b->plen == 0 || b->plen > plain_max ||
+        b->clen < AEAD_OVERHEAD + 1 || b->clen > b->plen + 1 + AEAD_OVERHEAD || b->off < h->len ||
+        (uint64_t)b->off + b->clen > tail->body_end)
+        return error_corrupt(err, ERR_PACK_TRAILER,
+                             "an entry breaks the limits (off %u, clen %u, plen %u, kind %u)", b->off,
+                             b->clen, b->plen, kind);
     return 0;
 }
 
-int pack_trailer_open(const struct object_header *h, const uint8_t trail_key[KEY_LEN], const struct pack_tail *tail,
-                      const void *sealed, struct pack_trailer *out, struct error *err)
+int pack_trailer_open(const struct object_header *h, const uint8_t trail_key[KEY_LEN],
+                      const struct pack_tail *tail, const void *sealed, struct pack_trailer *out,
+                      struct error *err)
 {
     struct buf plain = BUF_INIT;
     struct map seen = MAP_OF(BLOB_ID_LEN, 1);

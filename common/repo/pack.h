@@ -52,14 +52,15 @@ struct pack_build {
 
 enum pack_end { PACK_FULL, PACK_SHORT };
 
-struct pack_build *pack_build_new(const struct object_author *author, const uint8_t trail_key[KEY_LEN], uint32_t idx,
-                                  uint32_t pack_size, struct error *err);
+struct pack_build *pack_build_new(const struct object_author *author, const uint8_t trail_key[KEY_LEN],
+                                  uint32_t idx, uint32_t pack_size, struct error *err);
 bool pack_build_fits(const struct pack_build *p, size_t frame_len, size_t nchunks);
 /* Bytes of the file that a blob would take, its trailer entry included. */
 size_t pack_blob_cost(size_t frame_len, size_t nchunks);
 /* Bytes taken so far, trailer and tail included. */
 size_t pack_build_used(const struct pack_build *p);
-int pack_build_add(struct pack_build *p, const struct pack_blob *blob, struct blob_ref *ref, struct error *err);
+int pack_build_add(struct pack_build *p, const struct pack_blob *blob, struct blob_ref *ref,
+                   struct error *err);
 int pack_build_finish(struct pack_build *p, enum pack_end end, struct error *err);
 void pack_build_free(struct pack_build *p); /* wipes the keys; NULL is fine */
 
@@ -86,11 +87,13 @@ struct pack_trailer {
     struct vec chunks; /* struct chunk_entry */
 };
 
-int pack_tail_open(const struct object_header *h, const uint8_t trail_key[KEY_LEN], const uint8_t tail[PACK_TAIL_LEN],
-                   uint64_t file_size, struct pack_tail *out, struct error *err);
+int pack_tail_open(const struct object_header *h, const uint8_t trail_key[KEY_LEN],
+                   const uint8_t tail[PACK_TAIL_LEN], uint64_t file_size, struct pack_tail *out,
+                   struct error *err);
 /* `sealed` is the trailer as stored (tail->trailer_len bytes). */
-int pack_trailer_open(const struct object_header *h, const uint8_t trail_key[KEY_LEN], const struct pack_tail *tail,
-                      const void *sealed, struct pack_trailer *out, struct error *err);
+int pack_trailer_open(const struct object_header *h, const uint8_t trail_key[KEY_LEN],
+                      const struct pack_tail *tail, const void *sealed, struct pack_trailer *out,
+                      struct error *err);
 void pack_trailer_free(struct pack_trailer *t);
 
 #endif

@@ -80,7 +80,8 @@ int packfile_trailer(const struct packfile *f, const uint8_t trail_key[KEY_LEN],
     if (rc == 0)
         rc = object_header_parse(OBJECT_PACK, head, sizeof head, &h, err);
     if (rc == 0)
-        rc = object_header_expect(OBJECT_PACK, &h, f->repo_id, f->writer_id, f->pack.session, f->pack.idx, err);
+        rc = object_header_expect(OBJECT_PACK, &h, f->repo_id, f->writer_id, f->pack.session, f->pack.idx,
+                                  err);
     if (rc == 0)
         rc = backend_read(f->backend, name, f->pack.size - PACK_TAIL_LEN, tail_bytes, sizeof tail_bytes, err);
     if (rc == 0)

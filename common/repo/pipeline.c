@@ -48,7 +48,8 @@ static int start_threads(struct pipeline *p, struct error *err)
 {
     unsigned want = p->config.workers + p->config.uploads;
     while (p->nthreads < want) {
-        void *(*entry)(void *) = p->nthreads < p->config.workers ? pipeline_worker_main : pipeline_upload_main;
+        void *(*entry)(void *) =
+            p->nthreads < p->config.workers ? pipeline_worker_main : pipeline_upload_main;
         if (pthread_create(&p->threads[p->nthreads], NULL, entry, p) != 0)
             return error_set(err, E_NOMEM, "cannot start a thread");
         p->nthreads++;

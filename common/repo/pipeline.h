@@ -54,9 +54,9 @@ struct pipeline_config {
     const uint8_t *trail_key; /* KEY_LEN, borrowed */
     const struct backend *backend;
     uint32_t pack_size;
-    unsigned workers; /* 0: as many as processors, at most 4 */
-    unsigned uploads; /* 0: 2 */
-    int level;        /* zstd */
+    unsigned workers;                            /* 0: as many as processors, at most 4 */
+    unsigned uploads;                            /* 0: 2 */
+    int level;                                   /* zstd */
     void (*uploaded)(void *arg, uint64_t bytes); /* progress, from an upload thread; may be NULL */
     void *uploaded_arg;
 };

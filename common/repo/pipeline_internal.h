@@ -32,11 +32,11 @@ struct pipeline {
 
     struct blob_job *first, *last; /* in order; the head leaves first */
     unsigned njobs;
-    bool packing;                  /* one thread holds the lanes */
+    bool packing; /* one thread holds the lanes */
     struct upload_item *queue, *queue_last;
-    unsigned outstanding;          /* packs queued or being uploaded */
-    struct vec placed;             /* struct placed_blob */
-    struct vec stored;             /* struct stored_pack */
+    unsigned outstanding; /* packs queued or being uploaded */
+    struct vec placed;    /* struct placed_blob */
+    struct vec stored;    /* struct stored_pack */
     bool stopping;
     int failed;
     struct error error;

@@ -69,7 +69,8 @@ static int encode_job(struct pipeline *p, struct blob_codec *codec, struct blob_
 {
     int rc = blob_encode(codec, job->plain.data, job->plain.len, p->config.level, &job->frame, err);
     if (rc == 0)
-        rc = blob_id(job->kind == BLOB_NODE ? BLOB_KIND_NODE : BLOB_KIND_DATA, p->config.id_key, job->frame.data, job->frame.len, job->id, err);
+        rc = blob_id(job->kind == BLOB_NODE ? BLOB_KIND_NODE : BLOB_KIND_DATA, p->config.id_key,
+                     job->frame.data, job->frame.len, job->id, err);
     return rc;
 }
 
@@ -151,10 +152,13 @@ void *pipeline_worker_main(void *arg)
 }
 
 /* ---- uploads ----------------------------------------------------------------------------------------- */
-static int store_pack(struct pipeline *p, struct backend *backend, struct finished_pack *pack, struct error *err)
+static int store_pack(struct pipeline *p, struct backend *backend, struct finished_pack *pack,
+                      struct error *err)
 {
     const struct buf *bytes = &pack->build->bytes;
-    struct stored_pack done = { .session = pack->build->session, .idx = pack->build->idx, .size = bytes->len };
+    struct stored_pack done = { .session = pack->build->session,
+                                .idx = pack->build->idx,
+                                .size = bytes->len };
     file_hash(bytes->data, bytes->len, done.hash);
     struct name name = { .kind = NAME_PACK, .session = done.session, .idx = done.idx };
     memcpy(name.writer, p->config.author.writer_id, WRITER_ID_LEN);

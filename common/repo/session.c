@@ -111,14 +111,18 @@ static int open_log(struct session *s, struct error *err)
         return rc;
     const struct charter_writer *line = charter_writer_at(repo_charter(s->repo), keys->writer_id, next);
     if (s->writer == NULL || line == NULL || memcmp(line->pk, pk, sizeof pk) != 0)
-        return error_set(err, E_DENIED, "the charter does not let this writer publish record %u: it was retired, or "
-                         "its key was rotated", next);
+        return error_set(err, E_DENIED,
+                         "the charter does not let this writer publish record %u: it was retired, or "
+                         "its key was rotated",
+                         next);
     const struct mark *mark = marks_writer(&s->marks, keys->writer_id);
     uint32_t marked = mark != NULL ? mark->seq : 0;
     if (head != NULL && marked < head->rec.seq && !(marked + 1 == head->rec.seq && was_publishing(s)))
-        log_event(LOG_ALARM, "the log is ahead of what this host remembers (record %u against %u), under this "
-                  "writer's own signature: this host was restored from an older image, or its key is used elsewhere",
-                  head->rec.seq, marked);
+        log_event(
+            LOG_ALARM,
+            "the log is ahead of what this host remembers (record %u against %u), under this "
+            "writer's own signature: this host was restored from an older image, or its key is used elsewhere",
+            head->rec.seq, marked);
     return 0;
 }
 
@@ -137,7 +141,8 @@ static int open_cache(struct session *s, struct error *err)
     rc = from == NULL || to == NULL ? E_NOMEM : rename(from, to) == 0 ? 0 : error_sys(err, "rename %s", from);
     free(from);
     free(to);
-    return rc < 0 ? rc : cache_open(s->options.state_dir, keys->repo_id, keys->writer_id, NULL, &s->cache, err);
+    return rc < 0 ? rc
+                  : cache_open(s->options.state_dir, keys->repo_id, keys->writer_id, NULL, &s->cache, err);
 }
 
 static int make_key(struct session *s, struct error *err)
@@ -163,7 +168,9 @@ static int make_key(struct session *s, struct error *err)
 
 struct object_author session_author(const struct session *s)
 {
-    struct object_author a = { .session = s->number, .envelope = &s->envelope, .session_key = secret_view(s->key) };
+    struct object_author a = { .session = s->number,
+                               .envelope = &s->envelope,
+                               .session_key = secret_view(s->key) };
     memcpy(a.repo_id, s->options.keys->repo_id, REPO_ID_LEN);
     memcpy(a.writer_id, s->options.keys->writer_id, WRITER_ID_LEN);
     return a;

@@ -27,16 +27,16 @@
 #include "common/repo/record.h"
 
 struct session_options {
-    struct backend *backend;         /* borrowed; cloned for uploads */
-    const struct writer_keys *keys;  /* borrowed */
-    const char *state_dir;           /* this writer's own directory; made 0700 when missing */
-    const char *label;               /* the job's name, at most LABEL_MAX bytes of UTF-8 */
-    unsigned workers;                /* compression threads; 0: by processors */
-    unsigned uploads;                /* connections; 0: 2 */
-    int level;                       /* zstd; 0: 3 */
-    uint32_t chunk_avg;              /* content mode; 0: 2 KiB. Above 8 KiB only for measurements */
-    bool force_content;              /* measurements: content mode also for pages */
-    bool scrub;                      /* re-hash one random stored pack at begin */
+    struct backend *backend;        /* borrowed; cloned for uploads */
+    const struct writer_keys *keys; /* borrowed */
+    const char *state_dir;          /* this writer's own directory; made 0700 when missing */
+    const char *label;              /* the job's name, at most LABEL_MAX bytes of UTF-8 */
+    unsigned workers;               /* compression threads; 0: by processors */
+    unsigned uploads;               /* connections; 0: 2 */
+    int level;                      /* zstd; 0: 3 */
+    uint32_t chunk_avg;             /* content mode; 0: 2 KiB. Above 8 KiB only for measurements */
+    bool force_content;             /* measurements: content mode also for pages */
+    bool scrub;                     /* re-hash one random stored pack at begin */
     void (*uploaded)(void *arg, uint64_t bytes); /* from another thread; may be NULL */
     void *arg;
 };
@@ -45,15 +45,15 @@ struct session_result {
     uint32_t session;
     uint32_t seq;
     uint32_t charter;
-    uint32_t retention;      /* record acknowledged; 0: none */
+    uint32_t retention;         /* record acknowledged; 0: none */
     uint64_t started, finished; /* seconds since 1970 */
     uint64_t streams;
-    uint64_t logical;        /* bytes of all streams */
-    uint64_t fresh;          /* plaintext bytes that were not known before */
-    uint64_t stored;         /* bytes of packs uploaded by this run */
-    uint64_t packs;          /* their number */
-    uint64_t adopted;        /* packs of an earlier, unfinished run that this record introduces */
-    uint64_t needed;         /* packs this snapshot refers to */
+    uint64_t logical; /* bytes of all streams */
+    uint64_t fresh;   /* plaintext bytes that were not known before */
+    uint64_t stored;  /* bytes of packs uploaded by this run */
+    uint64_t packs;   /* their number */
+    uint64_t adopted; /* packs of an earlier, unfinished run that this record introduces */
+    uint64_t needed;  /* packs this snapshot refers to */
     char receipt[RECEIPT_LEN + 1];
 };
 
@@ -61,10 +61,10 @@ struct session;
 struct stream_writer;
 
 struct session_stream_options {
-    const char *name;    /* UTF-8 path, unique in the session */
-    uint32_t page_size;  /* 0: content-defined chunks */
-    bool no_dedup;       /* no chunk ids anywhere */
-    uint32_t mode_bits;  /* permission bits for a restore */
+    const char *name;   /* UTF-8 path, unique in the session */
+    uint32_t page_size; /* 0: content-defined chunks */
+    bool no_dedup;      /* no chunk ids anywhere */
+    uint32_t mode_bits; /* permission bits for a restore */
 };
 
 int session_begin(const struct session_options *options, struct session **out, struct error *err);

@@ -82,9 +82,11 @@ int session_write_catalog(struct session *s, struct stream_ref *out, struct erro
         }
         buf_clear(&body);
         rc = member_body(s, t, &body, err);
-        struct catalog_entry entry = {
-            .path = t->name, .type = CATALOG_REGULAR, .mode = t->mode_bits, .body = body.data, .body_len = body.len
-        };
+        struct catalog_entry entry = { .path = t->name,
+                                       .type = CATALOG_REGULAR,
+                                       .mode = t->mode_bits,
+                                       .body = body.data,
+                                       .body_len = body.len };
         if (rc == 0)
             rc = catalog_add(catalog, &entry, err);
     }
@@ -114,7 +116,10 @@ static int build_snap(struct session *s, const struct stream_ref *catalog, const
                       uint64_t finished, struct buf *out, uint64_t *needed, struct error *err)
 {
     struct object_author author = session_author(s);
-    struct snap_view view = { .started = s->started, .finished = finished, .logical = s->logical, .added = s->stored,
+    struct snap_view view = { .started = s->started,
+                              .finished = finished,
+                              .logical = s->logical,
+                              .added = s->stored,
                               .packs = VEC_OF(struct pack_key) };
     struct snap_priv priv = { .catalog = *catalog };
     memcpy(view.label, s->options.label, strlen(s->options.label) + 1);
@@ -128,8 +133,8 @@ static int build_snap(struct session *s, const struct stream_ref *catalog, const
     return rc;
 }
 
-static int fill_record(struct session *s, struct record *r, uint32_t seq, const struct buf *snap, uint8_t attempt,
-                       uint64_t finished, struct error *err)
+static int fill_record(struct session *s, struct record *r, uint32_t seq, const struct buf *snap,
+                       uint8_t attempt, uint64_t finished, struct error *err)
 {
     struct vec packs = VEC_OF(struct cache_pack);
     r->kind = RECORD_SNAPSHOT;
@@ -153,7 +158,9 @@ static int fill_record(struct session *s, struct record *r, uint32_t seq, const 
             rc = E_NOMEM;
             break;
         }
-        *slot = (struct record_pack){ .session = p->session, .idx = p->idx, .attempt = p->attempt, .size = p->size };
+        *slot = (struct record_pack){
+            .session = p->session, .idx = p->idx, .attempt = p->attempt, .size = p->size
+        };
         memcpy(slot->hash, p->hash, HASH_LEN);
         s->adopted += p->session != s->number ? 1 : 0;
     }
@@ -162,7 +169,8 @@ static int fill_record(struct session *s, struct record *r, uint32_t seq, const 
 }
 
 /* Journal, publish, look at what is there, remember. */
-static int publish(struct session *s, const struct record *r, char receipt[RECEIPT_LEN + 1], struct error *err)
+static int publish(struct session *s, const struct record *r, char receipt[RECEIPT_LEN + 1],
+                   struct error *err)
 {
     struct buf bytes = BUF_INIT;
     uint8_t hash[HASH_LEN];
@@ -183,8 +191,10 @@ static int publish(struct session *s, const struct record *r, char receipt[RECEI
     if (rc == 0)
         rc = session_record_published(s, r, err);
     if (rc == 0 && repo_fence(s->writer) > r->ack)
-        rc = error_set(err, E_RETRY, "record %u is unconfirmed: retention went on while this run was under way; run "
-                       "it again (it will be quick)", r->seq);
+        rc = error_set(err, E_RETRY,
+                       "record %u is unconfirmed: retention went on while this run was under way; run "
+                       "it again (it will be quick)",
+                       r->seq);
     buf_free(&bytes);
     free(path);
     return rc;
@@ -201,7 +211,8 @@ static int store_snap(struct session *s, const struct buf *snap, uint8_t *attemp
     return rc < 0 ? error_wrap(err, "snapshot object %u", s->number) : 0;
 }
 
-static void report(const struct session *s, const struct record *r, uint64_t finished, struct session_result *out)
+static void report(const struct session *s, const struct record *r, uint64_t finished,
+                   struct session_result *out)
 {
     out->session = s->number;
     out->seq = r->seq;

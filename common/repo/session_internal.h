@@ -44,7 +44,7 @@ struct tree {
     unsigned level;          /* of the nodes in children */
     struct vec children;     /* struct tree_child */
     bool ended;
-    bool grown;              /* children is the one top */
+    bool grown; /* children is the one top */
 };
 
 /* A node that waits for places. */
@@ -106,7 +106,8 @@ int session_use_blob(struct session *s, uint32_t number, struct error *err);
 /* Takes events from the pipeline and sends on the nodes that have become possible. */
 int session_progress(struct session *s, struct error *err);
 /* A finished level-0 node (or higher) of a tree; takes the plan. */
-int forest_add_node(struct tree *t, struct node_plan *plan, const uint8_t cut_id[CHUNK_ID_LEN], struct error *err);
+int forest_add_node(struct tree *t, struct node_plan *plan, const uint8_t cut_id[CHUNK_ID_LEN],
+                    struct error *err);
 /* Ends the blob that is being filled. */
 int session_close_blob(struct session *s, struct error *err);
 /* Until every ended tree has its top and everything has its place. */

@@ -60,17 +60,20 @@ static int send_pending(struct session *s, const struct buf *bytes, const struct
         const struct repo_record *there = repo_record_at(s->writer, r->seq);
         if (there != NULL && memcmp(there->hash, hash, HASH_LEN) == 0)
             return session_record_published(s, r, err);
-        (void)error_corrupt(err, ERR_LOG_FORK, "record %u of this writer is on the storage with other content than "
-                            "what this host was about to publish: a second copy of this host is running, or its keys "
-                            "are in other hands. Stop both, find out, then retire this writer with the root key",
-                            r->seq);
+        (void)error_corrupt(
+            err, ERR_LOG_FORK,
+            "record %u of this writer is on the storage with other content than "
+            "what this host was about to publish: a second copy of this host is running, or its keys "
+            "are in other hands. Stop both, find out, then retire this writer with the root key",
+            r->seq);
         if (err != NULL)
             err->code = E_CONFLICT;
         return E_CONFLICT;
     }
     if (r->seq != head_seq + 1)
-        return error_set(err, E_CONFLICT, "this host was about to publish record %u, but the storage shows only %u",
-                         r->seq, head_seq);
+        return error_set(err, E_CONFLICT,
+                         "this host was about to publish record %u, but the storage shows only %u", r->seq,
+                         head_seq);
     log_event(LOG_WARN, "the last run was cut while it published record %u; sending it again", r->seq);
     int rc = repo_publish_record(s->repo, bytes->data, bytes->len, NULL, err);
     if (rc == 0)
@@ -128,7 +131,8 @@ int session_wait_for_torn(struct session *s, struct error *err)
             rc = file_write_atomic(path, seen.data, seen.len, 0600, FILE_REPLACE, err);
     }
     if (rc == 0 && now - since < TORN_STALL_SECONDS)
-        rc = error_set(err, E_BUSY, "a half-written record lies in this writer's log and this host does not know it: "
+        rc = error_set(err, E_BUSY,
+                       "a half-written record lies in this writer's log and this host does not know it: "
                        "if no other host uses this writer's key, run again in %llu minutes",
                        (unsigned long long)((TORN_STALL_SECONDS - (now - since)) / 60 + 1));
     buf_free(&seen);

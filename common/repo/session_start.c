@@ -13,9 +13,9 @@
 /* ---- what the storage holds of ours -------------------------------------------------------------------- */
 struct listing {
     struct session *session;
-    struct map sizes;  /* struct file_key -> u64: of packs in the cache, however many names there are */
-    uint32_t known;    /* largest session without the names */
-    uint32_t highest;  /* with them */
+    struct map sizes; /* struct file_key -> u64: of packs in the cache, however many names there are */
+    uint32_t known;   /* largest session without the names */
+    uint32_t highest; /* with them */
 };
 
 struct file_key {
@@ -53,8 +53,8 @@ static int on_entry(const char *entry, const struct backend_stat *st, void *arg,
 
 static int drop(struct session *s, const struct cache_pack *p, const char *why, struct error *err)
 {
-    log_event(LOG_ALARM, "pack %08x-%06x %s: what the source still has of it is stored again", p->session, p->idx,
-              why);
+    log_event(LOG_ALARM, "pack %08x-%06x %s: what the source still has of it is stored again", p->session,
+              p->idx, why);
     return cache_drop_pack(s->cache, p->session, p->idx, err);
 }
 
@@ -101,8 +101,10 @@ static int scrub_one(struct session *s, struct error *err)
     size_t pos = 0;
     for (size_t i = 0; i <= pick % n; i++)
         p = cache_packs(s->cache, &pos);
-    struct packfile f = { .backend = s->options.backend,
-                          .pack = { .session = p->session, .idx = p->idx, .attempt = p->attempt, .size = p->size } };
+    struct packfile f = {
+        .backend = s->options.backend,
+        .pack = { .session = p->session, .idx = p->idx, .attempt = p->attempt, .size = p->size }
+    };
     memcpy(f.repo_id, s->options.keys->repo_id, REPO_ID_LEN);
     memcpy(f.writer_id, s->options.keys->writer_id, WRITER_ID_LEN);
     memcpy(f.pack.hash, p->hash, HASH_LEN);
@@ -130,8 +132,9 @@ static int import_pack(struct session *s, const struct packfile *f, struct error
             rc = E_NOMEM;
             break;
         }
-        slot->ref = (struct blob_ref){ .session = f->pack.session, .idx = f->pack.idx, .off = b->off, .clen = b->clen,
-                                       .plen = b->plen };
+        slot->ref = (struct blob_ref){
+            .session = f->pack.session, .idx = f->pack.idx, .off = b->off, .clen = b->clen, .plen = b->plen
+        };
         memcpy(slot->ref.id, b->id, BLOB_ID_LEN);
         slot->kind = b->kind;
         slot->nchunks = b->nchunks;
@@ -139,8 +142,8 @@ static int import_pack(struct session *s, const struct packfile *f, struct error
         slot->chunks = (const struct cache_chunk *)(const void *)first;
     }
     if (rc == 0)
-        rc = cache_import_pack(s->cache, f->pack.session, f->pack.idx, f->pack.attempt, f->pack.size, f->pack.hash,
-                               blobs.data, blobs.len, err);
+        rc = cache_import_pack(s->cache, f->pack.session, f->pack.idx, f->pack.attempt, f->pack.size,
+                               f->pack.hash, blobs.data, blobs.len, err);
     vec_free(&blobs);
     pack_trailer_free(&t);
     return rc;
@@ -158,7 +161,8 @@ static int rebuild(struct session *s, struct error *err)
         const struct repo_record *r = vec_at(&s->writer->records, i);
         for (size_t k = 0; rc == 0 && k < r->rec.packs.len; k++) {
             f.pack = *(struct record_pack *)vec_at(&r->rec.packs, k);
-            if (repo_item_find(s->repo, f.writer_id, f.pack.session, f.pack.idx, f.pack.attempt).condemned != 0 ||
+            if (repo_item_find(s->repo, f.writer_id, f.pack.session, f.pack.idx, f.pack.attempt).condemned !=
+                    0 ||
                 cache_pack_find(s->cache, f.pack.session, f.pack.idx) != NULL)
                 continue;
             rc = import_pack(s, &f, err);
@@ -207,8 +211,8 @@ int session_settle_storage(struct session *s, struct error *err)
     }
     l.known = l.highest = known_sessions(s);
     if (rc == 0)
-        rc = backend_list(s->options.backend, name_writer_sub(dir, s->options.keys->writer_id, "pack"), on_entry, &l,
-                          err);
+        rc = backend_list(s->options.backend, name_writer_sub(dir, s->options.keys->writer_id, "pack"),
+                          on_entry, &l, err);
     if (rc == 0)
         rc = check_cached_packs(s, &l, err);
     if (rc == 0)

@@ -22,7 +22,8 @@ int pack_key_compare(const void *a, const void *b)
 bool snap_view_has(const struct snap_view *v, uint32_t session, uint32_t idx)
 {
     struct pack_key key = { .session = session, .idx = idx };
-    return v->packs.len != 0 && bsearch(&key, v->packs.data, v->packs.len, sizeof key, pack_key_compare) != NULL;
+    return v->packs.len != 0 &&
+           bsearch(&key, v->packs.data, v->packs.len, sizeof key, pack_key_compare) != NULL;
 }
 
 /* Zero-pads to the Padme length, seals, and appends u32 length and the sealed bytes. */
@@ -47,7 +48,8 @@ static int encode_view(const struct snap_view *view, struct buf *out, struct err
 {
     size_t label_len = strlen(view->label);
     if (view->packs.len > VIEW_REFS_MAX)
-        return error_set(err, E_UNSUPPORTED, "a snapshot of %zu packs (limit %d)", view->packs.len, VIEW_REFS_MAX);
+        return error_set(err, E_UNSUPPORTED, "a snapshot of %zu packs (limit %d)", view->packs.len,
+                         VIEW_REFS_MAX);
     struct writer w = writer_of(out);
     writer_u64(&w, view->started);
     writer_u64(&w, view->finished);
@@ -135,7 +137,8 @@ static int decode_view(struct reader *r, struct snap_view *out, struct error *er
     uint32_t n = reader_u32(r);
     uint32_t label_len = reader_u32(r);
     if (!reader_ok(r) || n > VIEW_REFS_MAX || label_len > LABEL_MAX || (uint64_t)n * 8 > reader_left(r))
-        return error_corrupt(err, ERR_SNAP_VIEW, "the view breaks the limits (%u packs, label of %u)", n, label_len);
+        return error_corrupt(err, ERR_SNAP_VIEW, "the view breaks the limits (%u packs, label of %u)", n,
+                             label_len);
     for (uint32_t i = 0; i < n; i++) {
         struct pack_key *p = vec_push(&out->packs, err);
         if (p == NULL)
@@ -144,8 +147,8 @@ static int decode_view(struct reader *r, struct snap_view *out, struct error *er
         p->idx = reader_u32(r);
         bool sorted = i == 0 || pack_key_compare(p - 1, p) < 0;
         if (p->session == 0 || p->session > SESSION_MAX || p->idx > IDX_MAX || !sorted)
-            return error_corrupt(err, ERR_SNAP_VIEW, "pack %u of the view (%u-%u) is out of order or range", i,
-                                 p->session, p->idx);
+            return error_corrupt(err, ERR_SNAP_VIEW, "pack %u of the view (%u-%u) is out of order or range",
+                                 i, p->session, p->idx);
     }
     reader_copy(r, out->label, label_len);
     out->label[label_len] = '\0';
@@ -160,8 +163,8 @@ int snap_view_open(const struct snap_parts *snap, const uint8_t view_key[KEY_LEN
 {
     struct buf plain = BUF_INIT;
     *out = (struct snap_view){ .packs = VEC_OF(struct pack_key) };
-    int rc = seal_open(view_key, "snap view", snap->header.bytes, snap->header.len, snap->view, snap->view_len,
-                       &plain, err);
+    int rc = seal_open(view_key, "snap view", snap->header.bytes, snap->header.len, snap->view,
+                       snap->view_len, &plain, err);
     if (rc == E_AUTH)
         rc = error_corrupt(err, ERR_SNAP_VIEW, "the view does not open");
     if (rc == 0) {
@@ -196,8 +199,8 @@ int snap_priv_open(const struct snap_parts *snap, const uint8_t snap_key[KEY_LEN
 {
     struct buf plain = BUF_INIT;
     *out = (struct snap_priv){ .facts = NULL };
-    int rc = seal_open(snap_key, "snap priv", snap->header.bytes, snap->header.len, snap->priv, snap->priv_len,
-                       &plain, err);
+    int rc = seal_open(snap_key, "snap priv", snap->header.bytes, snap->header.len, snap->priv,
+                       snap->priv_len, &plain, err);
     if (rc == E_AUTH)
         rc = error_corrupt(err, ERR_SNAP_PRIV, "the private part does not open");
     if (rc == 0) {

@@ -24,12 +24,12 @@ struct pack_key {
 };
 
 struct snap_view {
-    uint64_t started;  /* seconds since 1970, by the writer's clock */
+    uint64_t started; /* seconds since 1970, by the writer's clock */
     uint64_t finished;
-    uint64_t logical;  /* bytes of all streams */
-    uint64_t added;    /* bytes of packs this session stored */
+    uint64_t logical;          /* bytes of all streams */
+    uint64_t added;            /* bytes of packs this session stored */
     char label[LABEL_MAX + 1]; /* the job's name */
-    struct vec packs;  /* struct pack_key, sorted, no duplicates */
+    struct vec packs;          /* struct pack_key, sorted, no duplicates */
 };
 
 struct snap_priv {
@@ -46,7 +46,8 @@ struct snap_parts {
 };
 
 int snap_build(const struct object_author *author, uint32_t seq, const uint8_t view_key[KEY_LEN],
-               const struct snap_view *view, const struct snap_priv *priv, struct buf *out, struct error *err);
+               const struct snap_view *view, const struct snap_priv *priv, struct buf *out,
+               struct error *err);
 
 int snap_parse(const void *data, size_t len, struct snap_parts *out, struct error *err);
 int snap_view_open(const struct snap_parts *snap, const uint8_t view_key[KEY_LEN], struct snap_view *out,

@@ -25,8 +25,8 @@ static int read_object(struct snapshot *s, const char *name, struct error *err)
     if (rc < 0)
         return rc;
     if (st.size != r->snap_size || r->snap_size > SNAP_MAX)
-        return error_corrupt(err, ERR_SNAP_SIZE, "it has %llu instead of %llu bytes", (unsigned long long)st.size,
-                             (unsigned long long)r->snap_size);
+        return error_corrupt(err, ERR_SNAP_SIZE, "it has %llu instead of %llu bytes",
+                             (unsigned long long)st.size, (unsigned long long)r->snap_size);
     rc = backend_read_all(s->repo->backend, name, SNAP_MAX, &s->bytes, err);
     if (rc < 0)
         return rc;
@@ -52,8 +52,8 @@ int snapshot_load(const struct repo *repo, const struct repo_writer *writer, con
     if (rc == 0)
         rc = snap_parse(s->bytes.data, s->bytes.len, &s->parts, err);
     if (rc == 0)
-        rc = object_header_expect(OBJECT_SNAP, &s->parts.header, repo->repo_id, writer->id, record->rec.session,
-                                  record->rec.seq, err);
+        rc = object_header_expect(OBJECT_SNAP, &s->parts.header, repo->repo_id, writer->id,
+                                  record->rec.session, record->rec.seq, err);
     if (rc < 0) {
         snapshot_free(s);
         return error_wrap(err, "%s", name);
@@ -154,7 +154,8 @@ struct source *snapshot_stream(const struct snapshot *s, struct fetcher *f, cons
 
 const char *snapshot_name(const struct snapshot *s, char out[SNAPSHOT_NAME_MAX])
 {
-    (void)snprintf(out, SNAPSHOT_NAME_MAX, "%s/%u", s->has_view ? s->view.label : "?", s->record->rec.session);
+    (void)snprintf(out, SNAPSHOT_NAME_MAX, "%s/%u", s->has_view ? s->view.label : "?",
+                   s->record->rec.session);
     return out;
 }
 

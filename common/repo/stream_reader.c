@@ -21,7 +21,7 @@ struct stream_reader {
     struct check_state *check;
     uint64_t done;
     struct level levels[NODE_LEVEL_MAX + 1]; /* by node level; the current node of each */
-    unsigned top;   /* level of the top node */
+    unsigned top;                            /* level of the top node */
     bool started;
     bool checked;
     struct blob_ref blob; /* of the extent in progress */
@@ -40,8 +40,8 @@ static int load_node(struct stream_reader *r, unsigned level, const struct blob_
     if (rc == 0)
         rc = node_decode(plain, ref->plen, level, len, &l->node, err);
     if (rc == 0)
-        rc = fetcher_prefetch(r->fetcher, r->view, level == 0 ? BLOB_DATA : BLOB_NODE, l->node.blobs, l->node.nblobs,
-                              err);
+        rc = fetcher_prefetch(r->fetcher, r->view, level == 0 ? BLOB_DATA : BLOB_NODE, l->node.blobs,
+                              l->node.nblobs, err);
     return rc;
 }
 
@@ -92,7 +92,8 @@ static int finish(struct stream_reader *r, struct error *err)
                              (unsigned long long)r->done, (unsigned long long)r->ref.len);
     check_final(r->check, check);
     if (r->ref.form != STREAM_EMPTY && memcmp(check, r->ref.check, CHECK_LEN) != 0)
-        return error_corrupt(err, ERR_STREAM_CHECK, "the stream was put together wrongly (its check differs)");
+        return error_corrupt(err, ERR_STREAM_CHECK,
+                             "the stream was put together wrongly (its check differs)");
     r->checked = true;
     return 0;
 }
@@ -164,8 +165,9 @@ struct source *stream_reader(struct fetcher *f, const struct snap_view *view, co
 }
 
 /* Depth is bounded by the level, which only falls. */
-static int visit_node(struct fetcher *f, const struct snap_view *view, unsigned level, const struct blob_ref *ref,
-                      uint64_t len, tree_visit_fn *fn, void *arg, struct error *err)
+static int visit_node(struct fetcher *f, const struct snap_view *view, unsigned level,
+                      const struct blob_ref *ref, uint64_t len, tree_visit_fn *fn, void *arg,
+                      struct error *err)
 {
     const uint8_t *plain = NULL;
     struct node node = { .nblobs = 0 };
@@ -180,14 +182,15 @@ static int visit_node(struct fetcher *f, const struct snap_view *view, unsigned 
             rc = fn(arg, BLOB_DATA, &node.blobs[i], err);
     } else if (rc == 0) {
         for (uint32_t i = 0; rc >= 0 && i < node.nitems; i++)
-            rc = visit_node(f, view, level - 1, &node.blobs[node.items[i].blob], node.items[i].len, fn, arg, err);
+            rc = visit_node(f, view, level - 1, &node.blobs[node.items[i].blob], node.items[i].len, fn, arg,
+                            err);
     }
     node_free(&node);
     return rc < 0 ? rc : 0;
 }
 
-int stream_visit(struct fetcher *f, const struct snap_view *view, const struct stream_ref *ref, tree_visit_fn *fn,
-                 void *arg, struct error *err)
+int stream_visit(struct fetcher *f, const struct snap_view *view, const struct stream_ref *ref,
+                 tree_visit_fn *fn, void *arg, struct error *err)
 {
     if (ref->form == STREAM_EMPTY)
         return 0;

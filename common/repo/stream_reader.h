@@ -20,7 +20,7 @@ struct source *stream_reader(struct fetcher *f, const struct snap_view *view, co
 /* Calls fn for every blob reference below a stream reference, nodes before what they list; each node is decoded
  * and checked. fn may return 1 to leave out what a node lists (seen already), 0 to go on, or an error. */
 typedef int tree_visit_fn(void *arg, enum blob_kind kind, const struct blob_ref *ref, struct error *err);
-int stream_visit(struct fetcher *f, const struct snap_view *view, const struct stream_ref *ref, tree_visit_fn *fn,
-                 void *arg, struct error *err);
+int stream_visit(struct fetcher *f, const struct snap_view *view, const struct stream_ref *ref,
+                 tree_visit_fn *fn, void *arg, struct error *err);
 
 #endif

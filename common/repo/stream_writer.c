@@ -59,8 +59,9 @@ static struct tree *tree_new(struct session *s, const struct session_stream_opti
     t->session = s;
     t->mode_bits = o->mode_bits;
     t->children = (struct vec)VEC_OF(struct tree_child);
-    t->chunk_avg = s->chunker_page != 0 ? s->chunker_page : s->options.chunk_avg != 0 ? s->options.chunk_avg
-                                                                                       : CONTENT_AVG;
+    t->chunk_avg = s->chunker_page != 0        ? s->chunker_page
+                   : s->options.chunk_avg != 0 ? s->options.chunk_avg
+                                               : CONTENT_AVG;
     t->name = str_dup(o->name, err);
     struct tree **slot = t->name != NULL ? vec_push(&s->trees, err) : NULL;
     if (slot == NULL) {
@@ -78,7 +79,8 @@ int session_stream(struct session *s, const struct session_stream_options *o, st
     if (s->stream != NULL)
         return error_set(err, E_INTERNAL, "a stream is still open");
     if (!name_is_good(o->name))
-        return error_set(err, E_USAGE, "'%s' is no name for a stream", str_printable(shown, sizeof shown, o->name));
+        return error_set(err, E_USAGE, "'%s' is no name for a stream",
+                         str_printable(shown, sizeof shown, o->name));
     if (s->trees.len >= SESSION_STREAMS_MAX)
         return error_set(err, E_UNSUPPORTED, "more than %d streams in one snapshot", SESSION_STREAMS_MAX);
     int rc = use_chunker(s, o->page_size, err);
@@ -134,7 +136,9 @@ static int store_chunk(struct stream_writer *w, const uint8_t *data, size_t len,
     if (rc < 0)
         return rc;
     struct blob_job *job = s->open_blob;
-    *out = (struct cache_hit){ .blob = job->number, .offset = (uint32_t)job->plain.len, .length = (uint32_t)len };
+    *out = (struct cache_hit){ .blob = job->number,
+                               .offset = (uint32_t)job->plain.len,
+                               .length = (uint32_t)len };
     rc = buf_append(&job->plain, data, len, err);
     if (rc == 0 && w->dedup) {
         struct chunk_entry *slot = vec_push(&job->chunks, err);
@@ -155,10 +159,12 @@ static int end_node(struct stream_writer *w, struct error *err)
     return forest_add_node(w->tree, &plan, w->cut_id, err);
 }
 
-static int add_extent(struct stream_writer *w, const struct cache_hit *hit, const uint8_t *id, struct error *err)
+static int add_extent(struct stream_writer *w, const struct cache_hit *hit, const uint8_t *id,
+                      struct error *err)
 {
     struct session *s = w->session;
-    bool continues = w->has_last && w->last.blob == hit->blob && w->last.offset + w->last.length == hit->offset;
+    bool continues =
+        w->has_last && w->last.blob == hit->blob && w->last.offset + w->last.length == hit->offset;
     int rc = node_add_extent(&w->nodes, hit->blob, hit->offset, hit->length, err);
     if (rc == 0 && !(w->has_last && w->last.blob == hit->blob))
         rc = session_use_blob(s, hit->blob, err);
@@ -181,12 +187,14 @@ static int add_extent(struct stream_writer *w, const struct cache_hit *hit, cons
     return rc;
 }
 
-static int put_piece(struct stream_writer *w, const uint8_t *data, size_t len, const uint8_t *id, struct error *err)
+static int put_piece(struct stream_writer *w, const uint8_t *data, size_t len, const uint8_t *id,
+                     struct error *err)
 {
     struct cache_hit hit;
     int rc = 0;
     if (w->dedup)
-        rc = cache_lookup(w->session->cache, id, (uint32_t)len, BLOB_DATA, w->has_last ? &w->last : NULL, &hit, err);
+        rc = cache_lookup(w->session->cache, id, (uint32_t)len, BLOB_DATA, w->has_last ? &w->last : NULL,
+                          &hit, err);
     if (rc == 0)
         rc = store_chunk(w, data, len, id, &hit, err);
     if (rc < 0)
@@ -217,7 +225,8 @@ static int put_chunk(struct stream_writer *w, const uint8_t *data, size_t len, s
 {
     uint8_t id[CHUNK_ID_LEN] = { 0 };
     if (w->dedup) {
-        int rc = hash_keyed(PERSON_CHUNK, session_keys(w->session)->chunk_key, KEY_LEN, data, len, id, sizeof id, err);
+        int rc = hash_keyed(PERSON_CHUNK, session_keys(w->session)->chunk_key, KEY_LEN, data, len, id,
+                            sizeof id, err);
         if (rc < 0)
             return rc;
     }
@@ -228,7 +237,7 @@ static int cut(struct stream_writer *w, bool final, struct error *err)
 {
     size_t at = 0;
     int rc = 0;
-    for (;;) {
+    while (at < w->pending.len) {
         size_t n = chunker_next(w->session->chunker, w->pending.data + at, w->pending.len - at, final);
         if (n == 0)
             break;

@@ -118,8 +118,9 @@ void world_free(struct world *w)
 
 static int put_stream(struct session *s, const struct world_stream *stream, struct error *err)
 {
-    struct session_stream_options o = { .name = stream->name, .page_size = stream->page_size,
-                                        .no_dedup = stream->no_dedup, .mode_bits = 0640 };
+    struct session_stream_options o = {
+        .name = stream->name, .page_size = stream->page_size, .no_dedup = stream->no_dedup, .mode_bits = 0640
+    };
     struct stream_writer *out = NULL;
     int rc = session_stream(s, &o, &out, err);
     for (size_t at = 0; rc == 0 && at < stream->len; at += 100000) {
@@ -129,13 +130,17 @@ static int put_stream(struct session *s, const struct world_stream *stream, stru
     return rc < 0 ? rc : stream_finish(out, "kind=test\n", err);
 }
 
-int world_backup_on(struct world *w, struct backend *backend, size_t i, const struct world_stream *streams, size_t n,
-                    struct session_result *result, struct error *err)
+int world_backup_on(struct world *w, struct backend *backend, size_t i, const struct world_stream *streams,
+                    size_t n, struct session_result *result, struct error *err)
 {
     char state[WORLD_PATH_MAX];
     struct session *s = NULL;
-    struct session_options o = { .backend = backend != NULL ? backend : w->backend, .keys = &w->writers[i],
-                                 .state_dir = world_state(w, i, state), .label = "job", .workers = 2, .uploads = 2 };
+    struct session_options o = { .backend = backend != NULL ? backend : w->backend,
+                                 .keys = &w->writers[i],
+                                 .state_dir = world_state(w, i, state),
+                                 .label = "job",
+                                 .workers = 2,
+                                 .uploads = 2 };
     int rc = session_begin(&o, &s, err);
     for (size_t k = 0; rc == 0 && k < n; k++)
         rc = put_stream(s, &streams[k], err);
@@ -236,8 +241,9 @@ int world_verify(struct world *w, enum check_level level, char *names, size_t ca
 
 void world_fill(uint8_t *out, size_t len, uint64_t seed, bool text)
 {
-    static const char *const words[] = { "order ", "customer ", "paid ", "open ", "2026-11-24 ", "Berlin ", "EUR ",
-                                         "shipped ", "{\"sku\":", "\"qty\":1}", "\n", "0042 " };
+    static const char *const words[] = { "order ",      "customer ",  "paid ", "open ",
+                                         "2026-11-24 ", "Berlin ",    "EUR ",  "shipped ",
+                                         "{\"sku\":",   "\"qty\":1}", "\n",    "0042 " };
     uint64_t x = seed * 0x9e3779b97f4a7c15ULL + 1;
     for (size_t i = 0; i < len;) {
         x ^= x << 13;

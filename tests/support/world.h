@@ -41,8 +41,8 @@ void world_free(struct world *w);
 const char *world_state(const struct world *w, size_t i, char out[WORLD_PATH_MAX]);
 void world_forget_state(const struct world *w, size_t i);
 /* Through `backend` (NULL: the world's). */
-int world_backup_on(struct world *w, struct backend *backend, size_t i, const struct world_stream *streams, size_t n,
-                    struct session_result *result, struct error *err);
+int world_backup_on(struct world *w, struct backend *backend, size_t i, const struct world_stream *streams,
+                    size_t n, struct session_result *result, struct error *err);
 int world_backup(struct world *w, size_t i, const struct world_stream *streams, size_t n,
                  struct session_result *result, struct error *err);
 /* Reads one stream of the newest live snapshot of writer i, whole. */

@@ -21,8 +21,8 @@
 #include "common/engine/engine.h"
 #include "tests/support/world.h"
 
-static int night(struct world *w, const char *db, const struct session_options *base, struct session_result *r,
-                 struct error *err)
+static int night(struct world *w, const char *db, const struct session_options *base,
+                 struct session_result *r, struct error *err)
 {
     char state[WORLD_PATH_MAX];
     struct engine_option option = { .key = "path", .value = db };
@@ -45,7 +45,9 @@ static int night(struct world *w, const char *db, const struct session_options *
     if (rc == 0)
         rc = run != NULL ? e->next(run, &stream, err) : err->code;
     if (rc == 1) {
-        struct session_stream_options so = { .name = stream.name, .page_size = stream.page_size, .mode_bits = 0640 };
+        struct session_stream_options so = { .name = stream.name,
+                                             .page_size = stream.page_size,
+                                             .mode_bits = 0640 };
         rc = session_stream(s, &so, &out, err);
     }
     for (int64_t n = 1; rc == 0 && n > 0;) {
@@ -115,7 +117,8 @@ int main(int argc, char **argv)
         rc = night(&w, argv[i], &base, &r, &err);
         if (rc == 0)
             (void)printf("night=%d logical=%llu fresh=%llu stored=%llu packs=%llu seconds=%.2f cpu=%.2f "
-                         "peak_kib=%ld\n", i - at - 1, (unsigned long long)r.logical, (unsigned long long)r.fresh,
+                         "peak_kib=%ld\n",
+                         i - at - 1, (unsigned long long)r.logical, (unsigned long long)r.fresh,
                          (unsigned long long)r.stored, (unsigned long long)r.packs,
                          (double)(clock_mono_ms() - start) / 1000, cpu_seconds() - cpu, peak_kib());
         (void)fflush(stdout);

@@ -60,7 +60,8 @@ static void publish_with_view(struct world *w, void (*bend)(struct snap_view *vi
     memcpy(author.repo_id, keys->repo_id, REPO_ID_LEN);
     memcpy(author.writer_id, keys->writer_id, WRITER_ID_LEN);
     bend(&first->view);
-    ck_assert_int_eq(snap_build(&author, 2, secret_view(keys->v_w), &first->view, &first->priv, &snap, &err), 0);
+    ck_assert_int_eq(snap_build(&author, 2, secret_view(keys->v_w), &first->view, &first->priv, &snap, &err),
+                     0);
     struct record r;
     record_init(&r);
     memcpy(r.repo_id, keys->repo_id, REPO_ID_LEN);
@@ -71,7 +72,8 @@ static void publish_with_view(struct world *w, void (*bend)(struct snap_view *vi
     record_hash(snap.data, snap.len, r.snap_hash);
     r.snap_size = snap.len;
     ck_assert_int_eq(record_encode(&r, keys->seed, &record, &err), 0);
-    ck_assert_int_eq(backend_put(w->backend, name_snap(file, keys->writer_id, 2, 0), snap.data, snap.len, &err), 0);
+    ck_assert_int_eq(
+        backend_put(w->backend, name_snap(file, keys->writer_id, 2, 0), snap.data, snap.len, &err), 0);
     ck_assert_int_eq(repo_publish_record(repo, record.data, record.len, NULL, &err), 0);
     record_free(&r);
     buf_free(&record);
@@ -105,7 +107,8 @@ static void expect_after(void (*bend)(struct snap_view *view), const char *want)
 
 static void leave_out_first(struct snap_view *view)
 {
-    memmove(view->packs.data, (struct pack_key *)view->packs.data + 1, --view->packs.len * sizeof(struct pack_key));
+    memmove(view->packs.data, (struct pack_key *)view->packs.data + 1,
+            --view->packs.len * sizeof(struct pack_key));
 }
 
 static void announce_less(struct snap_view *view)
@@ -170,7 +173,12 @@ START_TEST(a_failure_without_a_code_fails)
     struct backend *b = backend_memory(NULL);
     struct pipeline_config config = {
         .author = { .session = 1, .envelope = &envelope, .session_key = key },
-        .id_key = key, .trail_key = key, .backend = b, .pack_size = PACK_SIZE_MIN, .workers = 1, .uploads = 1,
+        .id_key = key,
+        .trail_key = key,
+        .backend = b,
+        .pack_size = PACK_SIZE_MIN,
+        .workers = 1,
+        .uploads = 1,
         .level = 1,
     };
     struct pipeline *p = pipeline_new(&config, &err);
@@ -265,13 +273,15 @@ START_TEST(a_cut_run_raises_no_alarm)
     ck_assert_int_eq(world_backup(&w, 0, s, 1, &result, &err), 0);
     ck_assert_int_eq(file_read_small(path[0], 65536, &marks, &err), 0);
     ck_assert_int_eq(world_backup(&w, 0, s, 1, &result, &err), 0);
-    ck_assert_int_eq(backend_read_all(w.backend, name_record(file, w.writers[0].writer_id, 2, 0), RECORD_MAX, &record,
-                                      &err), 0);
+    ck_assert_int_eq(backend_read_all(w.backend, name_record(file, w.writers[0].writer_id, 2, 0), RECORD_MAX,
+                                      &record, &err),
+                     0);
     log_to(count_alarms, &alarms);
     for (unsigned pending = 0; pending < 2; pending++) {
         ck_assert_int_eq(file_write_atomic(path[0], marks.data, marks.len, 0600, FILE_REPLACE, &err), 0);
         if (pending == 0)
-            ck_assert_int_eq(file_write_atomic(path[1], record.data, record.len, 0600, FILE_REPLACE, &err), 0);
+            ck_assert_int_eq(file_write_atomic(path[1], record.data, record.len, 0600, FILE_REPLACE, &err),
+                             0);
         ck_assert_msg(world_backup(&w, 0, s, 1, &result, &err) == 0, "%s", err.text);
         ck_assert_uint_eq(alarms, pending); /* without the journalled record it is one */
     }

@@ -53,8 +53,9 @@ START_TEST(round_trip)
     uint8_t *b = bytes(5000, 2, false);
     uint8_t *c = bytes(4096 * 700, 3, true);
     struct world_stream s[] = {
-        { "db/orders", a, 3000000, 0, false }, { "db/small", b, 5000, 0, false }, { "db/empty", b, 0, 0, false },
-        { "pages.db", c, 4096 * 700, 4096, false }, { "secret", b, 5000, 0, true }, { "one", b, 1, 0, false },
+        { "db/orders", a, 3000000, 0, false }, { "db/small", b, 5000, 0, false },
+        { "db/empty", b, 0, 0, false },        { "pages.db", c, 4096 * 700, 4096, false },
+        { "secret", b, 5000, 0, true },        { "one", b, 1, 0, false },
     };
     world_init(&w, backend_memory(NULL), 1);
     backup(&w, s, 6, &r);
@@ -233,8 +234,9 @@ START_TEST(one_session_at_a_time)
     struct error err = ERROR_INIT;
     struct session *first = NULL, *second = NULL;
     world_init(&w, backend_memory(NULL), 1);
-    struct session_options o = { .backend = w.backend, .keys = &w.writers[0], .state_dir = world_state(&w, 0, state),
-                                 .label = "job" };
+    struct session_options o = {
+        .backend = w.backend, .keys = &w.writers[0], .state_dir = world_state(&w, 0, state), .label = "job"
+    };
     ck_assert_int_eq(session_begin(&o, &first, &err), 0);
     ck_assert_int_eq(session_begin(&o, &second, &err), E_BUSY);
     session_free(first);

@@ -65,8 +65,9 @@ START_TEST(default_signals_in_the_child)
     (void)sigaddset(&set, SIGUSR1);
     ck_assert_int_eq(sigprocmask(SIG_BLOCK, &set, NULL), 0);
     /* Signals 29 to 36 are left out: 32 and 33 belong to libc, which lets nobody set them. */
-    expect_output("grep -E '^Sig(Blk|Ign)' /proc/self/status | tr -d '\\t' | sed 's/^\\(SigIgn:.......\\)../\\1--/'", NULL,
-                  "SigBlk:0000000000000000\nSigIgn:0000000--0000000\n");
+    expect_output(
+        "grep -E '^Sig(Blk|Ign)' /proc/self/status | tr -d '\\t' | sed 's/^\\(SigIgn:.......\\)../\\1--/'",
+        NULL, "SigBlk:0000000000000000\nSigIgn:0000000--0000000\n");
 }
 END_TEST
 

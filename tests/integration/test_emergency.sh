@@ -1,6 +1,7 @@
 #!/bin/bash
 # The emergency reader (scripts/emergency-restore.py) against the golden repository: it was written from docs/format.md
 # alone, so what it reads, and what it refuses and by which name, is what that document says.
+# shellcheck disable=SC2317  # the functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 

@@ -11,13 +11,14 @@ here() { sed "s#/srv/backup/#$TMP/srv/#; s#/etc/backupd/#$TMP/etc/#; s#/var/lib/
 
 mkdir -p "$TMP/srv/shop" "$TMP/www"
 shop_database "$TMP/www/shop.db" 4M 5 >/dev/null
+# shellcheck disable=SC2016  # the backquotes are Markdown's
 tour | sed -n '/^```yaml/,/^```/p' | sed '1d;$d' | here >backupd.yaml
 PATH=$B:$PATH
 mapfile -t commands < <(tour | sed -n 's/^    \(\(backupd\|restore\) .*\)/\1/p' | here)
 check "the tour has its commands" test ${#commands[@]} -ge 8
 for command in "${commands[@]}"; do
     read -ra words <<<"$command"
-    check "$(sed "s#$TMP/##g" <<<"$command")" "${words[@]}"
+    check "${command//"$TMP/"/}" "${words[@]}"
 done
 check "what came back is the database" cmp "$TMP/www/shop.db" ./shop-restored.db
 pack=$(find "$TMP/srv/shop" -path '*/pack/*' -type f | head -1)

@@ -1,6 +1,7 @@
 #include <stddef.h>
 
 #include "backupd/verbs.h"
+#include "common/base/alloc.h"
 #include "common/cli/cli.h"
 #include "common/conf/conf.h"
 #include "common/crypto/secret.h"
@@ -90,6 +91,7 @@ static const struct cli_text see_also[] = { { "restore", "1" }, { "backupd.yaml"
 static int prepare(struct cli_context *cli, struct error *err)
 {
     (void)cli;
+    mem_settle();
     int rc = process_harden(err);
     if (rc == 0)
         rc = interrupt_install(err);

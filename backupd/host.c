@@ -40,6 +40,25 @@ struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct 
     return conf;
 }
 
+int host_jobs(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err)
+{
+    size_t n = cli->nargs > 0 ? cli->nargs : conf->njobs;
+    for (size_t i = 0; i < n; i++) {
+        const struct conf_job *job = cli->nargs > 0 ? conf_find_job(conf, cli->args[i], err) : &conf->jobs[i];
+        bool twice = false;
+        if (job == NULL)
+            return E_USAGE;
+        for (size_t j = 0; j < out->len; j++)
+            twice = twice || *(const struct conf_job **)vec_at(out, j) == job;
+        const struct conf_job **slot = twice ? NULL : vec_push(out, err);
+        if (!twice && slot == NULL)
+            return E_NOMEM;
+        if (slot != NULL)
+            *slot = job;
+    }
+    return 0;
+}
+
 char *host_state(const struct conf *conf, const struct conf_repository *repository, struct error *err)
 {
     char *path = path_join(conf->state, repository->name, err);

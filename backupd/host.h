@@ -2,6 +2,7 @@
  * host.h - what every verb of a backup host begins with.
  *
  *     conf = host_configuration(cli, need_jobs, err);          // problems are printed; conf_free
+ *     rc = host_jobs(cli, conf, &jobs, err);                   // which ones were named
  *     state = host_state(conf, repository, err);               // for free()
  *     rc = host_open(cli, repository, backend, id, &repo, err) // what one of this host's writers sees
  *     repo_close(repo);
@@ -15,6 +16,10 @@
 #include "common/repo/repo.h"
 
 struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct error *err);
+
+/* The jobs that are the verb's arguments, each once; all without arguments. Appends to a vec of const struct
+ * conf_job *. */
+int host_jobs(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err);
 
 /* <state>/<repository>, made when missing. */
 char *host_state(const struct conf *conf, const struct conf_repository *repository, struct error *err);

@@ -63,7 +63,8 @@ int station_read_kit(struct station *st, enum station_kit need, struct error *er
     return 0;
 }
 
-/* Without the kit root.pub would do; a station that has neither needs the kit, not a new repository. */
+/* Where no kit is needed root.pub is read first: it has no passphrase. Else the configured kit names the root
+ * key; a station that has neither needs its kit, not a new repository. */
 static int configured_root(struct station *st, struct error *err)
 {
     struct error why = ERROR_INIT;
@@ -73,8 +74,8 @@ static int configured_root(struct station *st, struct error *err)
         return 0;
     if (rc != E_NOT_FOUND)
         return error_copy(err, &why);
-    if (kit != NULL && !cli_flag(st->cli, "no-kit") && access(kit, F_OK) < 0)
-        return kit_missing(kit, false, err);
+    if (kit != NULL && !cli_flag(st->cli, "no-kit"))
+        return access(kit, F_OK) < 0 ? kit_missing(kit, false, err) : station_read_kit(st, KIT_NEEDED, err);
     return error_set(err, E_NOT_FOUND,
                      "no key at hand for repository %s: give --kit FILE (the restore kit, from the safe), or "
                      "--root-key FILE (root.pub), which is looked for in %s",
@@ -95,7 +96,7 @@ int station_read_root(struct station *st, struct error *err)
         return rc;
     if (file != NULL && st->has_kit && memcmp(st->root.repo_id, st->kit.repo_id, REPO_ID_LEN) != 0)
         return error_set(err, E_CONFLICT, "--root-key and the kit belong to different repositories");
-    if (file == NULL && st->has_kit) {
+    if (file == NULL && st->has_kit) { /* also when it was read just now */
         memcpy(st->root.repo_id, st->kit.repo_id, REPO_ID_LEN);
         memcpy(st->root.root_pk, st->kit.root_pk, SIGN_PK_LEN);
     }

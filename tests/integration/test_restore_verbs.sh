@@ -146,6 +146,13 @@ check_fails 1 "a kit that is not where --kit says" "$RESTORE" --config away.yaml
 contains "is named, too" "$(<.check)" "there is no file nowhere.key (--kit)"
 check "with the kit fetched all is well" "$RESTORE" --config away.yaml --kit safe/restore-kit.key list
 check "and with its printed form" "$RESTORE" --config away.yaml --kit safe/restore-kit.txt list
+# a station that has its kit, and no root.pub
+sed "s#$TMP/keys#$TMP/nokeys#" conf.yaml >station.yaml
+for level in L0 L1 L2 L3; do
+    contains "with a kit $level needs no root.pub" "$("$RESTORE" --config station.yaml verify --level $level 2>&1)" "$level:"
+done
+same "where root.pub is no passphrase is asked for" 0 "$(setsid -w "$RESTORE" --kit-passphrase-file /none \
+    --config conf.yaml verify --level L1 >/dev/null 2>&1; echo $?)"
 check_fails 1 "without kit and root.pub" "$RESTORE" --config away.yaml --no-kit list
 contains "both ways are named" "$(<.check)" "--root-key FILE"
 contains "and where root.pub was looked for" "$(<.check)" "$TMP/nokeys"

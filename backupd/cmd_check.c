@@ -12,6 +12,7 @@ int cmd_check_config(struct cli_context *cli, struct error *err)
     struct conf *conf = host_configuration(cli, true, err);
     if (conf == NULL)
         return err->code;
+    char command[HOST_COMMAND_MAX];
     int rc = 0;
     if (cli->json) {
         struct jsonout *o = jsonout_new("summary");
@@ -24,7 +25,8 @@ int cmd_check_config(struct cli_context *cli, struct error *err)
         out_line(&cli->out, OUT_GOOD, "configuration ok: %zu repositor%s, %zu job%s", conf->nrepositories,
                  conf->nrepositories == 1 ? "y" : "ies", conf->njobs, conf->njobs == 1 ? "" : "s");
         if (!cli->quiet)
-            out_line(&cli->out, OUT_DIM, "next: backupd check database, backupd check storage --probe");
+            out_line(&cli->out, OUT_DIM, "next: %s check database, then check storage --probe",
+                     host_command(cli, command));
     }
     conf_free(conf);
     return rc;

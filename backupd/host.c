@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/base/str.h"
 #include "common/cli/json.h"
 #include "common/sys/dirs.h"
 
@@ -38,6 +39,15 @@ struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct 
         (void)print_problems(cli, &problems, NULL); /* the reason is in err already */
     conf_problems_free(&problems);
     return conf;
+}
+
+const char *host_command(const struct cli_context *cli, char out[HOST_COMMAND_MAX])
+{
+    static const char with[] = "backupd --config ";
+    (void)snprintf(out, HOST_COMMAND_MAX, "%s", cli->config_given ? with : "backupd");
+    if (cli->config_given)
+        (void)str_shell_word(out + sizeof with - 1, HOST_COMMAND_MAX - sizeof with, cli->config);
+    return out;
 }
 
 int host_jobs(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err)

@@ -17,6 +17,10 @@
 
 struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct error *err);
 
+/* "backupd", with the --config that was given: the beginning of a command line to paste. */
+enum { HOST_COMMAND_MAX = 4096 };
+const char *host_command(const struct cli_context *cli, char out[HOST_COMMAND_MAX]);
+
 /* The jobs that are the verb's arguments, each once; all without arguments. Appends to a vec of const struct
  * conf_job *. */
 int host_jobs(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err);

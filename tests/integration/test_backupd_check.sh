@@ -12,7 +12,7 @@ jobs:
 END
 check "a good configuration" "$BACKUPD" --config good.yaml check config
 contains "is counted" "$(cat .check)" "configuration ok: 1 repository, 1 job"
-contains "and the way goes on" "$(cat .check)" "next: backupd check database"
+contains "and the way goes on" "$(cat .check)" "next: backupd --config good.yaml check database, then check storage --probe"
 cat >bad.yaml <<END
 repositories:
   main: { storage: { type: local, path: $TMP/store } }

@@ -37,6 +37,8 @@ struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct 
     struct conf *conf = access_configuration(cli->config, need_jobs, &problems, err);
     if (conf == NULL && problems.total > 0)
         (void)print_problems(cli, &problems, NULL); /* the reason is in err already */
+    if (conf == NULL && err->code == E_NOT_FOUND)
+        cli->exit_code = CLI_EXIT_USAGE;
     conf_problems_free(&problems);
     return conf;
 }

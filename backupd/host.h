@@ -15,6 +15,7 @@
 #include "common/conf/conf.h"
 #include "common/repo/repo.h"
 
+/* Without the file cli->exit_code is CLI_EXIT_USAGE, as for one with mistakes. */
 struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct error *err);
 
 /* "backupd", with the --config that was given: the beginning of a command line to paste. */

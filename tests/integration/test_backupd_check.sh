@@ -29,7 +29,12 @@ out=$("$BACKUPD" --config bad.yaml --json check config 2>/dev/null || true)
 same "as JSON" "finding finding finding error" "$(python3 -c '
 import json, sys
 print(*[json.loads(line)["message_type"] for line in sys.stdin])' <<<"$out")"
-check_fails 1 "no configuration at all" "$BACKUPD" --config none.yaml check config
+for verb in "check config" "check database" "check storage" backup list; do
+    # shellcheck disable=SC2086 # two words
+    check_fails 2 "no configuration at all: $verb" "$BACKUPD" --config none.yaml $verb
+done
+check_fails 2 "restore agrees" "$RESTORE" --config none.yaml list
+check_fails 2 "no configuration at all" "$BACKUPD" --config none.yaml check config
 contains "says what makes one" "$(cat .check)" "backupd init"
 
 # ---- local storage

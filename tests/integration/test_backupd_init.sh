@@ -132,6 +132,6 @@ contains "the cadence, too" "$(cat options/store/charter/00000001.00)" ' 24 1'
 check "the kit is where it was wanted" test -s options/a/kit -a -s options/b/text
 
 mkdir none
-check_fails 1 "without a configuration" "$BACKUPD" --config none/c.yaml init
+check_fails 2 "without a configuration" "$BACKUPD" --config none/c.yaml init
 contains "a small one is shown" "$(cat .check)" "engine: sqlite"
 finish

@@ -7,27 +7,40 @@
 
 #include "common/base/banned.h"
 
+static int config_json(const struct conf *conf, struct error *err)
+{
+    struct jsonout *o = jsonout_new("summary");
+    jsonout_str(o, "file", conf->file);
+    jsonout_u64(o, "repositories", conf->nrepositories);
+    jsonout_u64(o, "jobs", conf->njobs);
+    jsonout_u64(o, "problems", 0);
+    return jsonout_emit(o, err);
+}
+
+static void config_text(const struct cli_context *cli, const struct conf *conf)
+{
+    char command[HOST_COMMAND_MAX];
+    out_line(&cli->out, OUT_GOOD, "configuration ok: %zu repositor%s, %zu job%s", conf->nrepositories,
+             conf->nrepositories == 1 ? "y" : "ies", conf->njobs, conf->njobs == 1 ? "" : "s");
+    if (conf->njobs == 0)
+        out_line(&cli->out, OUT_PLAIN,
+                 "no jobs: this host cannot back up, which is right for a restore station");
+    else if (!cli->quiet)
+        out_line(&cli->out, OUT_DIM, "next: %s check database, then check storage --probe",
+                 host_command(cli, command));
+}
+
+/* Without jobs it is a restore station's: `backup` refuses it, this does not. */
 int cmd_check_config(struct cli_context *cli, struct error *err)
 {
-    struct conf *conf = host_configuration(cli, true, err);
+    struct conf *conf = host_configuration(cli, false, err);
     if (conf == NULL)
         return err->code;
-    char command[HOST_COMMAND_MAX];
     int rc = 0;
-    if (cli->json) {
-        struct jsonout *o = jsonout_new("summary");
-        jsonout_str(o, "file", conf->file);
-        jsonout_u64(o, "repositories", conf->nrepositories);
-        jsonout_u64(o, "jobs", conf->njobs);
-        jsonout_u64(o, "problems", 0);
-        rc = jsonout_emit(o, err);
-    } else {
-        out_line(&cli->out, OUT_GOOD, "configuration ok: %zu repositor%s, %zu job%s", conf->nrepositories,
-                 conf->nrepositories == 1 ? "y" : "ies", conf->njobs, conf->njobs == 1 ? "" : "s");
-        if (!cli->quiet)
-            out_line(&cli->out, OUT_DIM, "next: %s check database, then check storage --probe",
-                     host_command(cli, command));
-    }
+    if (cli->json)
+        rc = config_json(conf, err);
+    else
+        config_text(cli, conf);
     conf_free(conf);
     return rc;
 }

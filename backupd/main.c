@@ -45,7 +45,9 @@ static const struct cli_verb verbs[] = {
       .run = cmd_list },
     { .name = "check config",
       .summary = "Check the configuration.",
-      .help = "Prints every problem as FILE:LINE:COLUMN: TEXT.",
+      .help =
+          "Prints every problem as FILE:LINE:COLUMN: TEXT. A configuration without jobs, as a restore station "
+          "has one, is no problem.",
       .run = cmd_check_config },
     { .name = "check database",
       .synopsis = "[JOB ...]",

@@ -29,6 +29,16 @@ out=$("$BACKUPD" --config bad.yaml --json check config 2>/dev/null || true)
 same "as JSON" "finding finding finding error" "$(python3 -c '
 import json, sys
 print(*[json.loads(line)["message_type"] for line in sys.stdin])' <<<"$out")"
+printf 'repositories:\n  main: { storage: { type: local, path: %s/store }, kit: kit }\n' "$TMP" >station.yaml
+check "a restore station's configuration" "$BACKUPD" --config station.yaml check config
+contains "is counted" "$(<.check)" "configuration ok: 1 repository, 0 jobs"
+contains "and known as that" "$(<.check)" "no jobs: this host cannot back up, which is right for a restore station"
+check_fails 2 "but nothing can be backed up with it" "$BACKUPD" --config station.yaml backup
+contains "which is told" "$(<.check)" "no jobs: say what is backed up"
+same "as JSON" "0 0" "$("$BACKUPD" --config station.yaml --json check config | python3 -c '
+import json, sys
+o = json.load(sys.stdin)
+print(o["jobs"], o["problems"])')"
 for verb in "check config" "check database" "check storage" backup list; do
     # shellcheck disable=SC2086 # two words
     check_fails 2 "no configuration at all: $verb" "$BACKUPD" --config none.yaml $verb

@@ -8,8 +8,11 @@
 #include "backupd/verbs.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
+#include "common/sys/dirs.h"
 
 #include "common/base/banned.h"
+
+#define NO_SUCH_NAME "backupd-check.none"
 
 const struct cli_option check_storage_options[] = {
     { .name = "probe",
@@ -62,27 +65,81 @@ static int ignore_entry(const char *name, const struct backend_stat *st, void *a
     return 0;
 }
 
+/* A request for a name that does not exist is answered with just that, unless the account may not ask. */
+static void probe_remove(struct backend *b, const char *name, struct report *report)
+{
+    struct backend_stat st;
+    if (backend_stat(b, name, &st, NULL) != E_NOT_FOUND)
+        return;
+    bool may = backend_remove(b, name, NULL) == E_NOT_FOUND;
+    report_add(
+        report, "removing", may ? OUT_WARN : OUT_GOOD, "%s",
+        may ? "allowed: whoever breaks into this host can delete backups; a write-once account prevents it"
+            : "refused to this account, as it should be");
+}
+
 /* Only calls that cannot change anything: the names do not exist, or exist already. */
 static void probe(struct backend *b, const uint8_t *id, struct report *report)
 {
     char name[NAME_TEXT_MAX];
-    struct backend_stat st;
-    struct error why = ERROR_INIT;
-    if (id != NULL) {
-        (void)name_pack(name, id, SESSION_MAX, IDX_MAX, ATTEMPTS - 1);
-        if (backend_stat(b, name, &st, NULL) == E_NOT_FOUND) {
-            bool may = backend_remove(b, name, &why) == E_NOT_FOUND;
-            report_add(
-                report, "removing", may ? OUT_WARN : OUT_GOOD, "%s",
-                may ? "allowed: whoever breaks into this host can delete backups; a write-once account "
-                      "prevents it"
-                    : "refused to this account, as it should be");
-        }
-    }
+    if (id != NULL)
+        probe_remove(b, name_pack(name, id, SESSION_MAX, IDX_MAX, ATTEMPTS - 1), report);
     int rc = backend_make_dir(b, "charter", 0750, NULL);
     report_add(report, "directories", OUT_PLAIN, "%s",
                rc == E_EXISTS ? "this account can make some"
                               : "this account cannot make any, as it should be");
+}
+
+/* The same where there is nothing yet: a directory below one that does not exist cannot come into being. */
+static void probe_empty(struct backend *b, struct report *report)
+{
+    struct backend_stat st;
+    probe_remove(b, NO_SUCH_NAME, report);
+    if (backend_stat(b, NO_SUCH_NAME, &st, NULL) != E_NOT_FOUND)
+        return;
+    bool may = backend_make_dir(b, NO_SUCH_NAME "/none", 0750, NULL) == E_NOT_FOUND;
+    report_add(
+        report, "directories", OUT_PLAIN, "%s",
+        may ? "this account may ask for some: it can run `init` if the directory is its own"
+            : "refused to this account, as it should be: `init` needs one that may, once (--setup-user, "
+              "--setup-key, or --setup-path on the server itself)");
+}
+
+/* The directory itself is missing: what the account may do is asked in the one above, where init makes it. */
+static void probe_above(const struct conf_repository *r, struct report *report)
+{
+    struct conf_storage above = r->storage;
+    char *dir = path_dir(r->storage.path, NULL);
+    if (dir == NULL)
+        return;
+    above.path = dir;
+    struct backend *b = access_storage(&above, NULL);
+    if (b != NULL && backend_list(b, "", ignore_entry, NULL, NULL) == 0)
+        probe_empty(b, report);
+    backend_close(b);
+    free(dir);
+}
+
+/* What there is to say before `init`. `there`: the storage's directory is. */
+static void add_before_init(struct cli_context *cli, const struct conf_repository *r, struct backend *b,
+                            bool there, struct report *report)
+{
+    struct backend_stat st;
+    struct access_root root;
+    char command[HOST_COMMAND_MAX];
+    if (access_root(r, &root, NULL) != E_NOT_FOUND)
+        return; /* this host has keys: its repository is missing, and a new one is no cure */
+    if (there && backend_stat(b, "charter", &st, NULL) != E_NOT_FOUND) {
+        if (cli_flag(cli, "probe"))
+            probe(b, NULL, report);
+        return;
+    }
+    if (there && cli_flag(cli, "probe"))
+        probe_empty(b, report);
+    else if (cli_flag(cli, "probe"))
+        probe_above(r, report);
+    report_add(report, "repository", OUT_PLAIN, "none yet");
+    report_add(report, "next", OUT_PLAIN, "%s init %s", host_command(cli, command), r->name);
 }
 
 static int add_writers(const struct conf_repository *r, struct backend *b, struct report *report,
@@ -160,17 +217,20 @@ static int check_one(struct cli_context *cli, const struct conf_repository *r, s
     report_init(&report, cli, "storage", r->name, err);
     struct backend *b = access_storage(&r->storage, &why);
     int rc = b != NULL ? access_connect(b, &r->storage, &why) : why.code;
-    if (rc == E_NOT_FOUND)
-        cli->exit_code = CLI_EXIT_NO_REPOSITORY;
     if (b != NULL)
         report_add(&report, "storage", OUT_PLAIN, "%s", backend_where(b));
     if (rc == 0 || rc == E_AUTH || rc == E_CONFLICT)
         add_host_key(r, &report, rc == 0);
     if (rc == 0)
         rc = backend_list(b, "", ignore_entry, NULL, &why); /* the directory, not only the account */
-    if (rc == 0) {
+    bool there = rc == 0;
+    if (there) {
         add_abilities(b, &report);
         rc = add_repository(cli, r, b, &report, &alarms, &why);
+    }
+    if (rc == E_NOT_FOUND) {
+        cli->exit_code = CLI_EXIT_NO_REPOSITORY;
+        add_before_init(cli, r, b, there, &report);
     }
     backend_close(b);
     int printed = report_print(&report, rc == 0 && alarms == 0, err);

@@ -40,6 +40,7 @@ struct engine_job {
     const char *name; /* of the job, for messages */
     const struct engine_option *options;
     size_t noptions;
+    bool preflight; /* probe: somebody reads the findings now, also those that are only good to know */
 };
 
 struct engine_stream {
@@ -91,6 +92,7 @@ struct engine {
     int (*finish)(struct engine_run *run, struct error *err);
     int (*run_facts)(struct engine_run *run, struct buf *out, struct error *err);
     void (*close)(struct engine_run *run);
+    /* NULL: only the streams themselves come back. */
     int (*restore)(const struct engine_streams *streams, const struct engine_target *target,
                    struct error *err);
 };

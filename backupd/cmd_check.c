@@ -2,6 +2,7 @@
 
 #include "backupd/host.h"
 #include "backupd/verbs.h"
+#include "common/base/number.h"
 #include "common/cli/json.h"
 #include "common/conf/setting.h"
 
@@ -20,8 +21,9 @@ static int config_json(const struct conf *conf, struct error *err)
 static void config_text(const struct cli_context *cli, const struct conf *conf)
 {
     char command[HOST_COMMAND_MAX];
-    out_line(&cli->out, OUT_GOOD, "configuration ok: %zu repositor%s, %zu job%s", conf->nrepositories,
-             conf->nrepositories == 1 ? "y" : "ies", conf->njobs, conf->njobs == 1 ? "" : "s");
+    out_line(&cli->out, OUT_GOOD, "configuration ok: %zu %s, %zu %s", conf->nrepositories,
+             plural(conf->nrepositories, "repository", "repositories"), conf->njobs,
+             plural(conf->njobs, "job", "jobs"));
     if (conf->njobs == 0)
         out_line(&cli->out, OUT_PLAIN,
                  "no jobs: this host cannot back up, which is right for a restore station");

@@ -170,8 +170,8 @@ static int add_writers(const struct conf_repository *r, struct backend *b, struc
         report_add(report, "writers", spare > 0 ? OUT_PLAIN : OUT_WARN, "%zu in use, %zu spare%s", used,
                    spare, spare > 0 ? "" : ": a new job needs one to be enrolled with the root key");
         if (closed > 0)
-            report_add(report, "retired", OUT_WARN,
-                       "%zu writers that the charter does not know or has retired", closed);
+            report_add(report, "retired", OUT_WARN, "%zu %s that the charter does not know or has retired",
+                       closed, plural(closed, "writer", "writers"));
     }
     vec_free(&ids);
     return rc;
@@ -196,8 +196,8 @@ static int add_repository(struct cli_context *cli, const struct conf_repository 
     hex_encode(id, repo->repo_id, REPO_ID_LEN);
     report_add(report, "repository", OUT_PLAIN, "%s", id);
     report_add(report, "root key", OUT_PLAIN, "%s", access_fingerprint(&root, print));
-    report_add(report, "charter", OUT_PLAIN, "version %u, %zu writers", (unsigned)repo_charter(repo)->version,
-               repo_charter(repo)->writers.len);
+    report_add(report, "charter", OUT_PLAIN, "version %u, %zu %s", (unsigned)repo_charter(repo)->version,
+               repo_charter(repo)->writers.len, plural(repo_charter(repo)->writers.len, "writer", "writers"));
     repo_close(repo);
     if (access_writer_ids(r, &ids, NULL) < 0 || ids.len == 0)
         report_add(report, "writers", OUT_WARN, "this host holds no writer's key: it cannot back up");
@@ -239,8 +239,8 @@ static int check_one(struct cli_context *cli, const struct conf_repository *r, s
         return error_wrap(err, "%s", r->name);
     }
     if (printed == 0 && alarms > 0)
-        return error_set(err, E_CORRUPT, "%s: %zu finding%s in the logs of this host's writers (see above)",
-                         r->name, alarms, alarms == 1 ? "" : "s");
+        return error_set(err, E_CORRUPT, "%s: %zu %s in the logs of this host's writers (see above)", r->name,
+                         alarms, plural(alarms, "finding", "findings"));
     return printed;
 }
 

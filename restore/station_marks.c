@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/sys/dirs.h"
 #include "common/sys/filelock.h"
@@ -141,7 +142,8 @@ int station_check_receipts(const struct station *st, struct error *err)
                 err->name = ERR_LOG_ROLLBACK;
             return E_CONFLICT;
         }
-        log_event(LOG_INFO, "receipt %s is record %u; %zu newer records follow", receipt, r->rec.seq, newer);
+        log_event(LOG_INFO, "receipt %s is record %u; %zu newer %s", receipt, r->rec.seq, newer,
+                  plural(newer, "record follows", "records follow"));
     }
     return 0;
 }

@@ -62,9 +62,10 @@ static int print_head(const struct out *out, const struct init_request *r, const
     out_heading(out, "Repository %s is ready.", r->repository->name);
     pairs_add(t, "repository", OUT_PLAIN, "%s", n->id);
     pairs_add(t, "root key", OUT_PLAIN, "%s", n->print);
-    pairs_add(t, "writers", OUT_PLAIN, "%zu (%zu for jobs, %zu spare)", r->writers, r->jobs,
-              r->writers - r->jobs);
-    pairs_add(t, "kept at least", OUT_PLAIN, "%u days", (unsigned)r->min_keep_days);
+    pairs_add(t, "writers", OUT_PLAIN, "%zu (%zu for %s, %zu spare)", r->writers, r->jobs,
+              plural(r->jobs, "a job", "jobs"), r->writers - r->jobs);
+    pairs_add(t, "kept at least", OUT_PLAIN, "%u %s", (unsigned)r->min_keep_days,
+              plural(r->min_keep_days, "day", "days"));
     pairs_add(t, "pack size", OUT_PLAIN, "%s", size_format(size, r->pack_size));
     int rc = table_print(t, out, err);
     table_free(t);

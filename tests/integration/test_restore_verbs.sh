@@ -123,6 +123,12 @@ assert s[\"level\"] == \"L3\" and s[\"errors\"] == 0 and s[\"streams\"] == 2, s'
 check_fails 2 "verify with contradicting options" restore verify --level L0 --read-data
 check_fails 2 "verify of keys without a kit" restore verify --no-kit --keys
 
+# one of a thing is one thing
+text=$(restore show shop-db/1; restore verify --read-data; restore verify --keys; restore files shop-db/1 --to single)
+contains "a file is counted" "$text" "Restored 1 file, 0 directories, 0 links"
+contains "a pack is" "$text" "1 pack"
+same "no plural after 1" "" "$(grep -E '(^|[ (])1 (file|directorie|link|pack|stream|error|writer|pack header|record|member)s\b' <<<"$text" || true)"
+
 # keys and places
 check_fails 12 "a wrong passphrase" restore --kit-passphrase-file wrong list
 chmod 644 pass

@@ -158,7 +158,7 @@ void check_free(struct check_state *s)
     free(s);
 }
 
-void check_of(const void *data, size_t len, uint8_t out[CHECK_LEN])
+void check_hash(const void *data, size_t len, uint8_t out[CHECK_LEN])
 {
     XXH128_canonical_t big_endian;
     XXH128_canonicalFromHash(&big_endian, XXH3_128bits(data, len));

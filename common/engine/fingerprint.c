@@ -79,7 +79,7 @@ void fingerprint_lines(struct fingerprint *fp, const void *data, size_t len)
             fingerprint_row(fp);
         } else {
             uint8_t hash[CHECK_LEN];
-            check_of(p, line, hash);
+            check_hash(p, line, hash);
             add(fp, hash);
         }
         p = end + 1;

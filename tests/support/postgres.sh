@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2119,SC2120  # arguments are optional
 # A PostgreSQL server, a backup host and a restore station for integration tests; source it after lib.sh.
 #
 #     pg_start [OPTION...]                the private server, and a repository with the job `pg` for database shop
@@ -54,6 +54,16 @@ pg_restore_to() {
     "$RESTORE" --config "$HOST/backupd.yaml" database latest "$@" --to "host=$PGSOCK user=postgres dbname='$database'"
 }
 
-pg_sums() { python3 "$REPO_ROOT/tests/support/postgres_sums.py" "$PG_BIN/psql" "$PGSOCK" "$1"; }
+pg_sums() { /usr/bin/python3 "$REPO_ROOT/tests/support/postgres_sums.py" "$PG_BIN/psql" "$PGSOCK" "$1"; }
 # The definitions, without the random words that pg_dump writes since 15.14.
 pg_schema() { "$PG_BIN/pg_dump" -s -h "$PGSOCK" -U postgres -d "$1" | grep -vE '^\\(un)?restrict '; }
+
+# fact KEY: of the newest snapshot; fact KEY PATH: of one of its streams
+fact() {
+    if [[ $# -eq 1 ]]; then
+        "$RESTORE" --config "$HOST/backupd.yaml" show latest --json |
+            python3 -c 'import json, sys; print(json.load(sys.stdin)["facts"].get(sys.argv[1], ""))' "$1"
+    else
+        "$RESTORE" --config "$HOST/backupd.yaml" ls latest "$2" --long | sed -n "s/^ *$1=//p"
+    fi
+}

@@ -16,7 +16,7 @@ def run(sql):
 
 
 TABLES = """SELECT format('%I.%I', n.nspname, c.relname) || chr(2)
-    || coalesce(nullif((SELECT string_agg(format('%I', attname), ',' ORDER BY attnum) FROM pg_attribute
+    || coalesce(nullif((SELECT string_agg(format('%I', attname), ',' ORDER BY attname) FROM pg_attribute
        WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''), ''), '')
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'

@@ -198,6 +198,16 @@ int pgsql_result(struct pgsql *c, PGresult **out, struct error *err)
     return 0;
 }
 
+int pgsql_drain(struct pgsql *c, int rc, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    PGresult *rest = NULL;
+    int end;
+    while ((end = pgsql_result(c, &rest, &why)) == 0 && rest != NULL)
+        PQclear(rest);
+    return rc < 0 || end == 0 ? rc : error_copy(err, &why);
+}
+
 int pgsql_query(struct pgsql *c, const char *sql, PGresult **out, struct error *err)
 {
     PGresult *kept = NULL;

@@ -57,6 +57,8 @@ int pgsql_number(struct pgsql *c, const char *sql, int64_t *out, struct error *e
 
 /* The next result, waiting with polls; *out NULL: the statement is over. */
 int pgsql_result(struct pgsql *c, PGresult **out, struct error *err);
+/* Takes what results are left, after a COPY, so that the next statement may come. Returns rc, or its own failure. */
+int pgsql_drain(struct pgsql *c, int rc, struct error *err);
 /* Waits until something can be read, at most a second. */
 int pgsql_wait(struct pgsql *c, struct error *err);
 /* Records what went wrong with result (NULL: with the connection): "where: what: message". */

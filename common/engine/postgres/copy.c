@@ -37,7 +37,6 @@ static int verdict(struct copy_source *s, struct error *err)
 {
     char shown[200];
     PGresult *r = NULL;
-    PGresult *more = NULL;
     uint64_t rows = fingerprint_rows(s->fp);
     int rc = pgsql_result(s->c, &r, err);
     if (rc == 0 && r == NULL)
@@ -53,8 +52,7 @@ static int verdict(struct copy_source *s, struct error *err)
                        str_printable(shown, sizeof shown, s->t->sql), PQcmdTuples(r),
                        (unsigned long long)rows);
     PQclear(r);
-    while (rc == 0 && (rc = pgsql_result(s->c, &more, err)) == 0 && more != NULL)
-        PQclear(more);
+    rc = pgsql_drain(s->c, rc, err);
     if (rc == 0) {
         s->t->rows = rows;
         (void)fingerprint_text(s->fp, s->t->fingerprint);

@@ -79,7 +79,6 @@ static int put(struct pgsql *c, struct source *s, struct pgsql_plan *p, struct e
 static int ended(struct pgsql *c, const struct pgsql_load *l, struct error *err)
 {
     PGresult *r = NULL;
-    PGresult *more = NULL;
     int rc = pgsql_result(c, &r, err);
     if (rc == 0 && (r == NULL || PQresultStatus(r) != PGRES_COMMAND_OK))
         rc = pgsql_error(c, r, err, "");
@@ -87,9 +86,7 @@ static int ended(struct pgsql *c, const struct pgsql_load *l, struct error *err)
         rc = error_corrupt(err, "facts-differ", "the server took %s rows of %llu", PQcmdTuples(r),
                            (unsigned long long)l->t.rows);
     PQclear(r);
-    while (rc == 0 && (rc = pgsql_result(c, &more, err)) == 0 && more != NULL)
-        PQclear(more);
-    return rc;
+    return pgsql_drain(c, rc, err);
 }
 
 static int load_rows(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_load *l, struct error *err)

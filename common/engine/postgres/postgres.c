@@ -116,7 +116,7 @@ static int start_dump(struct engine_run *run, bool schema, struct error *err)
     char wait[48];
     char *snapshot = str_printf(err, "--snapshot=%s", run->origin.snapshot);
     const char *const parts[] = { "--section=pre-data", "--section=post-data" };
-    const char *const data[] = { "--section=data", "--blobs", "--exclude-table-data=*" };
+    const char *const data[] = { "--section=data", "--blobs", "--exclude-table-data=*.*" };
     (void)snprintf(wait, sizeof wait, "--lock-wait-timeout=%llu", (unsigned long long)run->set.lock_ms);
     const char *const args[] = { "-Fc",
                                  "-Z0",

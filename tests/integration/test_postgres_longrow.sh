@@ -1,6 +1,6 @@
 #!/bin/bash
 # A row that is longer than 1 GB as text: COPY text and pg_dump fail on it, the engine takes the table in binary.
-# shellcheck disable=SC2119  # arguments are optional
+# shellcheck disable=SC2119,SC2317  # arguments are optional; functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 source "$REPO_ROOT/tests/support/postgres.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Hostile names: through a backup and a restore, and from `restore files` with nothing but psql and pg_restore.
-# shellcheck disable=SC2119  # arguments are optional
+# shellcheck disable=SC2119,SC2317  # arguments are optional; functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 source "$REPO_ROOT/tests/support/postgres.sh"

@@ -72,9 +72,9 @@ int pgsql_error(struct pgsql *c, const PGresult *result, struct error *err, cons
         (void)str_printable(message, sizeof message, primary);
     else
         (void)connect_message(c, message, sizeof message);
-    int code = c->state[0] != '\0' ? pgsql_code_of(c->state) : E_IO;
-    if (PQstatus(c->conn) != CONNECTION_OK)
-        code = E_RETRY;
+    int code = c->state[0] != '\0'                  ? pgsql_code_of(c->state)
+               : PQstatus(c->conn) != CONNECTION_OK ? E_RETRY
+                                                    : E_IO;
     return error_set(err, code, "%s: %s%s%s", c->where, what, colon, message);
 }
 
@@ -308,8 +308,11 @@ const char *pgsql_session_text(void)
 
 int pgsql_session(struct pgsql *c, uint64_t lock_ms, const char *encoding, struct error *err)
 {
+    /* First of all: the role's own timeout may be shorter than what follows. */
+    int rc = pgsql_exec(c, "SET statement_timeout = 0", err);
     /* pg_settings: some of these came with a minor release. */
-    int rc = pgsql_execf(c, err,
+    if (rc == 0)
+        rc = pgsql_execf(c, err,
                          "SELECT pg_catalog.set_config(s.name, v.value, false) FROM (VALUES %s,%s,"
                          "('lock_timeout','%llu')) AS v(name, value) JOIN pg_catalog.pg_settings s "
                          "ON pg_catalog.lower(s.name) = v.name",

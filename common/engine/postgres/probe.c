@@ -111,7 +111,6 @@ static int apply(struct probe *p, const struct rule *rule, struct error *err)
     char example[160];
     int rc = pgsql_query(p->c, rule->sql, &r, err);
     if (rc == 0 && PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), "0") != 0) {
-        struct buf text = BUF_INIT;
         (void)str_printable(example, sizeof example, PQgetvalue(r, 0, 1));
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -119,7 +118,6 @@ static int apply(struct probe *p, const struct rule *rule, struct error *err)
                        example); /* from the table above */
         (void)snprintf(cure, sizeof cure, rule->cure, (const char *)p->role.data);
 #pragma GCC diagnostic pop
-        buf_free(&text);
         p->fn(rule->fatal, what, cure, p->arg);
     }
     PQclear(r);
@@ -165,7 +163,7 @@ static int check_globals(struct probe *p, struct error *err)
         return pgsql_failed(err);
     (void)snprintf(
         cure, sizeof cure,
-        "as a superuser: GRANT SELECT ON pg_catalog.pg_authid TO %s; or accept it: restored roles need new "
+        "as a superuser, in this database: GRANT SELECT ON pg_catalog.pg_authid TO %s; or accept it: restored roles need new "
         "passwords",
         (const char *)p->role.data);
     if (may[0] != 't')
@@ -200,10 +198,10 @@ int pgsql_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, 
     struct pgsql c = { .conn = NULL };
     struct error why = ERROR_INIT;
     int rc = pgsql_settings_read(job, &s, &why);
-    if (rc == E_USAGE)
-        return error_copy(err, &why);
     if (rc == 0)
         rc = pgsql_settings_connect(&s, &c, &why);
+    if (rc == E_USAGE)
+        return error_copy(err, &why); /* no connection was made */
     if (rc < 0)
         fn(true, why.text, cure_of_connection(&c, rc), arg);
     else if ((rc = pgsql_session(&c, s.lock_ms, NULL, &why)) < 0 ||

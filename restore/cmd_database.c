@@ -1,11 +1,10 @@
 /* restore database: let the engine that made a snapshot build it anew. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/base/clock.h"
+#include "common/base/fact.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -17,16 +16,6 @@
 #include "common/base/banned.h"
 
 enum { ENGINE_NAME_MAX = 64, STREAM_NAME_MAX = 1024 };
-
-/* Cheap, and before anything is fetched; the engine looks again. */
-static int refuse_existing(const char *path, struct error *err)
-{
-    struct stat st;
-    if (lstat(path, &st) == 0)
-        return error_set(err, E_EXISTS,
-                         "%s exists and is not overwritten: restore to another path, or move it away", path);
-    return errno == ENOENT ? 0 : error_sys(err, "%s", path);
-}
 
 /* The job this snapshot came from, when the configuration still has it. *found says whether `out` is filled. */
 static int source_job(const struct chosen *c, struct engine_job *out, bool *found, struct error *err)
@@ -79,42 +68,100 @@ static const struct engine *find_engine(const struct chosen *c, struct error *er
     return engine;
 }
 
+/* ---- the target ---------------------------------------------------------------------------------------- */
+
+static const char *const server_flags[] = { "into-nonempty", "into-source", "create-roles", "no-owner",
+                                            "no-verify" };
+
+static int refuse_flags(const struct cli_context *cli, const struct engine *engine, struct error *err)
+{
+    for (size_t i = 0;
+         engine->target_kind != TARGET_SERVER && i < sizeof server_flags / sizeof server_flags[0]; i++)
+        if (cli_flag(cli, server_flags[i]))
+            return error_set(err, E_USAGE,
+                             "--%s is for databases of a server; a snapshot of %s becomes a file",
+                             server_flags[i], engine->name);
+    return 0;
+}
+
+static struct engine_target target_of(const struct chosen *c)
+{
+    const struct cli_context *cli = c->st.cli;
+    return (struct engine_target){
+        .to = cli_text(cli, "to"),
+        .facts = c->snap->object->priv.facts,
+        .snapshot = c->name,
+        .into_nonempty = cli_flag(cli, "into-nonempty"),
+        .into_source = cli_flag(cli, "into-source"),
+        .create_roles = cli_flag(cli, "create-roles"),
+        .no_owner = cli_flag(cli, "no-owner"),
+        .no_verify = cli_flag(cli, "no-verify"),
+    };
+}
+
 static void on_progress(uint64_t bytes, void *arg)
 {
     progress_set(arg, bytes);
 }
 
-static int build(struct chosen *c, struct members *m, const struct engine *engine, struct error *err)
+static void on_phase(const char *what, void *arg)
 {
-    const struct cli_context *cli = c->st.cli;
-    struct engine_job job = { .name = NULL };
-    struct engine_target target = { .path = cli_text(cli, "to"), .progress = on_progress };
+    progress_item(arg, what);
+}
+
+static int restore_it(struct chosen *c, struct members *m, const struct engine *engine,
+                      struct engine_target *target, struct error *err)
+{
     struct engine_streams streams = members_streams(m);
+    struct progress *p = progress_start(c->st.cli, "restoring", NULL);
+    progress_total(p, m->bytes);
+    target->progress = on_progress;
+    target->phase = on_phase;
+    target->progress_arg = p;
+    int rc = engine->restore(&streams, target, err);
+    progress_stop(p);
+    return rc;
+}
+
+/* An engine of a server says itself what its target holds now. */
+static int not_made(const struct engine *engine, const struct engine_target *target, int rc,
+                    struct error *err)
+{
+    static const char others[] = "`restore verify --read-data` tells which snapshots are hit, `restore list` "
+                                 "which others there are";
+    if (engine->target_kind == TARGET_SERVER)
+        return rc;
+    return rc == E_CORRUPT ? error_wrap(err, "%s was not made (%s)", target->to, others)
+                           : error_wrap(err, "%s was not made", target->to);
+}
+
+/* `checked` gets what the engine compared. Nothing is fetched before the target was looked at. */
+static int build(struct chosen *c, struct members *m, const struct engine *engine, struct buf *checked,
+                 struct error *err)
+{
+    struct engine_job job = { .name = NULL };
+    struct engine_target target = target_of(c);
     bool known = false;
-    int rc = source_job(c, &job, &known, err);
+    int rc = refuse_flags(c->st.cli, engine, err);
+    if (rc == 0)
+        rc = source_job(c, &job, &known, err);
     if (rc < 0)
         return rc;
     target.source = known ? &job : NULL;
-    rc = space_check(target.path, m->bytes, 1, err);
-    if (rc == 0) {
-        struct progress *p = progress_start(cli, "restoring", NULL);
-        progress_total(p, m->bytes);
-        target.progress_arg = p;
-        rc = engine->restore(&streams, &target, err);
-        progress_stop(p);
-    }
+    target.checked = checked;
+    rc = engine->look(&target, err);
+    if (rc == 0)
+        rc = members_load(c, m, err);
+    if (rc == 0 && engine->target_kind == TARGET_FILE)
+        rc = space_check(target.to, m->bytes, 1, err);
+    if (rc == 0 && (rc = restore_it(c, m, engine, &target, err)) < 0)
+        rc = not_made(engine, &target, rc, err);
     access_job_free(&job);
-    if (rc == E_CORRUPT)
-        return error_wrap(
-            err,
-            "%s was not made (`restore verify --read-data` tells which snapshots are hit, `restore "
-            "list` which others there are)",
-            target.path);
-    return rc < 0 ? error_wrap(err, "%s was not made", target.path) : 0;
+    return rc;
 }
 
-static int summary(const struct chosen *c, const struct members *m, const struct engine *engine, uint64_t ms,
-                   struct error *err)
+static int summary(const struct chosen *c, const struct members *m, const struct engine *engine,
+                   const char *checked, uint64_t ms, struct error *err)
 {
     const struct cli_context *cli = c->st.cli;
     const char *to = cli_text(cli, "to");
@@ -124,6 +171,7 @@ static int summary(const struct chosen *c, const struct members *m, const struct
         jsonout_str(o, "snapshot", c->name);
         jsonout_str(o, "engine", engine->name);
         jsonout_str(o, "target", to);
+        jsonout_str(o, "checked", checked);
         jsonout_u64(o, "streams", m->list.len);
         jsonout_u64(o, "bytes", m->bytes);
         jsonout_double(o, "seconds", (double)ms / 1000.0);
@@ -132,8 +180,10 @@ static int summary(const struct chosen *c, const struct members *m, const struct
     if (cli->quiet)
         return 0;
     out_line(&cli->out, OUT_GOOD, "Restored %s to %s: %s.", c->name, to, rate_format(rate, m->bytes, ms));
-    out_line(&cli->out, OUT_PLAIN, "Checked: every blob authenticated, stream check equal%s.",
-             strcmp(engine->name, "sqlite") == 0 ? ", quick_check ok" : ", the database's own check ok");
+    out_line(&cli->out, OUT_PLAIN, "Checked: every blob authenticated, stream check equal%s%s.",
+             checked[0] != '\0' ? ", " : "", checked);
+    if (cli_flag(cli, "no-verify"))
+        out_line(&cli->out, OUT_WARN, "Not compared with what was backed up, as --no-verify asked for.");
     return 0;
 }
 
@@ -141,18 +191,19 @@ int cmd_database(struct cli_context *cli, struct error *err)
 {
     struct chosen c = { .snap = NULL };
     struct members m = { .bytes = 0 };
-    int rc = refuse_existing(cli_text(cli, "to"), err);
-    rc = rc < 0 ? rc : chosen_open(cli, KIT_NEEDED, cli->args[0], &c, err);
+    struct buf checked = BUF_INIT;
+    int rc = chosen_open(cli, KIT_NEEDED, cli->args[0], &c, err);
     rc = rc < 0 ? rc : chosen_begin(&c, &cli->out, err);
     uint64_t began = clock_mono_ms(); /* not the time a passphrase took to type */
     const struct engine *engine = rc < 0 ? NULL : find_engine(&c, err);
     if (engine == NULL) {
         rc = rc < 0 ? rc : err->code;
     } else {
-        rc = members_load(&c, &m, err);
-        rc = rc < 0 ? rc : build(&c, &m, engine, err);
-        rc = rc < 0 ? rc : summary(&c, &m, engine, clock_mono_ms() - began, err);
+        rc = build(&c, &m, engine, &checked, err);
+        rc = rc < 0 ? rc : buf_append(&checked, "", 1, err);
+        rc = rc < 0 ? rc : summary(&c, &m, engine, (const char *)checked.data, clock_mono_ms() - began, err);
     }
+    buf_free(&checked);
     members_free(&m);
     chosen_close(&c, rc);
     return rc;

@@ -69,9 +69,29 @@ static const struct cli_option database_options[] = {
     { .name = "to",
       .letter = 't',
       .kind = CLI_FILE,
-      .metavar = "FILE",
+      .metavar = "TARGET",
       .required = true,
-      .help = "New file for the restored database. An existing file is never overwritten." },
+      .help =
+          "For SQLite: a new file; an existing one is never overwritten. For PostgreSQL: an existing, empty "
+          "database, by its name, as postgresql://USER@HOST:PORT/DATABASE or as \"host=HOST dbname=DATABASE\". A "
+          "password belongs into a file (PGPASSFILE, or passfile=FILE), not here." },
+    { .name = "into-nonempty",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL: also into a database that holds something. Nothing of it is replaced." },
+    { .name = "into-source",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL: also into the very database that was backed up." },
+    { .name = "create-roles",
+      .kind = CLI_FLAG,
+      .help =
+          "PostgreSQL: make the roles that are missing, as the snapshot has them. Existing ones stay as they "
+          "are." },
+    { .name = "no-owner",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL: everything belongs to who restores it, and no rights are granted." },
+    { .name = "no-verify",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL: do not compare the rows afterwards with what was backed up." },
     CLI_OPTIONS_END
 };
 
@@ -136,11 +156,13 @@ static const struct cli_verb verbs[] = {
       .max_args = CLI_ANY,
       .run = cmd_files },
     { .name = "database",
-      .synopsis = "SNAPSHOT --to FILE",
+      .synopsis = "SNAPSHOT --to TARGET",
       .summary = "Restore a database and let it check itself.",
       .help =
-          "The database is built under a temporary name and gets its own only after every check passed. The "
-          "configured source itself is refused as a target: restore beside it, then swap.\n\n" SELECTOR_HELP,
+          "SQLite: the file is built under a temporary name and gets its own only after every check passed. "
+          "PostgreSQL: a database is filled and every table compared with what was backed up; after a failure "
+          "its comment says that it is not complete. The source itself is refused as a target: restore beside "
+          "it, then swap.\n\n" SELECTOR_HELP,
       .options = database_options,
       .min_args = 1,
       .max_args = 1,
@@ -202,6 +224,8 @@ static const struct cli_option global_options[] = {
 static const struct cli_text examples[] = {
     { "restore list", "What is there." },
     { "restore database latest --job shop-db --to /var/tmp/shop.db", "The newest backup of one database." },
+    { "restore database shop-pg/12 --to shop_new --create-roles",
+      "A PostgreSQL database, into one that was just created." },
     { "restore files shop-db/7 --to /var/tmp/shop", "A snapshot's streams as plain files." },
     { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },
     { "restore list --storage /mnt/copy --kit kit.key", "On a fresh machine, without any configuration." },

@@ -158,6 +158,13 @@ void check_free(struct check_state *s)
     free(s);
 }
 
+void check_hash(const void *data, size_t len, uint8_t out[CHECK_LEN])
+{
+    XXH128_canonical_t big_endian;
+    XXH128_canonicalFromHash(&big_endian, XXH3_128bits(data, len));
+    memcpy(out, big_endian.digest, CHECK_LEN);
+}
+
 uint64_t check64(const void *data, size_t len)
 {
     return XXH64(data, len, 0);

@@ -13,9 +13,10 @@
  * ".." components, unique within a run. Facts are "key=value\n" lines (UTF-8, no
  * newline in either), free of clock times of the run.
  *
- * The way back: restore() takes the streams of one snapshot through the struct
+ * The way back: look() refuses a target that makes no sense before anything was
+ * fetched; restore() takes the streams of one snapshot through the struct
  * engine_streams callbacks and builds the target, which must not exist (or be
- * empty), and finishes it durably.
+ * empty), and finishes it durably. What `to` means is the engine's matter.
  */
 #ifndef COMMON_ENGINE_ENGINE_H
 #define COMMON_ENGINE_ENGINE_H
@@ -68,11 +69,28 @@ struct engine_streams {
     void *arg;
 };
 
+/* What the name of a restored database is. */
+enum engine_target_kind {
+    TARGET_FILE = 0, /* a new file of this machine, which needs room for it */
+    TARGET_SERVER,   /* a database of a server */
+};
+
 struct engine_target {
-    const char *path;                            /* file or directory to make */
+    const char *to;                              /* what the person named */
+    const char *facts;                           /* of the snapshot's run */
+    const char *snapshot;                        /* its name, for messages; or NULL */
     const struct engine_job *source;             /* the configured source to refuse, or NULL */
     void (*progress)(uint64_t bytes, void *arg); /* bytes written so far, all streams; or NULL */
+    void (*phase)(const char *what, void *arg);  /* what is done now, with progress_arg; or NULL */
     void *progress_arg;
+    struct buf
+        *checked; /* gets what the engine compared, for a sentence "Checked: ..., ", or nothing; or NULL */
+    /* TARGET_SERVER: what the person asked for beyond the default. */
+    bool into_nonempty; /* although it holds something */
+    bool into_source;   /* although it is what was backed up */
+    bool create_roles;  /* make the roles that are missing */
+    bool no_owner;      /* without owners and rights */
+    bool no_verify;     /* without comparing afterwards */
 };
 
 struct engine {
@@ -92,6 +110,9 @@ struct engine {
     int (*finish)(struct engine_run *run, struct error *err);
     int (*run_facts)(struct engine_run *run, struct buf *out, struct error *err);
     void (*close)(struct engine_run *run);
+    enum engine_target_kind target_kind;
+    /* Refuses `to` when that can be said without the streams. NULL when restore is. */
+    int (*look)(const struct engine_target *target, struct error *err);
     /* NULL: only the streams themselves come back. */
     int (*restore)(const struct engine_streams *streams, const struct engine_target *target,
                    struct error *err);

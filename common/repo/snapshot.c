@@ -168,18 +168,3 @@ void snapshot_free(struct snapshot *s)
     buf_free(&s->bytes);
     free(s);
 }
-
-bool fact_get(const char *facts, const char *key, char *out, size_t cap)
-{
-    size_t key_len = strlen(key);
-    for (const char *line = facts; line != NULL && *line != '\0';) {
-        const char *end = strchr(line, '\n');
-        size_t len = end != NULL ? (size_t)(end - line) : strlen(line);
-        if (len > key_len && line[key_len] == '=' && memcmp(line, key, key_len) == 0) {
-            (void)snprintf(out, cap, "%.*s", (int)(len - key_len - 1), line + key_len + 1);
-            return true;
-        }
-        line = end != NULL ? end + 1 : NULL;
-    }
-    return false;
-}

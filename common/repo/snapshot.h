@@ -57,7 +57,4 @@ struct source *snapshot_stream(const struct snapshot *s, struct fetcher *f, cons
 const char *snapshot_name(const struct snapshot *s, char out[SNAPSHOT_NAME_MAX]);
 void snapshot_free(struct snapshot *s);
 
-/* The value of `key` in "key=value\n" lines into out (cut at cap); false when it is not there. */
-bool fact_get(const char *facts, const char *key, char *out, size_t cap);
-
 #endif

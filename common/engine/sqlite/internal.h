@@ -58,6 +58,7 @@ int sqlite_number(sqlite3 *db, const char *sql, int64_t *out);
 int sqlite_text(sqlite3 *db, const char *sql, char *out, size_t cap);
 
 int sqlite_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
+int sqlite_look(const struct engine_target *target, struct error *err);
 int sqlite_restore(const struct engine_streams *streams, const struct engine_target *target,
                    struct error *err);
 

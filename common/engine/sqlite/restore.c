@@ -259,12 +259,24 @@ out:
     return rc;
 }
 
+int sqlite_look(const struct engine_target *target, struct error *err)
+{
+    struct place p;
+    int rc = place_of(target->to, &p, err);
+    if (rc == 0)
+        rc = refuse_source(&p, target->source, err);
+    if (rc == 0)
+        rc = refuse_existing(&p, err);
+    place_free(&p);
+    return rc;
+}
+
 int sqlite_restore(const struct engine_streams *streams, const struct engine_target *target,
                    struct error *err)
 {
     struct only only = { .name = NULL };
     struct place p;
-    int rc = place_of(target->path, &p, err);
+    int rc = place_of(target->to, &p, err);
     if (rc == 0)
         rc = refuse_source(&p, target->source, err);
     if (rc == 0)
@@ -275,6 +287,8 @@ int sqlite_restore(const struct engine_streams *streams, const struct engine_tar
         rc = error_set(err, E_UNSUPPORTED, "the snapshot holds no stream to restore");
     if (rc == 0)
         rc = build(streams, &only, &p, target, err);
+    if (rc == 0 && target->checked != NULL)
+        rc = buf_printf(target->checked, err, "quick_check ok");
     free(only.name);
     place_free(&p);
     return rc;

@@ -189,5 +189,7 @@ const struct engine engine_sqlite = {
     .finish = sqlite_finish,
     .run_facts = sqlite_run_facts,
     .close = sqlite_close_run,
+    .target_kind = TARGET_FILE,
+    .look = sqlite_look,
     .restore = sqlite_restore,
 };

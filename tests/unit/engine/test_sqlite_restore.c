@@ -41,7 +41,7 @@ static void note_progress(uint64_t bytes, void *arg)
 static int restore(struct fake *f, const char *path, const struct engine_job *source, struct error *err)
 {
     struct engine_streams s = { .each = fake_each, .open = fake_open, .arg = f };
-    struct engine_target t = { .path = path, .source = source, .progress = note_progress };
+    struct engine_target t = { .to = path, .source = source, .progress = note_progress };
     return engine_sqlite.restore(&s, &t, err);
 }
 

@@ -1,0 +1,29 @@
+#include "common/base/fact.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/number.h"
+
+#include "common/base/banned.h"
+
+bool fact_get(const char *facts, const char *key, char *out, size_t cap)
+{
+    size_t key_len = strlen(key);
+    for (const char *line = facts; line != NULL && *line != '\0';) {
+        const char *end = strchr(line, '\n');
+        size_t len = end != NULL ? (size_t)(end - line) : strlen(line);
+        if (len > key_len && line[key_len] == '=' && memcmp(line, key, key_len) == 0) {
+            (void)snprintf(out, cap, "%.*s", (int)(len - key_len - 1), line + key_len + 1);
+            return true;
+        }
+        line = end != NULL ? end + 1 : NULL;
+    }
+    return false;
+}
+
+bool fact_number(const char *facts, const char *key, uint64_t *out)
+{
+    char text[NUMBER_TEXT_MAX];
+    return fact_get(facts, key, text, sizeof text) && number_parse(text, 0, UINT64_MAX, out, NULL) == 0;
+}

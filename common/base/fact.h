@@ -1,0 +1,16 @@
+/*
+ * fact.h - facts: "key=value\n" lines that describe a stream or a snapshot.
+ */
+#ifndef COMMON_BASE_FACT_H
+#define COMMON_BASE_FACT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The value of `key` into out (cut at cap); false when it is not there. facts NULL: none. */
+bool fact_get(const char *facts, const char *key, char *out, size_t cap);
+/* The value as a whole number; false also when it is none. */
+bool fact_number(const char *facts, const char *key, uint64_t *out);
+
+#endif

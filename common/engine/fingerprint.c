@@ -1,0 +1,113 @@
+#include "common/engine/fingerprint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/crypto/hash.h"
+
+#include "common/base/banned.h"
+
+struct fingerprint {
+    struct check_state *row; /* of a row that came in pieces */
+    bool open;
+    uint64_t high;
+    uint64_t low;
+    uint64_t rows;
+};
+
+struct fingerprint *fingerprint_new(struct error *err)
+{
+    struct fingerprint *fp = mem_alloc(1, sizeof *fp, err);
+    if (fp == NULL)
+        return NULL;
+    fp->row = check_new(err);
+    if (fp->row == NULL) {
+        free(fp);
+        return NULL;
+    }
+    return fp;
+}
+
+static uint64_t big_endian(const uint8_t *p)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < 8; i++)
+        n = n << 8 | p[i];
+    return n;
+}
+
+static void add(struct fingerprint *fp, const uint8_t hash[CHECK_LEN])
+{
+    uint64_t low = big_endian(hash + 8);
+    fp->low += low;
+    fp->high += big_endian(hash) + (fp->low < low);
+    fp->rows++;
+}
+
+void fingerprint_piece(struct fingerprint *fp, const void *data, size_t len)
+{
+    if (!fp->open)
+        check_reset(fp->row);
+    fp->open = true;
+    check_update(fp->row, data, len);
+}
+
+void fingerprint_row(struct fingerprint *fp)
+{
+    uint8_t hash[CHECK_LEN];
+    if (!fp->open)
+        check_reset(fp->row);
+    check_final(fp->row, hash);
+    add(fp, hash);
+    fp->open = false;
+}
+
+void fingerprint_lines(struct fingerprint *fp, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    while (len > 0) {
+        const uint8_t *end = memchr(p, '\n', len);
+        if (end == NULL) {
+            fingerprint_piece(fp, p, len);
+            return;
+        }
+        size_t line = (size_t)(end - p);
+        if (fp->open) {
+            fingerprint_piece(fp, p, line);
+            fingerprint_row(fp);
+        } else {
+            uint8_t hash[CHECK_LEN];
+            check_hash(p, line, hash);
+            add(fp, hash);
+        }
+        p = end + 1;
+        len -= line + 1;
+    }
+}
+
+bool fingerprint_partial(const struct fingerprint *fp)
+{
+    return fp->open;
+}
+
+uint64_t fingerprint_rows(const struct fingerprint *fp)
+{
+    return fp->rows;
+}
+
+const char *fingerprint_text(const struct fingerprint *fp, char out[FINGERPRINT_TEXT_MAX])
+{
+    (void)snprintf(out, FINGERPRINT_TEXT_MAX, "%s:%016llx%016llx", FINGERPRINT_METHOD,
+                   (unsigned long long)fp->high, (unsigned long long)fp->low);
+    return out;
+}
+
+void fingerprint_free(struct fingerprint *fp)
+{
+    if (fp == NULL)
+        return;
+    check_free(fp->row);
+    free(fp);
+}

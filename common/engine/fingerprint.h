@@ -1,0 +1,45 @@
+/*
+ * fingerprint.h - what a table holds, in 128 bits, whatever the order of its rows.
+ *
+ * The sum modulo 2^128 of XXH3-128 over the bytes of each row. Rows that occur
+ * twice count twice; the order does not count, so a restored table can be
+ * compared with the one that was backed up. It finds faults, not forgers: every
+ * byte of a backup is authenticated elsewhere. What the bytes of a row are is
+ * the engine's matter and stands in docs/format.md.
+ *
+ *     struct fingerprint *fp = fingerprint_new(err);
+ *     fingerprint_lines(fp, data, len);             // rows that end with '\n', cut anywhere
+ *     fingerprint_piece(fp, ...), fingerprint_row(fp);   // or rows that the caller knows the ends of
+ *     if (fingerprint_partial(fp)) ...              // the last row has no end: not complete
+ *     fingerprint_text(fp, text);                   // "xxh3-128-sum:" and 32 hex digits
+ *     fingerprint_free(fp);
+ *
+ * Not thread-safe. NULL is fine for free only.
+ */
+#ifndef COMMON_ENGINE_FINGERPRINT_H
+#define COMMON_ENGINE_FINGERPRINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/error.h"
+
+#define FINGERPRINT_METHOD "xxh3-128-sum"
+enum { FINGERPRINT_TEXT_MAX = sizeof FINGERPRINT_METHOD + 1 + 32 };
+
+struct fingerprint;
+
+struct fingerprint *fingerprint_new(struct error *err);
+/* The next bytes of text rows; the line ends are no part of the rows. */
+void fingerprint_lines(struct fingerprint *fp, const void *data, size_t len);
+/* The next bytes of the current row, then its end. */
+void fingerprint_piece(struct fingerprint *fp, const void *data, size_t len);
+void fingerprint_row(struct fingerprint *fp);
+/* A row was begun and not ended. */
+bool fingerprint_partial(const struct fingerprint *fp);
+uint64_t fingerprint_rows(const struct fingerprint *fp);
+const char *fingerprint_text(const struct fingerprint *fp, char out[FINGERPRINT_TEXT_MAX]);
+void fingerprint_free(struct fingerprint *fp);
+
+#endif

@@ -1,0 +1,95 @@
+/* Is what stands in the target what was backed up? */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/fact.h"
+#include "common/base/number.h"
+#include "common/base/str.h"
+#include "common/engine/postgres/restore.h"
+
+#include "common/base/banned.h"
+
+enum { BLOCK = 1 << 18, LIST_MAX = 600 };
+
+static int read_table(struct pgsql *c, struct pgsql_table *now, struct error *err)
+{
+    uint8_t *block = mem_alloc(1, BLOCK, err);
+    struct source *s = block != NULL ? pgsql_copy_source(c, now, err) : NULL;
+    int64_t n = s != NULL ? 1 : pgsql_failed(err);
+    while (n > 0)
+        n = source_read(s, block, BLOCK, err);
+    source_free(s);
+    free(block);
+    return (int)n;
+}
+
+static int compare_one(struct pgsql *c, const struct pgsql_load *l, struct vec *differ, struct error *err)
+{
+    struct pgsql_table now = l->t;
+    char shown[200];
+    now.rows = 0;
+    now.fingerprint[0] = '\0';
+    int rc = read_table(c, &now, err);
+    if (rc < 0)
+        return error_wrap(err, "compare table %s", str_printable(shown, sizeof shown, l->t.sql));
+    if (now.rows == l->t.rows && strcmp(now.fingerprint, l->t.fingerprint) == 0)
+        return 0;
+    char **slot = vec_push(differ, err);
+    if (slot == NULL)
+        return E_NOMEM;
+    *slot = now.rows == l->t.rows ? str_printf(err, "%s (other contents)", l->t.sql)
+                                  : str_printf(err, "%s (%llu rows, backed up were %llu)", l->t.sql,
+                                               (unsigned long long)now.rows, (unsigned long long)l->t.rows);
+    return *slot != NULL ? 0 : E_NOMEM;
+}
+
+static int compare_objects(struct pgsql *c, const struct pgsql_plan *p, struct vec *differ, struct error *err)
+{
+    uint64_t expected = 0;
+    int64_t now = 0;
+    if (p->target->into_nonempty || !fact_number(p->target->facts, "large_objects", &expected))
+        return 0;
+    int rc = pgsql_number(c, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata", &now, err);
+    if (rc < 0 || (uint64_t)now == expected)
+        return rc;
+    char **slot = vec_push(differ, err);
+    if (slot == NULL)
+        return E_NOMEM;
+    *slot = str_printf(err, "large objects (%lld, backed up were %llu)", (long long)now,
+                       (unsigned long long)expected);
+    return *slot != NULL ? 0 : E_NOMEM;
+}
+
+static int told(const struct pgsql_plan *p, uint64_t rows, struct error *err)
+{
+    char n[2][NUMBER_TEXT_MAX];
+    if (p->target->checked == NULL)
+        return 0;
+    return buf_printf(p->target->checked, err, "rows and fingerprints of %s tables equal (%s rows)",
+                      count_format(n[0], p->loads.len), count_format(n[1], rows));
+}
+
+int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err)
+{
+    struct vec differ = VEC_OF(char *);
+    char list[LIST_MAX];
+    uint64_t rows = 0;
+    int rc = pgsql_exec(c, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", err);
+    for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
+        const struct pgsql_load *l = vec_at(&p->loads, i);
+        pgsql_plan_phase(p, l->stream);
+        rc = compare_one(c, l, &differ, err);
+        rows += l->t.rows;
+    }
+    if (rc == 0)
+        rc = compare_objects(c, p, &differ, err);
+    if (rc == 0)
+        rc = pgsql_exec(c, "COMMIT", err);
+    if (rc == 0 && differ.len > 0)
+        rc = error_corrupt(err, "facts-differ", "%s: what was loaded is not what was backed up: %s", c->where,
+                           pgsql_names_text(&differ, list, sizeof list));
+    pgsql_names_free(&differ);
+    return rc == 0 ? told(p, rows, err) : rc;
+}

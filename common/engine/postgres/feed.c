@@ -1,0 +1,74 @@
+/* What a child writes, as a stream that ends with the child's verdict. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "common/base/alloc.h"
+#include "common/engine/postgres/internal.h"
+#include "common/sys/fdio.h"
+
+#include "common/base/banned.h"
+
+enum { TICK_MS = 1000 };
+
+struct child_source {
+    struct source base;
+    struct child *child;
+    const char *name;
+    struct pgsql_origin *origin;
+    bool ended;
+};
+
+/* The child's own words; a server that went away is passing trouble, whatever pg_dump calls it. */
+static int failed(struct child_source *s, const struct error *why, struct error *err)
+{
+    struct error lost = ERROR_INIT;
+    int code = why->code;
+    if (code == E_IO && pgsql_origin_alive(s->origin, true, &lost) == E_RETRY)
+        code = E_RETRY;
+    return error_set(err, code, "%s", why->text);
+}
+
+static int64_t child_read(struct source *base, void *data, size_t cap, struct error *err)
+{
+    struct child_source *s = (struct child_source *)base;
+    struct error why = ERROR_INIT;
+    struct pollfd p = { .fd = child_stdout(s->child), .events = POLLIN };
+    if (s->ended)
+        return 0;
+    while (poll(&p, 1, TICK_MS) <= 0) {
+        int rc = pgsql_origin_alive(s->origin, false, err);
+        if (rc < 0)
+            return rc;
+    }
+    int64_t n = fd_read(p.fd, data, cap, s->name, err);
+    if (n != 0)
+        return n;
+    if (child_finish(s->child, &why) < 0)
+        return failed(s, &why, err);
+    pgsql_tool_warnings(s->child, s->name);
+    s->ended = true;
+    return 0;
+}
+
+static void child_source_free(struct source *base)
+{
+    struct child_source *s = (struct child_source *)base;
+    child_free(s->child);
+    free(s);
+}
+
+struct source *pgsql_child_source(struct child *child, const char *name, struct pgsql_origin *o,
+                                  struct error *err)
+{
+    struct child_source *s = mem_alloc(1, sizeof *s, err);
+    if (s == NULL) {
+        child_free(child);
+        return NULL;
+    }
+    s->base = (struct source){ .read = child_read, .free = child_source_free };
+    s->child = child;
+    s->name = name;
+    s->origin = o;
+    return &s->base;
+}

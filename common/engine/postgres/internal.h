@@ -1,0 +1,193 @@
+/*
+ * internal.h - what the files of this engine share; not for others.
+ */
+#ifndef COMMON_ENGINE_POSTGRES_INTERNAL_H
+#define COMMON_ENGINE_POSTGRES_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/vec.h"
+#include "common/engine/engine.h"
+#include "common/engine/fingerprint.h"
+#include "common/engine/postgres/conn.h"
+#include "common/stream/stream.h"
+#include "common/sys/child.h"
+
+enum {
+    PGSQL_MAJOR = 15,               /* what the tests run against */
+    PGSQL_MAJOR_MAX = 99,           /* where a search for newer tools ends */
+    PGSQL_COLUMNS_TEXT_MAX = 60000, /* encoded names of one table's columns: a fact */
+    PGSQL_ROLES_TEXT_MAX = 30000,   /* encoded names of roles: a fact */
+};
+
+/* ---- settings.c: the options of a job ------------------------------------------------------------------ */
+
+struct pgsql_settings {
+    const char *job; /* borrowed, as all of these */
+    const char *database;
+    const char *host;
+    const char *port;
+    const char *user;
+    const char *passfile;
+    const char *sslmode;
+    const char *sslrootcert;
+    const char *bin_dir;
+    uint64_t lock_ms;
+    bool globals;
+    bool allow_untested;
+};
+
+/* Borrows from the job. */
+int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out, struct error *err);
+int pgsql_settings_connect(const struct pgsql_settings *s, struct pgsql *c, struct error *err);
+
+/* ---- catalog.c: what there is to copy ------------------------------------------------------------------ */
+
+struct pgsql_table {
+    char *schema;
+    char *name;
+    char *sql; /* "schema"."name" */
+    char *
+        condition; /* rows of an extension's table that are the user's: "WHERE ...", "" for all; NULL: no such */
+    char kind;     /* 'r', or 'p' in a list for locks */
+    uint32_t oid;
+    uint64_t bytes;     /* on disk */
+    bool toasted;       /* has long values beside it */
+    struct vec columns; /* char *: those that are copied */
+    /* after it was copied */
+    bool binary;
+    uint64_t rows;
+    char fingerprint[FINGERPRINT_TEXT_MAX];
+};
+
+struct pgsql_sequence {
+    char *sql;
+    char *value; /* SQL text of setval's arguments behind the name; NULL until it was read */
+};
+
+void pgsql_tables_free(struct vec *tables);       /* of struct pgsql_table */
+void pgsql_sequences_free(struct vec *sequences); /* of struct pgsql_sequence */
+/* Names only, of tables and partitioned tables: what has to be locked. */
+int pgsql_list_locks(struct pgsql *c, struct vec *out, struct error *err);
+/* What has to be copied, largest first, with columns. */
+int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err);
+int pgsql_list_sequences(struct pgsql *c, struct vec *out, struct error *err);
+/* "name", "name" for SQL; "" without columns. */
+int pgsql_column_list(const struct pgsql_table *t, struct buf *out, struct error *err);
+/* The COPY statement of a table, to or from. */
+int pgsql_copy_sql(const struct pgsql_table *t, bool to, struct buf *out, struct error *err);
+/* The name of its stream below the database's: "tables/SCHEMA/TABLE.copy". */
+int pgsql_table_path(const struct pgsql_table *t, struct buf *out, struct error *err);
+
+/* The condition that leaves out what is no table of a user's; `c` is pg_class, `n` its namespace. */
+#define PGSQL_USERS_OWN \
+    " n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't' "
+/* Joins pg_extension as `e` when the relation `c` belongs to one. */
+#define PGSQL_EXTENSION_OF                                                                        \
+    " LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass" \
+    " AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e'"                                 \
+    " AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass"                          \
+    " LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid "
+#define PGSQL_OWN_OR_CONFIG " (e.oid IS NULL OR c.oid = ANY (e.extconfig)) "
+
+/* ---- tools.c: pg_dump and the like --------------------------------------------------------------------- */
+
+enum { PGSQL_VERSION_MAX = 64 };
+
+struct pgsql_tool {
+    char *path;
+    char version[PGSQL_VERSION_MAX]; /* "15.18 (Debian 15.18-0+deb12u1)" */
+    unsigned major;
+};
+
+/* `name` of this major release, else the next newer one: in bin_dir alone when it is given, else where Debian
+ * puts it, else in PATH. E_NOT_FOUND names the package. */
+int pgsql_tool_find(const char *name, unsigned major, const char *bin_dir, struct pgsql_tool *out,
+                    struct error *err);
+void pgsql_tool_free(struct pgsql_tool *t);
+/* The best of `n` major releases for this one: itself, else the smallest larger; 0: none. */
+unsigned pgsql_tool_choose(const unsigned *majors, size_t n, unsigned wanted);
+/* The major release and the version text of what `NAME --version` prints; 0 when it is something else. */
+unsigned pgsql_tool_version(const char *printed, char version[PGSQL_VERSION_MAX]);
+/* What it wrote to stderr although it succeeded, to the log. */
+void pgsql_tool_warnings(const struct child *c, const char *name);
+
+/* Runs a tool with the connection `c` for its own; more arguments end with NULL. `database_option` is the option
+ * that takes a connection string ("-d"). For child_finish and child_free. */
+struct child *pgsql_tool_start(const struct pgsql_tool *t, const struct pgsql *c, const char *database_option,
+                               const char *const *more, bool to_stdin, struct error *err);
+
+/* ---- origin.c: one moment of the source ---------------------------------------------------------------- */
+
+struct pgsql_origin {
+    struct pgsql main; /* holds the snapshot and the locks */
+    struct pgsql copy; /* reads the tables */
+    char *snapshot;
+    struct vec tables;
+    struct vec sequences;
+    uint64_t checked_ms; /* when main was last heard of */
+    bool blocked;        /* somebody waits for this run; told once */
+    /* for facts */
+    int64_t version_num;
+    int64_t large_objects;
+    bool may_read_passwords;
+    struct buf about; /* facts of the server and the database */
+};
+
+int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, struct error *err);
+/* main is still in its transaction; asks the server at most every half minute unless `now`. */
+int pgsql_origin_alive(struct pgsql_origin *o, bool now, struct error *err);
+void pgsql_origin_close(struct pgsql_origin *o); /* a zeroed one is fine */
+/* pgsql_origin_alive as a tick. */
+int pgsql_origin_tick(void *origin, struct error *err);
+/* ACCESS SHARE on all of them. `helper` finds out who is in the way. */
+int pgsql_lock_all(struct pgsql *c, const struct vec *locks, struct pgsql *helper, struct error *err);
+/* facts.c: fills o->about and what else is known of the source. */
+int pgsql_origin_facts(struct pgsql_origin *o, struct error *err);
+/* Facts of the schema's stream: the roles that objects of this database name. */
+int pgsql_role_facts(struct pgsql *c, struct buf *out, struct error *err);
+/* The identity of the database behind c: "SYSTEM-IDENTIFIER/OID", for free(). */
+char *pgsql_identity(struct pgsql *c, struct error *err);
+
+/* ---- copy.c, feed.c: streams as sources ---------------------------------------------------------------- */
+
+/* Whether a row of this table is too large for text. */
+int pgsql_needs_binary(struct pgsql *c, const struct pgsql_table *t, bool *out, struct error *err);
+/* The rows of t; at the end t->rows and t->fingerprint are set, after the server's verdict. */
+struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, struct error *err);
+/* What the child writes; its verdict is that of the last read. Takes the child. */
+struct source *pgsql_child_source(struct child *child, const char *name, struct pgsql_origin *o,
+                                  struct error *err);
+
+/* tuple.c: rows of COPY's binary format for a fingerprint. */
+struct pgsql_tuples {
+    uint8_t head[32]; /* of what is being read */
+    size_t have;
+    size_t need;
+    uint64_t skip; /* bytes of a field, or of the header's extension */
+    unsigned fields;
+    int state;
+};
+void pgsql_tuples_init(struct pgsql_tuples *t);
+int pgsql_tuples_add(struct pgsql_tuples *t, struct fingerprint *fp, const void *data, size_t len,
+                     struct error *err);
+/* True when the trailer was read. */
+bool pgsql_tuples_ended(const struct pgsql_tuples *t);
+
+/* ---- script.c: load.sql -------------------------------------------------------------------------------- */
+
+int pgsql_read_sequences(struct pgsql *c, struct vec *sequences, struct error *err);
+int pgsql_load_script(const struct pgsql_origin *o, struct buf *out, struct error *err);
+
+/* ---- probe.c, restore.c -------------------------------------------------------------------------------- */
+
+int pgsql_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
+/* Findings about a connection that stands. */
+int pgsql_probe_rights(struct pgsql *c, const struct pgsql_settings *s, engine_finding_fn *fn, void *arg,
+                       struct error *err);
+int pgsql_look(const struct engine_target *target, struct error *err);
+int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target,
+                  struct error *err);
+
+#endif

@@ -1,0 +1,250 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/fact.h"
+#include "common/base/str.h"
+#include "common/engine/postgres/name.h"
+#include "common/engine/postgres/restore.h"
+
+#include "common/base/banned.h"
+
+#define ERR_FACTS "postgres-facts"
+enum { BLOCK = 1 << 16 };
+
+/* ---- facts ---------------------------------------------------------------------------------------------- */
+
+char *pgsql_fact(const char *facts, const char *key, const char *of, struct error *err)
+{
+    size_t cap = strlen(facts) + 1;
+    char *value = mem_alloc(cap, 1, err);
+    if (value == NULL || fact_get(facts, key, value, cap))
+        return value;
+    free(value);
+    char shown[256];
+    (void)error_corrupt(err, ERR_FACTS, "%s has no fact \"%s\"", str_printable(shown, sizeof shown, of), key);
+    return NULL;
+}
+
+int pgsql_fact_names(const char *facts, const char *key, struct vec *out, struct error *err)
+{
+    char *list = pgsql_fact(facts, key, "", NULL);
+    int rc = 0;
+    for (const char *at = list; rc == 0 && at != NULL && *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        char *name = pgsql_decode(at, len, err);
+        char **slot = name != NULL ? vec_push(out, err) : NULL;
+        if (slot != NULL)
+            *slot = name;
+        else
+            free(name);
+        rc = slot != NULL ? 0 : pgsql_failed(err);
+        at += len + (at[len] == ',');
+    }
+    free(list);
+    return rc;
+}
+
+void pgsql_names_free(struct vec *names)
+{
+    for (size_t i = 0; i < names->len; i++)
+        free(*(char **)vec_at(names, i));
+    vec_free(names);
+}
+
+const char *pgsql_names_text(const struct vec *names, char *out, size_t cap)
+{
+    char shown[200];
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < names->len; i++) {
+        const char *name = str_printable(shown, sizeof shown, *(char **)vec_at(names, i));
+        if (used + strlen(name) + 24 > cap) {
+            (void)snprintf(out + used, cap - used, " and %zu more", names->len - i);
+            break;
+        }
+        used += (size_t)snprintf(out + used, cap - used, "%s%s", i == 0 ? "" : ", ", name);
+    }
+    return out;
+}
+
+/* ---- what the snapshot holds ----------------------------------------------------------------------------- */
+
+static int unknown(const char *name, struct error *err)
+{
+    char shown[256];
+    return error_set(err, E_UNSUPPORTED,
+                     "the snapshot holds \"%s\", which this program cannot load; `restore files` gives all "
+                     "streams as files",
+                     str_printable(shown, sizeof shown, name));
+}
+
+static int sql_of(struct pgsql_table *t, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    int rc = pgsql_quote(&sql, t->schema, err);
+    if (rc == 0)
+        rc = buf_append(&sql, ".", 1, err);
+    if (rc == 0)
+        rc = pgsql_quote(&sql, t->name, err);
+    if (rc == 0)
+        rc = buf_append(&sql, "", 1, err);
+    if (rc < 0)
+        buf_free(&sql);
+    t->sql = (char *)sql.data;
+    return rc;
+}
+
+static int facts_of(struct pgsql_load *l, const char *facts, struct error *err)
+{
+    struct pgsql_table *t = &l->t;
+    char *fingerprint = pgsql_fact(facts, "fingerprint", l->stream, err);
+    char *condition = pgsql_fact(facts, "condition", l->stream, NULL);
+    int rc = fingerprint != NULL ? pgsql_fact_names(facts, "columns", &t->columns, err) : pgsql_failed(err);
+    if (rc == 0)
+        (void)snprintf(t->fingerprint, sizeof t->fingerprint, "%s", fingerprint);
+    if (rc == 0 && !fact_number(facts, "rows", &t->rows))
+        rc = error_corrupt(err, ERR_FACTS, "%s has no fact \"rows\"", l->stream);
+    if (rc == 0 && condition != NULL && condition[0] != '\0') {
+        t->condition = pgsql_decode(condition, strlen(condition), err);
+        rc = t->condition != NULL ? 0 : pgsql_failed(err);
+    }
+    free(fingerprint);
+    free(condition);
+    return rc;
+}
+
+/* rest: "SCHEMA/TABLE.copy" or "SCHEMA/TABLE.copybin" */
+static int take_table(struct pgsql_plan *p, const char *name, const char *rest, uint64_t len,
+                      const char *facts, struct error *err)
+{
+    const char *slash = strchr(rest, '/');
+    const char *dot = slash != NULL ? strchr(slash, '.') : NULL;
+    if (dot == NULL || (strcmp(dot, ".copy") != 0 && strcmp(dot, ".copybin") != 0))
+        return unknown(name, err);
+    struct pgsql_load *l = vec_push(&p->loads, err);
+    if (l == NULL)
+        return E_NOMEM;
+    l->len = len;
+    l->t.columns = (struct vec)VEC_OF(char *);
+    l->t.binary = strcmp(dot, ".copybin") == 0;
+    if ((l->stream = str_dup(name, err)) == NULL ||
+        (l->t.schema = pgsql_decode(rest, (size_t)(slash - rest), err)) == NULL ||
+        (l->t.name = pgsql_decode(slash + 1, (size_t)(dot - slash - 1), err)) == NULL)
+        return pgsql_failed(err);
+    int rc = sql_of(&l->t, err);
+    return rc == 0 ? facts_of(l, facts, err) : rc;
+}
+
+static int keep_facts(char **slot, const char *facts, struct error *err)
+{
+    free(*slot);
+    *slot = str_dup(facts, err);
+    return *slot != NULL ? 0 : E_NOMEM;
+}
+
+static int take(const char *name, uint64_t len, const char *facts, void *arg, struct error *err)
+{
+    struct pgsql_plan *p = arg;
+    if (strcmp(name, "globals.sql") == 0) {
+        p->globals = true;
+        return 0;
+    }
+    const char *slash = strchr(name, '/');
+    if (slash == NULL)
+        return unknown(name, err);
+    size_t prefix = (size_t)(slash + 1 - name);
+    if (p->prefix == NULL && (p->prefix = str_dup_len(name, prefix, err)) == NULL)
+        return E_NOMEM;
+    if (strlen(p->prefix) != prefix || strncmp(name, p->prefix, prefix) != 0)
+        return error_set(err, E_UNSUPPORTED,
+                         "the snapshot holds more than one database; this program restores one");
+    const char *rest = slash + 1;
+    if (str_starts(rest, "tables/"))
+        return take_table(p, name, rest + strlen("tables/"), len, facts, err);
+    if (strcmp(rest, "schema.pgdump") == 0)
+        return keep_facts(&p->schema_facts, facts, err);
+    if (strcmp(rest, "load.sql") == 0)
+        return keep_facts(&p->script_facts, facts, err);
+    if (strcmp(rest, "largeobjects.pgdump") != 0)
+        return unknown(name, err);
+    p->objects = true;
+    return 0;
+}
+
+int pgsql_plan_make(struct pgsql_plan *p, const struct engine_streams *streams,
+                    const struct engine_target *target, struct error *err)
+{
+    *p = (struct pgsql_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct pgsql_load) };
+    uint64_t tables = 0;
+    int rc = streams->each(streams->arg, take, p, err);
+    if (rc == 0 && (p->schema_facts == NULL || p->script_facts == NULL))
+        rc = error_set(err, E_UNSUPPORTED,
+                       "the snapshot holds no schema.pgdump and load.sql: it is none of the "
+                       "engine postgres");
+    /* A snapshot says itself how many tables it has; one stream missing must not go unnoticed. */
+    if (rc == 0 && (!fact_number(target->facts, "tables", &tables) || tables != p->loads.len))
+        rc = error_corrupt(err, ERR_FACTS, "the snapshot says that it has %llu tables, and holds %zu",
+                           (unsigned long long)tables, p->loads.len);
+    return rc;
+}
+
+void pgsql_plan_free(struct pgsql_plan *p)
+{
+    for (size_t i = 0; i < p->loads.len; i++) {
+        struct pgsql_load *l = vec_at(&p->loads, i);
+        pgsql_names_free(&l->t.columns);
+        free(l->t.schema);
+        free(l->t.name);
+        free(l->t.sql);
+        free(l->t.condition);
+        free(l->stream);
+    }
+    vec_free(&p->loads);
+    free(p->prefix);
+    free(p->schema_facts);
+    free(p->script_facts);
+}
+
+/* ---- bytes ------------------------------------------------------------------------------------------------ */
+
+struct source *pgsql_plan_open(const struct pgsql_plan *p, bool of_database, const char *rest,
+                               struct error *err)
+{
+    char *name = str_printf(err, "%s%s", of_database ? p->prefix : "", rest);
+    struct source *s = name != NULL ? p->streams->open(p->streams->arg, name, err) : NULL;
+    free(name);
+    return s;
+}
+
+int pgsql_plan_read(const struct pgsql_plan *p, bool of_database, const char *rest, size_t limit,
+                    struct buf *out, struct error *err)
+{
+    struct source *s = pgsql_plan_open(p, of_database, rest, err);
+    int64_t n = s != NULL ? 1 : pgsql_failed(err);
+    int rc = n < 0 ? (int)n : 0;
+    while (rc == 0 && n > 0) {
+        rc = buf_reserve(out, BLOCK, err);
+        n = rc == 0 ? source_read(s, out->data + out->len, BLOCK, err) : rc;
+        rc = n < 0 ? (int)n : 0;
+        out->len += n > 0 ? (size_t)n : 0;
+        if (rc == 0 && out->len > limit)
+            rc = error_corrupt(err, "too-large", "%s is longer than %zu bytes", rest, limit);
+    }
+    source_free(s);
+    return rc == 0 ? buf_append(out, "", 1, err) : rc;
+}
+
+void pgsql_plan_progress(struct pgsql_plan *p, uint64_t bytes)
+{
+    p->done += bytes;
+    if (p->target->progress != NULL)
+        p->target->progress(p->done, p->target->progress_arg);
+}
+
+void pgsql_plan_phase(const struct pgsql_plan *p, const char *what)
+{
+    if (p->target->phase != NULL)
+        p->target->phase(what, p->target->progress_arg);
+}

@@ -1,0 +1,49 @@
+/*
+ * postgres.h - the engine `postgres`: one database of a PostgreSQL server, of one moment.
+ *
+ * Options
+ *   database        its name (required)
+ *   host            a name, or the directory of a socket; port, user: as for psql
+ *   passfile        libpq's password file; refused when others can read it. There
+ *                   is no option for a password, and PGPASSWORD is refused.
+ *   sslmode, sslrootcert   as for psql
+ *   globals         yes (default) or no: also the roles and tablespaces of the server
+ *   lock_timeout    how long to wait for a lock, a duration; default 30s
+ *   bin_dir         where pg_dump is; default: where Debian puts the one of the
+ *                   server's release, then newer ones, then PATH
+ *   allow_untested  no (default) or yes: also servers of other releases than 15
+ *
+ * Streams (docs/format.md has them for outside readers); DB, SCHEMA and TABLE are
+ * encoded (name.h)
+ *   globals.sql                     pg_dumpall --globals-only
+ *   DB/schema.pgdump                pg_dump -Fc: everything but data
+ *   DB/largeobjects.pgdump          pg_dump -Fc: large objects, when there are any
+ *   DB/tables/SCHEMA/TABLE.copy     the rows of one table as COPY text
+ *   DB/tables/SCHEMA/TABLE.copybin  the same in COPY's binary format, when a row is
+ *                                   longer than 1 GB as text
+ *   DB/load.sql                     loads the tables with psql, sets the sequences
+ *
+ * One connection locks the tables (ACCESS SHARE) and then takes the snapshot;
+ * LOCK TABLE takes none, so what the snapshot shows is what is locked. A second
+ * one, and pg_dump, read in that snapshot. Sequences are not transactional: they
+ * are read after the tables, so they are never behind the rows. A stream ends
+ * well only after the server's count of rows equals the rows that passed, or the
+ * child's exit status 0; the run only when the snapshot was held to the end.
+ *
+ * A server whose own loss, lock or conflict ends a run gives E_RETRY. Memory: a
+ * few MB, and the longest row.
+ *
+ * restore() fills a database that exists and is empty; `to` is its name, a URI or
+ * a connection string without a password. Order: roles when asked for, pre-data,
+ * rows, large objects, sequences, post-data, then the comparison of every table's
+ * rows and fingerprint with the facts (E_CORRUPT "facts-differ"). While it runs
+ * and after a failure the comment of the database says that it is not complete.
+ */
+#ifndef COMMON_ENGINE_POSTGRES_POSTGRES_H
+#define COMMON_ENGINE_POSTGRES_POSTGRES_H
+
+#include "common/engine/engine.h"
+
+extern const struct engine engine_postgres;
+
+#endif

@@ -1,0 +1,139 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/fact.h"
+#include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/str.h"
+#include "common/engine/postgres/name.h"
+#include "common/engine/postgres/restore.h"
+
+#include "common/base/banned.h"
+
+/* ---- a mark on what is not complete ---------------------------------------------------------------------- */
+
+static int set_comment(struct pgsql *c, const char *text, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    int rc = buf_printf(&sql, err, "COMMENT ON DATABASE ");
+    if (rc == 0)
+        rc = pgsql_quote(&sql, PQdb(c->conn), err);
+    if (rc == 0)
+        rc = buf_printf(&sql, err, " IS ");
+    if (rc == 0)
+        rc = pgsql_literal(&sql, text, err);
+    if (rc == 0)
+        rc = buf_append(&sql, "", 1, err);
+    if (rc == 0)
+        rc = pgsql_exec(c, (const char *)sql.data, err);
+    buf_free(&sql);
+    return rc;
+}
+
+/* The comment that was there, for free(). The mark fails where the role does not own the database. */
+static char *mark(struct pgsql *c, const struct engine_target *t, bool *marked)
+{
+    char text[300];
+    char *before = pgsql_text(c,
+                              "SELECT coalesce(pg_catalog.shobj_description(oid, 'pg_database'), '') FROM "
+                              "pg_catalog.pg_database WHERE datname = pg_catalog.current_database()",
+                              NULL);
+    (void)snprintf(text, sizeof text, "NOT COMPLETE, do not use: a restore of %s did not end here",
+                   t->snapshot != NULL ? t->snapshot : "a snapshot");
+    *marked = before != NULL && set_comment(c, text, NULL) == 0;
+    return before;
+}
+
+/* ---- the steps -------------------------------------------------------------------------------------------- */
+
+/* Of the target's release; and new enough for what pg_dump wrote. */
+static int find_tool(const struct pgsql *c, const struct engine_target *t, struct pgsql_tool *out,
+                     struct error *err)
+{
+    unsigned wanted = (unsigned)(PQserverVersion(c->conn) / 10000);
+    char dump[PGSQL_VERSION_MAX];
+    char digits[8];
+    uint64_t major = 0;
+    if (fact_get(t->facts, "pg_dump", dump, sizeof dump)) {
+        (void)snprintf(digits, sizeof digits, "%.*s", (int)strspn(dump, "0123456789"), dump);
+        if (number_parse(digits, 1, PGSQL_MAJOR_MAX, &major, NULL) == 0 && major > wanted)
+            wanted = (unsigned)major;
+    }
+    return pgsql_tool_find("pg_restore", wanted, NULL, out, err);
+}
+
+static int fill(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool, struct error *err)
+{
+    pgsql_plan_phase(p, "definitions");
+    int rc = pgsql_load_dump(c, p, tool, "schema.pgdump", "--section=pre-data", err);
+    if (rc == 0)
+        rc = pgsql_load_tables(c, p, err);
+    pgsql_plan_phase(p, "large objects");
+    if (rc == 0 && p->objects)
+        rc = pgsql_load_dump(c, p, tool, "largeobjects.pgdump", "--section=data", err);
+    pgsql_plan_phase(p, "sequences");
+    if (rc == 0)
+        rc = pgsql_load_sequences(c, p, err);
+    pgsql_plan_phase(p, "indexes, keys, views");
+    if (rc == 0)
+        rc = pgsql_load_dump(c, p, tool, "schema.pgdump", "--section=post-data", err);
+    pgsql_plan_phase(p, "comparing");
+    if (rc == 0 && !p->target->no_verify)
+        rc = pgsql_compare(c, p, err);
+    return rc;
+}
+
+static void tell_database_settings(const struct pgsql *c, const struct engine_target *t)
+{
+    uint64_t n = 0;
+    if (fact_number(t->facts, "database_settings", &n) && n > 0)
+        log_event(
+            LOG_WARN,
+            "%s: the source has settings or rights of the database itself (ALTER DATABASE ... SET, GRANT ... "
+            "ON DATABASE), which are not set here; they are in schema.pgdump (pg_restore -l shows DATABASE "
+            "PROPERTIES and ACL)",
+            c->where);
+}
+
+static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool,
+                       struct error *err)
+{
+    struct error why = ERROR_INIT;
+    bool marked = false;
+    char *before = mark(c, p->target, &marked);
+    int rc = fill(c, p, tool, &why);
+    if (rc == 0 && marked)
+        rc = set_comment(c, before, &why);
+    free(before);
+    if (rc < 0) {
+        (void)error_copy(err, &why);
+        return error_wrap(
+            err,
+            "%s holds only a part of the snapshot and must not be used%s; drop it (dropdb) and restore "
+            "into a new one",
+            c->where, marked ? " (its comment says so, too)" : "");
+    }
+    tell_database_settings(c, p->target);
+    return 0;
+}
+
+int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target, struct error *err)
+{
+    struct pgsql_plan plan = { .streams = NULL };
+    struct pgsql_tool tool = { .path = NULL };
+    struct pgsql c;
+    int rc = pgsql_target_open(target, &c, err);
+    if (rc == 0)
+        rc = pgsql_plan_make(&plan, streams, target, err);
+    if (rc == 0)
+        rc = find_tool(&c, target, &tool, err);
+    if (rc == 0)
+        rc = pgsql_roles_settle(&c, &plan, err);
+    if (rc == 0)
+        rc = fill_marked(&c, &plan, &tool, err);
+    pgsql_plan_free(&plan);
+    pgsql_tool_free(&tool);
+    pgsql_close(&c);
+    return rc;
+}

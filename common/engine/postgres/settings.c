@@ -1,0 +1,109 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/number.h"
+#include "common/base/str.h"
+#include "common/engine/postgres/internal.h"
+
+#include "common/base/banned.h"
+
+enum { LOCK_S = 30, LOCK_MAX_S = 86400, PORT_MAX = 65535 };
+
+static int read_yes_no(const struct engine_job *job, const char *key, bool otherwise, bool *out,
+                       struct error *err)
+{
+    static const char *const yes[] = { "yes", "true", "on" };
+    static const char *const no[] = { "no", "false", "off" };
+    const char *text = engine_option(job, key);
+    *out = otherwise;
+    if (text == NULL)
+        return 0;
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
+        if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
+            *out = strcmp(text, yes[i]) == 0;
+            return 0;
+        }
+    }
+    return error_set(err, E_USAGE, "job %s: %s: \"%s\" is neither yes nor no", job->name, key, text);
+}
+
+/* libpq would ignore a file that others can read, and then complain about a missing password. */
+static int check_passfile(const struct pgsql_settings *s, struct error *err)
+{
+    struct stat st;
+    if (s->passfile == NULL)
+        return 0;
+    if (stat(s->passfile, &st) < 0)
+        return error_sys(err, "job %s: passfile %s", s->job, s->passfile);
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, E_USAGE, "job %s: passfile %s is not a regular file", s->job, s->passfile);
+    if ((st.st_mode & 077) != 0)
+        return error_set(err, E_DENIED,
+                         "job %s: passfile %s can be read by others (mode %04o): chmod 0600 %s", s->job,
+                         s->passfile, (unsigned)(st.st_mode & 07777), s->passfile);
+    if (access(s->passfile, R_OK) < 0)
+        return error_sys(err, "job %s: passfile %s", s->job, s->passfile);
+    return 0;
+}
+
+static int read_numbers(const struct engine_job *job, struct pgsql_settings *out, struct error *err)
+{
+    const char *lock = engine_option(job, "lock_timeout");
+    uint64_t seconds = LOCK_S;
+    uint64_t port = 0;
+    int rc = 0;
+    if (lock != NULL && (rc = duration_parse(lock, &seconds, err)) < 0)
+        return error_wrap(err, "job %s: lock_timeout", job->name);
+    if (seconds < 1 || seconds > LOCK_MAX_S)
+        return error_set(err, E_USAGE, "job %s: lock_timeout: %s is not between 1s and %ds", job->name, lock,
+                         LOCK_MAX_S);
+    if (out->port != NULL && (rc = number_parse(out->port, 1, PORT_MAX, &port, err)) < 0)
+        return error_wrap(err, "job %s: port", job->name);
+    out->lock_ms = seconds * 1000;
+    return 0;
+}
+
+int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out, struct error *err)
+{
+    *out = (struct pgsql_settings){
+        .job = job->name,
+        .database = engine_option(job, "database"),
+        .host = engine_option(job, "host"),
+        .port = engine_option(job, "port"),
+        .user = engine_option(job, "user"),
+        .passfile = engine_option(job, "passfile"),
+        .sslmode = engine_option(job, "sslmode"),
+        .sslrootcert = engine_option(job, "sslrootcert"),
+        .bin_dir = engine_option(job, "bin_dir"),
+    };
+    if (out->database == NULL || out->database[0] == '\0')
+        return error_set(err, E_USAGE, "job %s: the option `database` must name a database", job->name);
+    int rc = read_numbers(job, out, err);
+    if (rc == 0)
+        rc = read_yes_no(job, "globals", true, &out->globals, err);
+    if (rc == 0)
+        rc = read_yes_no(job, "allow_untested", false, &out->allow_untested, err);
+    return rc == 0 ? check_passfile(out, err) : rc;
+}
+
+int pgsql_settings_connect(const struct pgsql_settings *s, struct pgsql *c, struct error *err)
+{
+    const char *const keys[] = { "dbname",
+                                 "host",
+                                 "port",
+                                 "user",
+                                 "passfile",
+                                 "sslmode",
+                                 "sslrootcert",
+                                 "application_name",
+                                 "keepalives_idle",
+                                 "keepalives_interval",
+                                 "keepalives_count",
+                                 NULL };
+    const char *const values[] = { s->database,    s->host,   s->port, s->user, s->passfile, s->sslmode,
+                                   s->sslrootcert, "backupd", "30",    "10",    "3",         NULL };
+    return pgsql_open(c, keys, values, err);
+}

@@ -1,0 +1,200 @@
+/* The database that is restored into: what it is, and whether it may be. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/fact.h"
+#include "common/base/str.h"
+#include "common/base/number.h"
+#include "common/engine/postgres/name.h"
+#include "common/engine/postgres/restore.h"
+
+#include "common/base/banned.h"
+
+enum { KEYS_MAX = 64 };
+
+static bool is_conninfo(const char *to)
+{
+    return str_starts(to, "postgresql://") || str_starts(to, "postgres://") || strchr(to, '=') != NULL;
+}
+
+/* Texts here must not show `to`: it may hold a password. */
+static int connect_conninfo(const char *to, struct pgsql *c, struct error *err)
+{
+    const char *keys[KEYS_MAX + 1];
+    const char *values[KEYS_MAX + 1];
+    char *message = NULL;
+    size_t n = 0;
+    int rc = 0;
+    PQconninfoOption *all = PQconninfoParse(to, &message);
+    PQfreemem(message);
+    if (all == NULL)
+        return error_set(err, E_USAGE,
+                         "--to cannot be read as a connection string: give the name of a database, "
+                         "postgresql://USER@HOST:PORT/DATABASE, or \"host=HOST dbname=DATABASE\"");
+    for (const PQconninfoOption *o = all; rc == 0 && o->keyword != NULL && n + 1 < KEYS_MAX; o++) {
+        if (o->val == NULL)
+            continue;
+        if (strstr(o->keyword, "password") != NULL)
+            rc =
+                error_set(err, E_USAGE,
+                          "--to holds a password, and everybody on this machine can read a command line: put "
+                          "it into a file (HOST:PORT:DATABASE:USER:PASSWORD, mode 0600) and name that with "
+                          "passfile=FILE or the environment variable PGPASSFILE");
+        keys[n] = o->keyword;
+        values[n++] = o->val;
+    }
+    keys[n] = "fallback_application_name";
+    values[n++] = "restore";
+    keys[n] = NULL;
+    values[n] = NULL;
+    rc = rc == 0 ? pgsql_open(c, keys, values, err) : rc;
+    PQconninfoFree(all);
+    return rc;
+}
+
+static int connect_to(const char *to, struct pgsql *c, struct error *err)
+{
+    *c = (struct pgsql){ .conn = NULL };
+    if (to == NULL || to[0] == '\0')
+        return error_set(err, E_USAGE, "--to must name the database to restore into");
+    if (is_conninfo(to))
+        return connect_conninfo(to, c, err);
+    const char *const keys[] = { "dbname", "fallback_application_name", NULL };
+    const char *const values[] = { to, "restore", NULL };
+    return pgsql_open(c, keys, values, err);
+}
+
+/* ---- refusals ------------------------------------------------------------------------------------------- */
+
+static int refuse_older(const struct engine_target *t, const struct pgsql *c, struct error *err)
+{
+    uint64_t source = 0;
+    int here = PQserverVersion(c->conn) / 10000;
+    if (!fact_number(t->facts, "server_version_num", &source))
+        return error_set(err, E_UNSUPPORTED,
+                         "the snapshot does not say which version of PostgreSQL it is of");
+    if ((uint64_t)here >= source / 10000)
+        return 0;
+    return error_set(
+        err, E_UNSUPPORTED,
+        "%s: the server is of PostgreSQL %d, the snapshot of %llu: restore to that release or a newer "
+        "one",
+        c->where, here, (unsigned long long)(source / 10000));
+}
+
+static int refuse_encoding(const struct engine_target *t, const struct pgsql *c, char *encoding, size_t cap,
+                           struct error *err)
+{
+    const char *here = PQparameterStatus(c->conn, "server_encoding");
+    if (!fact_get(t->facts, "encoding", encoding, cap))
+        return error_set(err, E_UNSUPPORTED, "the snapshot does not say which encoding it has");
+    if (here != NULL && strcmp(here, encoding) == 0)
+        return 0;
+    return error_set(err, E_UNSUPPORTED,
+                     "%s: its encoding is %s, that of the snapshot %s: createdb -T template0 -E %s NAME",
+                     c->where, here != NULL ? here : "unknown", encoding, encoding);
+}
+
+#define HOLDS(catalog, column) \
+    "(SELECT pg_catalog.count(*) FROM pg_catalog." catalog " WHERE oid >= 16384" column ")"
+static const char contents_sql[] = "SELECT " HOLDS(
+    "pg_class",
+    " AND relnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname "
+    "~ '^pg_(toast|temp)') AND relkind <> 'i'") " + " HOLDS("pg_proc",
+                                                            "") " + " HOLDS("pg_type",
+                                                                            " AND typrelid = 0 AND typelem = 0") " + " HOLDS("pg_namespace",
+                                                                                                                             " AND nspname !~ '^pg_(toast_)?temp'") " + " HOLDS("pg_largeobject_metadata",
+                                                                                                                                                                                "") " + " HOLDS("pg_extension",
+                                                                                                                                                                                                "");
+
+static int refuse_nonempty(const struct engine_target *t, struct pgsql *c, struct error *err)
+{
+    int64_t objects = 0;
+    if (t->into_nonempty)
+        return 0;
+    int rc = pgsql_number(c, contents_sql, &objects, err);
+    if (rc == 0 && objects != 0)
+        rc = error_set(
+            err, E_EXISTS,
+            "%s is not empty (%lld objects of somebody's): restore into a new one (createdb -T template0 "
+            "NAME), or say --into-nonempty",
+            c->where, (long long)objects);
+    return rc;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+/* The same connection as that of the configured job, as far as its text tells. */
+static bool is_job(const struct engine_target *t, const struct pgsql *c)
+{
+    if (t->source == NULL)
+        return false;
+    const char *host = engine_option(t->source, "host");
+    const char *port = engine_option(t->source, "port");
+    const char *here = PQhost(c->conn);
+    bool same_host = host == NULL ? here == NULL || here[0] == '/' : same_text(host, here);
+    return same_host && same_text(engine_option(t->source, "database"), PQdb(c->conn)) &&
+           same_text(port != NULL ? port : "5432", PQport(c->conn));
+}
+
+static int is_recorded(const struct engine_target *t, struct pgsql *c, bool *same, struct error *err)
+{
+    char cluster[NUMBER_TEXT_MAX];
+    char oid[NUMBER_TEXT_MAX];
+    char both[2 * NUMBER_TEXT_MAX + 1];
+    *same = false;
+    if (!fact_get(t->facts, "system_identifier", cluster, sizeof cluster) ||
+        !fact_get(t->facts, "database_oid", oid, sizeof oid))
+        return 0;
+    char *here = pgsql_identity(c, err);
+    if (here == NULL)
+        return pgsql_failed(err);
+    (void)snprintf(both, sizeof both, "%s/%s", cluster, oid);
+    *same = strcmp(here, both) == 0;
+    free(here);
+    return 0;
+}
+
+static int refuse_source(const struct engine_target *t, struct pgsql *c, struct error *err)
+{
+    bool same = false;
+    if (t->into_source)
+        return 0;
+    int rc = is_recorded(t, c, &same, err);
+    if (rc == 0 && (same || is_job(t, c)))
+        rc = error_set(
+            err, E_EXISTS,
+            "%s is the database that was backed up: restore into a new one beside it and swap the names "
+            "(ALTER DATABASE ... RENAME TO ...), or say --into-source",
+            c->where);
+    return rc;
+}
+
+int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err)
+{
+    char encoding[64];
+    int rc = connect_to(target->to, c, err);
+    if (rc == E_NOT_FOUND)
+        return error_wrap(err, "the database must exist (createdb -T template0 NAME)");
+    if (rc == 0)
+        rc = refuse_older(target, c, err);
+    if (rc == 0)
+        rc = refuse_encoding(target, c, encoding, sizeof encoding, err);
+    if (rc == 0)
+        rc = pgsql_session(c, 0, encoding, err);
+    if (rc == 0)
+        rc = refuse_source(target, c, err);
+    return rc == 0 ? refuse_nonempty(target, c, err) : rc;
+}
+
+int pgsql_look(const struct engine_target *target, struct error *err)
+{
+    struct pgsql c;
+    int rc = pgsql_target_open(target, &c, err);
+    pgsql_close(&c);
+    return rc;
+}

@@ -1,0 +1,85 @@
+#!/bin/bash
+# Where a PostgreSQL snapshot is not restored to, and what stands in the target after a failure.
+# shellcheck disable=SC2119,SC2317  # arguments are optional; functions are called through check
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+source "$REPO_ROOT/tests/support/postgres.sh"
+
+restore() { "$RESTORE" --config "$HOST/backupd.yaml" database latest "$@"; }
+objects() { pg "$1" -c 'SELECT count(*) FROM pg_class WHERE oid >= 16384'; }
+comment() { pg "$1" -c "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"; }
+
+pg_start
+pg_createdb shop
+pg_fill shop
+check "a backup" pg_backup
+pg_createdb used
+pg used -c 'CREATE TABLE mine (id int)' -c 'INSERT INTO mine VALUES (1)'
+pg_createdb empty
+
+check_fails 1 "a database that holds something" pg_restore_to used
+contains "the way out is told" "$(cat .check)" "--into-nonempty"
+same "it is as it was" 1 "$(objects used)"
+check "--into-nonempty" pg_restore_to used --into-nonempty
+same "what was there stays" 1 "$(pg used -c 'SELECT * FROM mine')"
+check_fails 1 "the same again meets its own tables" pg_restore_to used --into-nonempty
+contains "it must not be used" "$(cat .check)" "must not be used"
+
+sums=$(pg_sums shop)
+check_fails 1 "the source" pg_restore_to shop --into-nonempty
+contains "is recognized" "$(cat .check)" "is the database that was backed up"
+contains "the way out is told" "$(cat .check)" "--into-source"
+pg postgres -c 'ALTER DATABASE shop RENAME TO renamed'
+check_fails 1 "the source under another name" pg_restore_to renamed --into-nonempty
+contains "is recognized" "$(cat .check)" "is the database that was backed up"
+pg postgres -c 'ALTER DATABASE renamed RENAME TO shop'
+same "it is as it was" "$sums" "$(pg_sums shop)"
+pg_createdb shop-new
+pg postgres -c 'ALTER DATABASE shop RENAME TO old' -c 'ALTER DATABASE "shop-new" RENAME TO shop'
+check_fails 1 "the database the job is configured for" pg_restore_to shop
+contains "is recognized" "$(cat .check)" "is the database that was backed up"
+check "--into-source" pg_restore_to shop --into-source
+same "restores" "$sums" "$(pg_sums shop)"
+
+# ---- what --to may be
+password="host=$PGSOCK user=postgres dbname=empty password=tops3cret"
+check_fails 2 "a password in --to" restore --to "$password"
+contains "the way out is told" "$(cat .check)" "PGPASSFILE"
+same "it is not repeated" 0 "$(grep -c tops3cret .check || true)"
+check_fails 2 "a password in a URI" restore --to "postgresql://postgres:tops3cret@/empty?host=$PGSOCK"
+same "it is not repeated" 0 "$(grep -c tops3cret .check || true)"
+check_fails 2 "something else" restore --to "postgresql://postgres:tops3cret@[::1/empty"
+same "it is not repeated" 0 "$(grep -c tops3cret .check || true)"
+check_fails 1 "a database that does not exist" pg_restore_to nosuch
+contains "the way out is told" "$(cat .check)" "createdb"
+PGHOST=$PGSOCK PGUSER=postgres check "the name of a database" restore --to empty
+same "restores" "$sums" "$(pg_sums empty)"
+pg_createdb uri
+check "a URI" restore --to "postgresql://postgres@/uri?host=${PGSOCK//\//%2F}"
+same "restores" "$sums" "$(pg_sums uri)"
+
+# ---- encodings
+pg postgres -c "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"
+check_fails 4 "another encoding" pg_restore_to latin
+contains "the way out is told" "$(cat .check)" "createdb -T template0 -E UTF8"
+
+# ---- --no-owner, --no-verify
+pg_createdb bare
+check "--no-owner" pg_restore_to bare --no-owner
+same "restores" "$sums" "$(pg_sums bare)"
+same "without owners and rights" "" \
+    "$(pg bare -c "SELECT relname FROM pg_class WHERE oid >= 16384 AND (relowner <> 10 OR relacl IS NOT NULL)")"
+pg_createdb quick
+check "--no-verify" pg_restore_to quick --no-verify
+contains "says so" "$(cat .check)" "Not compared"
+
+# ---- a failure in the middle: a disk of a repository that lost a pack
+pg_createdb broken
+pack=$(find "$STORAGE/w" -path '*/pack/*' -type f -size +1M | head -n 1)
+chmod u+w "$pack"
+printf 'x' | dd of="$pack" bs=1 seek=$(($(stat -c %s "$pack") / 2)) conv=notrunc status=none
+rm -rf "$HOST/state/restore"
+check_fails 9 "a damaged pack" pg_restore_to broken
+contains "the database must not be used" "$(cat .check)" "must not be used"
+contains "which it says itself" "$(comment broken)" "NOT COMPLETE, do not use: a restore of pg/1"
+finish

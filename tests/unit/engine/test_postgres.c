@@ -1,0 +1,412 @@
+/* The engine postgres, what needs no server: names, statements, versions, options, rows of the binary format. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/engine/fingerprint.h"
+#include "common/engine/postgres/internal.h"
+#include "common/engine/postgres/name.h"
+#include "common/engine/postgres/postgres.h"
+#include "common/engine/postgres/restore.h"
+#include "common/engine/postgres/statement.h"
+
+#include "common/base/banned.h"
+
+/* ---- names --------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    const char *encoded;
+} names[] = {
+    { "shop", "shop" },
+    { "Shop_2-x", "Shop_2-x" },
+    { "-x", "%2Dx" },
+    { "a-", "a-" },
+    { "..", "%2E%2E" },
+    { "a/b", "a%2Fb" },
+    { "%41", "%2541" },
+    { "We Ird", "We%20Ird" },
+    { "\"; drop", "%22%3B%20drop" },
+    { "new\nline", "new%0Aline" },
+    { "\xc3\x9cn\xc3\xaf", "\xc3\x9cn\xc3\xaf" },
+    { "\xe6\xbc\xa2\xe5\xad\x97", "\xe6\xbc\xa2\xe5\xad\x97" },
+    { "\xf0\x9f\x90\x98", "\xf0\x9f\x90\x98" },
+    { "\xfc"
+      "ber",
+      "%FCber" },             /* LATIN1 */
+    { "\xc3", "%C3" },        /* cut */
+    { "\xc2\x85", "%C2%85" }, /* a control character */
+    { "\xe2\x80\xae"
+      "x",
+      "%E2%80%AEx" }, /* turns the text around */
+    { "\xef\xbb\xbf"
+      "x",
+      "%EF%BB%BFx" },                /* BOM */
+    { "\xed\xa0\x80", "%ED%A0%80" }, /* a surrogate */
+};
+
+START_TEST(test_names)
+{
+    struct error err = ERROR_INIT;
+    struct buf out = BUF_INIT;
+    ck_assert_int_eq(pgsql_encode(&out, names[_i].name, &err), 0);
+    ck_assert_uint_eq(out.len, strlen(names[_i].encoded));
+    ck_assert_mem_eq(out.data, names[_i].encoded, out.len);
+    char *back = pgsql_decode((const char *)out.data, out.len, &err);
+    ck_assert_ptr_nonnull(back);
+    ck_assert_str_eq(back, names[_i].name);
+    free(back);
+    buf_free(&out);
+}
+END_TEST
+
+START_TEST(test_no_names)
+{
+    static const char *const bad[] = { "",    "a.b", "a/b", "%",   "%4",   "%4g",   "%2f",
+                                       "%00", "%41", "-x",  "a b", "\xff", "%C3%9C" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct error err = ERROR_INIT;
+        ck_assert_ptr_null(pgsql_decode(bad[i], strlen(bad[i]), &err));
+        ck_assert_int_eq(err.code, E_CORRUPT);
+        ck_assert_str_eq(err.name, "postgres-name");
+    }
+}
+END_TEST
+
+START_TEST(test_longest_name)
+{
+    char name[64];
+    struct buf out = BUF_INIT;
+    memset(name, '"', 63);
+    name[63] = '\0';
+    ck_assert_int_eq(pgsql_encode(&out, name, NULL), 0);
+    ck_assert_uint_eq(out.len, 189);
+    buf_free(&out);
+}
+END_TEST
+
+static void quoted(int (*quote)(struct buf *, const char *, struct error *), const char *text,
+                   const char *expected)
+{
+    struct buf out = BUF_INIT;
+    ck_assert_int_eq(quote(&out, text, NULL), 0);
+    ck_assert_int_eq(buf_append(&out, "", 1, NULL), 0);
+    ck_assert_str_eq((char *)out.data, expected);
+    buf_free(&out);
+}
+
+START_TEST(test_quotes)
+{
+    quoted(pgsql_quote, "a\"b", "\"a\"\"b\"");
+    quoted(pgsql_quote, "", "\"\"");
+    quoted(pgsql_literal, "it's \\ \"x\"", "'it''s \\ \"x\"'");
+    quoted(pgsql_conninfo_value, "it's \\", "'it\\'s \\\\'");
+}
+END_TEST
+
+/* ---- statements ---------------------------------------------------------------------------------------- */
+
+static const char script[] = "--\n-- a comment; with a semicolon\n\\restrict abc;def\n"
+                             "SET x = 'a;b';\n"
+                             "CREATE ROLE \"Ro\"\"le; drop\";\n"
+                             "ALTER ROLE Plain WITH PASSWORD E'it\\'s;' /* c; /* nested */ */ ;\n"
+                             "CREATE FUNCTION f() AS $a$ x; $b$ y; $a$ || $$;$$;;\n"
+                             "\\copy \"a\" from 'b'\n"
+                             "SELECT pg_catalog.setval('\"s\".\"q;\"', 5, true);\n"
+                             "GRANT \"new\nline\" TO x";
+
+static void next_is(struct statements *all, size_t words, const char *first, const char *third)
+{
+    struct statement s;
+    ck_assert_int_eq(statement_next(all, &s, NULL), 1);
+    ck_assert_uint_eq(s.words.len, words);
+    ck_assert(statement_is(&s, 0, first));
+    ck_assert_str_eq(((struct word *)vec_at(&s.words, 2))->text, third);
+    statement_free(&s);
+}
+
+START_TEST(test_statements)
+{
+    struct statements all = statements_of(script, sizeof script - 1);
+    struct statement s;
+    next_is(&all, 4, "set", "=");
+    next_is(&all, 3, "create", "Ro\"le; drop");
+    next_is(&all, 6, "alter", "plain");
+    next_is(&all, 10, "create", "f");
+    next_is(&all, 11, "select", ".");
+    ck_assert_int_eq(statement_next(&all, &s, NULL), 1);
+    ck_assert_str_eq(statement_name(&s, 1), "new\nline");
+    ck_assert(!statement_is(&s, 1, "new\nline"));
+    ck_assert_ptr_null(statement_name(&s, 9));
+    statement_free(&s);
+    ck_assert_int_eq(statement_next(&all, &s, NULL), 0);
+}
+END_TEST
+
+START_TEST(test_broken_statements)
+{
+    static const char *const bad[] = { "SELECT 'x", "SELECT \"x",  "SELECT $$x",
+                                       "/* x",      "SELECT /* x", "SELECT E'\\'" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct statements all = statements_of(bad[i], strlen(bad[i]));
+        struct error err = ERROR_INIT;
+        struct statement s;
+        ck_assert_int_eq(statement_next(&all, &s, &err), E_CORRUPT);
+        ck_assert_str_eq(err.name, "postgres-script");
+    }
+}
+END_TEST
+
+/* ---- versions ------------------------------------------------------------------------------------------- */
+
+START_TEST(test_versions)
+{
+    static const unsigned some[] = { 13, 17, 15, 16 };
+    char text[PGSQL_VERSION_MAX];
+    ck_assert_uint_eq(pgsql_tool_choose(some, 4, 15), 15);
+    ck_assert_uint_eq(pgsql_tool_choose(some, 4, 14), 15);
+    ck_assert_uint_eq(pgsql_tool_choose(some, 4, 18), 0);
+    ck_assert_uint_eq(pgsql_tool_choose(some, 0, 15), 0);
+    ck_assert_uint_eq(pgsql_tool_version("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n", text), 15);
+    ck_assert_str_eq(text, "15.18 (Debian 15.18-0+deb12u1)");
+    ck_assert_uint_eq(pgsql_tool_version("pg_dump (PostgreSQL) 18devel\n", text), 18);
+    ck_assert_uint_eq(pgsql_tool_version("mysqldump  Ver 10.19", text), 0);
+    ck_assert_uint_eq(pgsql_tool_version("pg_dump (PostgreSQL) x", text), 0);
+    ck_assert_uint_eq(pgsql_tool_version("", text), 0);
+}
+END_TEST
+
+START_TEST(test_codes)
+{
+    ck_assert_int_eq(pgsql_code_of("08006"), E_RETRY);
+    ck_assert_int_eq(pgsql_code_of("57P01"), E_RETRY);
+    ck_assert_int_eq(pgsql_code_of("55P03"), E_RETRY);
+    ck_assert_int_eq(pgsql_code_of("40001"), E_RETRY);
+    ck_assert_int_eq(pgsql_code_of("28P01"), E_DENIED);
+    ck_assert_int_eq(pgsql_code_of("42501"), E_DENIED);
+    ck_assert_int_eq(pgsql_code_of("3D000"), E_NOT_FOUND);
+    ck_assert_int_eq(pgsql_code_of("53100"), E_NO_SPACE);
+    ck_assert_int_eq(pgsql_code_of("XX001"), E_CORRUPT);
+    ck_assert_int_eq(pgsql_code_of("22P02"), E_IO);
+}
+END_TEST
+
+/* ---- options -------------------------------------------------------------------------------------------- */
+
+static int settings(struct pgsql_settings *out, struct error *err, const char *key, const char *value)
+{
+    const struct engine_option options[] = { { "database", "shop" }, { key, value } };
+    const struct engine_job job = { .name = "j", .options = options, .noptions = key != NULL ? 2 : 1 };
+    return pgsql_settings_read(&job, out, err);
+}
+
+START_TEST(test_settings)
+{
+    struct pgsql_settings s;
+    struct error err = ERROR_INIT;
+    ck_assert_int_eq(settings(&s, &err, NULL, NULL), 0);
+    ck_assert_str_eq(s.database, "shop");
+    ck_assert_uint_eq(s.lock_ms, 30000);
+    ck_assert(s.globals);
+    ck_assert(!s.allow_untested);
+    ck_assert_int_eq(settings(&s, &err, "lock_timeout", "5s"), 0);
+    ck_assert_uint_eq(s.lock_ms, 5000);
+    ck_assert_int_eq(settings(&s, &err, "globals", "no"), 0);
+    ck_assert(!s.globals);
+    static const char *const bad[][2] = { { "lock_timeout", "0s" }, { "lock_timeout", "x" },
+                                          { "globals", "maybe" },   { "port", "0" },
+                                          { "port", "70000" },      { "port", "x" },
+                                          { "allow_untested", "1" } };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_int_eq(settings(&s, &err, bad[i][0], bad[i][1]), E_USAGE);
+    ck_assert_int_eq(settings(&s, &err, "passfile", "/nonexistent/pgpass"), E_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(test_passfile)
+{
+    char path[] = "/tmp/backup-pgpass.XXXXXX";
+    struct pgsql_settings s;
+    struct error err = ERROR_INIT;
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(settings(&s, &err, "passfile", path), 0);
+    ck_assert_int_eq(fchmod(fd, 0640), 0);
+    ck_assert_int_eq(settings(&s, &err, "passfile", path), E_DENIED);
+    ck_assert_ptr_nonnull(strstr(err.text, "chmod 0600"));
+    (void)close(fd);
+    (void)unlink(path);
+}
+END_TEST
+
+/* A password in --to is refused before anything is connected to, and never shown. */
+START_TEST(test_passwords_refused)
+{
+    static const char *const bad[] = { "host=/nonexistent dbname=x password=tops3cret",
+                                       "postgresql://u:tops3cret@/x?host=/nonexistent",
+                                       "postgresql://u@/x?host=/nonexistent&sslpassword=tops3cret",
+                                       "postgresql://u:tops3cret@[::1/x", "" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct error err = ERROR_INIT;
+        struct engine_target t = { .to = bad[i], .facts = "" };
+        ck_assert_int_eq(engine_postgres.look(&t, &err), E_USAGE);
+        ck_assert_ptr_null(strstr(err.text, "tops3cret"));
+    }
+}
+END_TEST
+
+/* ---- facts ---------------------------------------------------------------------------------------------- */
+
+START_TEST(test_fact_names)
+{
+    struct vec v = VEC_OF(char *);
+    struct error err = ERROR_INIT;
+    char text[64];
+    ck_assert_int_eq(pgsql_fact_names("a=1\ncolumns=id,We%20Ird,new%0Aline\n", "columns", &v, NULL), 0);
+    ck_assert_uint_eq(v.len, 3);
+    ck_assert_str_eq(*(char **)vec_at(&v, 2), "new\nline");
+    ck_assert_str_eq(pgsql_names_text(&v, text, sizeof text), "id, We Ird, new\\x0aline");
+    ck_assert_str_eq(pgsql_names_text(&v, text, 30), "id and 2 more");
+    pgsql_names_free(&v);
+    ck_assert_int_eq(pgsql_fact_names("columns=\n", "columns", &v, NULL), 0);
+    ck_assert_int_eq(pgsql_fact_names("", "columns", &v, NULL), 0);
+    ck_assert_uint_eq(v.len, 0);
+    ck_assert_int_eq(pgsql_fact_names("columns=a,,b\n", "columns", &v, &err), E_CORRUPT);
+    pgsql_names_free(&v);
+}
+END_TEST
+
+/* ---- fingerprints --------------------------------------------------------------------------------------- */
+
+static const char *sum_of(const char *rows, size_t step, uint64_t *n)
+{
+    static char text[FINGERPRINT_TEXT_MAX];
+    struct fingerprint *fp = fingerprint_new(NULL);
+    size_t len = strlen(rows);
+    for (size_t i = 0; i < len; i += step)
+        fingerprint_lines(fp, rows + i, len - i < step ? len - i : step);
+    ck_assert(!fingerprint_partial(fp));
+    *n = fingerprint_rows(fp);
+    (void)fingerprint_text(fp, text);
+    fingerprint_free(fp);
+    return text;
+}
+
+/* Known answers of python3-xxhash: the sum of xxh3_128_intdigest over the lines. */
+START_TEST(test_fingerprint)
+{
+    uint64_t n = 0;
+    for (size_t step = 1; step < 20; step++) {
+        ck_assert_str_eq(sum_of("abc\n", step, &n), "xxh3-128-sum:06b05ab6733a618578af5f94892f3950");
+        ck_assert_uint_eq(n, 1);
+        ck_assert_str_eq(sum_of("abc\n\nabc\n1\t2\n", step, &n),
+                         "xxh3-128-sum:9e60961078769b80abbefd9e4927a3bc");
+        ck_assert_uint_eq(n, 4);
+        ck_assert_str_eq(sum_of("1\t2\nabc\nabc\n\n", step, &n),
+                         "xxh3-128-sum:9e60961078769b80abbefd9e4927a3bc");
+        ck_assert_str_ne(sum_of("1\t2\nabc\n\n", step, &n), "xxh3-128-sum:9e60961078769b80abbefd9e4927a3bc");
+    }
+    ck_assert_str_eq(sum_of("", 1, &n), "xxh3-128-sum:00000000000000000000000000000000");
+    ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
+static const uint8_t copy[] = {
+    'P',  'G', 'C', 'O', 'P', 'Y', '\n', 0xff, '\r', '\n', 0,    /* signature */
+    0,    0,   0,   0,   0,   0,   0,    3,    'e',  'x',  't',  /* flags, extension */
+    0,    2,   0,   0,   0,   1,   'a',  0xff, 0xff, 0xff, 0xff, /* 'a', NULL */
+    0,    0,                                                     /* no fields */
+    0,    1,   0,   0,   0,   0,                                 /* '' */
+    0xff, 0xff
+};
+enum { ROWS_AT = 22 };
+
+static int tuples(const uint8_t *data, size_t len, size_t step, struct fingerprint *fp, bool *ended)
+{
+    struct pgsql_tuples t;
+    int rc = 0;
+    pgsql_tuples_init(&t);
+    for (size_t i = 0; rc == 0 && i < len; i += step)
+        rc = pgsql_tuples_add(&t, fp, data + i, len - i < step ? len - i : step, NULL);
+    *ended = pgsql_tuples_ended(&t);
+    return rc;
+}
+
+START_TEST(test_tuples)
+{
+    char expected[FINGERPRINT_TEXT_MAX];
+    char text[FINGERPRINT_TEXT_MAX];
+    bool ended = false;
+    struct fingerprint *fp = fingerprint_new(NULL);
+    fingerprint_piece(fp, copy + ROWS_AT, 11);
+    fingerprint_row(fp);
+    fingerprint_piece(fp, copy + ROWS_AT + 11, 2);
+    fingerprint_row(fp);
+    fingerprint_piece(fp, copy + ROWS_AT + 13, 6);
+    fingerprint_row(fp);
+    (void)fingerprint_text(fp, expected);
+    fingerprint_free(fp);
+    for (size_t step = 1; step < sizeof copy; step++) {
+        fp = fingerprint_new(NULL);
+        ck_assert_int_eq(tuples(copy, sizeof copy, step, fp, &ended), 0);
+        ck_assert(ended);
+        ck_assert_uint_eq(fingerprint_rows(fp), 3);
+        ck_assert_str_eq(fingerprint_text(fp, text), expected);
+        fingerprint_free(fp);
+    }
+}
+END_TEST
+
+START_TEST(test_broken_tuples)
+{
+    uint8_t bad[sizeof copy + 1];
+    bool ended = false;
+    struct fingerprint *fp = fingerprint_new(NULL);
+    for (size_t len = 0; len < sizeof copy; len++) {
+        ck_assert_int_eq(tuples(copy, len, 7, fp, &ended), 0);
+        ck_assert(!ended); /* cut */
+    }
+    memcpy(bad, copy, sizeof copy);
+    bad[sizeof copy] = 0;
+    ck_assert_int_eq(tuples(bad, sizeof bad, 7, fp, &ended), E_CORRUPT); /* something behind the end */
+    bad[0] = 'X';
+    ck_assert_int_eq(tuples(bad, sizeof copy, 7, fp, &ended), E_CORRUPT);
+    memcpy(bad, copy, sizeof copy);
+    bad[ROWS_AT] = 0x7f; /* fields */
+    ck_assert_int_eq(tuples(bad, sizeof copy, 7, fp, &ended), E_CORRUPT);
+    memcpy(bad, copy, sizeof copy);
+    bad[ROWS_AT + 2] = 0x80; /* a length below -1 */
+    ck_assert_int_eq(tuples(bad, sizeof copy, 7, fp, &ended), E_CORRUPT);
+    fingerprint_free(fp);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("postgres");
+    TCase *t = tcase_create("pure");
+    tcase_add_loop_test(t, test_names, 0, (int)(sizeof names / sizeof names[0]));
+    tcase_add_test(t, test_no_names);
+    tcase_add_test(t, test_longest_name);
+    tcase_add_test(t, test_quotes);
+    tcase_add_test(t, test_statements);
+    tcase_add_test(t, test_broken_statements);
+    tcase_add_test(t, test_versions);
+    tcase_add_test(t, test_codes);
+    tcase_add_test(t, test_settings);
+    tcase_add_test(t, test_passfile);
+    tcase_add_test(t, test_passwords_refused);
+    tcase_add_test(t, test_fact_names);
+    tcase_add_test(t, test_fingerprint);
+    tcase_add_test(t, test_tuples);
+    tcase_add_test(t, test_broken_tuples);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? 0 : 1;
+}

@@ -3,11 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/engine/files/files.h"
 #include "common/engine/sqlite/sqlite.h"
 
 #include "common/base/banned.h"
 
-static const struct engine *const engines[] = { &engine_sqlite };
+static const struct engine *const engines[] = { &engine_sqlite, &engine_files };
 enum { ENGINES = sizeof engines / sizeof engines[0] };
 
 const struct engine *engine_find(const char *name, struct error *err)

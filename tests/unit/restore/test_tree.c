@@ -57,7 +57,7 @@ static int add(struct tree *t, const char *path, const char *content, size_t len
     };
     struct source *src = source_memory(content, strlen(content), NULL);
     ck_assert_ptr_nonnull(src);
-    int rc = tree_file(t, &e, src, len, NULL, NULL, NULL);
+    int rc = tree_file(t, &e, src, len, NULL, NULL, NULL, NULL);
     source_free(src);
     return rc;
 }

@@ -2,7 +2,7 @@
 # The engine `files`: every kind of member with all its metadata there and back, compared by an independent program.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
-source "$(dirname "${BASH_SOURCE[0]}")/../support/files.sh"
+source "$REPO_ROOT/tests/support/files.sh"
 
 list_tree() { python3 "$REPO_ROOT/tests/support/tree_list.py" "$@"; }
 root=$([[ $(id -u) -eq 0 ]] && echo yes || true)

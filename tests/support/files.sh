@@ -29,7 +29,7 @@ files_setup() {
 }
 files_backup() { "$BACKUPD" --config "$TMP/backupd.yaml" backup "$@"; }
 files_restore() { "$RESTORE" --config "$TMP/restore.yaml" files "$@"; }
-files_cat() { "$RESTORE" --config "$TMP/restore.yaml" cat "$@"; }
+files_cat() { "$RESTORE" --config "$TMP/restore.yaml" --quiet cat "$@"; }
 
 summary() {
     python3 -c 'import json, sys

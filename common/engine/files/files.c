@@ -17,7 +17,7 @@
 enum { NOTES = WALK_METADATA + 1, NAMED_MAX = 100, PATH_SHOWN = 700 };
 
 struct engine_run {
-    struct settings set;
+    struct files_settings set;
     struct walk *walk;
     struct walk_item item;
     struct content content;
@@ -63,7 +63,7 @@ static void on_note(void *arg, enum walk_note what, const char *path, const char
 static bool on_name(void *arg, const char *path, bool is_dir)
 {
     const struct engine_run *run = arg;
-    return settings_exclude(&run->set, path, is_dir);
+    return files_settings_exclude(&run->set, path, is_dir);
 }
 
 static int on_dir(void *arg, int dir, const char *path, struct error *err)
@@ -80,7 +80,7 @@ static void files_close(struct engine_run *run)
         return;
     walk_close(run->walk);
     content_free(&run->content);
-    settings_free(&run->set);
+    files_settings_free(&run->set);
     free(run);
 }
 
@@ -89,7 +89,7 @@ static struct engine_run *files_open(const struct engine_job *job, struct error 
     struct engine_run *run = mem_alloc(1, sizeof *run, err);
     if (run == NULL)
         return NULL;
-    if (settings_read(job, &run->set, err) < 0) {
+    if (files_settings_read(job, &run->set, err) < 0) {
         free(run);
         return NULL;
     }
@@ -227,9 +227,9 @@ static void files_flaws(const struct engine_run *run, struct engine_flaws *out)
 
 int files_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err)
 {
-    struct settings s;
+    struct files_settings s;
     struct error why = ERROR_INIT;
-    int rc = settings_read(job, &s, err);
+    int rc = files_settings_read(job, &s, err);
     if (rc < 0)
         return rc;
     int fd = open(s.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -244,7 +244,7 @@ int files_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, 
         fn(true, why.text, "use the engine of that database", arg);
     }
     fd_drop(&fd);
-    settings_free(&s);
+    files_settings_free(&s);
     return 0;
 }
 

@@ -13,16 +13,16 @@
 #include "common/engine/engine.h"
 
 /* settings.c: the options of a job, parsed. */
-struct settings {
+struct files_settings {
     char *path;
     bool one_file_system;
     struct vec excludes; /* struct exclude */
 };
 
-int settings_read(const struct engine_job *job, struct settings *out, struct error *err);
+int files_settings_read(const struct engine_job *job, struct files_settings *out, struct error *err);
 /* Whether a pattern matches the path (relative to the root). */
-bool settings_exclude(const struct settings *s, const char *path, bool is_dir);
-void settings_free(struct settings *s);
+bool files_settings_exclude(const struct files_settings *s, const char *path, bool is_dir);
+void files_settings_free(struct files_settings *s);
 
 /* live.c: E_UNSUPPORTED, with the way out, when the open directory belongs to a running database server. */
 int live_refuse(int dir, const char *path, struct error *err);

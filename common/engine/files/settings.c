@@ -31,7 +31,7 @@ static int read_bool(const struct engine_job *job, const char *key, bool otherwi
     return error_set(err, E_USAGE, "job %s: %s: \"%s\" is neither yes nor no", job->name, key, text);
 }
 
-static int add_exclude(const struct engine_job *job, const char *text, struct settings *out,
+static int add_exclude(const struct engine_job *job, const char *text, struct files_settings *out,
                        struct error *err)
 {
     const char *from = text + (text[0] == '/');
@@ -51,9 +51,9 @@ static int add_exclude(const struct engine_job *job, const char *text, struct se
     return 0;
 }
 
-int settings_read(const struct engine_job *job, struct settings *out, struct error *err)
+int files_settings_read(const struct engine_job *job, struct files_settings *out, struct error *err)
 {
-    *out = (struct settings){ .excludes = VEC_OF(struct exclude) };
+    *out = (struct files_settings){ .excludes = VEC_OF(struct exclude) };
     size_t paths = 0;
     int rc = read_bool(job, "one_file_system", true, &out->one_file_system, err);
     for (size_t i = 0; rc == 0 && i < job->noptions; i++) {
@@ -72,11 +72,11 @@ int settings_read(const struct engine_job *job, struct settings *out, struct err
         rc = out->path != NULL ? 0 : E_NOMEM;
     }
     if (rc < 0)
-        settings_free(out);
+        files_settings_free(out);
     return rc;
 }
 
-bool settings_exclude(const struct settings *s, const char *path, bool is_dir)
+bool files_settings_exclude(const struct files_settings *s, const char *path, bool is_dir)
 {
     const char *slash = strrchr(path, '/');
     const char *last = slash != NULL ? slash + 1 : path;
@@ -90,7 +90,7 @@ bool settings_exclude(const struct settings *s, const char *path, bool is_dir)
     return false;
 }
 
-void settings_free(struct settings *s)
+void files_settings_free(struct files_settings *s)
 {
     for (size_t i = 0; i < s->excludes.len; i++)
         free(((struct exclude *)vec_at(&s->excludes, i))->pattern);

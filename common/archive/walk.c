@@ -133,7 +133,8 @@ static int list(struct walk *w, struct walk_dir *d, struct error *err)
         rc = rc < 0 ? rc : cannot_list(w, err);
     }
     (void)closedir(dir);
-    vec_sort(&d->names, by_path);
+    if (rc == 0)
+        vec_sort(&d->names, by_path);
     return rc;
 }
 

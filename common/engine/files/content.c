@@ -1,13 +1,20 @@
 /* One file, read while others may write to it. */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/engine/files/internal.h"
 
 #include "common/base/banned.h"
 
-enum { SMALL = 1 << 20, TRIES = 2, STAT_BLOCK = 512 };
+enum {
+    SMALL = 1 << 20,
+    TRIES = 2,
+    STAT_BLOCK = 512,
+    TICK_NS = 20 * 1000 * 1000,
+    NS_PER_S = 1000 * 1000 * 1000
+};
 
 static bool same(const struct stat *a, const struct stat *b)
 {
@@ -30,6 +37,24 @@ static void compare(struct content *c)
 {
     struct stat now;
     c->changed = fstat(c->fd, &now) < 0 || !same(&c->st, &now);
+}
+
+/* The kernel stamps files with a clock that ticks every few milliseconds: a write in the tick of the last one would
+ * leave the same time. So a file that was written to just now is left alone for a moment. */
+static void let_tick(struct content *c)
+{
+    const struct timespec pause = { .tv_nsec = TICK_NS };
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now) < 0)
+        return;
+    int64_t age =
+        (int64_t)(now.tv_sec - c->st.st_ctim.tv_sec) * NS_PER_S + now.tv_nsec - c->st.st_ctim.tv_nsec;
+    if (age < 0 || age >= TICK_NS)
+        return;
+    (void)nanosleep(&pause, NULL);
+    struct stat st;
+    if (fstat(c->fd, &st) == 0)
+        c->st = st;
 }
 
 static int slurp(struct content *c, struct error *err)
@@ -56,6 +81,8 @@ static int read_small(struct content *c, struct error *err)
     for (unsigned i = 0; rc == 0 && i < TRIES; i++) {
         if (i > 0 && (fstat(c->fd, &c->st) < 0 || c->st.st_size > SMALL))
             break;
+        if (i > 0)
+            let_tick(c);
         c->size = (uint64_t)c->st.st_size;
         c->broken = 0;
         rc = slurp(c, err);
@@ -73,14 +100,15 @@ int content_begin(struct content *c, int fd, const struct stat *st, struct error
     c->st = *st;
     c->at = 0;
     c->gap = 0;
-    c->size = (uint64_t)st->st_size;
+    let_tick(c);
+    c->size = (uint64_t)c->st.st_size;
     c->in_memory = c->changed = false;
     c->broken = 0;
     if (c->gaps.item == 0)
         c->gaps = (struct vec)VEC_OF(struct gap);
     vec_clear(&c->gaps);
     int rc = 0;
-    if ((uint64_t)st->st_blocks * STAT_BLOCK < c->size)
+    if ((uint64_t)c->st.st_blocks * STAT_BLOCK < c->size)
         rc = gaps_find(fd, c->size, &c->gaps, err);
     return rc == 0 && c->gaps.len == 0 && c->size <= SMALL ? read_small(c, err) : rc;
 }

@@ -9,6 +9,7 @@
 #include "common/base/banned.h"
 
 enum {
+    PAUSES = 3,
     SMALL = 1 << 20,
     TRIES = 2,
     STAT_BLOCK = 512,
@@ -36,25 +37,32 @@ static ssize_t read_at(int fd, void *data, size_t cap, uint64_t offset)
 static void compare(struct content *c)
 {
     struct stat now;
-    c->changed = fstat(c->fd, &now) < 0 || !same(&c->st, &now);
+    c->changed = c->busy || fstat(c->fd, &now) < 0 || !same(&c->st, &now);
 }
 
-/* The kernel stamps files with a clock that ticks every few milliseconds: a write in the tick of the last one would
- * leave the same time. So a file that was written to just now is left alone for a moment. */
+static bool is_young(const struct stat *st)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now) < 0)
+        return false;
+    int64_t age = (int64_t)(now.tv_sec - st->st_ctim.tv_sec) * NS_PER_S + now.tv_nsec - st->st_ctim.tv_nsec;
+    return age >= 0 && age < TICK_NS;
+}
+
+/* The kernel stamps files with a clock that ticks every few milliseconds: a write in the tick of the last one leaves
+ * the same time. So a file that was written to just now is left alone for a moment; one that is written to all the
+ * time counts as changed. */
 static void let_tick(struct content *c)
 {
     const struct timespec pause = { .tv_nsec = TICK_NS };
-    struct timespec now;
-    if (clock_gettime(CLOCK_REALTIME, &now) < 0)
-        return;
-    int64_t age =
-        (int64_t)(now.tv_sec - c->st.st_ctim.tv_sec) * NS_PER_S + now.tv_nsec - c->st.st_ctim.tv_nsec;
-    if (age < 0 || age >= TICK_NS)
-        return;
-    (void)nanosleep(&pause, NULL);
-    struct stat st;
-    if (fstat(c->fd, &st) == 0)
-        c->st = st;
+    c->busy = is_young(&c->st);
+    for (unsigned i = 0; c->busy && i < PAUSES; i++) {
+        struct stat st;
+        (void)nanosleep(&pause, NULL);
+        if (fstat(c->fd, &st) == 0)
+            c->st = st;
+        c->busy = is_young(&c->st);
+    }
 }
 
 static int slurp(struct content *c, struct error *err)

@@ -39,6 +39,7 @@ struct content {
     size_t gap;       /* the next one */
     struct buf small; /* a small file, whole */
     bool in_memory;
+    bool busy; /* written to so recently that its time says nothing */
     bool changed;
     int broken; /* errno of a failed read, or 0 */
 };

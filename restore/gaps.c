@@ -62,12 +62,14 @@ int gaps_parse(const char *facts, uint64_t stream_len, struct gaps *out, struct 
     uint64_t end = 0;
     int rc = 0;
     at += sizeof key - 1;
-    do {
+    bool more = true;
+    while (rc == 0 && more) {
         uint64_t offset = 0;
         uint64_t length = 0;
         bool good = number(&at, ":", &offset) && number(&at, ",\n", &length);
         rc = good ? add(out, offset, length, &end, err) : bad(err);
-    } while (rc == 0 && *at != '\n');
+        more = good && at[-1] == ',';
+    }
     if (rc == 0 && end > out->size)
         rc = bad(err); /* the stream has not what must lie before it */
     if (rc < 0)

@@ -1,77 +1,16 @@
 /* restore files: a snapshot's members below a directory. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/base/number.h"
 #include "common/base/str.h"
-#include "common/cli/progress.h"
 #include "common/sys/interrupt.h"
-#include "restore/aliases.h"
-#include "restore/paths.h"
-#include "restore/streams.h"
+#include "restore/files_run.h"
 #include "restore/target/space.h"
-#include "restore/target/tree.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
-
-enum { LOSSES_NAMED = 20, NOTES_NAMED = 100 };
-
-struct files {
-    struct cli_context *cli;
-    struct chosen chosen;
-    struct paths paths;
-    struct aliases aliases;
-    struct tree_policy policy;
-    struct fetcher *data; /* the catalog is read at the same time, by chosen.fetcher */
-    struct tree *tree;
-    struct progress *progress;
-    uint64_t bytes; /* to restore */
-    uint64_t members;
-    uint64_t nfiles, ndirs, nlinks;
-    uint64_t done;
-    uint64_t missed;
-    uint64_t changed;    /* restored as they were caught in the middle of a change */
-    uint64_t incomplete; /* restored as far as they could be read */
-    uint64_t told;       /* losses */
-    bool corrupt;
-};
-
-/* ---- what of the metadata ------------------------------------------------------------------------------ */
-
-static void on_lost(const char *path, const char *what, const char *why, void *arg)
-{
-    struct files *f = arg;
-    char shown[512];
-    if (++f->told > LOSSES_NAMED)
-        return;
-    log_event(LOG_WARN, "without %s%s%s: %s%s", what, why != NULL ? " " : "", why != NULL ? why : "",
-              str_printable(shown, sizeof shown, path),
-              f->told == LOSSES_NAMED ? " (and from here on they are only counted)" : "");
-}
-
-static void choose_policy(struct files *f)
-{
-    const char *owner = cli_text(f->cli, "owner");
-    char source[16];
-    struct tree_policy *p = &f->policy;
-    *p = (struct tree_policy){ .setid = cli_flag(f->cli, "preserve-setid"),
-                               .xattrs = !cli_flag(f->cli, "no-xattrs"),
-                               .lost = on_lost,
-                               .arg = f };
-    p->files = fact_get(f->chosen.snap->object->priv.facts, "source", source, sizeof source) &&
-               strcmp(source, "files") == 0;
-    if (owner == NULL)
-        p->owner = geteuid() == 0 ? TREE_OWNER_NUMBER : TREE_OWNER_NONE;
-    else if (strcmp(owner, "none") != 0)
-        p->owner = strcmp(owner, "name") == 0 ? TREE_OWNER_NAME : TREE_OWNER_NUMBER;
-    if (!p->files) /* the streams of a database have no owner */
-        p->owner = TREE_OWNER_NONE;
-}
 
 /* ---- what there is to do ------------------------------------------------------------------------------- */
 
@@ -118,7 +57,7 @@ static int plan(struct files *f, struct error *err)
     rc = space_check(to, f->bytes, f->members, err);
     rc = rc < 0 ? rc : tree_open(to, &f->tree, err);
     if (rc == 0) {
-        choose_policy(f);
+        files_choose_policy(f);
         f->tree->policy = f->policy;
     }
     return rc;
@@ -167,22 +106,6 @@ static void on_bytes(uint64_t bytes, void *arg)
     progress_add(f->progress, bytes);
 }
 
-/* What the backup itself said about this file. */
-static void tell_doubts(struct files *f, const struct member *m)
-{
-    char yes[8];
-    char shown[512];
-    bool incomplete = fact_get(m->facts, "incomplete", yes, sizeof yes);
-    bool changed = fact_get(m->facts, "changed", yes, sizeof yes);
-    f->incomplete += incomplete;
-    f->changed += changed && !incomplete;
-    if ((!incomplete && !changed) || f->incomplete + f->changed > NOTES_NAMED)
-        return;
-    log_event(LOG_WARN, "%s: %s", str_printable(shown, sizeof shown, m->entry.path),
-              incomplete ? "the backup could not read it to its end: only its beginning was restored"
-                         : "it was written to while the backup read it: it may be neither old nor new");
-}
-
 static int make_file(struct files *f, const struct member *m, const char *path, struct error *why)
 {
     struct gaps gaps;
@@ -199,7 +122,7 @@ static int make_file(struct files *f, const struct member *m, const char *path, 
     gaps_free(&gaps);
     f->nfiles += rc == 0;
     if (rc == 0)
-        tell_doubts(f, m);
+        files_tell_doubts(f, m);
     return rc;
 }
 
@@ -267,99 +190,6 @@ static int make_all(struct files *f, struct error *err)
     return rc < 0 ? error_wrap(err, "nothing was left in %s", cli_text(f->cli, "to")) : 0;
 }
 
-/* ---- the verdict --------------------------------------------------------------------------------------- */
-
-static const char *owner_text(const struct files *f)
-{
-    static const char *const texts[] = {
-        [TREE_OWNER_NONE] = "none", [TREE_OWNER_NUMBER] = "number", [TREE_OWNER_NAME] = "name"
-    };
-    return texts[f->policy.owner];
-}
-
-static void tell_rest(const struct files *f)
-{
-    const struct out *out = &f->cli->out;
-    const char *facts = f->chosen.snap->object->priv.facts;
-    char n[NUMBER_TEXT_MAX];
-    if (fact_get(facts, "missing", n, sizeof n) && strcmp(n, "0") != 0)
-        out_line(out, OUT_WARN, "The backup itself could not read %s members: they are not in this snapshot.",
-                 n);
-    if (f->changed != 0)
-        out_line(out, OUT_WARN, "%s files were written to while the backup read them.",
-                 count_format(n, f->changed));
-    if (f->policy.files && f->policy.owner == TREE_OWNER_NONE)
-        out_line(out, OUT_PLAIN, "Owners were not restored: everything belongs to who restored it.");
-    if (f->tree->setid != 0)
-        out_line(out, OUT_PLAIN,
-                 "%s files lost their set-user-id, set-group-id or capability; --preserve-setid keeps them.",
-                 count_format(n, f->tree->setid));
-}
-
-static int summary_json(const struct files *f, uint64_t ms, struct error *err)
-{
-    struct jsonout *o = jsonout_new("summary");
-    jsonout_str(o, "snapshot", f->chosen.name);
-    jsonout_str(o, "target", cli_text(f->cli, "to"));
-    jsonout_u64(o, "files", f->nfiles);
-    jsonout_u64(o, "directories", f->ndirs);
-    jsonout_u64(o, "links", f->nlinks);
-    jsonout_u64(o, "bytes", f->done);
-    jsonout_u64(o, "missed", f->missed);
-    jsonout_u64(o, "incomplete", f->incomplete);
-    jsonout_u64(o, "changed", f->changed);
-    jsonout_str(o, "owner", owner_text(f));
-    jsonout_u64(o, "metadata_lost", f->tree->losses);
-    jsonout_u64(o, "setid_left_out", f->tree->setid);
-    jsonout_double(o, "seconds", (double)ms / 1000.0);
-    return jsonout_emit(o, err);
-}
-
-static int summary(const struct files *f, uint64_t ms, struct error *err)
-{
-    char rate[RATE_TEXT_MAX];
-    char n[3][NUMBER_TEXT_MAX];
-    if (f->cli->json)
-        return summary_json(f, ms, err);
-    if (f->cli->quiet)
-        return 0;
-    out_line(&f->cli->out, OUT_PLAIN, "Restored %s files, %s directories, %s links: %s.",
-             count_format(n[0], f->nfiles), count_format(n[1], f->ndirs), count_format(n[2], f->nlinks),
-             rate_format(rate, f->done, ms));
-    if (f->missed == 0)
-        out_line(&f->cli->out, OUT_PLAIN,
-                 "Checked: every blob authenticated, every stream against its check.");
-    tell_rest(f);
-    return 0;
-}
-
-/* The last word when something is missing: the exit code and how many. */
-static int incomplete(const struct files *f, struct error *err)
-{
-    const char *to = cli_text(f->cli, "to");
-    unsigned long long missing = f->missed;
-    f->cli->exit_code = f->corrupt ? CLI_EXIT_DIFFERS : CLI_EXIT_PARTLY;
-    if (f->missed == f->members)
-        return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED,
-                         "nothing could be restored, %s was left as it was", to);
-    return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED, "%llu of %llu members are missing in %s",
-                     missing, (unsigned long long)f->members, to);
-}
-
-/* All is there, but not as it was saved. */
-static int imperfect(const struct files *f, struct error *err)
-{
-    f->cli->exit_code = CLI_EXIT_PARTLY;
-    if (f->incomplete != 0)
-        return error_set(err, E_IO, "%llu files in %s end where the backup could not read on",
-                         (unsigned long long)f->incomplete, cli_text(f->cli, "to"));
-    return error_set(
-        err, E_DENIED,
-        "%llu times an owner or an extended attribute could not be restored in %s; --owner none and "
-        "--no-xattrs leave them out",
-        (unsigned long long)f->tree->losses, cli_text(f->cli, "to"));
-}
-
 int cmd_files(struct cli_context *cli, struct error *err)
 {
     struct files f = { .cli = cli };
@@ -371,11 +201,8 @@ int cmd_files(struct cli_context *cli, struct error *err)
     rc = rc < 0 ? rc : plan(&f, err);
     rc = rc < 0 ? rc : make_all(&f, err);
     if (rc == 0 && (f.missed == 0 || f.missed != f.members))
-        rc = summary(&f, clock_mono_ms() - began, err);
-    if (rc == 0 && f.missed != 0)
-        rc = incomplete(&f, err);
-    else if (rc == 0 && (f.incomplete != 0 || f.tree->losses != 0))
-        rc = imperfect(&f, err);
+        rc = files_summary(&f, clock_mono_ms() - began, err);
+    rc = rc < 0 ? rc : files_verdict(&f, err);
     aliases_free(&f.aliases);
     tree_free(f.tree);
     fetcher_free(f.data);

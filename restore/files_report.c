@@ -77,8 +77,8 @@ static void tell_rest(const struct files *f)
     const char *facts = f->chosen.snap->object->priv.facts;
     char n[NUMBER_TEXT_MAX];
     if (fact_get(facts, "missing", n, sizeof n) && strcmp(n, "0") != 0)
-        out_line(out, OUT_WARN, "The backup itself could not read %s members: they are not in this snapshot.",
-                 n);
+        out_line(out, OUT_WARN, "The backup itself could not read %s member%s: not in this snapshot.", n,
+                 strcmp(n, "1") == 0 ? "" : "s");
     if (f->changed != 0)
         out_line(out, OUT_WARN, "%s files were written to while the backup read them.",
                  count_format(n, f->changed));

@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 source "$REPO_ROOT/tests/support/files.sh"
 
 # quiet_names FILE: no control characters but line ends
+# shellcheck disable=SC2317  # called by check
 quiet_names() { ! LC_ALL=C grep -q '[^[:print:][:space:]]' "$1" && ! grep -q $'\033\|\r\|\a' "$1"; }
 
 # ---- names
@@ -15,6 +16,7 @@ printf 'x' >tree/...
 printf 'x' >"tree/..  "
 printf 'x' >"tree/$(printf '\033]0;title\a\033[2J\r\n\b\177')"
 printf 'x' >"tree/--to"
+# shellcheck disable=SC2016  # a name that a shell must not see
 printf 'x' >'tree/$(touch pwned);`touch pwned`'
 mkfifo "tree/$(printf 'fifo \033[31m')"
 ln -s /etc/passwd tree/absolute
@@ -152,8 +154,10 @@ check "the rest is restored" as_user ../restore --config conf.yaml files latest 
 contains "and it says what the backup could not read" "$(cat "$TMP/.check")" "could not read 1 member"
 contains "and whose it is" "$(cat "$TMP/.check")" "Owners were not restored"
 same "namely" open "$(cat out/open)"
-check_fails 3 "an owner that cannot be given" as_user ../restore --config conf.yaml files latest --to out2 --owner number
-contains "is named" "$(cat "$TMP/.check")" "without owner and group"
+if [[ $(id -u) -eq 0 ]]; then # else the files are his own
+    check_fails 3 "an owner that cannot be given" as_user ../restore --config conf.yaml files latest --to out2 --owner number
+    contains "is named" "$(cat "$TMP/.check")" "without owner and group"
+fi
 mkdir ../tree/dir
 chmod 0 ../tree/dir
 before=$(find store -type f | wc -l)

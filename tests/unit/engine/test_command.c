@@ -294,15 +294,15 @@ START_TEST(the_environment_is_clean)
     ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", "/run/x", 1), 0);
     ck_assert_int_eq(setenv("SSH_AUTH_SOCK", "/run/y", 1), 0);
     ck_assert_int_eq(setenv("USER", "somebody", 1), 0);
-    ck_assert_int_eq(setenv("HOME", "/home/somebody", 1), 0);
+    ck_assert_int_eq(setenv("HOME", "/srv/somebody", 1), 0);
     ck_assert_int_eq(setenv("TZ", "UTC", 1), 0);
     ck_assert_int_eq(setenv("PATH", "/usr/bin:/bin", 1), 0);
     ck_assert_int_eq(setenv("LANG", "C", 1), 0);
     ck_assert_int_eq(unsetenv("TMPDIR"), 0);
     ck_assert_int_eq(backup(o, 3, 4096, &out, NULL, &err), 0);
     assert_output(
-        &out, "PATH=/usr/bin:/bin\nHOME=/home/somebody\nLANG=C\nMARK=a b\nTZ=Mars\nUSER=somebody\n",
-        strlen("PATH=/usr/bin:/bin\nHOME=/home/somebody\nLANG=C\nMARK=a b\nTZ=Mars\nUSER=somebody\n"));
+        &out, "PATH=/usr/bin:/bin\nHOME=/srv/somebody\nLANG=C\nMARK=a b\nTZ=Mars\nUSER=somebody\n",
+        strlen("PATH=/usr/bin:/bin\nHOME=/srv/somebody\nLANG=C\nMARK=a b\nTZ=Mars\nUSER=somebody\n"));
     buf_free(&out);
 }
 END_TEST

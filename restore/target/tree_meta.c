@@ -147,7 +147,7 @@ int tree_settle(struct tree *t, int fd, const struct catalog_entry *e, struct er
 {
     struct timespec times[2];
     times_of(t, e, times);
-    bool owned = set_owner(t, fd, -1, NULL, e);
+    bool owned = set_owner(t, fd, -1, "", e);
     bool trusted = owned && t->policy.setid && e->type == CATALOG_REGULAR;
     set_plain(t, fd, e);
     if (fchmod(fd, wanted_mode(t, e, trusted)) < 0)

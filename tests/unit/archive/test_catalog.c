@@ -189,6 +189,11 @@ START_TEST(attributes_come_back_byte_for_byte)
     ck_assert_uint_eq(b.len, again.len);
     ck_assert_mem_eq(b.data, again.data, b.len);
     ck_assert_ptr_null(memmem(b.data, b.len, "SCHILY", 6));
+    /* As docs/format.md says it. */
+    static const char *const records[] = { "LIBARCHIVE.xattr.user.o=MQ\n", "LIBARCHIVE.xattr.user.oo=MTI\n",
+                                           "LIBARCHIVE.xattr.user.%3D%0A%2541%20%FF=AP89Cg0gJTQxAA\n" };
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++)
+        ck_assert_msg(memmem(b.data, b.len, records[i], strlen(records[i])) != NULL, "%s", records[i]);
     struct source *src = source_memory(b.data, b.len, NULL);
     struct catalog_reader *r = catalog_reader_new(src, &err);
     for (size_t i = 0; i < 3; i++) {

@@ -217,7 +217,9 @@ static pid_t start_rewriter(const char *path)
         return pid;
     char *block = malloc(SIZE);
     int fd = open(path, O_WRONLY);
-    for (int i = 0; block != NULL && fd >= 0; i++) {
+    if (block == NULL || fd < 0)
+        _exit(2);
+    for (int i = 0;; i++) {
         memset(block, 'a' + i % 26, SIZE);
         for (off_t at = 0; at < SIZE; at += SIZE / 7) {
             if (pwrite(fd, block, SIZE / 7, at) < 0)
@@ -226,7 +228,6 @@ static pid_t start_rewriter(const char *path)
                 (void)usleep((unsigned)(i * 7919 % 3000));
         }
     }
-    _exit(1);
 }
 
 /* Whether the file ever looked like this: the next letter up to somewhere, the one before from there. */

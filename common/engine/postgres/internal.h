@@ -145,6 +145,8 @@ int pgsql_origin_tick(void *origin, struct error *err);
 int pgsql_lock_all(struct pgsql *c, const struct vec *locks, struct pgsql *helper, struct error *err);
 /* facts.c: fills o->about and what else is known of the source. */
 int pgsql_origin_facts(struct pgsql_origin *o, struct error *err);
+/* Facts of a table's stream, once it was read. */
+int pgsql_table_facts(const struct pgsql_table *t, struct buf *out, struct error *err);
 /* Facts of the schema's stream: the roles that objects of this database name. */
 int pgsql_role_facts(struct pgsql *c, struct buf *out, struct error *err);
 /* The identity of the database behind c: "SYSTEM-IDENTIFIER/OID", for free(). */

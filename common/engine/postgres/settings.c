@@ -54,13 +54,12 @@ static int read_numbers(const struct engine_job *job, struct pgsql_settings *out
     const char *lock = engine_option(job, "lock_timeout");
     uint64_t seconds = LOCK_S;
     uint64_t port = 0;
-    int rc = 0;
-    if (lock != NULL && (rc = duration_parse(lock, &seconds, err)) < 0)
+    if (lock != NULL && duration_parse(lock, &seconds, err) < 0)
         return error_wrap(err, "job %s: lock_timeout", job->name);
     if (seconds < 1 || seconds > LOCK_MAX_S)
         return error_set(err, E_USAGE, "job %s: lock_timeout: %s is not between 1s and %ds", job->name, lock,
                          LOCK_MAX_S);
-    if (out->port != NULL && (rc = number_parse(out->port, 1, PORT_MAX, &port, err)) < 0)
+    if (out->port != NULL && number_parse(out->port, 1, PORT_MAX, &port, err) < 0)
         return error_wrap(err, "job %s: port", job->name);
     out->lock_ms = seconds * 1000;
     return 0;

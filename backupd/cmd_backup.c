@@ -1,11 +1,9 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "backupd/host.h"
 #include "backupd/job/run.h"
 #include "backupd/job/summary.h"
 #include "backupd/verbs.h"
-#include "common/base/alloc.h"
 #include "common/sys/interrupt.h"
 
 #include "common/base/banned.h"
@@ -29,26 +27,6 @@ struct tally {
     size_t bad;
     int code; /* of all failures so far, E_IO when they differ */
 };
-
-/* The jobs that were named, each once; all without names. */
-static int choose(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err)
-{
-    size_t n = cli->nargs > 0 ? cli->nargs : conf->njobs;
-    for (size_t i = 0; i < n; i++) {
-        const struct conf_job *job = cli->nargs > 0 ? conf_find_job(conf, cli->args[i], err) : &conf->jobs[i];
-        bool twice = false;
-        if (job == NULL)
-            return E_USAGE;
-        for (size_t j = 0; j < out->len; j++)
-            twice = twice || *(const struct conf_job **)vec_at(out, j) == job;
-        const struct conf_job **slot = twice ? NULL : vec_push(out, err);
-        if (!twice && slot == NULL)
-            return E_NOMEM;
-        if (slot != NULL)
-            *slot = job;
-    }
-    return 0;
-}
 
 static int run_one(struct cli_context *cli, struct job_run *run, bool alone, struct tally *t,
                    struct error *err)
@@ -86,7 +64,7 @@ int cmd_backup(struct cli_context *cli, struct error *err)
     struct conf *conf = host_configuration(cli, true, err);
     if (conf == NULL)
         return err->code;
-    int rc = choose(cli, conf, &jobs, err);
+    int rc = host_jobs(cli, conf, &jobs, err);
     for (size_t i = 0; rc == 0 && i < jobs.len; i++) {
         struct job_run run = { .cli = cli,
                                .conf = conf,

@@ -1,42 +1,48 @@
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "backupd/host.h"
-#include "backupd/storage_report.h"
 #include "backupd/verbs.h"
 #include "common/base/number.h"
-#include "common/base/str.h"
 #include "common/cli/json.h"
 #include "common/conf/setting.h"
 
 #include "common/base/banned.h"
 
-const struct cli_option check_storage_options[] = {
-    { .name = "probe",
-      .kind = CLI_FLAG,
-      .help = "Also try what the account may do: remove a file that does not exist, make a directory that "
-              "exists. Nothing is changed." },
-    CLI_OPTIONS_END
-};
+static int config_json(const struct conf *conf, struct error *err)
+{
+    struct jsonout *o = jsonout_new("summary");
+    jsonout_str(o, "file", conf->file);
+    jsonout_u64(o, "repositories", conf->nrepositories);
+    jsonout_u64(o, "jobs", conf->njobs);
+    jsonout_u64(o, "problems", 0);
+    return jsonout_emit(o, err);
+}
 
+static void config_text(const struct cli_context *cli, const struct conf *conf)
+{
+    char command[HOST_COMMAND_MAX];
+    out_line(&cli->out, OUT_GOOD, "configuration ok: %zu %s, %zu %s", conf->nrepositories,
+             plural(conf->nrepositories, "repository", "repositories"), conf->njobs,
+             plural(conf->njobs, "job", "jobs"));
+    if (conf->njobs == 0)
+        out_line(&cli->out, OUT_PLAIN,
+                 "no jobs: this host cannot back up, which is right for a restore station");
+    else if (!cli->quiet)
+        out_line(&cli->out, OUT_DIM, "next: %s check database, then check storage --probe",
+                 host_command(cli, command));
+}
+
+/* Without jobs it is a restore station's: `backup` refuses it, this does not. */
 int cmd_check_config(struct cli_context *cli, struct error *err)
 {
-    struct conf *conf = host_configuration(cli, true, err);
+    struct conf *conf = host_configuration(cli, false, err);
     if (conf == NULL)
         return err->code;
     int rc = 0;
-    if (cli->json) {
-        struct jsonout *o = jsonout_new("summary");
-        jsonout_str(o, "file", conf->file);
-        jsonout_u64(o, "repositories", conf->nrepositories);
-        jsonout_u64(o, "jobs", conf->njobs);
-        jsonout_u64(o, "problems", 0);
-        rc = jsonout_emit(o, err);
-    } else {
-        out_line(&cli->out, OUT_GOOD, "configuration ok: %zu repositor%s, %zu job%s", conf->nrepositories,
-                 conf->nrepositories == 1 ? "y" : "ies", conf->njobs, conf->njobs == 1 ? "" : "s");
-    }
+    if (cli->json)
+        rc = config_json(conf, err);
+    else
+        config_text(cli, conf);
     conf_free(conf);
     return rc;
 }
@@ -48,189 +54,5 @@ int cmd_man_config(struct cli_context *cli, struct error *err)
     if (rc == 0 && fwrite(page.data, 1, page.len, cli->out.file) != page.len)
         rc = error_sys(err, "write the page");
     buf_free(&page);
-    return rc;
-}
-
-/* ---- storage ------------------------------------------------------------------------------------------- */
-
-/* An unknown or changed host key: show what the server says now, and the line that would pin it. */
-static void add_host_key(const struct conf_repository *r, struct storage_report *report, bool trusted)
-{
-    char *fingerprint = NULL;
-    char *line = NULL;
-    if (r->storage.type != CONF_STORAGE_SFTP ||
-        access_scan_host_key(&r->storage, &fingerprint, &line, NULL) < 0)
-        return;
-    const char *key = strchr(line, ' '); /* behind the host's name */
-    storage_add(report, "host key", trusted ? OUT_PLAIN : OUT_WARN, "%s", fingerprint);
-    if (!trusted) {
-        storage_add(report, "trusted", OUT_WARN, "no: compare it with what the server's owner says");
-        storage_add(report, "to trust it", OUT_PLAIN, "host_key: \"%s\"", key != NULL ? key + 1 : line);
-    }
-    free(fingerprint);
-    free(line);
-}
-
-static void add_abilities(struct backend *b, struct storage_report *report)
-{
-    struct backend_space space;
-    char left[NUMBER_TEXT_MAX];
-    char total[NUMBER_TEXT_MAX];
-    bool sync = (backend_caps(b) & BACKEND_FSYNC) != 0;
-    storage_add(report, "durable", sync ? OUT_PLAIN : OUT_WARN, "%s",
-                sync ? "yes: the storage confirms that files are on disk"
-                     : "unknown: the server has no fsync, a power cut there may cost the newest files");
-    if (backend_space(b, &space, NULL) == 0)
-        storage_add(report, "free", OUT_PLAIN, "%s of %s", size_format(left, space.available),
-                    size_format(total, space.total));
-    else
-        storage_add(report, "free", OUT_PLAIN, "unknown: the server does not tell");
-}
-
-static int ignore_entry(const char *name, const struct backend_stat *st, void *arg, struct error *err)
-{
-    (void)name;
-    (void)st;
-    (void)arg;
-    (void)err;
-    return 0;
-}
-
-/* Only calls that cannot change anything: the names do not exist, or exist already. */
-static void probe(struct backend *b, const uint8_t *id, struct storage_report *report)
-{
-    char name[NAME_TEXT_MAX];
-    struct backend_stat st;
-    struct error why = ERROR_INIT;
-    if (id != NULL) {
-        (void)name_pack(name, id, SESSION_MAX, IDX_MAX, ATTEMPTS - 1);
-        if (backend_stat(b, name, &st, NULL) == E_NOT_FOUND) {
-            bool may = backend_remove(b, name, &why) == E_NOT_FOUND;
-            storage_add(
-                report, "removing", may ? OUT_WARN : OUT_GOOD, "%s",
-                may ? "allowed: whoever breaks into this host can delete backups; a write-once account "
-                      "prevents it"
-                    : "refused to this account, as it should be");
-        }
-    }
-    int rc = backend_make_dir(b, "charter", 0750, NULL);
-    storage_add(report, "directories", OUT_PLAIN, "%s",
-                rc == E_EXISTS ? "this account can make some"
-                               : "this account cannot make any, as it should be");
-}
-
-static int add_writers(const struct conf_repository *r, struct backend *b, struct storage_report *report,
-                       struct error *err)
-{
-    struct vec ids = { .item = WRITER_ID_LEN };
-    size_t used = 0;
-    size_t spare = 0;
-    size_t closed = 0;
-    size_t alarms = 0;
-    int rc = access_writer_ids(r, &ids, err);
-    for (size_t i = 0; rc == 0 && i < ids.len; i++) {
-        const uint8_t *id = vec_at(&ids, i);
-        struct repo *repo = NULL;
-        rc = host_open(NULL, r, b, id, &repo, err);
-        const struct repo_writer *w = rc == 0 ? repo_writer_find(repo, id) : NULL;
-        bool active =
-            w != NULL && charter_writer_at(repo_charter(repo), id, (uint32_t)w->records.len + 1) != NULL;
-        used += active && w->records.len > 0;
-        spare += active && w->records.len == 0;
-        closed += !active;
-        if (rc == 0) {
-            alarms += repo_alarms(repo, id);
-            host_findings(repo);
-        }
-        repo_close(repo);
-    }
-    if (rc == 0) {
-        storage_add(report, "writers", spare > 0 ? OUT_PLAIN : OUT_WARN, "%zu in use, %zu spare%s", used,
-                    spare, spare > 0 ? "" : ": a new job needs one to be enrolled with the root key");
-        if (closed > 0)
-            storage_add(report, "retired", OUT_WARN,
-                        "%zu writers that the charter does not know or has retired", closed);
-        report->alarms += alarms;
-    }
-    vec_free(&ids);
-    return rc;
-}
-
-static int add_repository(struct cli_context *cli, const struct conf_repository *r, struct backend *b,
-                          struct storage_report *report, struct error *err)
-{
-    struct vec ids = { .item = WRITER_ID_LEN };
-    struct repo *repo = NULL;
-    struct access_root root;
-    char id[2 * REPO_ID_LEN + 1];
-    char print[ACCESS_FINGERPRINT_MAX];
-    const uint8_t none[WRITER_ID_LEN] = { 0 };
-    int rc = access_root(r, &root, err);
-    if (rc == E_NOT_FOUND)
-        cli->exit_code = CLI_EXIT_NO_REPOSITORY;
-    if (rc == 0)
-        rc = host_open(cli, r, b, none, &repo, err);
-    if (rc < 0)
-        return rc;
-    hex_encode(id, repo->repo_id, REPO_ID_LEN);
-    storage_add(report, "repository", OUT_PLAIN, "%s", id);
-    storage_add(report, "root key", OUT_PLAIN, "%s", access_fingerprint(&root, print));
-    storage_add(report, "charter", OUT_PLAIN, "version %u, %zu writers",
-                (unsigned)repo_charter(repo)->version, repo_charter(repo)->writers.len);
-    repo_close(repo);
-    if (access_writer_ids(r, &ids, NULL) < 0 || ids.len == 0)
-        storage_add(report, "writers", OUT_WARN, "this host holds no writer's key: it cannot back up");
-    else
-        rc = add_writers(r, b, report, err);
-    if (rc == 0 && cli_flag(cli, "probe"))
-        probe(b, ids.len > 0 ? vec_at(&ids, 0) : NULL, report);
-    vec_free(&ids);
-    return rc;
-}
-
-static int check_one(struct cli_context *cli, const struct conf_repository *r, struct error *err)
-{
-    struct storage_report report;
-    struct error why = ERROR_INIT;
-    storage_report_init(&report, cli, r->name, err);
-    struct backend *b = access_storage(&r->storage, &why);
-    int rc = b != NULL ? access_connect(b, &r->storage, &why) : why.code;
-    if (rc == E_NOT_FOUND)
-        cli->exit_code = CLI_EXIT_NO_REPOSITORY;
-    if (b != NULL)
-        storage_add(&report, "storage", OUT_PLAIN, "%s", backend_where(b));
-    if (rc == 0 || rc == E_AUTH || rc == E_CONFLICT)
-        add_host_key(r, &report, rc == 0);
-    if (rc == 0)
-        rc = backend_list(b, "", ignore_entry, NULL, &why); /* the directory, not only the account */
-    if (rc == 0) {
-        add_abilities(b, &report);
-        rc = add_repository(cli, r, b, &report, &why);
-    }
-    backend_close(b);
-    int printed = storage_report_print(&report, rc == 0, err);
-    if (rc < 0) {
-        (void)error_copy(err, &why);
-        return error_wrap(err, "%s", r->name);
-    }
-    if (printed == 0 && report.alarms > 0)
-        return error_set(err, E_CORRUPT, "%s: %zu finding%s in the logs of this host's writers (see above)",
-                         r->name, report.alarms, report.alarms == 1 ? "" : "s");
-    return printed;
-}
-
-int cmd_check_storage(struct cli_context *cli, struct error *err)
-{
-    struct conf *conf = host_configuration(cli, false, err);
-    if (conf == NULL)
-        return err->code;
-    int rc = 0;
-    if (cli->nargs > 0) {
-        const struct conf_repository *r = conf_find_repository(conf, cli->args[0], err);
-        rc = r != NULL ? check_one(cli, r, err) : E_USAGE;
-    }
-    for (size_t i = 0; cli->nargs == 0 && rc == 0 && i < conf->nrepositories; i++)
-        rc = check_one(cli, &conf->repositories[i], err);
-    conf_free(conf);
     return rc;
 }

@@ -23,8 +23,9 @@ struct init {
 };
 
 /* There is nothing to guess from without a configuration: the error shows a small one. */
-static int no_configuration(const struct cli_context *cli, struct error *err)
+static int no_configuration(struct cli_context *cli, struct error *err)
 {
+    cli->exit_code = CLI_EXIT_USAGE;
     return error_set(
         err, E_NOT_FOUND,
         "there is no configuration %s. Write a file like this one, then run `backupd init` again:\n"

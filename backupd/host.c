@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/base/str.h"
 #include "common/cli/json.h"
 #include "common/sys/dirs.h"
 
@@ -36,8 +37,38 @@ struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct 
     struct conf *conf = access_configuration(cli->config, need_jobs, &problems, err);
     if (conf == NULL && problems.total > 0)
         (void)print_problems(cli, &problems, NULL); /* the reason is in err already */
+    if (conf == NULL && err->code == E_NOT_FOUND)
+        cli->exit_code = CLI_EXIT_USAGE;
     conf_problems_free(&problems);
     return conf;
+}
+
+const char *host_command(const struct cli_context *cli, char out[HOST_COMMAND_MAX])
+{
+    static const char with[] = "backupd --config ";
+    (void)snprintf(out, HOST_COMMAND_MAX, "%s", cli->config_given ? with : "backupd");
+    if (cli->config_given)
+        (void)str_shell_word(out + sizeof with - 1, HOST_COMMAND_MAX - sizeof with, cli->config);
+    return out;
+}
+
+int host_jobs(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err)
+{
+    size_t n = cli->nargs > 0 ? cli->nargs : conf->njobs;
+    for (size_t i = 0; i < n; i++) {
+        const struct conf_job *job = cli->nargs > 0 ? conf_find_job(conf, cli->args[i], err) : &conf->jobs[i];
+        bool twice = false;
+        if (job == NULL)
+            return E_USAGE;
+        for (size_t j = 0; j < out->len; j++)
+            twice = twice || *(const struct conf_job **)vec_at(out, j) == job;
+        const struct conf_job **slot = twice ? NULL : vec_push(out, err);
+        if (!twice && slot == NULL)
+            return E_NOMEM;
+        if (slot != NULL)
+            *slot = job;
+    }
+    return 0;
 }
 
 char *host_state(const struct conf *conf, const struct conf_repository *repository, struct error *err)

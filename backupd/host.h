@@ -2,6 +2,7 @@
  * host.h - what every verb of a backup host begins with.
  *
  *     conf = host_configuration(cli, need_jobs, err);          // problems are printed; conf_free
+ *     rc = host_jobs(cli, conf, &jobs, err);                   // which ones were named
  *     state = host_state(conf, repository, err);               // for free()
  *     rc = host_open(cli, repository, backend, id, &repo, err) // what one of this host's writers sees
  *     repo_close(repo);
@@ -14,7 +15,16 @@
 #include "common/conf/conf.h"
 #include "common/repo/repo.h"
 
+/* Without the file cli->exit_code is CLI_EXIT_USAGE, as for one with mistakes. */
 struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct error *err);
+
+/* "backupd", with the --config that was given: the beginning of a command line to paste. */
+enum { HOST_COMMAND_MAX = 4096 };
+const char *host_command(const struct cli_context *cli, char out[HOST_COMMAND_MAX]);
+
+/* The jobs that are the verb's arguments, each once; all without arguments. Appends to a vec of const struct
+ * conf_job *. */
+int host_jobs(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err);
 
 /* <state>/<repository>, made when missing. */
 char *host_state(const struct conf *conf, const struct conf_repository *repository, struct error *err);

@@ -1,6 +1,7 @@
 #include <stddef.h>
 
 #include "backupd/verbs.h"
+#include "common/base/alloc.h"
 #include "common/cli/cli.h"
 #include "common/conf/conf.h"
 #include "common/crypto/secret.h"
@@ -45,8 +46,20 @@ static const struct cli_verb verbs[] = {
       .run = cmd_list },
     { .name = "check config",
       .summary = "Check the configuration.",
-      .help = "Prints every problem as FILE:LINE:COLUMN: TEXT.",
+      .help =
+          "Prints every problem as FILE:LINE:COLUMN: TEXT. A configuration without jobs, as a restore station "
+          "has one, is no problem.",
       .run = cmd_check_config },
+    { .name = "check database",
+      .synopsis = "[JOB ...]",
+      .summary = "Check that the sources can be backed up.",
+      .help =
+          "Asks the sources of the jobs that are named, or of all: is it there, may this user read it, would "
+          "anything be missed? Each finding comes with its cure. Nothing is read beyond that, nothing is "
+          "changed; neither keys nor storage are needed. A warning does not keep a job from running.\n\n"
+          "Run it as the user, and with the environment, that the backups will have.",
+      .max_args = CLI_ANY,
+      .run = cmd_check_database },
     { .name = "check storage",
       .synopsis = "[REPOSITORY]",
       .summary = "Check that the storage can be reached and used.",
@@ -80,6 +93,7 @@ static const struct cli_text environment[] = {
 static const struct cli_text examples[] = {
     { "backupd init", "Make keys and repository as the configuration says." },
     { "backupd backup shop", "Back up one job now." },
+    { "backupd check database", "See, before the first night, which source would fail and what cures it." },
     { "backupd check storage", "See whether the storage is there and what its account may do." },
     { NULL, NULL }
 };
@@ -90,6 +104,7 @@ static const struct cli_text see_also[] = { { "restore", "1" }, { "backupd.yaml"
 static int prepare(struct cli_context *cli, struct error *err)
 {
     (void)cli;
+    mem_settle();
     int rc = process_harden(err);
     if (rc == 0)
         rc = interrupt_install(err);

@@ -16,6 +16,7 @@ int cmd_list(struct cli_context *cli, struct error *err);
 
 int cmd_man_config(struct cli_context *cli, struct error *err);
 int cmd_check_config(struct cli_context *cli, struct error *err);
+int cmd_check_database(struct cli_context *cli, struct error *err);
 extern const struct cli_option check_storage_options[];
 int cmd_check_storage(struct cli_context *cli, struct error *err);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/base/alloc.h"
+#include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/cli/progress.h"
 #include "common/sys/fdio.h"
@@ -43,8 +44,8 @@ static int cat_member(struct chosen *c, const struct member_item *item, struct e
     progress_stop(p);
     source_free(src);
     if (rc < 0 && written != 0)
-        return error_wrap(err, "the %llu bytes that were written are not all of it and must not be used",
-                          (unsigned long long)written);
+        return error_wrap(err, "what was written (%llu %s) is not all of it and must not be used",
+                          (unsigned long long)written, plural(written, "byte", "bytes"));
     return rc;
 }
 

@@ -15,7 +15,7 @@
 
 #include "common/base/banned.h"
 
-enum { ENGINE_NAME_MAX = 64 };
+enum { ENGINE_NAME_MAX = 64, STREAM_NAME_MAX = 1024 };
 
 /* The job this snapshot came from, when the configuration still has it. *found says whether `out` is filled. */
 static int source_job(const struct chosen *c, struct engine_job *out, bool *found, struct error *err)
@@ -30,6 +30,20 @@ static int source_job(const struct chosen *c, struct engine_job *out, bool *foun
         return rc;
     }
     return 0;
+}
+
+/* Its streams are for another program: say how they come out. */
+static int no_way_back(const struct chosen *c, const char *engine, struct error *err)
+{
+    char stream[STREAM_NAME_MAX];
+    char word[4 * STREAM_NAME_MAX];
+    if (fact_get(c->snap->object->priv.facts, "stream", stream, sizeof stream))
+        return error_set(err, E_UNSUPPORTED,
+                         "%s is the output of a program (engine %s); no database can be built from it here. "
+                         "Give it to the program that reads it: restore cat %s %s > FILE",
+                         c->name, engine, c->name, str_shell_word(word, sizeof word, stream));
+    return error_set(err, E_UNSUPPORTED, "%s holds files (engine %s), no database: restore files %s --to DIR",
+                     c->name, engine, c->name);
 }
 
 /* The engine that made the snapshot, or NULL. */
@@ -48,8 +62,7 @@ static const struct engine *find_engine(const struct chosen *c, struct error *er
     if (engine == NULL) {
         (void)error_wrap(err, "%s", c->name);
     } else if (engine->restore == NULL) {
-        (void)error_set(err, E_UNSUPPORTED,
-                        "the engine %s restores no databases; `restore files` gives the streams", name);
+        (void)no_way_back(c, name, err);
         return NULL;
     }
     return engine;

@@ -179,9 +179,10 @@ static int summary(const struct files *f, uint64_t ms, struct error *err)
         return summary_json(f, ms, err);
     if (f->cli->quiet)
         return 0;
-    out_line(&f->cli->out, OUT_PLAIN, "Restored %s files, %s directories, %s links: %s.",
-             count_format(n[0], f->nfiles), count_format(n[1], f->ndirs), count_format(n[2], f->nlinks),
-             rate_format(rate, f->done, ms));
+    out_line(&f->cli->out, OUT_PLAIN, "Restored %s %s, %s %s, %s %s: %s.", count_format(n[0], f->nfiles),
+             plural(f->nfiles, "file", "files"), count_format(n[1], f->ndirs),
+             plural(f->ndirs, "directory", "directories"), count_format(n[2], f->nlinks),
+             plural(f->nlinks, "link", "links"), rate_format(rate, f->done, ms));
     if (f->missed == 0)
         out_line(&f->cli->out, OUT_PLAIN,
                  "Checked: every blob authenticated, every stream against its check.");
@@ -197,8 +198,8 @@ static int incomplete(const struct files *f, struct error *err)
     if (f->missed == f->members)
         return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED,
                          "nothing could be restored, %s was left as it was", to);
-    return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED, "%llu of %llu members are missing in %s",
-                     missing, (unsigned long long)f->members, to);
+    return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED, "%llu of %llu members %s missing in %s", missing,
+                     (unsigned long long)f->members, plural(missing, "is", "are"), to);
 }
 
 int cmd_files(struct cli_context *cli, struct error *err)

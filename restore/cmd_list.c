@@ -111,7 +111,8 @@ static void footer(const struct cli_context *cli, const struct station *st, cons
     if (n->shown == 0)
         out_line(&cli->out, OUT_PLAIN, "No snapshots in %s.", station_where(st));
     if (!cli_flag(cli, "all") && n->gone != 0)
-        out_line(&cli->out, OUT_DIM, "%zu expired or void ones are not shown (--all).", n->gone);
+        out_line(&cli->out, OUT_DIM, "%zu expired or void %s not shown (--all).", n->gone,
+                 plural(n->gone, "one is", "ones are"));
     if (!st->has_kit)
         out_line(&cli->out, OUT_DIM, "Names, sizes and needed packs are encrypted: --kit FILE opens them.");
 }

@@ -92,7 +92,7 @@ static void describe_view(const struct snap_view *v, struct table *t)
     pairs_add(t, "run", OUT_PLAIN, "%s, took %s", time_format(text, v->started), duration_format(other, ms));
     pairs_add(t, "size", OUT_PLAIN, "%s", size_format(text, v->logical));
     pairs_add(t, "new", OUT_PLAIN, "%s stored by this run", size_format(text, v->added));
-    pairs_add(t, "needs", OUT_PLAIN, "%zu packs", v->packs.len);
+    pairs_add(t, "needs", OUT_PLAIN, "%zu %s", v->packs.len, plural(v->packs.len, "pack", "packs"));
 }
 
 static int show_text(struct cli_context *cli, struct chosen *c, struct error *err)

@@ -186,7 +186,8 @@ static int summary_text(const struct verify *v, const struct check_result *r, ui
     add_count(t, "snapshots", r->snapshots, "");
     add_count(t, "packs", r->packs, "");
     if (r->sessions_opened != 0)
-        add_count(t, "opened", r->sessions_opened, " pack headers");
+        add_count(t, "opened", r->sessions_opened,
+                  plural(r->sessions_opened, " pack header", " pack headers"));
     if (r->packs_read != 0) {
         add_count(t, "packs read", r->packs_read, "");
         pairs_add(t, "bytes read", OUT_PLAIN, "%s", rate_format(rate, r->bytes_read, ms));
@@ -201,7 +202,8 @@ static int summary_text(const struct verify *v, const struct check_result *r, ui
     if (v->warnings != 0)
         add_count(t, "warnings", v->warnings, "");
     if (v->broken != 0)
-        pairs_add(t, "result", OUT_BAD, "%s errors", count_format(n, v->broken));
+        pairs_add(t, "result", OUT_BAD, "%s %s", count_format(n, v->broken),
+                  plural(v->broken, "error", "errors"));
     else
         pairs_add(t, "result", OUT_GOOD, "no errors");
     int rc = v->cli->quiet ? 0 : table_print(t, &v->cli->out, err);

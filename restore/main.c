@@ -1,4 +1,5 @@
 /* restore - the verb table. What the verbs do is in cmd_*.c. */
+#include "common/base/alloc.h"
 #include "common/cli/cli.h"
 #include "common/conf/conf.h"
 #include "common/crypto/secret.h"
@@ -243,6 +244,7 @@ static const struct cli_text see_also[] = { { "backupd", "8" }, { NULL, NULL } }
 static int prepare(struct cli_context *cli, struct error *err)
 {
     (void)cli;
+    mem_settle();
     int rc = process_harden(err);
     rc = rc < 0 ? rc : crypto_init(err);
     return rc < 0 ? rc : interrupt_install(err);

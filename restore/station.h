@@ -27,7 +27,7 @@
 #include "common/repo/repo.h"
 
 enum station_kit {
-    KIT_IF_GIVEN, /* only with --kit */
+    KIT_IF_GIVEN, /* only with --kit, or for its root key where there is no root.pub */
     KIT_OPTIONAL, /* also the configured one, when it is there */
     KIT_NEEDED,
 };

@@ -3,13 +3,15 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/sys/dirs.h"
+#include "common/sys/filelock.h"
 #include "restore/station.h"
 
 #include "common/base/banned.h"
 
-enum { RECEIPT_MAX = 2 * HASH_LEN };
+enum { RECEIPT_MAX = 2 * HASH_LEN, LOCK_MS = 10000 };
 
 /* NULL without err: nothing is kept. */
 static char *marks_dir(const struct station *st, struct error *err)
@@ -54,12 +56,19 @@ int station_load_marks(struct station *st, struct error *err)
     return 0;
 }
 
-/* Read again: another run may have raised them meanwhile, and they must not fall. */
+/* Under a lock, and read again: another run may have raised them meanwhile, and they must not fall. */
 static int save_marks(struct station *st, struct error *err)
 {
     struct error why = ERROR_INIT;
+    struct filelock *lock = NULL;
+    char *lock_path = NULL;
     char *dir = path_dir(st->marks_path, err);
     int rc = dir != NULL ? dir_make_private(dir, err) : E_NOMEM;
+    if (rc == 0) {
+        lock_path = path_join(dir, "lock", err);
+        lock = lock_path != NULL ? filelock_wait(lock_path, LOCK_MS, err) : NULL;
+        rc = lock != NULL ? 0 : err->code;
+    }
     if (rc == 0) {
         marks_free(&st->marks);
         rc = marks_load(st->marks_path, &st->marks, &why);
@@ -67,6 +76,8 @@ static int save_marks(struct station *st, struct error *err)
     }
     rc = rc < 0 ? rc : repo_marks_raise(st->repo, &st->marks, err);
     rc = rc < 0 ? rc : marks_save(st->marks_path, &st->marks, err);
+    filelock_free(lock);
+    free(lock_path);
     free(dir);
     return rc;
 }
@@ -131,7 +142,8 @@ int station_check_receipts(const struct station *st, struct error *err)
                 err->name = ERR_LOG_ROLLBACK;
             return E_CONFLICT;
         }
-        log_event(LOG_INFO, "receipt %s is record %u; %zu newer records follow", receipt, r->rec.seq, newer);
+        log_event(LOG_INFO, "receipt %s is record %u; %zu newer %s", receipt, r->rec.seq, newer,
+                  plural(newer, "record follows", "records follow"));
     }
     return 0;
 }

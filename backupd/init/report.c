@@ -1,5 +1,6 @@
 #include "backupd/init/report.h"
 
+#include "backupd/host.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/cli/json.h"
@@ -61,9 +62,10 @@ static int print_head(const struct out *out, const struct init_request *r, const
     out_heading(out, "Repository %s is ready.", r->repository->name);
     pairs_add(t, "repository", OUT_PLAIN, "%s", n->id);
     pairs_add(t, "root key", OUT_PLAIN, "%s", n->print);
-    pairs_add(t, "writers", OUT_PLAIN, "%zu (%zu for jobs, %zu spare)", r->writers, r->jobs,
-              r->writers - r->jobs);
-    pairs_add(t, "kept at least", OUT_PLAIN, "%u days", (unsigned)r->min_keep_days);
+    pairs_add(t, "writers", OUT_PLAIN, "%zu (%zu for %s, %zu spare)", r->writers, r->jobs,
+              plural(r->jobs, "a job", "jobs"), r->writers - r->jobs);
+    pairs_add(t, "kept at least", OUT_PLAIN, "%u %s", (unsigned)r->min_keep_days,
+              plural(r->min_keep_days, "day", "days"));
     pairs_add(t, "pack size", OUT_PLAIN, "%s", size_format(size, r->pack_size));
     int rc = table_print(t, out, err);
     table_free(t);
@@ -112,14 +114,17 @@ static void print_roles(const struct out *out, const struct init_request *r)
         out_line(out, OUT_WARN, "They have no passphrase: whoever holds the kit can read every backup.");
 }
 
-static void print_next(const struct out *out, const struct init_request *r)
+static void print_next(const struct cli_context *cli, const struct init_request *r)
 {
+    const struct out *out = &cli->out;
+    char command[HOST_COMMAND_MAX];
+    (void)host_command(cli, command);
     out_text(out, OUT_PLAIN, "\n");
     out_heading(out, "Next");
     if (r->roles != NULL)
         out_line(out, OUT_PLAIN, "On the host that backs up:");
-    out_line(out, OUT_PLAIN, "backupd check storage %s", r->repository->name);
-    out_line(out, OUT_PLAIN, "backupd backup");
+    out_line(out, OUT_PLAIN, "%s check storage %s", command, r->repository->name);
+    out_line(out, OUT_PLAIN, "%s backup", command);
 }
 
 int init_report(struct cli_context *cli, const struct init_request *r, const struct init_keys *keys,
@@ -138,6 +143,6 @@ int init_report(struct cli_context *cli, const struct init_request *r, const str
     else if (rc == 0)
         rc = print_simple(&cli->out, r, err);
     if (rc == 0)
-        print_next(&cli->out, r);
+        print_next(cli, r);
     return rc;
 }

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "backupd/host.h"
 #include "common/base/log.h"
@@ -18,8 +17,8 @@
 enum {
     FILE_LIMIT = 1024 * 1024,
     ID_HEX = 2 * WRITER_ID_LEN,
-    LOCK_TRIES = 300, /* of a tenth of a second: a search in a far repository takes a while */
-    LABEL_TRIES = 8,  /* snapshots looked at in one log, newest first */
+    LOCK_MS = 30000, /* a search in a far repository takes a while */
+    LABEL_TRIES = 8, /* snapshots looked at in one log, newest first */
 };
 
 /* ---- the file ------------------------------------------------------------------------------------------ */
@@ -185,24 +184,6 @@ static int search(struct cli_context *cli, const struct conf_repository *reposit
 
 /* ---- both ---------------------------------------------------------------------------------------------- */
 
-static struct filelock *lock(const char *path, struct error *err)
-{
-    for (int i = 0;; i++) {
-        struct error why = ERROR_INIT;
-        const struct timespec pause = { .tv_nsec = 100L * 1000 * 1000 };
-        struct filelock *l = filelock_take(path, &why);
-        if (l != NULL)
-            return l;
-        if (why.code != E_BUSY || i >= LOCK_TRIES) {
-            (void)error_copy(err, &why);
-            return NULL;
-        }
-        if (interrupt_check(err) < 0)
-            return NULL;
-        (void)nanosleep(&pause, NULL);
-    }
-}
-
 static int assign_new(struct cli_context *cli, const struct conf_repository *repository,
                       struct backend *backend, const char *path, const char *job, uint8_t id[WRITER_ID_LEN],
                       struct error *err)
@@ -253,7 +234,7 @@ int assign_writer(struct cli_context *cli, const struct conf *conf, const struct
         memcpy(id, known->writer, WRITER_ID_LEN);
     if (rc < 0 || known != NULL)
         goto out;
-    held = lock(lock_path, &why);
+    held = filelock_wait(lock_path, LOCK_MS, &why);
     rc = held != NULL ? assign_new(cli, repository, backend, path, job, id, err) : error_copy(err, &why);
 out:
     filelock_free(held);

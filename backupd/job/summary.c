@@ -44,11 +44,6 @@ static int print_json(const struct job_run *run, const char *id, struct error *e
     return jsonout_emit(o, err);
 }
 
-static const char *plural(uint64_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
 static int print_text(const struct job_run *run, const char *id, struct error *err)
 {
     const struct session_result *s = &run->session;
@@ -56,16 +51,16 @@ static int print_text(const struct job_run *run, const char *id, struct error *e
     char b[NUMBER_TEXT_MAX];
     struct table *t = pairs_new(err);
     out_heading(&run->cli->out, "%s", id);
-    pairs_add(t, "read", OUT_PLAIN, "%s in %s stream%s", size_format(a, s->logical),
-              count_format(b, s->streams), plural(s->streams));
+    pairs_add(t, "read", OUT_PLAIN, "%s in %s %s", size_format(a, s->logical), count_format(b, s->streams),
+              plural(s->streams, "stream", "streams"));
     if (s->stored == 0)
         pairs_add(t, "new", OUT_PLAIN, "nothing: all of it was stored before");
     else
         pairs_add(t, "new", OUT_PLAIN, "%s, stored as %s", size_format(a, s->fresh),
                   size_format(b, s->stored));
     if (s->adopted != 0)
-        pairs_add(t, "adopted", OUT_PLAIN, "%s pack%s of an earlier run that did not end",
-                  count_format(a, s->adopted), plural(s->adopted));
+        pairs_add(t, "adopted", OUT_PLAIN, "%s %s of an earlier run that did not end",
+                  count_format(a, s->adopted), plural(s->adopted, "pack", "packs"));
     if (run->reruns != 0)
         pairs_add(t, "runs", OUT_PLAIN, "%u", run->reruns + 1);
     pairs_add(t, "time", OUT_PLAIN, "%s", duration_format(a, run->milliseconds));

@@ -1,5 +1,6 @@
 #include "common/base/alloc.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -7,7 +8,15 @@
 
 #include "common/base/banned.h"
 
+/* Packs are larger, everything that comes and goes by the thousand is smaller. */
+enum { MAPPED_FROM = 8 * 1024 * 1024 };
+
 static atomic_ulong fail_after;
+
+void mem_settle(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM); /* a hint: nothing depends on it but the peak */
+}
 
 static bool must_fail(void)
 {

@@ -130,6 +130,11 @@ const char *duration_format(char out[NUMBER_TEXT_MAX], uint64_t milliseconds)
     return out;
 }
 
+const char *plural(uint64_t n, const char *one, const char *many)
+{
+    return n == 1 ? one : many;
+}
+
 const char *count_format(char out[NUMBER_TEXT_MAX], uint64_t n)
 {
     char plain[NUMBER_TEXT_MAX];

@@ -26,6 +26,8 @@ const char *size_format(char out[NUMBER_TEXT_MAX], uint64_t bytes);
 const char *duration_format(char out[NUMBER_TEXT_MAX], uint64_t milliseconds);
 /* "1,234,567" */
 const char *count_format(char out[NUMBER_TEXT_MAX], uint64_t n);
+/* The word that goes with n: "%zu %s", n, plural(n, "job", "jobs") */
+const char *plural(uint64_t n, const char *one, const char *many);
 /* "2026-11-24T02:30:00Z" from seconds since 1970 */
 const char *time_format(char out[NUMBER_TEXT_MAX], uint64_t seconds);
 

@@ -139,6 +139,37 @@ const char *str_printable(char *out, size_t cap, const char *s)
     return out;
 }
 
+const char *str_shell_word(char *out, size_t cap, const char *s)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_.,:=@%+-";
+    static const char quote[] = "'\\''";
+    enum { MORE = sizeof quote - 2 };
+    size_t quotes = 0;
+    (void)str_printable(out, cap, s);
+    if (s[0] != '\0' && s[strspn(s, plain)] == '\0')
+        return out;
+    size_t len = strlen(out);
+    for (size_t i = 0; i < len; i++)
+        quotes += out[i] == '\'';
+    if (cap < sizeof "''")
+        return out;
+    if (len + MORE * quotes + sizeof "''" > cap)
+        len = quotes = 0;
+    /* from the end, so that nothing is overwritten before it was moved */
+    size_t to = len + MORE * quotes + sizeof "''";
+    out[--to] = '\0';
+    out[--to] = '\'';
+    while (len-- > 0) {
+        to -= out[len] == '\'' ? sizeof quote - 1 : 1;
+        if (out[len] == '\'')
+            memcpy(out + to, quote, sizeof quote - 1);
+        else
+            out[to] = out[len];
+    }
+    out[0] = '\'';
+    return out;
+}
+
 size_t str_distance(const char *a, const char *b, size_t limit)
 {
     enum { WORD_MAX = 64 };

@@ -30,6 +30,10 @@ bool utf8_valid(const char *s, size_t len);
  * become \xHH, so that a name from outside cannot move the cursor. Returns out. */
 const char *str_printable(char *out, size_t cap, const char *s);
 
+/* The same for a command line that people paste: a text of plain characters as it is, anything else in single
+ * quotes, so that no shell reads it as more than one word; '' when it does not fit. */
+const char *str_shell_word(char *out, size_t cap, const char *s);
+
 /* The smallest number of single-character edits between a and b, at most `limit` + 1 ("did you mean"). */
 size_t str_distance(const char *a, const char *b, size_t limit);
 

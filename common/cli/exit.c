@@ -37,7 +37,7 @@ const char *cli_exit_text(int exit_code)
     case CLI_EXIT_FAILED:
         return "It failed.";
     case CLI_EXIT_USAGE:
-        return "The command line or the configuration is wrong.";
+        return "The command line or the configuration is wrong, or there is no configuration.";
     case CLI_EXIT_PARTLY:
         return "Some of it was done, some failed.";
     case CLI_EXIT_CANNOT_RUN:

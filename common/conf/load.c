@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/conf/file.h"
 #include "common/conf/problem.h"
@@ -185,8 +186,8 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
         finish(&l);
     if (l.rc == 0 && problems->total != 0) {
         conf_problems_sort(problems);
-        l.rc = error_set(err, E_USAGE, "%zu problem%s in %s", problems->total,
-                         problems->total == 1 ? "" : "s", path);
+        l.rc = error_set(err, E_USAGE, "%zu %s in %s", problems->total,
+                         plural(problems->total, "problem", "problems"), path);
     }
     vec_free(&l.repositories);
     vec_free(&l.jobs);

@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/engine/command/command.h"
 #include "common/engine/postgres/postgres.h"
 #include "common/engine/sqlite/sqlite.h"
 
 #include "common/base/banned.h"
 
-static const struct engine *const engines[] = { &engine_sqlite, &engine_postgres };
+static const struct engine *const engines[] = { &engine_sqlite, &engine_postgres, &engine_command };
 enum { ENGINES = sizeof engines / sizeof engines[0] };
 
 const struct engine *engine_find(const char *name, struct error *err)

@@ -41,6 +41,7 @@ struct engine_job {
     const char *name; /* of the job, for messages */
     const struct engine_option *options;
     size_t noptions;
+    bool preflight; /* probe: somebody reads the findings now, also those that are only good to know */
 };
 
 struct engine_stream {
@@ -112,6 +113,7 @@ struct engine {
     enum engine_target_kind target_kind;
     /* Refuses `to` when that can be said without the streams. NULL when restore is. */
     int (*look)(const struct engine_target *target, struct error *err);
+    /* NULL: only the streams themselves come back. */
     int (*restore)(const struct engine_streams *streams, const struct engine_target *target,
                    struct error *err);
 };

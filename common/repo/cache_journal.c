@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/base/number.h"
 #include "common/base/reader.h"
 #include "common/base/str.h"
 #include "common/base/writer.h"
@@ -158,8 +159,8 @@ int journal_sync(struct journal *j, struct error *err)
 
 int journal_cut(struct journal *j, uint64_t end, struct error *err)
 {
-    log_event(LOG_WARN, "%s: cut off %llu torn bytes at the end", j->path,
-              (unsigned long long)(j->end - end));
+    log_event(LOG_WARN, "%s: cut off %llu torn %s at the end", j->path, (unsigned long long)(j->end - end),
+              plural(j->end - end, "byte", "bytes"));
     if (ftruncate(j->fd, (off_t)end) < 0)
         return error_sys(err, "truncate %s", j->path);
     j->end = end;

@@ -7,7 +7,11 @@
 #include "common/repo/node.h"
 #include "common/base/banned.h"
 
-enum { LIST_FIRST = 64, INDEX_SHARE = 12 }; /* bytes of the chunk table that a chunk takes up, about */
+enum {
+    LIST_FIRST = 64,
+    INDEX_SHARE = 12, /* bytes of the chunk table that a chunk takes up, about */
+    IDLE_SHARE = 8,   /* new lists push out older ones without a match at this part of the limit */
+};
 
 bool list_starts_stream(const struct list_chunk *chunk)
 {
@@ -192,6 +196,9 @@ int list_add(struct cache *c, struct chunk_list *list, const uint8_t *id, uint32
 void list_confirmed(struct cache *c, struct chunk_list *list)
 {
     link_newest(c, list);
+    /* A first backup finds next to nothing again: its memory must not grow with what it stores. */
+    while (c->list_bytes > c->limits.lru_bytes / IDLE_SHARE && c->oldest != c->newest && c->oldest->hits == 0)
+        list_drop(c, c->oldest);
     evict(c);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/number.h"
 #include "common/repo/repo_internal.h"
 
 #include "common/base/banned.h"
@@ -198,8 +199,9 @@ static int check_late(struct repo *repo, struct repo_writer *w, uint64_t now, st
     struct repo_log l = repo_log_writer(repo, w);
     struct error why = ERROR_INIT;
     (void)repo_error(&why, E_CONFLICT, ERR_LOG_LATE,
-                     "the newest snapshot is %llu hours old, one is due every %u",
-                     (unsigned long long)((now - time) / HOUR), line->cadence_hours);
+                     "the newest snapshot is %llu %s old, one is due every %u",
+                     (unsigned long long)((now - time) / HOUR), plural((now - time) / HOUR, "hour", "hours"),
+                     line->cadence_hours);
     return repo_finding_add(&l, FINDING_ALARM, (uint32_t)w->records.len, -1, &why, err);
 }
 

@@ -130,11 +130,12 @@ int session_wait_for_torn(struct session *s, struct error *err)
         if (rc == 0)
             rc = file_write_atomic(path, seen.data, seen.len, 0600, FILE_REPLACE, err);
     }
-    if (rc == 0 && now - since < TORN_STALL_SECONDS)
+    uint64_t minutes = now - since < TORN_STALL_SECONDS ? (TORN_STALL_SECONDS - (now - since)) / 60 + 1 : 0;
+    if (rc == 0 && minutes > 0)
         rc = error_set(err, E_BUSY,
                        "a half-written record lies in this writer's log and this host does not know it: "
-                       "if no other host uses this writer's key, run again in %llu minutes",
-                       (unsigned long long)((TORN_STALL_SECONDS - (now - since)) / 60 + 1));
+                       "if no other host uses this writer's key, run again in %llu %s",
+                       (unsigned long long)minutes, plural(minutes, "minute", "minutes"));
     buf_free(&seen);
     free(path);
     return rc;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/base/number.h"
 #include "common/base/map.h"
 #include "common/crypto/secret.h"
 #include "common/repo/names.h"
@@ -175,7 +176,8 @@ static int rebuild(struct session *s, struct error *err)
         }
     }
     if (rc == 0)
-        log_event(LOG_WARN, "the cache was lost or incomplete: rebuilt from the trailers of %zu packs", done);
+        log_event(LOG_WARN, "the cache was lost or incomplete: rebuilt from the trailers of %zu %s", done,
+                  plural(done, "pack", "packs"));
     return rc;
 }
 

@@ -17,11 +17,7 @@
 #include "common/sys/fdio.h"
 #include "common/base/banned.h"
 
-enum {
-    LAST_LINE_MAX = 300, /* of stderr, in an error */
-    READ_END = 0,
-    WRITE_END = 1,
-};
+enum { READ_END = 0, WRITE_END = 1 };
 
 struct child {
     pid_t pid;
@@ -164,6 +160,16 @@ void child_close_stdin(struct child *c)
     fd_drop(&c->in);
 }
 
+bool child_ended(struct child *c)
+{
+    siginfo_t info = { .si_pid = 0 };
+    (void)pthread_mutex_lock(&c->lock);
+    bool ended = c->reaped ||
+                 (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0);
+    (void)pthread_mutex_unlock(&c->lock);
+    return ended;
+}
+
 void child_kill(struct child *c)
 {
     (void)pthread_mutex_lock(&c->lock);
@@ -187,26 +193,25 @@ static void wait_for_end(struct child *c)
     (void)pthread_mutex_unlock(&c->lock);
 }
 
-/* The last line of stderr that says something, made safe to print. */
-static const char *last_line(const struct child *c, char out[LAST_LINE_MAX])
+const char *child_last_line(const struct child *c, char out[CHILD_LAST_LINE_MAX])
 {
     const char *text = (const char *)c->watch.tail.data;
     size_t end = c->watch.tail.len;
     while (end > 0 && (text[end - 1] == '\n' || text[end - 1] == '\r' || text[end - 1] == ' '))
         end--;
     size_t start = end;
-    while (start > 0 && text[start - 1] != '\n' && end - start < LAST_LINE_MAX - 1)
+    while (start > 0 && text[start - 1] != '\n' && end - start < CHILD_LAST_LINE_MAX - 1)
         start--;
-    char line[LAST_LINE_MAX] = "";
+    char line[CHILD_LAST_LINE_MAX] = "";
     if (end > start)
         memcpy(line, text + start, end - start);
-    return str_printable(out, LAST_LINE_MAX, line);
+    return str_printable(out, CHILD_LAST_LINE_MAX, line);
 }
 
 static int verdict(const struct child *c, struct error *err)
 {
-    char line[LAST_LINE_MAX];
-    const char *said = last_line(c, line);
+    char line[CHILD_LAST_LINE_MAX];
+    const char *said = child_last_line(c, line);
     const char *colon = *said != '\0' ? ": " : "";
     /* Also when its leader ended well: others of the group may have been killed while they still wrote. */
     if (atomic_load(&c->watch.interrupted))

@@ -54,6 +54,10 @@ struct child_options {
 
 struct child;
 
+/* The file that child_start() would run for this name, for free(). E_NOT_FOUND as there; E_DENIED: a path whose
+ * file is not executable. */
+char *child_find(const char *name, struct error *err);
+
 /* opt NULL: all zero. argv and opt are only read during the call. */
 struct child *child_start(const char *const argv[], const struct child_options *opt, struct error *err);
 
@@ -64,6 +68,9 @@ int child_stdout(const struct child *c);
 /* The child reads the end of its input. */
 void child_close_stdin(struct child *c);
 
+/* True once its leader has ended, reaped or not; never waits. What its output holds then is all that it wrote. */
+bool child_ended(struct child *c);
+
 /* SIGKILL to the whole group; any thread, before child_finish() returned. */
 void child_kill(struct child *c);
 
@@ -73,6 +80,9 @@ int child_finish(struct child *c, struct error *err);
 int child_status(const struct child *c);
 /* After child_finish: the tail of stderr, NUL-terminated, owned by the child object. */
 const char *child_stderr(const struct child *c, size_t *len);
+/* After child_finish: the last line of stderr that says something, safe to print; "" when there is none. */
+enum { CHILD_LAST_LINE_MAX = 300 };
+const char *child_last_line(const struct child *c, char out[CHILD_LAST_LINE_MAX]);
 
 /* Kills it when it still runs, reaps it; NULL is fine. */
 void child_free(struct child *c);

@@ -80,6 +80,24 @@ static char *find_program(const char *name, struct error *err)
     return NULL;
 }
 
+char *child_find(const char *name, struct error *err)
+{
+    char *path = NULL;
+    if (*name == '\0')
+        (void)error_set(err, E_USAGE, "no program to run");
+    else
+        path = find_program(name, err);
+    if (path == NULL || is_program(path))
+        return path;
+    struct stat st;
+    if (stat(path, &st) < 0)
+        (void)error_sys(err, "program %s", path);
+    else
+        (void)error_set(err, E_DENIED, "program %s: this user cannot execute it", path);
+    free(path);
+    return NULL;
+}
+
 int child_image_init(struct child_image *image, const char *const argv[], const struct child_options *opt,
                      struct error *err)
 {

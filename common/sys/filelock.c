@@ -6,17 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/alloc.h"
 #include "common/sys/fdio.h"
+#include "common/sys/interrupt.h"
 #include "common/base/banned.h"
 
 struct filelock {
     int fd;
 };
 
-enum { PID_TEXT = 32 };
+enum { PID_TEXT = 32, PAUSE_MS = 100 };
 
 /* What the holder wrote; only digits are believed. */
 static void read_holder(int fd, char out[PID_TEXT])
@@ -64,6 +66,24 @@ struct filelock *filelock_take(const char *path, struct error *err)
     fd_drop(&lock->fd);
     free(lock);
     return NULL;
+}
+
+struct filelock *filelock_wait(const char *path, unsigned ms, struct error *err)
+{
+    const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000L * 1000 };
+    for (unsigned waited = 0;; waited += PAUSE_MS) {
+        struct error why = ERROR_INIT;
+        struct filelock *lock = filelock_take(path, &why);
+        if (lock != NULL)
+            return lock;
+        if (why.code != E_BUSY || waited >= ms) {
+            (void)error_copy(err, &why);
+            return NULL;
+        }
+        if (interrupt_check(err) < 0)
+            return NULL;
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 void filelock_free(struct filelock *lock)

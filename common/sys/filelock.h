@@ -19,6 +19,8 @@ struct filelock;
 /* Does not wait: E_BUSY names the holder's pid. The file is made 0600 when missing; its directory must
  * exist. A symbolic link at its place is refused. Not inherited by children. */
 struct filelock *filelock_take(const char *path, struct error *err);
+/* The same, but waits up to `ms` for the holder to end; E_CANCELLED when a stop is requested meanwhile. */
+struct filelock *filelock_wait(const char *path, unsigned ms, struct error *err);
 void filelock_free(struct filelock *lock); /* releases; NULL is fine */
 
 #endif

@@ -12,6 +12,7 @@ jobs:
 END
 check "a good configuration" "$BACKUPD" --config good.yaml check config
 contains "is counted" "$(cat .check)" "configuration ok: 1 repository, 1 job"
+contains "and the way goes on" "$(cat .check)" "next: backupd --config good.yaml check database, then check storage --probe"
 cat >bad.yaml <<END
 repositories:
   main: { storage: { type: local, path: $TMP/store } }
@@ -28,13 +29,35 @@ out=$("$BACKUPD" --config bad.yaml --json check config 2>/dev/null || true)
 same "as JSON" "finding finding finding error" "$(python3 -c '
 import json, sys
 print(*[json.loads(line)["message_type"] for line in sys.stdin])' <<<"$out")"
-check_fails 1 "no configuration at all" "$BACKUPD" --config none.yaml check config
+printf 'repositories:\n  main: { storage: { type: local, path: %s/store }, kit: kit }\n' "$TMP" >station.yaml
+check "a restore station's configuration" "$BACKUPD" --config station.yaml check config
+contains "is counted" "$(<.check)" "configuration ok: 1 repository, 0 jobs"
+contains "and known as that" "$(<.check)" "no jobs: this host cannot back up, which is right for a restore station"
+check_fails 2 "but nothing can be backed up with it" "$BACKUPD" --config station.yaml backup
+contains "which is told" "$(<.check)" "no jobs: say what is backed up"
+same "as JSON" "0 0" "$("$BACKUPD" --config station.yaml --json check config | python3 -c '
+import json, sys
+o = json.load(sys.stdin)
+print(o["jobs"], o["problems"])')"
+for verb in "check config" "check database" "check storage" backup list; do
+    # shellcheck disable=SC2086 # two words
+    check_fails 2 "no configuration at all: $verb" "$BACKUPD" --config none.yaml $verb
+done
+check_fails 2 "restore agrees" "$RESTORE" --config none.yaml list
+check_fails 2 "no configuration at all" "$BACKUPD" --config none.yaml check config
 contains "says what makes one" "$(cat .check)" "backupd init"
 
 # ---- local storage
 check_fails 10 "storage that is not there" "$BACKUPD" --config good.yaml check storage
+contains "the next step is named" "$(<.check)" "next:        backupd --config good.yaml init main"
 mkdir store
 check_fails 10 "storage without a repository" "$BACKUPD" --config good.yaml check storage
+contains "is told as that" "$(<.check)" "repository:  none yet"
+contains "the next step is named there, too" "$(<.check)" "init main"
+check_fails 10 "a probe of it" "$BACKUPD" --config good.yaml check storage --probe
+contains "says what the account may remove" "$(<.check)" "removing:     allowed"
+contains "and make" "$(<.check)" "directories:  this account may ask for some"
+same "and changes nothing" "" "$(ls -A store)"
 "$BACKUPD" --config good.yaml init --no-kit-passphrase >/dev/null
 check "a new repository" "$BACKUPD" --config good.yaml check storage
 contains "its writers are spare" "$(cat .check)" "0 in use, 5 spare"
@@ -42,6 +65,18 @@ before=$(find store | sort)
 check "a probe" "$BACKUPD" --config good.yaml check storage main --probe
 contains "local storage is never write-once" "$(cat .check)" "removing:     allowed"
 same "changes nothing" "$before" "$(find store | sort)"
+
+mv keys/main/root.pub root.pub.away
+check_fails 10 "a host that has no keys of it yet" "$BACKUPD" --config good.yaml check storage --probe
+contains "is told to join" "$(<.check)" "a host that joins one needs a copy"
+same "not to make another" 0 "$(grep -c 'next:' .check || true)"
+mv root.pub.away keys/main/root.pub
+mv store gone
+mkdir store
+check_fails 10 "a repository that vanished" "$BACKUPD" --config good.yaml check storage --probe
+same "is not answered with init" 0 "$(grep -c 'next:' .check || true)"
+rmdir store
+mv gone store
 
 # ---- SFTP
 sshd=$REPO_ROOT/tests/fixture/sshd.sh
@@ -64,6 +99,17 @@ jobs:
   small: { engine: sqlite, path: $TMP/small.db }
 END
 sftp() { "$BACKUPD" --config sftp.yaml "$@"; }
+check_fails 10 "a probe before there is a repository" sftp check storage --probe
+contains "the account cannot remove" "$(<.check)" "removing:     refused"
+contains "nor make directories, and what init then needs" "$(<.check)" "--setup-user, --setup-key"
+contains "what comes next" "$(<.check)" "--config sftp.yaml init far"
+same "nothing was made" "" "$(ls -A srv/storage)"
+cp sftp.yaml admin.yaml
+sed -i 's/writer_key/admin_key/' admin.yaml
+check_fails 10 "a probe with an account that may" "$BACKUPD" --config admin.yaml check storage --probe
+contains "it may" "$(<.check)" "removing:     allowed"
+contains "both" "$(<.check)" "directories:  this account may ask for some"
+same "and nothing was made" "" "$(ls -A srv/storage)"
 check_fails 1 "a write-once account cannot set up a repository" sftp init --no-kit-passphrase
 contains "the way out is named" "$(cat .check)" "--setup-user"
 check "nothing is left behind" test ! -e keys/far -a ! -e backup-safe-far

@@ -46,6 +46,14 @@ same "every writer has its directories" 18 "$(find simple/store/w -mindepth 2 -m
 contains "the text names the repository" "$(cat simple/backup-safe-main/restore-kit.txt)" '# Restore kit of the backup repository "main"'
 contains "the text can be typed" "$(cat simple/backup-safe-main/restore-kit.txt)" 'bk1-key-text 220 bytes'
 
+# ---- the commands that come next can be pasted
+config "it's next"
+mv "it's next/c.yaml" "it's next/a b.yaml"
+text=$(cd "it's next" && "$BACKUPD" --config "$TMP/it's next/a b.yaml" init --no-kit-passphrase)
+next=$(sed -n '/^Next/,$p' <<<"$text" | sed 1d)
+contains "they name the configuration" "$next" "backupd --config '$TMP/it'\\''s next/a b.yaml' check storage main"
+check "and work as they stand" bash -ec "PATH=$B:\$PATH; $(head -1 <<<"$next")"
+
 # ---- never twice
 before=$(picture simple)
 check_fails 1 "a second init is refused" init simple --no-kit-passphrase
@@ -124,6 +132,6 @@ contains "the cadence, too" "$(cat options/store/charter/00000001.00)" ' 24 1'
 check "the kit is where it was wanted" test -s options/a/kit -a -s options/b/text
 
 mkdir none
-check_fails 1 "without a configuration" "$BACKUPD" --config none/c.yaml init
+check_fails 2 "without a configuration" "$BACKUPD" --config none/c.yaml init
 contains "a small one is shown" "$(cat .check)" "engine: sqlite"
 finish

@@ -123,6 +123,12 @@ assert s[\"level\"] == \"L3\" and s[\"errors\"] == 0 and s[\"streams\"] == 2, s'
 check_fails 2 "verify with contradicting options" restore verify --level L0 --read-data
 check_fails 2 "verify of keys without a kit" restore verify --no-kit --keys
 
+# one of a thing is one thing
+text=$(restore show shop-db/1; restore verify --read-data; restore verify --keys; restore files shop-db/1 --to single)
+contains "a file is counted" "$text" "Restored 1 file, 0 directories, 0 links"
+contains "a pack is" "$text" "1 pack"
+same "no plural after 1" "" "$(grep -E '(^|[ (])1 (file|directorie|link|pack|stream|error|writer|pack header|record|member)s\b' <<<"$text" || true)"
+
 # keys and places
 check_fails 12 "a wrong passphrase" restore --kit-passphrase-file wrong list
 chmod 644 pass
@@ -132,6 +138,31 @@ check_fails 12 "no passphrase and nobody to ask" setsid -w "$RESTORE" --kit safe
 check_fails 10 "no repository" restore --state fresh --storage "$TMP/sub" list
 check_fails 9 "no repository where there was one" restore --storage "$TMP/sub" list
 check_fails 10 "no storage" restore --storage "$TMP/nowhere" list
+# a station whose kit is still in the safe
+sed "s#$TMP/safe/#$TMP/media/#; s#$TMP/keys#$TMP/nokeys#" conf.yaml >away.yaml
+for verb in list "show latest" verify "database latest --to x.db"; do
+    # shellcheck disable=SC2086 # several words
+    check_fails 1 "no kit where it is configured: $verb" "$RESTORE" --config away.yaml $verb
+    contains "the file is named" "$(<.check)" "there is no file $TMP/media/restore-kit.key"
+    contains "and where kits are" "$(<.check)" "in a safe or on paper"
+    contains "and the option" "$(<.check)" "--kit FILE"
+    same "nobody is sent to init" 0 "$(grep -c 'backupd init' .check || true)"
+done
+check_fails 1 "a kit that is not where --kit says" "$RESTORE" --config away.yaml --kit nowhere.key list
+contains "is named, too" "$(<.check)" "there is no file nowhere.key (--kit)"
+check "with the kit fetched all is well" "$RESTORE" --config away.yaml --kit safe/restore-kit.key list
+check "and with its printed form" "$RESTORE" --config away.yaml --kit safe/restore-kit.txt list
+# a station that has its kit, and no root.pub
+sed "s#$TMP/keys#$TMP/nokeys#" conf.yaml >station.yaml
+for level in L0 L1 L2 L3; do
+    contains "with a kit $level needs no root.pub" "$("$RESTORE" --config station.yaml verify --level $level 2>&1)" "$level:"
+done
+same "where root.pub is no passphrase is asked for" 0 "$(setsid -w "$RESTORE" --kit-passphrase-file /none \
+    --config conf.yaml verify --level L1 >/dev/null 2>&1; echo $?)"
+check_fails 1 "without kit and root.pub" "$RESTORE" --config away.yaml --no-kit list
+contains "both ways are named" "$(<.check)" "--root-key FILE"
+contains "and where root.pub was looked for" "$(<.check)" "$TMP/nokeys"
+
 check_fails 2 "a repository that is not configured" restore --repo other list
 check_fails 2 "no configuration and nothing instead" "$RESTORE" --config none.yaml list
 check "without a configuration" "$RESTORE" --storage store --kit safe/restore-kit.key \

@@ -104,6 +104,7 @@ int main(int argc, char **argv)
         return 2;
     }
     struct world w;
+    mem_settle();
     if (mkdir(argv[at], 0700) != 0 && access(argv[at], W_OK) != 0) {
         perror(argv[at]);
         return 1;

@@ -50,6 +50,7 @@ int origin_same_file(const struct origin *o, const char *path, struct error *err
 int origin_end(struct origin *o, const char *path, struct error *err);
 void origin_close(struct origin *o);
 
+/* The texts of origin.c are "PATH...; WAY OUT": the last "; " behind the path parts them (probe.c). */
 /* origin.c: SQLite's failure in this project's codes, with a way out where one is known. */
 int sqlite_error(struct error *err, sqlite3 *db, int rc, const char *path);
 /* First column of the first row of a query as a number, or as text (cut at cap). */

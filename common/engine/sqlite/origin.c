@@ -15,8 +15,8 @@
 static int busy_error(struct error *err, const char *path, const char *text)
 {
     return error_set(err, E_BUSY,
-                     "%s: %s; another process keeps the database locked. Raise busy_timeout, find what holds "
-                     "it (fuser FILE), or switch the database to WAL",
+                     "%s: %s (another process keeps it locked); raise `busy_timeout`, find what holds it "
+                     "(fuser FILE), or switch the database to WAL",
                      path, text);
 }
 
@@ -28,7 +28,7 @@ int sqlite_error(struct error *err, sqlite3 *db, int rc, const char *path)
     if (extended == SQLITE_READONLY_ROLLBACK)
         return error_set(
             err, E_DENIED,
-            "%s: an interrupted transaction must be rolled back first, and a backup does not write: "
+            "%s: an interrupted transaction must be rolled back first, and a backup does not write; "
             "start the application once, or open the file with the sqlite3 shell and read from it",
             path);
     switch (rc & 0xff) {
@@ -39,8 +39,8 @@ int sqlite_error(struct error *err, sqlite3 *db, int rc, const char *path)
     case SQLITE_NOTADB:
         return error_set(
             err, E_CORRUPT,
-            "%s: %s; it may be encrypted (SQLCipher and the like: use the command engine with the "
-            "program that has the key), damaged, or no database at all",
+            "%s: %s (it may be encrypted, damaged, or no database at all); correct `path`, or for SQLCipher "
+            "and the like use the engine `command` with the program that has the key",
             path, text);
     case SQLITE_CORRUPT:
         return error_set(err, E_CORRUPT, "%s: %s; look at it with PRAGMA integrity_check", path, text);
@@ -109,16 +109,17 @@ static int look_at_file(const char *path, struct stat *st, struct error *err)
 {
     if (stat(path, st) < 0)
         return errno == ENOENT
-                   ? error_set(err, E_NOT_FOUND, "%s: there is no such file; check the job's path", path)
+                   ? error_set(err, E_NOT_FOUND, "%s: there is no such file; correct the job's `path`", path)
                    : error_sys(err, "%s", path);
     if (!S_ISREG(st->st_mode))
-        return error_set(err, E_USAGE, "%s is not a regular file", path);
+        return error_set(err, E_USAGE, "%s is not a regular file; correct the job's `path`", path);
     if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
         return error_set(err, E_DENIED,
                          "%s: no permission to read; run as its owner or give this user read rights", path);
     if (st->st_size == 0)
         return error_set(err, E_CORRUPT,
-                         "%s is empty (0 bytes): the application has not made its database yet, or lost it",
+                         "%s is empty (0 bytes); the application has not made its database yet, or lost it: "
+                         "start it, or correct the job's `path`",
                          path);
     return 0;
 }
@@ -147,7 +148,7 @@ static int check_shm(struct origin *o, const char *path, struct error *err)
     return error_set(
         err, E_DENIED,
         "%s is in WAL mode and nobody has it open (no %s): this user would have to make that file, and "
-        "it would then not belong to the application. Run backupd as %s, or keep the application running",
+        "it would then not belong to the application; run backupd as %s, or keep the application running",
         path, shm, owner != NULL ? owner->pw_name : "the owner of the database");
 }
 

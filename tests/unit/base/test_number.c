@@ -158,6 +158,15 @@ START_TEST(log_goes_to_one_place)
 }
 END_TEST
 
+START_TEST(words_for_counts)
+{
+    ck_assert_str_eq(plural(0, "job", "jobs"), "jobs");
+    ck_assert_str_eq(plural(1, "job", "jobs"), "job");
+    ck_assert_str_eq(plural(2, "repository", "repositories"), "repositories");
+    ck_assert_str_eq(plural(UINT64_MAX, "is", "are"), "are");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base/number");
@@ -168,6 +177,7 @@ int main(void)
     tcase_add_test(all, formatting);
     tcase_add_test(all, clock_can_be_replaced);
     tcase_add_test(all, log_goes_to_one_place);
+    tcase_add_test(all, words_for_counts);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

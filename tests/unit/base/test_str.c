@@ -106,6 +106,20 @@ START_TEST(printable)
 }
 END_TEST
 
+START_TEST(shell_words)
+{
+    char out[32];
+    ck_assert_str_eq(str_shell_word(out, sizeof out, "/etc/a-b_c.yaml"), "/etc/a-b_c.yaml");
+    ck_assert_str_eq(str_shell_word(out, sizeof out, ""), "''");
+    ck_assert_str_eq(str_shell_word(out, sizeof out, "a b"), "'a b'");
+    ck_assert_str_eq(str_shell_word(out, sizeof out, "$(x)`y`"), "'$(x)`y`'");
+    ck_assert_str_eq(str_shell_word(out, sizeof out, "it's '"), "'it'\\''s '\\'''");
+    ck_assert_str_eq(str_shell_word(out, sizeof out, "\033[1m\n"), "'\\x1b[1m\\x0a'");
+    ck_assert_str_eq(str_shell_word(out, sizeof out, "'''''''''''''''"), "''");
+    ck_assert_str_eq(str_shell_word(out, 2, " "), "");
+}
+END_TEST
+
 START_TEST(distance)
 {
     char longer[100];
@@ -130,6 +144,7 @@ int main(void)
     tcase_add_test(all, hex);
     tcase_add_test(all, utf8);
     tcase_add_test(all, printable);
+    tcase_add_test(all, shell_words);
     tcase_add_test(all, distance);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

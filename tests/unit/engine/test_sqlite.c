@@ -253,7 +253,7 @@ START_TEST(rights_are_explained)
     ck_assert_int_eq(chmod(db_path, 0644), 0);
     ck_assert_int_eq(chmod(dir, 0777), 0);
     ck_assert_int_eq(seteuid(65534), 0);
-    assert_fails(db_path, E_DENIED, "Run backupd as root");
+    assert_fails(db_path, E_DENIED, "run backupd as root");
     ck_assert_int_eq(count_files(), 1);
     ck_assert_int_eq(seteuid(0), 0);
     /* With the application running, its -shm exists and reading it is enough. */
@@ -416,6 +416,87 @@ START_TEST(probe_reports_findings)
 }
 END_TEST
 
+struct told {
+    bool fatal;
+    char what[1024];
+    char cure[1024];
+    int n;
+};
+
+static void keep_finding(bool fatal, const char *what, const char *cure, void *arg)
+{
+    struct told *t = arg;
+    t->fatal = fatal;
+    t->n++;
+    (void)snprintf(t->what, sizeof t->what, "%s", what);
+    (void)snprintf(t->cure, sizeof t->cure, "%s", cure);
+}
+
+static struct told probe(const char *path, bool preflight)
+{
+    struct told t = { .n = 0 };
+    struct error err = ERROR_INIT;
+    struct engine_option o[] = { { "path", path }, { "busy_timeout", "0s" } };
+    struct engine_job job = job_of(o, 2);
+    job.preflight = preflight;
+    ck_assert_int_eq(sqlite_engine()->probe(&job, keep_finding, &t, &err), 0);
+    return t;
+}
+
+static void expect_told(const char *path, const char *what, const char *cure)
+{
+    struct told t = probe(path, true);
+    ck_assert_int_eq(t.n, 1);
+    ck_assert_msg(strstr(t.what, what) != NULL && strstr(t.cure, cure) != NULL, "%s (%s)", t.what, t.cure);
+    ck_assert_ptr_null(strstr(t.what + strlen(path), "; "));
+}
+
+/* A writer that dies in its transaction leaves a journal that somebody has to play back. */
+static void leave_hot_journal(void)
+{
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        sqlite3 *db = open_db(db_path);
+        sql(db, "PRAGMA cache_size=2; PRAGMA cache_spill=1; BEGIN; UPDATE t SET b='changed'");
+        _exit(0);
+    }
+    (void)waitpid(pid, NULL, 0);
+}
+
+START_TEST(findings_and_their_cures)
+{
+    char path[160];
+    (void)snprintf(path, sizeof path, "%s/a; b; c", dir);
+    expect_told(path, "there is no such file", "correct the job's `path`");
+    expect_told(dir, "is not a regular file", "correct the job's `path`");
+    spit(db_path, "", 0);
+    expect_told(db_path, "is empty (0 bytes)", "start it, or correct");
+    spit(db_path,
+         "no database, but long enough to be taken for its header, if somebody does not look at it well", 92);
+    expect_told(db_path, "may be encrypted", "engine `command`");
+    (void)unlink(db_path);
+    sqlite3 *db = fill_db("DELETE", 4096, 20000);
+    expect_told(db_path, "uses a rollback journal: writers wait", "journal_mode=WAL");
+    ck_assert(!probe(db_path, true).fatal);
+    ck_assert_int_eq(probe(db_path, false).n, 0); /* shorter than max_block: no news for every night */
+    sql(db, "BEGIN EXCLUSIVE");
+    expect_told(db_path, "another process keeps it locked", "fuser FILE");
+    ck_assert(probe(db_path, false).fatal);
+    sql(db, "COMMIT");
+    (void)sqlite3_close(db);
+    leave_hot_journal();
+    expect_told(db_path, "an interrupted transaction must be rolled back", "start the application once");
+    ck_assert(probe(db_path, true).fatal);
+    db = open_db(db_path);
+    sql(db, "PRAGMA journal_mode=WAL");
+    (void)sqlite3_close(db);
+    ck_assert_int_eq(probe(db_path, true).n, 0);
+    ck_assert_int_eq(truncate(db_path, 4096 * 10), 0);
+    expect_told(db_path, "malformed", "integrity_check");
+}
+END_TEST
+
 START_TEST(running_out_of_memory_is_an_error)
 {
     (void)sqlite3_close(fill_db("WAL", 4096, 100));
@@ -468,6 +549,7 @@ int main(void)
     tcase_add_test(t, blocked_writers_are_logged);
     tcase_add_test(t, options_are_checked);
     tcase_add_test(t, probe_reports_findings);
+    tcase_add_test(t, findings_and_their_cures);
     tcase_add_test(t, running_out_of_memory_is_an_error);
     tcase_add_test(t, engines_are_found_by_name);
     suite_add_tcase(suite, t);

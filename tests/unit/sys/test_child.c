@@ -118,7 +118,51 @@ START_TEST(status_and_stderr_stay_readable)
     ck_assert_uint_eq(len, CHILD_STDERR_MAX);
     ck_assert_uint_eq(strlen(text), len);
     ck_assert_str_eq(text + len - 11, "line 19999\n");
+    char line[CHILD_LAST_LINE_MAX];
+    ck_assert_str_eq(child_last_line(c, line), "line 19999");
     child_free(c);
+}
+END_TEST
+
+START_TEST(the_end_is_seen_before_it_is_waited_for)
+{
+    const char *const argv[] = { "cat", NULL };
+    struct child_options opt = { .want_stdin = true, .want_stdout = true };
+    struct child *c = child_start(argv, &opt, NULL);
+    char line[CHILD_LAST_LINE_MAX];
+    ck_assert_ptr_nonnull(c);
+    ck_assert(!child_ended(c));
+    child_close_stdin(c);
+    while (!child_ended(c))
+        (void)usleep(1000);
+    ck_assert(child_ended(c));
+    ck_assert_int_eq(child_finish(c, NULL), 0);
+    ck_assert(child_ended(c));
+    ck_assert_str_eq(child_last_line(c, line), "");
+    child_free(c);
+}
+END_TEST
+
+START_TEST(programs_are_found)
+{
+    struct error err = ERROR_INIT;
+    ck_assert_int_eq(setenv("PATH", ":/none:/bin", 1), 0);
+    char *path = child_find("sh", &err);
+    ck_assert_str_eq(path, "/bin/sh");
+    free(path);
+    path = child_find("/bin/sh", &err);
+    ck_assert_str_eq(path, "/bin/sh");
+    free(path);
+    ck_assert_ptr_null(child_find("no-such-program", &err));
+    ck_assert_int_eq(err.code, E_NOT_FOUND);
+    ck_assert_ptr_null(child_find("/none/sh", &err));
+    ck_assert_int_eq(err.code, E_NOT_FOUND);
+    ck_assert_ptr_null(child_find("/etc/passwd", &err));
+    ck_assert_int_eq(err.code, E_DENIED);
+    ck_assert_ptr_null(child_find("/etc", &err));
+    ck_assert_int_eq(err.code, E_DENIED);
+    ck_assert_ptr_null(child_find("", &err));
+    ck_assert_int_eq(err.code, E_USAGE);
 }
 END_TEST
 
@@ -274,6 +318,8 @@ int main(void)
     tcase_add_test(all, default_signals_in_the_child);
     tcase_add_test(all, verdicts);
     tcase_add_test(all, status_and_stderr_stay_readable);
+    tcase_add_test(all, the_end_is_seen_before_it_is_waited_for);
+    tcase_add_test(all, programs_are_found);
     tcase_add_test(all, input_through_a_pipe);
     tcase_add_test(all, output_has_a_limit);
     tcase_add_test(all, timeout_ends_the_whole_group);

@@ -125,6 +125,7 @@ START_TEST(locks)
     ck_assert_ptr_nonnull(lock);
     ck_assert_ptr_null(filelock_take("lock", &err));
     ck_assert_int_eq(err.code, E_BUSY);
+    ck_assert_ptr_null(filelock_wait("lock", 200, NULL));
     (void)snprintf(pid, sizeof pid, "pid %ld)", (long)getpid());
     ck_assert_ptr_nonnull(strstr(err.text, pid));
     filelock_free(lock);

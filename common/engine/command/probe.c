@@ -1,0 +1,100 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/str.h"
+#include "common/engine/command/internal.h"
+#include "common/sys/child.h"
+
+#include "common/base/banned.h"
+
+enum { WHAT_MAX = 1200 };
+
+/* cron and systemd look in few places. */
+static bool found_everywhere(const char *path)
+{
+    static const char *const places[] = { "/usr/bin/", "/bin/" };
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (str_starts(path, places[i]) && strchr(path + strlen(places[i]), '/') == NULL)
+            return true;
+    return false;
+}
+
+static void check_program(const struct engine_job *job, const struct command_settings *s,
+                          engine_finding_fn *fn, void *arg)
+{
+    struct error why = ERROR_INIT;
+    char what[WHAT_MAX];
+    char cure[WHAT_MAX];
+    char *path = child_find(s->argv[0], &why);
+    if (path == NULL) {
+        fn(true, why.text,
+           why.code == E_DENIED ? "give this user the right to execute it, or run backupd as one that may"
+                                : "install it, or give its whole path in `command`",
+           arg);
+    } else if (job->preflight && s->argv[0][0] != '/' && !found_everywhere(path)) {
+        (void)snprintf(what, sizeof what, "%s is found as %s through the PATH of this shell", s->argv[0],
+                       path);
+        (void)snprintf(cure, sizeof cure, "cron and systemd have another PATH: write %s in `command`", path);
+        fn(false, what, cure, arg);
+    }
+    free(path);
+}
+
+static void check_dir(const struct command_settings *s, engine_finding_fn *fn, void *arg)
+{
+    struct stat st;
+    char what[WHAT_MAX];
+    if (s->dir == NULL)
+        return;
+    if (stat(s->dir, &st) < 0)
+        (void)snprintf(what, sizeof what, "the directory %s: %s", s->dir, strerror(errno));
+    else if (!S_ISDIR(st.st_mode))
+        (void)snprintf(what, sizeof what, "%s is no directory", s->dir);
+    else if (access(s->dir, X_OK) < 0)
+        (void)snprintf(what, sizeof what, "the directory %s: %s", s->dir, strerror(errno));
+    else
+        return;
+    fn(true, what, "correct the job's `dir`, or the rights on it", arg);
+}
+
+static void check_secrets(const char *key, char *const *list, engine_finding_fn *fn, void *arg)
+{
+    for (size_t i = 0; list[i] != NULL; i++) {
+        char what[WHAT_MAX];
+        if (!command_has_secret(list[i]))
+            continue;
+        (void)snprintf(what, sizeof what, "item %zu of `%s` seems to hold a password%s", i + 1, key,
+                       strcmp(key, "command") == 0 ? ": everybody on this host can see it in `ps`" : "");
+        fn(false, what, "put it into a file that the program reads and only its user may open", arg);
+    }
+}
+
+static void check_floor(const struct command_settings *s, engine_finding_fn *fn, void *arg)
+{
+    if (s->min_size == 0)
+        fn(false, "`min_size` is 0: an empty output counts as a backup",
+           "set `min_size` to what a good output never falls below", arg);
+    else if (s->min_size == 1)
+        fn(false, "any output of a byte or more counts as a backup",
+           "set `min_size` to what a good output never falls below", arg);
+}
+
+int command_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err)
+{
+    struct command_settings s;
+    int rc = command_settings_read(job, &s, err);
+    if (rc < 0)
+        return rc;
+    check_program(job, &s, fn, arg);
+    check_dir(&s, fn, arg);
+    check_secrets("command", s.argv, fn, arg);
+    check_secrets("env", s.env, fn, arg);
+    if (job->preflight)
+        check_floor(&s, fn, arg);
+    command_settings_free(&s);
+    return 0;
+}

@@ -1,0 +1,83 @@
+#include "common/engine/option.h"
+
+#include <string.h>
+
+#include "common/base/number.h"
+#include "common/base/str.h"
+
+#include "common/base/banned.h"
+
+enum { MS = 1000 };
+
+const char *option_at(const struct engine_job *job, const char *key, size_t i)
+{
+    for (size_t at = 0; at < job->noptions; at++)
+        if (strcmp(job->options[at].key, key) == 0 && i-- == 0)
+            return job->options[at].value;
+    return NULL;
+}
+
+size_t option_count(const struct engine_job *job, const char *key)
+{
+    size_t n = 0;
+    for (size_t at = 0; at < job->noptions; at++)
+        n += strcmp(job->options[at].key, key) == 0;
+    return n;
+}
+
+int option_duration(const struct engine_job *job, const char *key, uint64_t otherwise, uint64_t min,
+                    uint64_t max, uint64_t *ms, struct error *err)
+{
+    const char *text = engine_option(job, key);
+    uint64_t seconds = otherwise;
+    if (text != NULL) {
+        int rc = duration_parse(text, &seconds, err);
+        if (rc < 0) {
+            (void)error_wrap(err, "job %s: %s", job->name, key);
+            return rc;
+        }
+        if (seconds < min || seconds > max)
+            return error_set(err, E_USAGE, "job %s: %s: %s is %s than the limit of %llus", job->name, key,
+                             text, seconds > max ? "more" : "less",
+                             (unsigned long long)(seconds > max ? max : min));
+    }
+    *ms = seconds * MS;
+    return 0;
+}
+
+int option_size(const struct engine_job *job, const char *key, uint64_t otherwise, uint64_t max,
+                uint64_t *bytes, struct error *err)
+{
+    const char *text = engine_option(job, key);
+    uint64_t value = otherwise;
+    if (text != NULL) {
+        char limit[NUMBER_TEXT_MAX];
+        int rc = size_parse(text, &value, err);
+        if (rc < 0) {
+            (void)error_wrap(err, "job %s: %s", job->name, key);
+            return rc;
+        }
+        if (value > max)
+            return error_set(err, E_USAGE, "job %s: %s: %s is more than the limit of %s", job->name, key,
+                             text, size_format(limit, max));
+    }
+    *bytes = value;
+    return 0;
+}
+
+int option_stream_name(const struct engine_job *job, const char *path, char **out, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = engine_option(job, "name");
+    if (name == NULL)
+        name = slash == NULL ? path : slash + 1;
+    size_t len = strlen(name);
+    if (len == 0 || len > OPTION_NAME_MAX || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+        strchr(name, '/') != NULL || !utf8_valid(name, len))
+        return error_set(err, E_USAGE,
+                         "job %s: \"%s\" cannot be the name of a stream in a snapshot; give a plain UTF-8 "
+                         "file name with the option `name`",
+                         job->name, name);
+    *out = str_dup(name, err);
+    return *out == NULL ? E_NOMEM : 0;
+}

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
-#include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/engine/postgres/internal.h"
 #include "common/engine/postgres/name.h"
@@ -104,10 +103,6 @@ static int start_globals(struct engine_run *run, struct error *err)
     const char *const args[] = { "--globals-only",
                                  run->origin.may_read_passwords ? NULL : "--no-role-passwords", NULL };
     int rc = name_stream(run, false, "globals.sql", err);
-    if (rc == 0 && !run->origin.may_read_passwords)
-        log_event(LOG_WARN,
-                  "%s: globals.sql is without the roles' passwords: this role may not read pg_authid",
-                  run->origin.main.where);
     return rc == 0 ? start_tool(run, &run->dumpall, "-l", args, "pg_dumpall", err) : rc;
 }
 

@@ -190,6 +190,18 @@ static int columns_fact(const struct pgsql_table *t, struct buf *out, struct err
     return rc == 0 ? buf_append(out, "\n", 1, err) : rc;
 }
 
+static int into_fact(const struct pgsql_table *t, struct buf *out, struct error *err)
+{
+    int rc = buf_printf(out, err, "load_into=");
+    if (rc == 0)
+        rc = pgsql_encode(out, t->into_schema, err);
+    if (rc == 0)
+        rc = buf_append(out, ",", 1, err);
+    if (rc == 0)
+        rc = pgsql_encode(out, t->into_name, err);
+    return rc == 0 ? buf_append(out, "\n", 1, err) : rc;
+}
+
 int pgsql_table_facts(const struct pgsql_table *t, struct buf *out, struct error *err)
 {
     int rc = add_name(out, "schema", t->schema, err);
@@ -197,6 +209,8 @@ int pgsql_table_facts(const struct pgsql_table *t, struct buf *out, struct error
         rc = add_name(out, "table", t->name, err);
     if (rc == 0)
         rc = columns_fact(t, out, err);
+    if (rc == 0 && t->into != NULL)
+        rc = into_fact(t, out, err);
     if (rc == 0 && t->condition != NULL)
         rc = add_name(out, "condition", t->condition, err);
     return rc == 0 ? buf_printf(out, err, "format=%s\nrows=%llu\nfingerprint=%s\n",

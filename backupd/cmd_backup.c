@@ -25,7 +25,8 @@ const struct cli_option backup_options[] = {
 struct tally {
     size_t good;
     size_t bad;
-    int code; /* of all failures so far, E_IO when they differ */
+    size_t flawed; /* of the good ones: published, but not all of the source is in it */
+    int code;      /* of all failures so far, E_IO when they differ */
 };
 
 static int run_one(struct cli_context *cli, struct job_run *run, bool alone, struct tally *t,
@@ -35,6 +36,7 @@ static int run_one(struct cli_context *cli, struct job_run *run, bool alone, str
     int rc = job_run(run, &why);
     if (rc == 0) {
         t->good++;
+        t->flawed += summary_flawed(run);
         return summary_print(run, err);
     }
     t->code = t->bad == 0 || t->code == rc ? rc : E_IO;
@@ -51,8 +53,16 @@ static int run_one(struct cli_context *cli, struct job_run *run, bool alone, str
 /* Each failure was told when it happened. */
 static int verdict(struct cli_context *cli, const struct tally *t, struct error *err)
 {
-    if (t->bad == 0)
+    if (t->bad == 0 && t->flawed == 0)
         return 0;
+    if (t->bad == 0) {
+        cli->exit_code = CLI_EXIT_PARTLY;
+        return error_set(
+            err, E_IO,
+            "%zu of %zu jobs published a snapshot that does not hold all of its source; the warnings "
+            "name what is missing or was changed meanwhile",
+            t->flawed, t->good);
+    }
     cli->exit_code = t->good > 0 ? CLI_EXIT_PARTLY : 0;
     return error_set(err, t->code, "%zu of %zu jobs failed", t->bad, t->good + t->bad);
 }

@@ -1,60 +1,66 @@
 /* restore files: a snapshot's members below a directory. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/base/number.h"
 #include "common/base/str.h"
-#include "common/cli/progress.h"
 #include "common/sys/interrupt.h"
-#include "restore/paths.h"
-#include "restore/streams.h"
+#include "restore/files_run.h"
 #include "restore/target/space.h"
-#include "restore/target/tree.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
 
-struct files {
-    struct cli_context *cli;
-    struct chosen chosen;
-    struct paths paths;
-    struct fetcher *data; /* the catalog is read at the same time, by chosen.fetcher */
-    struct tree *tree;
-    struct progress *progress;
-    uint64_t bytes; /* to restore */
-    uint64_t members;
-    uint64_t nfiles, ndirs, nlinks;
-    uint64_t done;
-    uint64_t missed;
-    bool corrupt;
-};
-
 /* ---- what there is to do ------------------------------------------------------------------------------- */
+
+static int add_bytes(struct files *f, uint64_t len, struct error *err)
+{
+    f->bytes += len;
+    int rc = check_total(&f->chosen, f->bytes, err);
+    return rc < 0 ? rc : interrupt_check(err);
+}
 
 static int count_member(const struct member *m, void *arg, struct error *err)
 {
     struct files *f = arg;
-    if (!paths_take(&f->paths, m->entry.path))
+    const struct catalog_entry *e = &m->entry;
+    if (!paths_take(&f->paths, e->path))
         return interrupt_check(err);
     f->members++;
-    f->bytes += m->ref.len;
-    int rc = check_total(&f->chosen, f->bytes, err);
-    return rc < 0 ? rc : interrupt_check(err);
+    if (e->type == CATALOG_HARDLINK && !paths_match(&f->paths, e->target)) {
+        int rc = aliases_note(&f->aliases, e->target, e->path, err);
+        if (rc < 0)
+            return rc;
+    }
+    return add_bytes(f, m->ref.len, err);
+}
+
+static int count_alias(const struct member *m, void *arg, struct error *err)
+{
+    struct files *f = arg;
+    bool more = m->entry.type == CATALOG_REGULAR && aliases_find(&f->aliases, m->entry.path) != NULL;
+    return add_bytes(f, more ? m->ref.len : 0, err);
 }
 
 static int plan(struct files *f, struct error *err)
 {
     const char *to = cli_text(f->cli, "to");
     int rc = snapshot_members(f->chosen.snap->object, f->chosen.fetcher, count_member, f, err);
+    aliases_settle(&f->aliases);
+    if (rc == 0 && f->aliases.list.len != 0)
+        rc = snapshot_members(f->chosen.snap->object, f->chosen.fetcher, count_alias, f, err);
     if (rc < 0)
         return error_wrap(err, "%s", f->chosen.name);
     if (paths_missed(&f->paths) != NULL)
         return member_not_found(&f->chosen, paths_missed(&f->paths), err);
     rc = space_check(to, f->bytes, f->members, err);
-    return rc < 0 ? rc : tree_open(to, &f->tree, err);
+    rc = rc < 0 ? rc : tree_open(to, &f->tree, err);
+    if (rc == 0) {
+        files_choose_policy(f);
+        f->tree->policy = f->policy;
+    }
+    return rc;
 }
 
 /* ---- doing it ------------------------------------------------------------------------------------------ */
@@ -100,13 +106,37 @@ static void on_bytes(uint64_t bytes, void *arg)
     progress_add(f->progress, bytes);
 }
 
-static int make_file(struct files *f, const struct member *m, struct error *why)
+static int make_file(struct files *f, const struct member *m, const char *path, struct error *why)
 {
+    struct gaps gaps;
+    struct catalog_entry e = m->entry;
+    e.path = path;
+    int rc = gaps_parse(m->facts, m->ref.len, &gaps, why);
+    if (rc < 0)
+        return rc;
     struct source *src = stream_watched(&f->chosen, f->data, &m->ref, why);
     if (src == NULL)
-        return why->code < 0 ? why->code : E_NOMEM;
-    int rc = tree_file(f->tree, &m->entry, src, m->ref.len, on_bytes, f, why);
+        rc = why->code < 0 ? why->code : E_NOMEM;
+    rc = rc < 0 ? rc : tree_file(f->tree, &e, src, m->ref.len, &gaps, on_bytes, f, why);
     source_free(src);
+    gaps_free(&gaps);
+    f->nfiles += rc == 0;
+    if (rc == 0)
+        files_tell_doubts(f, m);
+    return rc;
+}
+
+/* A hard link; one to a file whose first name was not chosen leads to that file's alias, which is there. */
+static int make_hard_link(struct files *f, const struct catalog_entry *entry, struct error *why)
+{
+    struct catalog_entry e = *entry;
+    const char *alias = aliases_find(&f->aliases, e.target);
+    if (alias != NULL && strcmp(alias, e.path) == 0)
+        return 0;
+    if (alias != NULL)
+        e.target = alias;
+    int rc = tree_link(f->tree, &e, false, why);
+    f->nlinks += rc == 0;
     return rc;
 }
 
@@ -114,21 +144,26 @@ static int make_member(const struct member *m, void *arg, struct error *err)
 {
     struct files *f = arg;
     struct error why = ERROR_INIT;
+    const char *path = m->entry.path;
     int rc = interrupt_check(&why);
-    if (rc == 0 && !paths_take(&f->paths, m->entry.path))
-        return 0;
-    progress_item(f->progress, m->entry.path);
+    if (rc == 0 && !paths_take(&f->paths, path)) {
+        path = m->entry.type == CATALOG_REGULAR ? aliases_find(&f->aliases, path) : NULL;
+        if (path == NULL)
+            return 0;
+    }
+    progress_item(f->progress, path);
     if (rc == 0 && m->entry.type == CATALOG_REGULAR) {
-        rc = make_file(f, m, &why);
-        f->nfiles += rc == 0;
+        rc = make_file(f, m, path, &why);
     } else if (rc == 0 && m->entry.type == CATALOG_DIR) {
         rc = tree_dir(f->tree, &m->entry, &why);
         f->ndirs += rc == 0;
+    } else if (rc == 0 && m->entry.type == CATALOG_HARDLINK) {
+        rc = make_hard_link(f, &m->entry, &why);
     } else if (rc == 0) {
         rc = tree_link(f->tree, &m->entry, cli_flag(f->cli, "unsafe-links"), &why);
         f->nlinks += rc == 0;
     }
-    return rc < 0 ? missed(m->entry.path, &why, f, err) : 0;
+    return rc < 0 ? missed(path, &why, f, err) : 0;
 }
 
 /* A link that was noted but could not be made. */
@@ -155,53 +190,6 @@ static int make_all(struct files *f, struct error *err)
     return rc < 0 ? error_wrap(err, "nothing was left in %s", cli_text(f->cli, "to")) : 0;
 }
 
-/* ---- the verdict --------------------------------------------------------------------------------------- */
-
-static int summary_json(const struct files *f, uint64_t ms, struct error *err)
-{
-    struct jsonout *o = jsonout_new("summary");
-    jsonout_str(o, "snapshot", f->chosen.name);
-    jsonout_str(o, "target", cli_text(f->cli, "to"));
-    jsonout_u64(o, "files", f->nfiles);
-    jsonout_u64(o, "directories", f->ndirs);
-    jsonout_u64(o, "links", f->nlinks);
-    jsonout_u64(o, "bytes", f->done);
-    jsonout_u64(o, "missed", f->missed);
-    jsonout_double(o, "seconds", (double)ms / 1000.0);
-    return jsonout_emit(o, err);
-}
-
-static int summary(const struct files *f, uint64_t ms, struct error *err)
-{
-    char rate[RATE_TEXT_MAX];
-    char n[3][NUMBER_TEXT_MAX];
-    if (f->cli->json)
-        return summary_json(f, ms, err);
-    if (f->cli->quiet)
-        return 0;
-    out_line(&f->cli->out, OUT_PLAIN, "Restored %s %s, %s %s, %s %s: %s.", count_format(n[0], f->nfiles),
-             plural(f->nfiles, "file", "files"), count_format(n[1], f->ndirs),
-             plural(f->ndirs, "directory", "directories"), count_format(n[2], f->nlinks),
-             plural(f->nlinks, "link", "links"), rate_format(rate, f->done, ms));
-    if (f->missed == 0)
-        out_line(&f->cli->out, OUT_PLAIN,
-                 "Checked: every blob authenticated, every stream against its check.");
-    return 0;
-}
-
-/* The last word when something is missing: the exit code and how many. */
-static int incomplete(const struct files *f, struct error *err)
-{
-    const char *to = cli_text(f->cli, "to");
-    unsigned long long missing = f->missed;
-    f->cli->exit_code = f->corrupt ? CLI_EXIT_DIFFERS : CLI_EXIT_PARTLY;
-    if (f->missed == f->members)
-        return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED,
-                         "nothing could be restored, %s was left as it was", to);
-    return error_set(err, f->corrupt ? E_CORRUPT : E_DENIED, "%llu of %llu members %s missing in %s", missing,
-                     (unsigned long long)f->members, plural(missing, "is", "are"), to);
-}
-
 int cmd_files(struct cli_context *cli, struct error *err)
 {
     struct files f = { .cli = cli };
@@ -213,9 +201,9 @@ int cmd_files(struct cli_context *cli, struct error *err)
     rc = rc < 0 ? rc : plan(&f, err);
     rc = rc < 0 ? rc : make_all(&f, err);
     if (rc == 0 && (f.missed == 0 || f.missed != f.members))
-        rc = summary(&f, clock_mono_ms() - began, err);
-    if (rc == 0 && f.missed != 0)
-        rc = incomplete(&f, err);
+        rc = files_summary(&f, clock_mono_ms() - began, err);
+    rc = rc < 0 ? rc : files_verdict(&f, err);
+    aliases_free(&f.aliases);
     tree_free(f.tree);
     fetcher_free(f.data);
     paths_free(&f.paths);

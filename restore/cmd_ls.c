@@ -1,10 +1,13 @@
 /* restore ls: the members of a snapshot. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/alloc.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "restore/chosen.h"
+#include "restore/gaps.h"
 #include "restore/paths.h"
 #include "restore/verbs.h"
 
@@ -44,15 +47,43 @@ static void mode_text(const struct catalog_entry *e, char out[11])
     out[10] = '\0';
 }
 
-static int json_member(const struct ls *ls, const struct member *m, struct error *err)
+/* A name that is not UTF-8 is shown with \xHH in the text: its bytes for programs. */
+static void json_bytes(struct jsonout *o, const char *key, const char *bytes)
 {
+    size_t len = strlen(bytes);
+    char *hex = utf8_valid(bytes, len) ? NULL : mem_alloc(2 * len + 1, 1, NULL);
+    if (hex != NULL) {
+        hex_encode(hex, bytes, len);
+        jsonout_str(o, key, hex);
+        free(hex);
+    }
+}
+
+static int json_member(const struct ls *ls, const struct member *m, uint64_t size, struct error *err)
+{
+    const struct catalog_entry *e = &m->entry;
     struct jsonout *o = jsonout_new("member");
     char mode[8];
     (void)snprintf(mode, sizeof mode, "%04o", m->entry.mode);
     jsonout_str(o, "path", m->entry.path);
     jsonout_str(o, "type", type_name(m->entry.type));
     jsonout_str(o, "mode", mode);
-    jsonout_u64(o, "size", m->ref.len);
+    jsonout_u64(o, "size", size);
+    jsonout_u64(o, "stored", m->ref.len);
+    jsonout_u64(o, "uid", e->uid);
+    jsonout_u64(o, "gid", e->gid);
+    if (e->uname != NULL)
+        jsonout_str(o, "user", e->uname);
+    if (e->gname != NULL)
+        jsonout_str(o, "group", e->gname);
+    json_bytes(o, "path_hex", e->path);
+    if (e->target != NULL)
+        json_bytes(o, "target_hex", e->target);
+    if (e->nxattrs != 0) {
+        struct jsonout *names = jsonout_array(o, "xattrs");
+        for (size_t i = 0; i < e->nxattrs; i++)
+            jsonout_str(names, NULL, e->xattrs[i].name);
+    }
     jsonout_time(o, "mtime", m->entry.mtime > 0 ? (uint64_t)m->entry.mtime : 0);
     if (m->entry.target != NULL)
         jsonout_str(o, "target", m->entry.target);
@@ -68,15 +99,28 @@ static int print_member(const struct member *m, void *arg, struct error *err)
     const struct catalog_entry *e = &m->entry;
     char mode[11];
     char time[NUMBER_TEXT_MAX] = "-";
+    struct gaps gaps;
     if (!paths_take(&ls->paths, e->path))
         return 0;
+    int rc = gaps_parse(m->facts, m->ref.len, &gaps, err);
+    if (rc < 0)
+        return rc;
+    uint64_t size = gaps.size;
+    gaps_free(&gaps);
     if (ls->cli->json)
-        return json_member(ls, m, err);
+        return json_member(ls, m, size, err);
     mode_text(e, mode);
     if (e->mtime > 0)
         (void)time_format(time, (uint64_t)e->mtime);
-    out_line(&ls->cli->out, OUT_PLAIN, "%s %15llu  %-20s  %s%s%s", mode, (unsigned long long)m->ref.len, time,
+    out_line(&ls->cli->out, OUT_PLAIN, "%s %15llu  %-20s  %s%s%s", mode, (unsigned long long)size, time,
              e->path, e->target != NULL ? " -> " : "", e->target != NULL ? e->target : "");
+    if (ls->with_facts && (e->uid != 0 || e->gid != 0 || e->uname != NULL))
+        out_line(&ls->cli->out, OUT_DIM, "%*sowner=%llu:%llu (%s:%s)", 28, "", (unsigned long long)e->uid,
+                 (unsigned long long)e->gid, e->uname != NULL ? e->uname : "?",
+                 e->gname != NULL ? e->gname : "?");
+    for (size_t i = 0; ls->with_facts && i < e->nxattrs; i++)
+        out_line(&ls->cli->out, OUT_DIM, "%*sxattr=%s (%zu bytes)", 28, "", e->xattrs[i].name,
+                 e->xattrs[i].len);
     for (const char *line = m->facts; ls->with_facts && *line != '\0';) {
         size_t len = strcspn(line, "\n");
         out_line(&ls->cli->out, OUT_DIM, "%*s%.*s", 28, "", (int)len, line);

@@ -35,11 +35,13 @@ static const struct cli_option list_options[] = {
 
 static const struct cli_option show_options[] = { JOB_OPTION, CLI_OPTIONS_END };
 
-static const struct cli_option ls_options[] = {
-    JOB_OPTION,
-    { .name = "long", .letter = 'l', .kind = CLI_FLAG, .help = "Also the facts of each member." },
-    CLI_OPTIONS_END
-};
+static const struct cli_option ls_options[] = { JOB_OPTION,
+                                                { .name = "long",
+                                                  .letter = 'l',
+                                                  .kind = CLI_FLAG,
+                                                  .help =
+                                                      "Also owner, attributes and facts of each member." },
+                                                CLI_OPTIONS_END };
 
 static const struct cli_option cat_options[] = {
     JOB_OPTION,
@@ -47,6 +49,8 @@ static const struct cli_option cat_options[] = {
     { .name = "force", .letter = 'f', .kind = CLI_FLAG, .help = "Write to a terminal too." },
     CLI_OPTIONS_END
 };
+
+static const char *const owner_choices[] = { "number", "name", "none", NULL };
 
 static const struct cli_option files_options[] = {
     JOB_OPTION,
@@ -60,6 +64,18 @@ static const struct cli_option files_options[] = {
     { .name = "unsafe-links",
       .kind = CLI_FLAG,
       .help = "Also make symbolic links that lead out of the directory. They are left out otherwise." },
+    { .name = "owner",
+      .kind = CLI_CHOICE,
+      .choices = owner_choices,
+      .metavar = "HOW",
+      .help =
+          "Whose the files are: `number` (user and group as saved; what root gets without this option), `name` "
+          "(the user and group of these names here, by number when there is none), or `none` (yours; what "
+          "everybody else gets)." },
+    { .name = "preserve-setid",
+      .kind = CLI_FLAG,
+      .help = "Keep set-user-id and set-group-id bits and capabilities of files whose owner is restored." },
+    { .name = "no-xattrs", .kind = CLI_FLAG, .help = "Leave extended attributes and ACLs out." },
     CLI_OPTIONS_END
 };
 
@@ -149,8 +165,11 @@ static const struct cli_verb verbs[] = {
     { .name = "files",
       .synopsis = "SNAPSHOT --to DIR [PATH ...]",
       .summary = "Restore streams, files and directories below a directory.",
-      .help = "With PATHs only those and what lies below them. Files belong to who restores them, with "
-              "permissions and times as saved, without set-user-id bits.\n\n" SELECTOR_HELP,
+      .help =
+          "With PATHs only those and what lies below them. Permissions, times, extended attributes and ACLs "
+          "are restored as saved; owners when root restores (--owner); the set-user-id and set-group-id bits "
+          "of files are left out (--preserve-setid). Holes become holes again.\n\nExit status 3: members are "
+          "missing, or metadata that was to be restored could not be; each is named.\n\n" SELECTOR_HELP,
       .options = files_options,
       .min_args = 1,
       .max_args = CLI_ANY,
@@ -227,6 +246,7 @@ static const struct cli_text examples[] = {
     { "restore database shop-pg/12 --to shop_new --create-roles",
       "A PostgreSQL database, into one that was just created." },
     { "restore files shop-db/7 --to /var/tmp/shop", "A snapshot's streams as plain files." },
+    { "restore files www/latest --to /srv/www.new uploads", "One directory of a tree." },
     { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },
     { "restore list --storage /mnt/copy --kit kit.key", "On a fresh machine, without any configuration." },
     { NULL, NULL }

@@ -32,17 +32,30 @@ int paths_of(struct paths *p, const char *const *args, size_t n, struct error *e
     return 0;
 }
 
+static bool matches(const struct path_arg *a, const char *member)
+{
+    return strncmp(member, a->text, a->len) == 0 && (member[a->len] == '\0' || member[a->len] == '/');
+}
+
 bool paths_take(struct paths *p, const char *member)
 {
     bool taken = p->n == 0;
     for (size_t i = 0; i < p->n; i++) {
         struct path_arg *a = &p->list[i];
-        if (strncmp(member, a->text, a->len) == 0 && (member[a->len] == '\0' || member[a->len] == '/')) {
+        if (matches(a, member)) {
             a->hit = true;
             taken = true;
         }
     }
     return taken;
+}
+
+bool paths_match(const struct paths *p, const char *member)
+{
+    bool match = p->n == 0;
+    for (size_t i = 0; i < p->n && !match; i++)
+        match = matches(&p->list[i], member);
+    return match;
 }
 
 const char *paths_missed(const struct paths *p)

@@ -31,6 +31,8 @@ struct paths {
 
 int paths_of(struct paths *p, const char *const *args, size_t n, struct error *err);
 bool paths_take(struct paths *p, const char *member);
+/* The same without remembering. */
+bool paths_match(const struct paths *p, const char *member);
 const char *paths_missed(const struct paths *p);
 void paths_free(struct paths *p);
 

@@ -58,10 +58,15 @@ static int pump_one(const struct pump *p, struct engine_run *source, const struc
         .page_size = stream->mode == CHUNK_PAGES ? stream->page_size : 0,
         .no_dedup = p->no_dedup,
         .mode_bits = stream->mode_bits,
+        .entry = stream->entry,
     };
     struct stream_writer *w = NULL;
     progress_add_total(p->progress, stream->size_hint);
     progress_item(p->progress, stream->name);
+    if (stream->entry != NULL && stream->entry->type != CATALOG_REGULAR) {
+        int done = interrupt_check(err);
+        return done < 0 ? done : session_member(p->session, stream->entry, err);
+    }
     int rc = session_stream(p->session, &options, &w, err);
     if (rc == 0)
         rc = copy(p, source, w, block, err);

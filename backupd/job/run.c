@@ -88,6 +88,9 @@ static int attempt(struct job_run *run, const struct held *h, struct error *err)
         rc = h->engine->finish(source, err);
     if (rc == 0)
         rc = pump_facts(&pump, source, run->job, &facts, err);
+    run->flaws = (struct engine_flaws){ .missing = 0 };
+    if (rc == 0 && h->engine->flaws != NULL)
+        h->engine->flaws(source, &run->flaws);
     if (rc == 0)
         rc = interrupt_check(err);
     if (rc == 0) {

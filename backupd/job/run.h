@@ -32,6 +32,7 @@ struct job_run {
     uint8_t writer[WRITER_ID_LEN];
     struct session_result session;
     uint64_t milliseconds;
+    struct engine_flaws flaws; /* of what was published */
     unsigned reruns;
     char where[ERROR_TEXT_MAX]; /* the storage, for people */
 };

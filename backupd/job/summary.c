@@ -18,6 +18,11 @@ static const char *snapshot_id(const struct job_run *run, char out[SNAPSHOT_TEXT
     return out;
 }
 
+bool summary_flawed(const struct job_run *run)
+{
+    return run->flaws.missing != 0 || run->flaws.changed != 0 || run->flaws.metadata != 0;
+}
+
 static int print_json(const struct job_run *run, const char *id, struct error *err)
 {
     const struct session_result *s = &run->session;
@@ -33,6 +38,11 @@ static int print_json(const struct job_run *run, const char *id, struct error *e
     jsonout_time(o, "backup_end", s->finished);
     jsonout_double(o, "total_duration", (double)run->milliseconds / 1000.0);
     jsonout_u64(o, "streams", s->streams);
+    jsonout_u64(o, "members", s->members);
+    jsonout_bool(o, "complete", !summary_flawed(run));
+    jsonout_u64(o, "members_missing", run->flaws.missing);
+    jsonout_u64(o, "members_changed", run->flaws.changed);
+    jsonout_u64(o, "members_without_metadata", run->flaws.metadata);
     jsonout_u64(o, "total_bytes_processed", s->logical);
     jsonout_u64(o, "data_added", s->fresh);
     jsonout_u64(o, "data_added_packed", s->stored);
@@ -44,6 +54,21 @@ static int print_json(const struct job_run *run, const char *id, struct error *e
     return jsonout_emit(o, err);
 }
 
+static void add_flaws(struct table *t, const struct engine_flaws *f)
+{
+    char n[NUMBER_TEXT_MAX];
+    if (f->missing != 0)
+        pairs_add(t, "missing", OUT_BAD, "%s could not be read: see the warnings",
+                  count_format(n, f->missing));
+    if (f->changed != 0)
+        pairs_add(t, "changed", OUT_BAD,
+                  "%s changed while it was read: what is stored may be neither old nor new",
+                  count_format(n, f->changed));
+    if (f->metadata != 0)
+        pairs_add(t, "metadata", OUT_BAD, "%s stored without all extended attributes",
+                  count_format(n, f->metadata));
+}
+
 static int print_text(const struct job_run *run, const char *id, struct error *err)
 {
     const struct session_result *s = &run->session;
@@ -53,6 +78,9 @@ static int print_text(const struct job_run *run, const char *id, struct error *e
     out_heading(&run->cli->out, "%s", id);
     pairs_add(t, "read", OUT_PLAIN, "%s in %s %s", size_format(a, s->logical), count_format(b, s->streams),
               plural(s->streams, "stream", "streams"));
+    if (s->members != s->streams)
+        pairs_add(t, "and", OUT_PLAIN, "%s %s", count_format(a, s->members - s->streams),
+                  plural(s->members - s->streams, "directory or link", "directories and links"));
     if (s->stored == 0)
         pairs_add(t, "new", OUT_PLAIN, "nothing: all of it was stored before");
     else
@@ -63,6 +91,7 @@ static int print_text(const struct job_run *run, const char *id, struct error *e
                   count_format(a, s->adopted), plural(s->adopted, "pack", "packs"));
     if (run->reruns != 0)
         pairs_add(t, "runs", OUT_PLAIN, "%u", run->reruns + 1);
+    add_flaws(t, &run->flaws);
     pairs_add(t, "time", OUT_PLAIN, "%s", duration_format(a, run->milliseconds));
     pairs_add(t, "receipt", OUT_BOLD, "%s", s->receipt);
     int rc = table_print(t, &run->cli->out, err);

@@ -4,8 +4,12 @@
 #ifndef BACKUPD_JOB_SUMMARY_H
 #define BACKUPD_JOB_SUMMARY_H
 
+#include <stdbool.h>
+
 #include "backupd/job/run.h"
 
+/* Whether anything of the source is missing in what was published, or is doubtful. */
+bool summary_flawed(const struct job_run *run);
 /* After a run that published: a block of text or one JSON line "summary", and the receipt to the log. */
 int summary_print(const struct job_run *run, struct error *err);
 /* A job that failed while others go on. */

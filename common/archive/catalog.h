@@ -5,6 +5,11 @@
  * regular files (and database streams, which look like them) have a body; what
  * the body means is the caller's business (a stream reference and facts).
  *
+ * Extended attributes of files and directories are part of a member; POSIX ACLs
+ * are the attributes system.posix_acl_access and system.posix_acl_default, in
+ * the kernel's own form. They are written as pax records LIBARCHIVE.xattr.NAME
+ * (name with %XX, value in base64), which carry any byte.
+ *
  * Writing
  *     struct catalog_writer *w = catalog_writer_new(sink, err);
  *     catalog_add(w, &entry, err);            // in the order of path bytes (strcmp)
@@ -45,6 +50,9 @@
 #define CATALOG_HEADER_MAX ((size_t)1 << 20) /* bytes of one member's headers */
 #define CATALOG_PATH_MAX ((size_t)65535)     /* bytes of a path or a link's target */
 #define CATALOG_MEMBERS_MAX ((uint64_t)1 << 26)
+#define CATALOG_XATTRS_MAX ((size_t)256 << 10)     /* bytes of one member's names and values together */
+#define CATALOG_XATTR_NAME_MAX ((size_t)255)       /* bytes of one name */
+#define CATALOG_XATTR_VALUE_MAX ((size_t)64 << 10) /* bytes of one value */
 
 /* Names of violations. */
 #define CATALOG_E_HEADER "catalog-header"       /* not a pax member */
@@ -59,6 +67,12 @@
 
 enum catalog_type { CATALOG_REGULAR, CATALOG_DIR, CATALOG_SYMLINK, CATALOG_HARDLINK };
 
+struct catalog_xattr {
+    const char *name; /* "user.mime_type" */
+    const void *value;
+    size_t len;
+};
+
 struct catalog_entry {
     const char *path; /* no leading or trailing '/' */
     enum catalog_type type;
@@ -72,7 +86,12 @@ struct catalog_entry {
     const char *target; /* of a link; else NULL */
     const void *body;   /* regular files only */
     size_t body_len;
+    const struct catalog_xattr *xattrs; /* files and directories only; names ascending (strcmp) */
+    size_t nxattrs;
 };
+
+/* A copy in one block for free(), with everything it points to but the body. */
+struct catalog_entry *catalog_entry_copy(const struct catalog_entry *e, struct error *err);
 
 struct catalog_writer;
 struct catalog_reader;

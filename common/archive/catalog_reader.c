@@ -12,6 +12,7 @@
 #include "common/base/buffer.h"
 #include "common/base/map.h"
 #include "common/base/str.h"
+#include "common/base/vec.h"
 
 #include "common/base/banned.h"
 
@@ -30,6 +31,7 @@ struct catalog_reader {
     uint64_t members;
     struct map seen; /* hash of a path -> its type + 1 */
     char *path;
+    struct vec xattrs; /* struct catalog_xattr of the present member */
     struct buf body;
     uint8_t block[BLOCK];
 };
@@ -93,6 +95,7 @@ struct catalog_reader *catalog_reader_new(struct source *in, struct error *err)
         return NULL;
     r->in = in;
     r->seen = (struct map)MAP_OF(sizeof(struct path_key), sizeof(uint8_t));
+    r->xattrs = (struct vec)VEC_OF(struct catalog_xattr);
     buf_init(&r->body);
     r->allowed = CATALOG_HEADER_MAX;
     r->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
@@ -235,6 +238,35 @@ static int take_numbers(struct archive_entry *e, struct catalog_entry *out, stru
     return 0;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct catalog_xattr *)a)->name, ((const struct catalog_xattr *)b)->name);
+}
+
+static int take_xattrs(struct catalog_reader *r, struct archive_entry *e, struct catalog_entry *out,
+                       struct error *err)
+{
+    char shown[200];
+    const char *name = NULL;
+    const void *value = NULL;
+    size_t len = 0;
+    vec_clear(&r->xattrs);
+    (void)archive_entry_xattr_reset(e);
+    while (archive_entry_xattr_next(e, &name, &value, &len) == ARCHIVE_OK && name != NULL) {
+        if (name[0] == '\0' || strlen(name) > CATALOG_XATTR_NAME_MAX || len > CATALOG_XATTR_VALUE_MAX)
+            return error_corrupt(err, CATALOG_E_LIMIT, "catalog: %s: an extended attribute is too large",
+                                 str_printable(shown, sizeof shown, out->path));
+        struct catalog_xattr *x = vec_push(&r->xattrs, err);
+        if (x == NULL)
+            return E_NOMEM;
+        *x = (struct catalog_xattr){ .name = name, .value = value, .len = len };
+    }
+    vec_sort(&r->xattrs, by_name);
+    out->xattrs = r->xattrs.data;
+    out->nxattrs = r->xattrs.len;
+    return 0;
+}
+
 static int take_body(struct catalog_reader *r, struct archive_entry *e, struct catalog_entry *out,
                      struct error *err)
 {
@@ -283,6 +315,8 @@ static int next_member(struct catalog_reader *r, struct catalog_entry *out, stru
     if (rc == 0)
         rc = take_numbers(e, out, err);
     if (rc == 0)
+        rc = take_xattrs(r, e, out, err);
+    if (rc == 0)
         rc = remember(r, out, err);
     if (rc == 0)
         rc = take_body(r, e, out, err);
@@ -308,6 +342,7 @@ void catalog_reader_free(struct catalog_reader *r)
     if (r->utf8 != (locale_t)0)
         freelocale(r->utf8);
     map_free(&r->seen);
+    vec_free(&r->xattrs);
     buf_free(&r->body);
     free(r->path);
     free(r);

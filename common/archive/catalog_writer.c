@@ -60,6 +60,7 @@ struct catalog_writer *catalog_writer_new(struct sink *out, struct error *err)
     /* BINARY: libarchive would otherwise convert names by the locale. */
     if (archive_write_set_format_pax(w->pax) != ARCHIVE_OK ||
         archive_write_set_format_option(w->pax, "pax", "hdrcharset", "BINARY") != ARCHIVE_OK ||
+        archive_write_set_format_option(w->pax, "pax", "xattrheader", "LIBARCHIVE") != ARCHIVE_OK ||
         archive_write_set_bytes_per_block(w->pax, 512) != ARCHIVE_OK ||
         archive_write_set_bytes_in_last_block(w->pax, 512) != ARCHIVE_OK ||
         archive_write_open(w->pax, w, NULL, to_sink, NULL) != ARCHIVE_OK) {
@@ -82,6 +83,34 @@ static int check_path(const char *what, const char *path, struct error *err)
                      str_printable(shown, sizeof shown, path == NULL ? "" : path), fault);
 }
 
+/* A reader wants the file before its other names, and the order of members is that of their paths. */
+static int check_target(const struct catalog_entry *e, struct error *err)
+{
+    char shown[200];
+    int rc = check_path("target", e->target, err);
+    if (rc == 0 && strcmp(e->target, e->path) >= 0)
+        rc = error_set(err, E_INTERNAL, "catalog: %s: a hard link names an earlier member",
+                       str_printable(shown, sizeof shown, e->path));
+    return rc;
+}
+
+static int check_xattrs(const struct catalog_entry *e, struct error *err)
+{
+    size_t total = 0;
+    bool can = e->nxattrs == 0 || e->type == CATALOG_REGULAR || e->type == CATALOG_DIR;
+    for (size_t i = 0; can && i < e->nxattrs; i++) {
+        const struct catalog_xattr *x = &e->xattrs[i];
+        size_t name = strlen(x->name);
+        total += name + x->len;
+        can = name > 0 && name <= CATALOG_XATTR_NAME_MAX && x->len <= CATALOG_XATTR_VALUE_MAX &&
+              total <= CATALOG_XATTRS_MAX && (i == 0 || strcmp(e->xattrs[i - 1].name, x->name) < 0);
+    }
+    char shown[200];
+    return can ? 0
+               : error_set(err, E_INTERNAL, "catalog: %s: extended attributes out of order or range",
+                           str_printable(shown, sizeof shown, e->path));
+}
+
 static int check_entry(const struct catalog_writer *w, const struct catalog_entry *e, struct error *err)
 {
     int rc = check_path("path", e->path, err);
@@ -95,7 +124,7 @@ static int check_entry(const struct catalog_writer *w, const struct catalog_entr
     if (link != (e->target != NULL))
         return error_set(err, E_INTERNAL, "catalog: %s: links have a target, others have not", e->path);
     if (e->type == CATALOG_HARDLINK)
-        rc = check_path("target", e->target, err);
+        rc = check_target(e, err);
     else if (link && (e->target[0] == '\0' || strlen(e->target) > CATALOG_PATH_MAX))
         rc = error_set(err, E_INTERNAL, "catalog: %s: the target is empty or too long", e->path);
     if (rc < 0)
@@ -105,7 +134,7 @@ static int check_entry(const struct catalog_writer *w, const struct catalog_entr
                          e->body_len);
     if (e->mode > 07777 || e->mtime_nsec > 999999999 || e->uid > INT64_MAX || e->gid > INT64_MAX)
         return error_set(err, E_INTERNAL, "catalog: %s: mode, owner or time out of range", e->path);
-    return 0;
+    return check_xattrs(e, err);
 }
 
 static void fill(struct archive_entry *to, const struct catalog_entry *e)
@@ -132,6 +161,10 @@ static void fill(struct archive_entry *to, const struct catalog_entry *e)
     else if (e->type == CATALOG_HARDLINK)
         archive_entry_set_hardlink(to, e->target);
     archive_entry_set_size(to, (la_int64_t)e->body_len);
+    /* libarchive writes them last in, first out. */
+    for (size_t i = e->nxattrs; i > 0; i--)
+        archive_entry_xattr_add_entry(to, e->xattrs[i - 1].name, e->xattrs[i - 1].value,
+                                      e->xattrs[i - 1].len);
 }
 
 int catalog_add(struct catalog_writer *w, const struct catalog_entry *entry, struct error *err)

@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/archive/catalog.h"
 #include "common/base/buffer.h"
 #include "common/base/error.h"
 #include "common/stream/stream.h"
@@ -50,6 +51,16 @@ struct engine_stream {
     uint32_t page_size; /* CHUNK_PAGES: bytes per chunk, 512..65536 */
     uint64_t size_hint; /* for progress; 0 unknown */
     uint32_t mode_bits; /* permission bits to restore, e.g. 0640 */
+    /* A member of a directory tree, or NULL: its path (any bytes, also not UTF-8) is the name. Valid as name. A
+     * directory or a link has no bytes: read is not called for it. */
+    const struct catalog_entry *entry;
+};
+
+/* What a run left out or could not get in one piece, although its snapshot is published. */
+struct engine_flaws {
+    uint64_t missing;  /* members that could not be read, or not to their end */
+    uint64_t changed;  /* members that were written to while they were read */
+    uint64_t metadata; /* members without all of their metadata */
 };
 
 struct engine_run;
@@ -109,6 +120,8 @@ struct engine {
     int (*stream_facts)(struct engine_run *run, struct buf *out, struct error *err);
     int (*finish)(struct engine_run *run, struct error *err);
     int (*run_facts)(struct engine_run *run, struct buf *out, struct error *err);
+    /* After finish. May be NULL: such an engine fails rather than leave anything out. */
+    void (*flaws)(const struct engine_run *run, struct engine_flaws *out);
     void (*close)(struct engine_run *run);
     enum engine_target_kind target_kind;
     /* Refuses `to` when that can be said without the streams. NULL when restore is. */

@@ -293,7 +293,9 @@ void tree_free(struct tree *t)
 {
     if (t == NULL)
         return;
-    free(t->name);
+    if (t->entry == NULL)
+        free(t->name);
+    free(t->entry);
     free(t->facts);
     vec_free(&t->children);
     free(t);

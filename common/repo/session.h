@@ -4,6 +4,7 @@
  *     session_begin(&options, &s, err);
  *     session_stream(s, &stream, &w, err);               one stream at a time
  *       stream_write(w, data, len, err)...; stream_finish(w, facts, err);
+ *     session_member(s, &entry, err);                    a directory or a link: a member without bytes
  *     session_commit(s, facts, &result, err);            only after the producer's verdict
  *     session_free(s);                                   without a commit: nothing is published
  *
@@ -21,6 +22,7 @@
 #ifndef COMMON_REPO_SESSION_H
 #define COMMON_REPO_SESSION_H
 
+#include "common/archive/catalog.h"
 #include "common/backend/backend.h"
 #include "common/repo/format.h"
 #include "common/repo/keys.h"
@@ -48,6 +50,7 @@ struct session_result {
     uint32_t retention;         /* record acknowledged; 0: none */
     uint64_t started, finished; /* seconds since 1970 */
     uint64_t streams;
+    uint64_t members; /* streams, directories and links */
     uint64_t logical; /* bytes of all streams */
     uint64_t fresh;   /* plaintext bytes that were not known before */
     uint64_t stored;  /* bytes of packs uploaded by this run */
@@ -65,6 +68,8 @@ struct session_stream_options {
     uint32_t page_size; /* 0: content-defined chunks */
     bool no_dedup;      /* no chunk ids anywhere */
     uint32_t mode_bits; /* permission bits for a restore */
+    /* Of a regular file, or NULL. Its path (any bytes) and its mode then stand for name and mode_bits. Copied. */
+    const struct catalog_entry *entry;
 };
 
 int session_begin(const struct session_options *options, struct session **out, struct error *err);
@@ -76,6 +81,9 @@ int session_stream(struct session *s, const struct session_stream_options *optio
 int stream_write(struct stream_writer *w, const void *data, size_t len, struct error *err);
 /* facts: "key=value\n" lines, at most MEMBER_FACTS_MAX bytes; may be NULL. */
 int stream_finish(struct stream_writer *w, const char *facts, struct error *err);
+
+/* A directory, symbolic link or hard link; copied. A hard link names a regular member whose path sorts before. */
+int session_member(struct session *s, const struct catalog_entry *entry, struct error *err);
 
 int session_commit(struct session *s, const char *facts, struct session_result *result, struct error *err);
 void session_free(struct session *s);

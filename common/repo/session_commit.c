@@ -55,6 +55,19 @@ static int member_body(struct session *s, const struct tree *t, struct buf *out,
     return rc < 0 ? rc : writer_end(&w, err);
 }
 
+/* Only files have bodies; plain streams have nothing but a mode. */
+static struct catalog_entry member_entry(const struct tree *t, const struct buf *body)
+{
+    struct catalog_entry entry = { .path = t->name, .type = CATALOG_REGULAR, .mode = t->mode_bits };
+    if (t->entry != NULL)
+        entry = *t->entry;
+    if (entry.type == CATALOG_REGULAR) {
+        entry.body = body->data;
+        entry.body_len = body->len;
+    }
+    return entry;
+}
+
 int session_write_catalog(struct session *s, struct stream_ref *out, struct error *err)
 {
     struct catalog_sink sink = {
@@ -77,16 +90,14 @@ int session_write_catalog(struct session *s, struct stream_ref *out, struct erro
         const struct tree *t = *(struct tree **)vec_at(&s->trees, i);
         const struct tree *before = i > 0 ? *(struct tree **)vec_at(&s->trees, i - 1) : NULL;
         if (before != NULL && strcmp(before->name, t->name) == 0) {
-            rc = error_set(err, E_INTERNAL, "two streams are called '%s'", t->name);
+            char shown[256];
+            rc = error_set(err, E_INTERNAL, "two members are called '%s'",
+                           str_printable(shown, sizeof shown, t->name));
             break;
         }
         buf_clear(&body);
         rc = member_body(s, t, &body, err);
-        struct catalog_entry entry = { .path = t->name,
-                                       .type = CATALOG_REGULAR,
-                                       .mode = t->mode_bits,
-                                       .body = body.data,
-                                       .body_len = body.len };
+        struct catalog_entry entry = member_entry(t, &body);
         if (rc == 0)
             rc = catalog_add(catalog, &entry, err);
     }
@@ -220,7 +231,11 @@ static void report(const struct session *s, const struct record *r, uint64_t fin
     out->retention = r->ack;
     out->started = s->started;
     out->finished = finished;
-    out->streams = s->trees.len - 1; /* without the catalog */
+    out->members = s->trees.len - 1; /* without the catalog */
+    for (size_t i = 0; i < out->members; i++) {
+        const struct tree *t = *(struct tree **)vec_at(&s->trees, i);
+        out->streams += t->entry == NULL || t->entry->type == CATALOG_REGULAR;
+    }
     out->logical = s->logical;
     out->fresh = s->fresh;
     out->stored = s->stored;

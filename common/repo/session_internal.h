@@ -30,10 +30,11 @@ struct tree_child {
     uint8_t cut_id[CHUNK_ID_LEN]; /* the chunk that ended it */
 };
 
-/* A stream on its way into the catalog. */
+/* A stream on its way into the catalog, or a member without bytes: an empty one that was never open. */
 struct tree {
     struct session *session;
-    char *name;
+    struct catalog_entry *entry; /* metadata, owned; or NULL */
+    char *name;                  /* owned, unless there is an entry: then it is its path */
     char *facts;
     uint32_t mode_bits;
     uint32_t chunk_avg;
@@ -118,6 +119,11 @@ int session_packs_used(struct session *s, struct vec *out, struct error *err);
 void tree_free(struct tree *t);
 
 /* stream_writer.c */
+/* E_USAGE for a name that no catalog may hold. `entry` may be NULL. */
+int session_check_name(const struct session *s, const char *name, const struct catalog_entry *entry,
+                       struct error *err);
+struct tree *session_add_tree(struct session *s, const char *name, const struct catalog_entry *entry,
+                              struct error *err);
 void stream_writer_free(struct stream_writer *w);
 /* The catalog over all trees, as the last stream. */
 int session_write_catalog(struct session *s, struct stream_ref *out, struct error *err);

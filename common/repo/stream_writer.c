@@ -19,7 +19,7 @@ struct stream_writer {
     uint8_t cut_id[CHUNK_ID_LEN];
 };
 
-enum { CONTENT_AVG = 2048, SESSION_STREAMS_MAX = 1 << 26 };
+enum { CONTENT_AVG = 2048, SESSION_STREAMS_MAX = 1 << 26, NAME_MAX_PLAIN = 4096 };
 
 static int use_chunker(struct session *s, uint32_t page_size, struct error *err)
 {
@@ -35,10 +35,12 @@ static int use_chunker(struct session *s, uint32_t page_size, struct error *err)
     return s->chunker != NULL ? 0 : E_NOMEM;
 }
 
-static bool name_is_good(const char *name)
+/* Streams of databases have names for people; the names of files are whatever bytes they are. */
+static bool name_is_good(const char *name, bool any_bytes)
 {
     size_t len = strlen(name);
-    if (len == 0 || len > 4096 || !utf8_valid(name, len) || name[0] == '/' || name[len - 1] == '/')
+    if (len == 0 || len > (any_bytes ? CATALOG_PATH_MAX : NAME_MAX_PLAIN) || name[0] == '/' ||
+        name[len - 1] == '/' || (!any_bytes && !utf8_valid(name, len)))
         return false;
     const char *part = name;
     while (part != NULL) {
@@ -51,18 +53,35 @@ static bool name_is_good(const char *name)
     return true;
 }
 
-static struct tree *tree_new(struct session *s, const struct session_stream_options *o, struct error *err)
+int session_check_name(const struct session *s, const char *name, const struct catalog_entry *entry,
+                       struct error *err)
+{
+    char shown[128];
+    if (s->stream != NULL)
+        return error_set(err, E_INTERNAL, "a stream is still open");
+    if (!name_is_good(name, entry != NULL))
+        return error_set(err, E_USAGE, "'%s' is no name for a stream",
+                         str_printable(shown, sizeof shown, name));
+    if (s->trees.len >= SESSION_STREAMS_MAX)
+        return error_set(err, E_UNSUPPORTED, "more than %d members in one snapshot", SESSION_STREAMS_MAX);
+    return 0;
+}
+
+struct tree *session_add_tree(struct session *s, const char *name, const struct catalog_entry *entry,
+                              struct error *err)
 {
     struct tree *t = mem_alloc(1, sizeof *t, err);
     if (t == NULL)
         return NULL;
     t->session = s;
-    t->mode_bits = o->mode_bits;
     t->children = (struct vec)VEC_OF(struct tree_child);
-    t->chunk_avg = s->chunker_page != 0        ? s->chunker_page
-                   : s->options.chunk_avg != 0 ? s->options.chunk_avg
-                                               : CONTENT_AVG;
-    t->name = str_dup(o->name, err);
+    if (entry != NULL) {
+        t->entry = catalog_entry_copy(entry, err);
+        t->name =
+            t->entry != NULL ? (char *)(uintptr_t)t->entry->path : NULL; /* into the copy, which is ours */
+    } else {
+        t->name = str_dup(name, err);
+    }
     struct tree **slot = t->name != NULL ? vec_push(&s->trees, err) : NULL;
     if (slot == NULL) {
         tree_free(t);
@@ -72,18 +91,40 @@ static struct tree *tree_new(struct session *s, const struct session_stream_opti
     return t;
 }
 
+static struct tree *tree_new(struct session *s, const struct session_stream_options *o, struct error *err)
+{
+    struct tree *t = session_add_tree(s, o->name, o->entry, err);
+    if (t == NULL)
+        return NULL;
+    t->mode_bits = o->mode_bits;
+    t->chunk_avg = s->chunker_page != 0        ? s->chunker_page
+                   : s->options.chunk_avg != 0 ? s->options.chunk_avg
+                                               : CONTENT_AVG;
+    return t;
+}
+
+int session_member(struct session *s, const struct catalog_entry *entry, struct error *err)
+{
+    int rc = session_check_name(s, entry->path, entry, err);
+    if (rc < 0)
+        return rc;
+    if (entry->type == CATALOG_REGULAR)
+        return error_set(err, E_INTERNAL, "a regular file is a stream");
+    struct tree *t = session_add_tree(s, entry->path, entry, err);
+    if (t == NULL)
+        return E_NOMEM;
+    t->form = STREAM_EMPTY;
+    t->grown = t->ended = true;
+    return 0;
+}
+
 int session_stream(struct session *s, const struct session_stream_options *o, struct stream_writer **out,
                    struct error *err)
 {
-    char shown[128];
-    if (s->stream != NULL)
-        return error_set(err, E_INTERNAL, "a stream is still open");
-    if (!name_is_good(o->name))
-        return error_set(err, E_USAGE, "'%s' is no name for a stream",
-                         str_printable(shown, sizeof shown, o->name));
-    if (s->trees.len >= SESSION_STREAMS_MAX)
-        return error_set(err, E_UNSUPPORTED, "more than %d streams in one snapshot", SESSION_STREAMS_MAX);
-    int rc = use_chunker(s, o->page_size, err);
+    const char *name = o->entry != NULL ? o->entry->path : o->name;
+    int rc = session_check_name(s, name, o->entry, err);
+    if (rc == 0)
+        rc = use_chunker(s, o->page_size, err);
     if (rc < 0)
         return rc;
     struct stream_writer *w = mem_alloc(1, sizeof *w, err);
@@ -100,7 +141,7 @@ int session_stream(struct session *s, const struct session_stream_options *o, st
     if (s->open_blob != NULL && s->open_dedup != w->dedup)
         rc = session_close_blob(s, err);
     if (rc == 0)
-        rc = cache_stream_begin(s->cache, o->name, err);
+        rc = cache_stream_begin(s->cache, name, err);
     check_reset(s->check);
     *out = w;
     return rc;

@@ -15,7 +15,7 @@
 
 #include "common/base/banned.h"
 
-enum { COPY_BLOCK = 1 << 18, COMPONENT_MAX = 255, MODE_KEPT = 0777 };
+enum { COPY_BLOCK = 1 << 18, COMPONENT_MAX = 255 };
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
@@ -59,8 +59,8 @@ int tree_open(const char *path, struct tree **out, struct error *err)
     if (t == NULL)
         return E_NOMEM;
     *t = (struct tree){ .root = -1,
-                        .dirs = VEC_OF(struct tree_dir_note),
-                        .links = VEC_OF(struct tree_link_note) };
+                        .dirs = VEC_OF(struct catalog_entry *),
+                        .links = VEC_OF(struct catalog_entry *) };
     int rc = E_NOMEM;
     t->path = str_dup(path, err);
     if (t->path == NULL)
@@ -85,25 +85,16 @@ void tree_free(struct tree *t)
     if (t == NULL)
         return;
     for (size_t i = 0; i < t->dirs.len; i++)
-        free(((struct tree_dir_note *)vec_at(&t->dirs, i))->path);
-    for (size_t i = 0; i < t->links.len; i++) {
-        struct tree_link_note *n = vec_at(&t->links, i);
-        free(n->path);
-        free(n->target);
-    }
+        free(*(struct catalog_entry **)vec_at(&t->dirs, i));
+    for (size_t i = 0; i < t->links.len; i++)
+        free(*(struct catalog_entry **)vec_at(&t->links, i));
+    free(t->user.name);
+    free(t->group.name);
     vec_free(&t->dirs);
     vec_free(&t->links);
     fd_drop(&t->root);
     free(t->path);
     free(t);
-}
-
-void tree_times(int64_t seconds, uint32_t nsec, struct timespec out[2])
-{
-    out[0] = (struct timespec){ .tv_nsec = UTIME_OMIT };
-    out[1] = (struct timespec){ .tv_sec = seconds, .tv_nsec = nsec };
-    if (seconds == 0 && nsec == 0)
-        out[1].tv_nsec = UTIME_OMIT;
 }
 
 /* ---- walking ------------------------------------------------------------------------------------------- */
@@ -155,29 +146,63 @@ int tree_walk(const struct tree *t, const char *path, bool make, const char **ba
 
 /* ---- files --------------------------------------------------------------------------------------------- */
 
-static int copy(struct source *src, int fd, uint64_t len, const char *name,
-                void (*progress)(uint64_t, void *), void *arg, struct error *err)
+/* The source's bytes into the file, past the gaps. */
+struct copying {
+    struct source *src;
+    int fd;
+    const char *name;
+    const struct gaps *gaps; /* or NULL */
+    size_t next;             /* gap */
+    uint64_t at;             /* in the file */
+    uint64_t done;
+};
+
+/* How many bytes may follow before the next gap, after the gap that begins here was passed. */
+static int skip_gaps(struct copying *c, size_t *room, struct error *err)
+{
+    const struct gap *g = NULL;
+    while (c->gaps != NULL && c->next < c->gaps->list.len) {
+        g = vec_at(&c->gaps->list, c->next);
+        if (c->at < g->offset)
+            break;
+        c->at += g->length;
+        c->next++;
+        if (lseek(c->fd, (off_t)c->at, SEEK_SET) < 0)
+            return error_sys(err, "%s", c->name);
+        g = NULL;
+    }
+    *room = g != NULL && g->offset - c->at < COPY_BLOCK ? (size_t)(g->offset - c->at) : COPY_BLOCK;
+    return 0;
+}
+
+static int copy(struct copying *c, uint64_t len, void (*progress)(uint64_t, void *), void *arg,
+                struct error *err)
 {
     uint8_t *block = mem_alloc(1, COPY_BLOCK, err);
-    uint64_t done = 0;
     int rc = block != NULL ? 0 : E_NOMEM;
     while (rc == 0) {
-        int64_t n = source_read(src, block, COPY_BLOCK, err);
+        size_t room = COPY_BLOCK;
+        rc = skip_gaps(c, &room, err);
+        int64_t n = rc < 0 ? rc : source_read(c->src, block, room, err);
         if (n <= 0) {
             rc = (int)n;
             break;
         }
-        done += (uint64_t)n;
-        if (done > len)
+        c->done += (uint64_t)n;
+        if (c->done > len)
             break;
-        rc = fd_write_full(fd, block, (size_t)n, name, err);
+        rc = fd_write_full(c->fd, block, (size_t)n, c->name, err);
+        c->at += (uint64_t)n;
         if (rc == 0 && progress != NULL)
             progress((uint64_t)n, arg);
     }
     free(block);
-    if (rc == 0 && done != len)
-        rc = error_set(err, E_CORRUPT, "it does not have the %llu bytes its snapshot announces",
-                       (unsigned long long)len);
+    if (rc == 0 && c->done != len)
+        return error_set(err, E_CORRUPT, "it does not have the %llu bytes its snapshot announces",
+                         (unsigned long long)len);
+    if (rc == 0 && c->gaps != NULL && c->gaps->list.len != 0 &&
+        ftruncate(c->fd, (off_t)c->gaps->size) < 0) /* a gap at the end was only passed */
+        rc = error_sys(err, "%s", c->name);
     return rc;
 }
 
@@ -193,20 +218,9 @@ static int give_name(int dir, const char *tmp, const char *base, struct error *e
     return 0;
 }
 
-/* Mode before the bytes are there would let others read half a file. */
-static int settle_file(int fd, const struct catalog_entry *e, struct error *err)
-{
-    struct timespec times[2];
-    tree_times(e->mtime, e->mtime_nsec, times);
-    if (fchmod(fd, e->mode & MODE_KEPT) < 0)
-        return error_sys(err, "set its permissions");
-    if (futimens(fd, times) < 0)
-        return error_sys(err, "set its time");
-    return fd_sync(fd, "flush", err);
-}
-
 int tree_file(struct tree *t, const struct catalog_entry *e, struct source *src, uint64_t len,
-              void (*progress)(uint64_t bytes, void *arg), void *arg, struct error *err)
+              const struct gaps *gaps, void (*progress)(uint64_t bytes, void *arg), void *arg,
+              struct error *err)
 {
     char tmp[64];
     const char *base = NULL;
@@ -223,8 +237,10 @@ int tree_file(struct tree *t, const struct catalog_entry *e, struct source *src,
         rc = error_sys(err, "create a file in %s", t->path);
         goto out;
     }
-    rc = copy(src, fd, len, t->path, progress, arg, err);
-    rc = rc < 0 ? rc : settle_file(fd, e, err);
+    struct copying c = { .src = src, .fd = fd, .name = t->path, .gaps = gaps };
+    rc = copy(&c, len, progress, arg, err);
+    /* Permissions before the bytes are there would let others read half a file. */
+    rc = rc < 0 ? rc : tree_settle(t, fd, e, err);
     rc = rc < 0 ? rc : fd_close(&fd, t->path, err);
     rc = rc < 0 ? rc : give_name(dir, tmp, base, err);
     if (rc < 0)

@@ -2,10 +2,11 @@
  * tree.h - a directory that a snapshot's members are restored into.
  *
  *     tree_open(path, &t, err);                  // makes it, or takes an empty one
+ *     t->policy = ...                            // what of the metadata is wanted
  *     tree_file(t, &entry, source, len, ...);    // whole under its name, or not there
- *     tree_dir(t, &entry, err);
+ *     tree_dir(t, &entry, err);                  // made; its metadata is only noted
  *     tree_link(t, &entry, unsafe, err);         // only noted
- *     tree_finish(t, missed, arg, err);          // hard links, symbolic links, modes and times of directories, fsync
+ *     tree_finish(t, missed, arg, err);          // hard links, symbolic links, metadata of directories, flush
  *     tree_undo(t);                              // instead of finish: removes everything that was made
  *     tree_free(t);
  *
@@ -15,29 +16,55 @@
  * nothing is ever written through one. A link that leads out of the directory
  * is refused (E_DENIED) unless `unsafe`.
  *
- * Files are written as .restoring-PID-N, flushed, and then renamed, never over
- * an existing name. Permissions lose set-user-id, set-group-id and sticky bits:
- * the owner is whoever restores. Until tree_finish directories are 0700.
+ * Files are written as .restoring-PID-N and then renamed, never over an existing
+ * name. Until tree_finish directories are 0700; what is below was flushed when
+ * it returns.
+ *
+ * Metadata. Permissions and modification time are always restored; the set-id
+ * bits of files, and file capabilities, only when the policy says so and the
+ * owner was restored too. Where an ACL is not restored, the owning group gets
+ * what the ACL gave it and not the ACL's mask. What was wanted and could not be
+ * restored does not fail the member: it is told through lost() and counted.
  */
 #ifndef RESTORE_TARGET_TREE_H
 #define RESTORE_TARGET_TREE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "common/archive/catalog.h"
 #include "common/base/vec.h"
 #include "common/stream/stream.h"
+#include "restore/gaps.h"
 
 struct tree;
+
+enum tree_owner {
+    TREE_OWNER_NONE,   /* all belongs to who restores */
+    TREE_OWNER_NUMBER, /* user and group as stored */
+    TREE_OWNER_NAME    /* by their names; by number where the name is not known here */
+};
+
+struct tree_policy {
+    enum tree_owner owner;
+    bool setid;  /* set-user-id, set-group-id and capabilities of files */
+    bool xattrs; /* extended attributes and ACLs */
+    bool files;  /* members are files: a time of 0 is a time. Streams of databases have none */
+    /* Something of a member that could not be restored; why may be NULL. */
+    void (*lost)(const char *path, const char *what, const char *why, void *arg);
+    void *arg;
+};
 
 /* E_EXISTS when the path is something else than an empty directory. Pure look. */
 int tree_possible(const char *path, struct error *err);
 int tree_open(const char *path, struct tree **out, struct error *err);
 
-/* Exactly len bytes from src, E_CORRUPT otherwise. `progress` may be NULL. */
+/* Exactly len bytes from src, E_CORRUPT otherwise; gaps become holes (NULL: there are none). `progress` may be
+ * NULL. */
 int tree_file(struct tree *t, const struct catalog_entry *e, struct source *src, uint64_t len,
-              void (*progress)(uint64_t bytes, void *arg), void *arg, struct error *err);
+              const struct gaps *gaps, void (*progress)(uint64_t bytes, void *arg), void *arg,
+              struct error *err);
 int tree_dir(struct tree *t, const struct catalog_entry *e, struct error *err);
 int tree_link(struct tree *t, const struct catalog_entry *e, bool unsafe, struct error *err);
 
@@ -51,33 +78,34 @@ void tree_free(struct tree *t);
  * beginning and not above the top. */
 bool tree_link_stays(const char *path, const char *target);
 
-/* ---- inside (tree.c, tree_finish.c) -------------------------------------------------------------------- */
-struct tree_dir_note {
-    char *path;
-    unsigned mode;
-    int64_t mtime;
-    uint32_t nsec;
+/* ---- inside (tree*.c) ---------------------------------------------------------------------------------- */
+
+/* The last name that was looked up: neighbours have the same owner. */
+struct tree_name {
+    char *name;
+    bool known;
+    unsigned id;
 };
-struct tree_link_note {
-    char *path;
-    char *target;
-    bool hard;
-    int64_t mtime;
-    uint32_t nsec;
-};
+
 struct tree {
     char *path;
     int root;
     bool made;        /* the directory itself is ours */
     unsigned counter; /* of temporary names */
-    struct vec dirs;  /* struct tree_dir_note, in the order of the catalog */
-    struct vec links; /* struct tree_link_note */
+    struct vec dirs;  /* struct catalog_entry *, in the order of the catalog */
+    struct vec links; /* the same */
+    struct tree_policy policy;
+    uint64_t losses; /* calls of lost() */
+    uint64_t setid;  /* files whose set-id bits or capabilities were left out, as the policy says */
+    struct tree_name user, group;
 };
 /* Opens the directory that holds `path`, making what is missing when `make`; *base is the last component. The
  * descriptor or a negative code. */
 int tree_walk(const struct tree *t, const char *path, bool make, const char **base, struct error *err);
 
-/* For utimensat: only the modification time, and nothing for 0: streams of databases have none. */
-void tree_times(int64_t seconds, uint32_t nsec, struct timespec out[2]);
+/* tree_meta.c: everything but the name. A negative code only for what a restore cannot do without. */
+int tree_settle(struct tree *t, int fd, const struct catalog_entry *e, struct error *err);
+/* The same for a symbolic link: owner and time. */
+void tree_settle_link(struct tree *t, int dir, const char *base, const struct catalog_entry *e);
 
 #endif

@@ -156,6 +156,93 @@ START_TEST(equal_entries_give_equal_bytes)
 }
 END_TEST
 
+/* Names and values of any bytes; what libarchive makes of them in between is its own business. */
+START_TEST(attributes_come_back_byte_for_byte)
+{
+    static char large[CATALOG_XATTR_VALUE_MAX];
+    static char long_name[CATALOG_XATTR_NAME_MAX + 1];
+    static const char binary[] = "\0\xff=\n\r %41";
+    struct error err = ERROR_INIT;
+    struct catalog_entry e;
+    for (size_t i = 0; i < sizeof large; i++)
+        large[i] = (char)(i * 7919 >> 3);
+    memset(long_name, 'n', sizeof long_name - 1);
+    struct catalog_xattr x[] = {
+        { "system.posix_acl_access", "\2\0\0\0", 4 },
+        { "user.", "", 0 },
+        { "user.=\n%41 \xff", binary, sizeof binary },
+        { "user.large", large, sizeof large },
+        { "user.o", "1", 1 },
+        { "user.oo", "12", 2 },
+        { "user.ooo", "123", 3 },
+    };
+    x[1].name = long_name;
+    struct catalog_xattr sorted[] = { x[1], x[0], x[2], x[3], x[4], x[5], x[6] };
+    struct catalog_entry m[] = { entry_of("d", CATALOG_DIR, NULL), entry_of("d/f", CATALOG_REGULAR, NULL),
+                                 entry_of("e", CATALOG_REGULAR, NULL) };
+    for (int i = 0; i < 2; i++) {
+        m[i].xattrs = sorted;
+        m[i].nxattrs = sizeof sorted / sizeof sorted[0];
+    }
+    struct buf b = write_members(m, 3);
+    struct buf again = write_members(m, 3);
+    ck_assert_uint_eq(b.len, again.len);
+    ck_assert_mem_eq(b.data, again.data, b.len);
+    ck_assert_ptr_null(memmem(b.data, b.len, "SCHILY", 6));
+    struct source *src = source_memory(b.data, b.len, NULL);
+    struct catalog_reader *r = catalog_reader_new(src, &err);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_msg(catalog_next(r, &e, &err) == 1, "%s", err.text);
+        ck_assert_uint_eq(e.nxattrs, m[i].nxattrs);
+        struct catalog_entry *copy = catalog_entry_copy(&e, &err);
+        ck_assert_str_eq(copy->path, m[i].path);
+        ck_assert_str_eq(copy->uname, "ann");
+        for (size_t k = 0; k < e.nxattrs; k++) {
+            ck_assert_str_eq(copy->xattrs[k].name, sorted[k].name);
+            ck_assert_uint_eq(copy->xattrs[k].len, sorted[k].len);
+            if (sorted[k].len != 0)
+                ck_assert_mem_eq(copy->xattrs[k].value, sorted[k].value, sorted[k].len);
+        }
+        free(copy);
+    }
+    ck_assert_int_eq(catalog_next(r, &e, &err), 0);
+    catalog_reader_free(r);
+    source_free(src);
+    buf_free(&b);
+    buf_free(&again);
+}
+END_TEST
+
+START_TEST(attributes_out_of_order_or_range_are_mistakes)
+{
+    static char large[CATALOG_XATTR_VALUE_MAX + 1];
+    static char long_name[CATALOG_XATTR_NAME_MAX + 2];
+    memset(long_name, 'n', sizeof long_name - 1);
+    struct catalog_xattr lists[][2] = {
+        { { "user.b", "", 0 }, { "user.a", "", 0 } },
+        { { "user.a", "", 0 }, { "user.a", "", 0 } },
+        { { "", "", 0 }, { "user.a", "", 0 } },
+        { { "user.a", large, sizeof large }, { "user.b", "", 0 } },
+        { { long_name, "", 0 }, { "user.b", "", 0 } },
+    };
+    for (size_t i = 0; i <= sizeof lists / sizeof lists[0]; i++) {
+        struct error err = ERROR_INIT;
+        struct buf out = BUF_INIT;
+        struct sink *sink = sink_buffer(&out, &err);
+        struct catalog_writer *w = catalog_writer_new(sink, &err);
+        bool link = i == sizeof lists / sizeof lists[0]; /* these have none */
+        struct catalog_entry e = entry_of("m", link ? CATALOG_SYMLINK : CATALOG_DIR, link ? "x" : NULL);
+        struct catalog_xattr good = { "user.a", "x", 1 };
+        e.xattrs = link ? &good : lists[i];
+        e.nxattrs = link ? 1 : 2;
+        ck_assert_msg(catalog_add(w, &e, &err) == E_INTERNAL, "case %zu", i);
+        catalog_writer_free(w);
+        sink_free(sink);
+        buf_free(&out);
+    }
+}
+END_TEST
+
 START_TEST(an_empty_catalog_is_one)
 {
     struct error err = ERROR_INIT;
@@ -172,7 +259,7 @@ END_TEST
 
 START_TEST(the_writer_refuses_mistakes)
 {
-    struct catalog_entry bad[16];
+    struct catalog_entry bad[20];
     size_t n = 0;
     bad[n++] = entry_of("m", CATALOG_DIR, NULL); /* not after "m" */
     bad[n++] = entry_of("a", CATALOG_DIR, NULL);
@@ -182,6 +269,7 @@ START_TEST(the_writer_refuses_mistakes)
     bad[n++] = entry_of("n", CATALOG_SYMLINK, NULL);
     bad[n++] = entry_of("n", CATALOG_SYMLINK, "");
     bad[n++] = entry_of("n", CATALOG_HARDLINK, "/x");
+    bad[n++] = entry_of("n", CATALOG_HARDLINK, "o"); /* comes later */
     bad[n++] = entry_of("n", CATALOG_REGULAR, "x");
     bad[n] = entry_of("n", CATALOG_DIR, NULL);
     bad[n++].body_len = 1;
@@ -552,6 +640,8 @@ int main(void)
     tcase_add_loop_test(t, members_come_back_in_any_locale, 0, 3);
     tcase_add_test(t, equal_entries_give_equal_bytes);
     tcase_add_test(t, an_empty_catalog_is_one);
+    tcase_add_test(t, attributes_come_back_byte_for_byte);
+    tcase_add_test(t, attributes_out_of_order_or_range_are_mistakes);
     tcase_add_test(t, the_writer_refuses_mistakes);
     tcase_add_loop_test(t, foreign_archives_are_taken_or_refused, 0, FOREIGN);
     tcase_add_loop_test(t, names_of_foreign_pax_are_utf8_in_any_locale, 0, 3);

@@ -6,8 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include "common/archive/xattr.h"
+#include "restore/aliases.h"
+#include "restore/gaps.h"
 #include "restore/target/tree.h"
 
 static char base[64];
@@ -57,7 +61,7 @@ static int add(struct tree *t, const char *path, const char *content, size_t len
     };
     struct source *src = source_memory(content, strlen(content), NULL);
     ck_assert_ptr_nonnull(src);
-    int rc = tree_file(t, &e, src, len, NULL, NULL, NULL);
+    int rc = tree_file(t, &e, src, len, NULL, NULL, NULL, NULL);
     source_free(src);
     return rc;
 }
@@ -227,11 +231,273 @@ START_TEST(test_links_that_stay)
 }
 END_TEST
 
+/* ---- metadata ------------------------------------------------------------------------------------------ */
+
+static char lost[1000];
+
+static void keep_lost(const char *path, const char *what, const char *why, void *arg)
+{
+    size_t used = strlen(lost);
+    (void)arg;
+    (void)snprintf(lost + used, sizeof lost - used, "%s: %s%s;", path, what, why != NULL ? "!" : "");
+}
+
+static struct tree *fresh_with(enum tree_owner owner, bool setid, bool xattrs)
+{
+    struct tree *t = fresh();
+    lost[0] = '\0';
+    t->policy = (struct tree_policy){
+        .owner = owner, .setid = setid, .xattrs = xattrs, .files = true, .lost = keep_lost
+    };
+    return t;
+}
+
+static int add_entry(struct tree *t, const struct catalog_entry *e)
+{
+    struct source *src = source_memory("abc", 3, NULL);
+    struct error err = ERROR_INIT;
+    int rc = e->type == CATALOG_DIR ? tree_dir(t, e, &err) : tree_file(t, e, src, 3, NULL, NULL, NULL, &err);
+    source_free(src);
+    return rc;
+}
+
+static unsigned mode_of(const char *name)
+{
+    struct stat st;
+    ck_assert_int_eq(lstat(at(name), &st), 0);
+    return st.st_mode & 07777;
+}
+
+/* user::rwx user:12345:rwx group::r-- mask::rwx other::--- */
+static const uint8_t acl[] = {
+    2, 0, 0,   0,   1,   0,   7,  0, 255, 255, 255, 255, 2,   0,   7,  0, 57, 48, 0,   0,   4,   0,
+    4, 0, 255, 255, 255, 255, 16, 0, 7,   0,   255, 255, 255, 255, 32, 0, 0,  0,  255, 255, 255, 255,
+};
+static const struct catalog_xattr acl_and_more[] = { { XATTR_ACL_ACCESS, acl, sizeof acl },
+                                                     { "user.note", "n", 1 } };
+
+START_TEST(test_attributes)
+{
+    char text[100];
+    struct catalog_entry e = { .path = "f", .mode = 0470, .xattrs = acl_and_more, .nxattrs = 2 };
+    struct catalog_entry d = {
+        .path = "d", .type = CATALOG_DIR, .mode = 0570, .xattrs = acl_and_more, .nxattrs = 2
+    };
+    struct tree *t = fresh_with(TREE_OWNER_NONE, false, true);
+    ck_assert_int_eq(add_entry(t, &e), 0); /* read-only for its owner: attributes come before permissions */
+    ck_assert_int_eq(add_entry(t, &d), 0);
+    ck_assert_uint_eq(t->losses, 0);
+    finish(t);
+    ck_assert_uint_eq(misses, 0);
+    ck_assert_int_eq(getxattr(at("f"), XATTR_ACL_ACCESS, text, sizeof text), sizeof acl);
+    ck_assert_mem_eq(text, acl, sizeof acl);
+    ck_assert_int_eq(getxattr(at("d"), "user.note", text, sizeof text), 1);
+    ck_assert_uint_eq(mode_of("f") & 070, 070); /* the mask */
+}
+END_TEST
+
+START_TEST(test_without_an_acl_the_group_gets_no_more)
+{
+    struct catalog_entry e = { .path = "f", .mode = 0670, .xattrs = acl_and_more, .nxattrs = 2 };
+    struct tree *t = fresh_with(TREE_OWNER_NONE, false, false);
+    ck_assert_int_eq(add_entry(t, &e), 0);
+    finish(t);
+    ck_assert_uint_eq(mode_of("f"), 0640);
+    ck_assert_str_eq(lost, "");
+}
+END_TEST
+
+START_TEST(test_what_is_lost_is_told)
+{
+    static const struct catalog_xattr odd[] = { { "bogus.name", "x", 1 } };
+    struct catalog_entry e = {
+        .path = "f", .mode = 0644, .uid = (uint64_t)1 << 40, .xattrs = odd, .nxattrs = 1
+    };
+    struct tree *t = fresh_with(TREE_OWNER_NUMBER, false, true);
+    ck_assert_int_eq(add_entry(t, &e), 0);
+    ck_assert_uint_eq(t->losses, 2);
+    ck_assert_str_eq(lost, "f: owner and group!;f: bogus.name!;");
+    finish(t);
+    ck_assert_uint_eq(mode_of("f"), 0644);
+}
+END_TEST
+
+START_TEST(test_set_id_bits)
+{
+    struct stat st;
+    struct catalog_entry e = { .path = "f", .mode = 06755, .uid = getuid(), .gid = getgid(), .mtime = 0 };
+    struct catalog_entry d = {
+        .path = "d", .type = CATALOG_DIR, .mode = 03777, .uid = getuid(), .gid = getgid()
+    };
+    struct tree *t = fresh_with(TREE_OWNER_NUMBER, false, false);
+    ck_assert_int_eq(add_entry(t, &e), 0);
+    ck_assert_int_eq(add_entry(t, &d), 0);
+    ck_assert_uint_eq(t->setid, 1);
+    ck_assert_str_eq(lost, "");
+    finish(t);
+    ck_assert_uint_eq(mode_of("f"), 0755);
+    ck_assert_uint_eq(mode_of("d"), 03777); /* harmless there */
+    ck_assert_int_eq(stat(at("f"), &st), 0);
+    ck_assert_int_eq(st.st_mtim.tv_sec, 0); /* a time like any other, for files */
+    teardown();
+    setup();
+    t = fresh_with(TREE_OWNER_NUMBER, true, false);
+    ck_assert_int_eq(add_entry(t, &e), 0);
+    finish(t);
+    ck_assert_uint_eq(mode_of("f"), 06755);
+    teardown();
+    setup();
+    t = fresh_with(TREE_OWNER_NONE, true, false); /* another owner: never */
+    ck_assert_int_eq(add_entry(t, &e), 0);
+    ck_assert_uint_eq(t->losses, 1);
+    finish(t);
+    ck_assert_uint_eq(mode_of("f"), 0755);
+}
+END_TEST
+
+START_TEST(test_owners)
+{
+    struct stat st;
+    struct catalog_entry e = {
+        .path = "f", .mode = 0644, .uid = 12, .gid = 34, .uname = "games", .gname = "nobody-has-this"
+    };
+    struct tree *t = fresh_with(TREE_OWNER_NUMBER, false, false);
+    ck_assert_int_eq(add_entry(t, &e), 0);
+    e.path = "n";
+    t->policy.owner = TREE_OWNER_NAME;
+    ck_assert_int_eq(add_entry(t, &e), 0);
+    bool root = geteuid() == 0;
+    ck_assert_uint_eq(t->losses, root ? 0 : 2);
+    finish(t);
+    ck_assert_int_eq(stat(at("f"), &st), 0);
+    ck_assert_uint_eq(st.st_uid, root ? 12 : getuid());
+    ck_assert_uint_eq(st.st_gid, root ? 34 : getgid());
+    ck_assert_int_eq(stat(at("n"), &st), 0);
+    ck_assert_uint_eq(st.st_uid, root ? 5 : getuid());
+    ck_assert_uint_eq(st.st_gid, root ? 34 : getgid());
+}
+END_TEST
+
+/* ---- gaps ---------------------------------------------------------------------------------------------- */
+
+START_TEST(test_gap_lists)
+{
+    static const struct {
+        const char *facts;
+        uint64_t len;
+        uint64_t size; /* 0: refused */
+    } cases[] = {
+        { "", 5, 5 },
+        { "a=b\nxgaps=1:1\n", 5, 5 },
+        { "gaps=0:10\n", 5, 15 },
+        { "a=b\ngaps=2:10,20:5\nc=d\n", 20, 35 },
+        { "gaps=0:1125899906842624\n", 0, (uint64_t)1 << 50 },
+        { "gaps=0:1125899906842624\n", 1, 0 },
+        { "gaps=0:1125899906842625\n", 0, 0 },
+        { "gaps=6:1\n", 5, 0 },
+        { "gaps=5:1\n", 5, 6 },
+        { "gaps=0:0\n", 5, 0 },
+        { "gaps=0:5,5:5\n", 50, 0 },
+        { "gaps=9:5,2:1\n", 50, 0 },
+        { "gaps=\n", 5, 0 },
+        { "gaps=1\n", 5, 0 },
+        { "gaps=1:\n", 5, 0 },
+        { "gaps=1:2", 5, 0 },
+        { "gaps=1:2,\n", 5, 0 },
+        { "gaps=-1:2\n", 5, 0 },
+        { "gaps=1: 2\n", 5, 0 },
+        { "gaps=1:2,x:3\n", 5, 0 },
+        { "gaps=18446744073709551615:2\n", 5, 0 },
+        { "gaps=99999999999999999999999:2\n", 5, 0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct error err = ERROR_INIT;
+        struct gaps g;
+        int rc = gaps_parse(cases[i].facts, cases[i].len, &g, &err);
+        ck_assert_msg(rc == (cases[i].size != 0 ? 0 : E_CORRUPT), "case %zu: %d", i, rc);
+        if (rc == 0) {
+            ck_assert_msg(g.size == cases[i].size, "case %zu", i);
+            gaps_free(&g);
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_holes)
+{
+    struct error err = ERROR_INIT;
+    struct stat st;
+    struct gaps g;
+    char bytes[7] = "";
+    struct catalog_entry e = { .path = "f", .mode = 0600 };
+    ck_assert_int_eq(gaps_parse("gaps=0:1048576,1048579:1099511627776,1099512676358:4096\n", 6, &g, &err), 0);
+    struct tree *t = fresh();
+    struct source *src = source_memory("abcdef", 6, NULL);
+    ck_assert_msg(tree_file(t, &e, src, 6, &g, NULL, NULL, &err) == 0, "%s", err.text);
+    source_free(src);
+    finish(t);
+    ck_assert_int_eq(stat(at("f"), &st), 0);
+    ck_assert_uint_eq((uint64_t)st.st_size, g.size);
+    ck_assert_int_lt(st.st_blocks, 100);
+    int fd = open(at("f"), O_RDONLY);
+    ck_assert_int_eq(pread(fd, bytes, 3, 1048576), 3);
+    ck_assert_int_eq(pread(fd, bytes + 3, 3, (off_t)1048579 + (off_t)1099511627776), 3);
+    ck_assert_str_eq(bytes, "abcdef");
+    (void)close(fd);
+    gaps_free(&g);
+    /* The same as a stream, in small reads. */
+    ck_assert_int_eq(gaps_parse("gaps=0:3,5:2,9:4\n", 5, &g, &err), 0);
+    struct source *filled = gaps_fill(source_memory("abcde", 5, NULL), &g, &err);
+    char all[20];
+    size_t n = 0;
+    for (int64_t got; (got = source_read(filled, all + n, 2, &err)) > 0;)
+        n += (size_t)got;
+    ck_assert_uint_eq(n, 14);
+    ck_assert_mem_eq(all, "\0\0\0ab\0\0cd\0\0\0\0e", 14);
+    source_free(filled);
+    gaps_free(&g);
+}
+END_TEST
+
+START_TEST(test_undo_of_a_deep_tree)
+{
+    enum { LEVELS = 1100, LEN = 5 }; /* longer than PATH_MAX, more than there are descriptors */
+    static char path[LEN * LEVELS + 2];
+    for (int i = 0; i < LEVELS; i++)
+        memcpy(path + LEN * (size_t)i, "deep/", LEN);
+    path[LEN * LEVELS] = 'f';
+    struct tree *t = fresh();
+    ck_assert_int_eq(add(t, path, "x", 1, 0400), 0);
+    ck_assert_int_eq(symlink("../..", at("deep/link")), 0);
+    tree_undo(t);
+    tree_free(t);
+    ck_assert(!there(""));
+    ck_assert_int_eq(access(base, F_OK), 0);
+}
+END_TEST
+
+START_TEST(test_aliases)
+{
+    struct aliases a = { .list = { .item = 0 } };
+    ck_assert_ptr_null(aliases_find(&a, "x"));
+    ck_assert_int_eq(aliases_note(&a, "t2", "p3", NULL), 0);
+    ck_assert_int_eq(aliases_note(&a, "t1", "p2", NULL), 0);
+    ck_assert_int_eq(aliases_note(&a, "t1", "p1", NULL), 0);
+    aliases_settle(&a);
+    ck_assert_str_eq(aliases_find(&a, "t1"), "p1");
+    ck_assert_str_eq(aliases_find(&a, "t2"), "p3");
+    ck_assert_ptr_null(aliases_find(&a, "t"));
+    ck_assert_ptr_null(aliases_find(&a, "t3"));
+    aliases_free(&a);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tree");
     TCase *t = tcase_create("tree");
     tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, test_all_kinds);
     tcase_add_test(t, test_names);
     tcase_add_test(t, test_no_link_is_followed);
@@ -240,6 +506,15 @@ int main(void)
     tcase_add_test(t, test_undo);
     tcase_add_test(t, test_not_empty);
     tcase_add_test(t, test_links_that_stay);
+    tcase_add_test(t, test_attributes);
+    tcase_add_test(t, test_without_an_acl_the_group_gets_no_more);
+    tcase_add_test(t, test_what_is_lost_is_told);
+    tcase_add_test(t, test_set_id_bits);
+    tcase_add_test(t, test_owners);
+    tcase_add_test(t, test_gap_lists);
+    tcase_add_test(t, test_holes);
+    tcase_add_test(t, test_undo_of_a_deep_tree);
+    tcase_add_test(t, test_aliases);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

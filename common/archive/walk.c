@@ -1,0 +1,302 @@
+/* The directories of a walk. */
+#include "common/archive/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/archive/walk_internal.h"
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+#include "common/sys/fdio.h"
+
+#include "common/base/banned.h"
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOCTTY | O_CLOEXEC)
+
+static struct walk_dir *top(const struct walk *w)
+{
+    return w->dirs.len != 0 ? vec_at(&w->dirs, w->dirs.len - 1) : NULL;
+}
+
+static const char *path_of(const struct walk *w)
+{
+    return w->path.len > 1 ? (const char *)w->path.data : ".";
+}
+
+void walk_tell(const struct walk *w, enum walk_note what, const char *why)
+{
+    if (w->options.note != NULL)
+        w->options.note(w->options.arg, what, path_of(w), why);
+}
+
+bool walk_is_fatal(int sys)
+{
+    return sys == EMFILE || sys == ENFILE || sys == ENOMEM;
+}
+
+static int set_path(struct walk *w, size_t keep, const char *name, struct error *err)
+{
+    w->path.len = keep;
+    int rc = keep != 0 && name != NULL ? buf_append(&w->path, "/", 1, err) : 0;
+    if (rc == 0 && name != NULL)
+        rc = buf_append(&w->path, name, strlen(name), err);
+    return rc < 0 ? rc : buf_append(&w->path, "", 1, err);
+}
+
+/* ---- listing ------------------------------------------------------------------------------------------- */
+
+/* As if the whole paths were compared: "a" < "a-b" < "a/". */
+static int by_path(const void *x, const void *y)
+{
+    const struct walk_name *a = x;
+    const struct walk_name *b = y;
+    size_t i = 0;
+    while (a->name[i] != '\0' && a->name[i] == b->name[i])
+        i++;
+    unsigned ca = a->name[i] == '\0' && a->below ? '/' : (unsigned char)a->name[i];
+    unsigned cb = b->name[i] == '\0' && b->below ? '/' : (unsigned char)b->name[i];
+    return ca < cb ? -1 : ca > cb;
+}
+
+static bool is_dir(int fd, const struct dirent *e)
+{
+    struct stat st;
+    if (e->d_type != DT_UNKNOWN)
+        return e->d_type == DT_DIR;
+    return fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int add_name(struct walk_dir *d, const char *name, bool dir, struct error *err)
+{
+    struct walk_name *self = vec_push(&d->names, err);
+    if (self == NULL)
+        return E_NOMEM;
+    char *copy = str_dup(name, err);
+    *self = (struct walk_name){ .name = copy, .dir = dir };
+    struct walk_name *below = copy != NULL && dir ? vec_push(&d->names, err) : NULL;
+    if (below != NULL)
+        *below = (struct walk_name){ .name = copy, .below = true, .dir = true };
+    return copy == NULL || (dir && below == NULL) ? E_NOMEM : 0;
+}
+
+static int add_entry(struct walk *w, struct walk_dir *d, int fd, const struct dirent *e, struct error *err)
+{
+    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+        return 0;
+    bool dir = is_dir(fd, e);
+    int rc = set_path(w, d->path_len, e->d_name, err);
+    if (rc < 0)
+        return rc;
+    if (w->options.excluded != NULL && w->options.excluded(w->options.arg, path_of(w), dir)) {
+        walk_tell(w, WALK_EXCLUDED, "excluded");
+        return 0;
+    }
+    return add_name(d, e->d_name, dir, err);
+}
+
+static int cannot_list(const struct walk *w, struct error *err)
+{
+    char shown[512];
+    return error_sys(
+        err,
+        "list the directory \"%s\" of the tree (a backup without it would have a hole: `exclude` "
+        "it, or run as a user who may read it)",
+        str_printable(shown, sizeof shown, path_of(w)));
+}
+
+static int list(struct walk *w, struct walk_dir *d, struct error *err)
+{
+    int copy = openat(d->fd, ".", DIR_FLAGS);
+    DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+    if (dir == NULL) {
+        int rc = cannot_list(w, err);
+        fd_drop(&copy);
+        return rc;
+    }
+    int rc = 0;
+    for (errno = 0; rc == 0;) {
+        const struct dirent *e = readdir(dir);
+        if (e == NULL)
+            break;
+        rc = add_entry(w, d, copy, e, err);
+        errno = 0;
+    }
+    if (rc == 0 && errno != 0) {
+        int sys = errno;
+        w->path.len = d->path_len;
+        rc = buf_append(&w->path, "", 1, err);
+        errno = sys;
+        rc = rc < 0 ? rc : cannot_list(w, err);
+    }
+    (void)closedir(dir);
+    if (rc == 0)
+        vec_sort(&d->names, by_path);
+    return rc;
+}
+
+/* ---- down and up --------------------------------------------------------------------------------------- */
+
+static void drop_dir(struct walk_dir *d)
+{
+    for (size_t i = 0; i < d->names.len; i++) {
+        struct walk_name *n = vec_at(&d->names, i);
+        if (!n->below)
+            free(n->name);
+    }
+    vec_free(&d->names);
+    fd_drop(&d->fd);
+}
+
+/* Takes the descriptor. The path is that of the directory. */
+static int enter(struct walk *w, int fd, const struct stat *st, struct error *err)
+{
+    struct walk_dir *d = vec_push(&w->dirs, err);
+    if (d == NULL) {
+        fd_drop(&fd);
+        return E_NOMEM;
+    }
+    *d = (struct walk_dir){
+        .fd = fd, .path_len = w->path.len - 1, .st = *st, .names = VEC_OF(struct walk_name)
+    };
+    if (w->dirs.len > WALK_DIRS_OPEN)
+        fd_drop(&((struct walk_dir *)vec_at(&w->dirs, w->dirs.len - 1 - WALK_DIRS_OPEN))->fd);
+    int rc = w->options.enter != NULL ? w->options.enter(w->options.arg, fd, path_of(w), err) : 0;
+    return rc < 0 ? rc : list(w, d, err);
+}
+
+static int descend(struct walk *w, const struct walk_name *name, struct error *err)
+{
+    struct stat st;
+    int fd = openat(top(w)->fd, name->name, DIR_FLAGS | O_NOFOLLOW);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) {
+        walk_tell(w, WALK_UNREAD, "the directory was removed or replaced during the backup");
+        return 0;
+    }
+    if (fd < 0) {
+        int sys = errno;
+        bool other = w->options.one_file_system &&
+                     fstatat(top(w)->fd, name->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
+                     st.st_dev != w->root.st_dev;
+        errno = sys;
+        if (!other)
+            return cannot_list(w, err);
+        walk_tell(w, WALK_MOUNT, "it is on another file system");
+        return 0;
+    }
+    if (fstat(fd, &st) < 0) {
+        int rc = cannot_list(w, err);
+        fd_drop(&fd);
+        return rc;
+    }
+    if (w->options.one_file_system && st.st_dev != w->root.st_dev) {
+        walk_tell(w, WALK_MOUNT, "it is on another file system");
+        fd_drop(&fd);
+        return 0;
+    }
+    return enter(w, fd, &st, err);
+}
+
+static int reopen(struct walk *w, const struct walk_dir *child, struct walk_dir *parent, struct error *err)
+{
+    struct stat st;
+    char shown[512];
+    parent->fd = openat(child->fd, "..", DIR_FLAGS | O_NOFOLLOW);
+    if (parent->fd < 0 || fstat(parent->fd, &st) < 0)
+        return cannot_list(w, err);
+    if (st.st_dev == parent->st.st_dev && st.st_ino == parent->st.st_ino)
+        return 0;
+    return error_set(err, E_IO, "the directory \"%s\" was moved while it was read; run the backup again",
+                     str_printable(shown, sizeof shown, path_of(w)));
+}
+
+static int leave(struct walk *w, struct error *err)
+{
+    struct walk_dir *d = top(w);
+    struct stat st;
+    int rc = set_path(w, d->path_len, NULL, err);
+    if (rc == 0 && fstat(d->fd, &st) == 0 &&
+        (st.st_mtim.tv_sec != d->st.st_mtim.tv_sec || st.st_mtim.tv_nsec != d->st.st_mtim.tv_nsec))
+        walk_tell(w, WALK_DIR_CHANGED, "entries came or went while it was read");
+    if (rc == 0 && w->dirs.len > 1) {
+        struct walk_dir *parent = vec_at(&w->dirs, w->dirs.len - 2);
+        if (parent->fd < 0)
+            rc = reopen(w, d, parent, err);
+    }
+    drop_dir(d);
+    w->dirs.len--;
+    return rc;
+}
+
+/* ---- the walk ------------------------------------------------------------------------------------------ */
+
+struct walk *walk_open(const struct walk_options *options, struct error *err)
+{
+    struct walk *w = mem_alloc(1, sizeof *w, err);
+    char shown[512];
+    if (w == NULL)
+        return NULL;
+    w->options = *options;
+    w->file = -1;
+    w->dirs = (struct vec)VEC_OF(struct walk_dir);
+    int rc = walk_member_init(w, err);
+    rc = rc < 0 ? rc : set_path(w, 0, NULL, err);
+    int fd = rc < 0 ? -1 : open(options->root, DIR_FLAGS);
+    if (rc == 0 && (fd < 0 || fstat(fd, &w->root) < 0)) {
+        rc = error_sys(err, "open the directory %s", str_printable(shown, sizeof shown, options->root));
+        fd_drop(&fd);
+    }
+    rc = rc < 0 ? rc : enter(w, fd, &w->root, err);
+    if (rc == 0)
+        return w;
+    walk_close(w);
+    return NULL;
+}
+
+int walk_next(struct walk *w, struct walk_item *out, struct error *err)
+{
+    int rc = 0;
+    fd_drop(&w->file);
+    while (rc == 0 && w->dirs.len != 0) {
+        struct walk_dir *d = top(w);
+        if (d->at == d->names.len) {
+            rc = leave(w, err);
+            continue;
+        }
+        struct walk_name name = *(struct walk_name *)vec_at(&d->names, d->at++);
+        /* A rename while it was listed can show one name twice. */
+        if (d->at > 1 && by_path(vec_at(&d->names, d->at - 2), &name) == 0)
+            continue;
+        rc = set_path(w, d->path_len, name.name, err);
+        if (rc < 0)
+            break;
+        if (w->path.len - 1 > CATALOG_PATH_MAX) {
+            if (!name.below)
+                walk_tell(w, WALK_UNREAD, "its path is longer than the 65535 bytes that can be stored");
+            continue;
+        }
+        rc = name.below ? descend(w, &name, err) : walk_member(w, d->fd, &name, out, err);
+    }
+    return rc;
+}
+
+const struct stat *walk_root(const struct walk *w)
+{
+    return &w->root;
+}
+
+void walk_close(struct walk *w)
+{
+    if (w == NULL)
+        return;
+    for (size_t i = 0; i < w->dirs.len; i++)
+        drop_dir(vec_at(&w->dirs, i));
+    vec_free(&w->dirs);
+    fd_drop(&w->file);
+    walk_member_free(w);
+    buf_free(&w->path);
+    free(w);
+}

@@ -1,0 +1,51 @@
+/*
+ * walk_internal.h - what walk.c and walk_member.c share.
+ */
+#ifndef COMMON_ARCHIVE_WALK_INTERNAL_H
+#define COMMON_ARCHIVE_WALK_INTERNAL_H
+
+#include "common/archive/walk.h"
+#include "common/archive/xattr.h"
+#include "common/base/map.h"
+
+struct archive;
+
+/* A name in a directory: the member itself, or (below) what is in it. Sorting "a" and "a/" apart gives the
+ * order of whole paths. */
+struct walk_name {
+    char *name; /* owned by the entry with !below */
+    bool below;
+    bool dir; /* it was a directory when it was listed */
+};
+
+struct walk_dir {
+    int fd;          /* -1: closed for now, see WALK_DIRS_OPEN */
+    size_t path_len; /* of the directory's own path in walk.path */
+    struct stat st;  /* when it was entered */
+    struct vec names;
+    size_t at;
+};
+
+struct walk {
+    struct walk_options options;
+    struct archive *disk; /* libarchive's cache of user and group names */
+    struct stat root;
+    struct vec dirs; /* struct walk_dir, from the root to the present one */
+    struct buf path; /* of the present member, with NUL */
+    struct buf target;
+    struct xattr_set xattrs;
+    struct map links;  /* struct walk_inode -> index in firsts */
+    struct vec firsts; /* char *: the first name of each */
+    int file;          /* the present regular file, or -1 */
+};
+
+/* walk_member.c: the member walk.path, called `name` in the open directory. 1: *out; 0: told by note. */
+int walk_member(struct walk *w, int dir, const struct walk_name *name, struct walk_item *out,
+                struct error *err);
+int walk_member_init(struct walk *w, struct error *err);
+void walk_member_free(struct walk *w);
+/* A failed system call that the program as a whole suffers from, not the one file. */
+bool walk_is_fatal(int sys);
+void walk_tell(const struct walk *w, enum walk_note what, const char *why);
+
+#endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/str.h"
 #include "common/crypto/hash.h"
 
 #include "common/base/banned.h"
@@ -102,6 +103,26 @@ const char *fingerprint_text(const struct fingerprint *fp, char out[FINGERPRINT_
     (void)snprintf(out, FINGERPRINT_TEXT_MAX, "%s:%016llx%016llx", FINGERPRINT_METHOD,
                    (unsigned long long)fp->high, (unsigned long long)fp->low);
     return out;
+}
+
+static bool parse(const char *text, struct fingerprint *out)
+{
+    uint8_t hash[CHECK_LEN];
+    size_t method = strlen(FINGERPRINT_METHOD ":");
+    if (strncmp(text, FINGERPRINT_METHOD ":", method) != 0 || strlen(text) != method + 2 * sizeof hash ||
+        !hex_decode(hash, sizeof hash, text + method))
+        return false;
+    add(out, hash);
+    return true;
+}
+
+bool fingerprint_join(char sum[FINGERPRINT_TEXT_MAX], const char *other)
+{
+    struct fingerprint both = { .row = NULL };
+    if (!parse(sum, &both) || !parse(other, &both))
+        return false;
+    (void)fingerprint_text(&both, sum);
+    return true;
 }
 
 void fingerprint_free(struct fingerprint *fp)

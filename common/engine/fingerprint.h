@@ -40,6 +40,9 @@ void fingerprint_row(struct fingerprint *fp);
 bool fingerprint_partial(const struct fingerprint *fp);
 uint64_t fingerprint_rows(const struct fingerprint *fp);
 const char *fingerprint_text(const struct fingerprint *fp, char out[FINGERPRINT_TEXT_MAX]);
+/* Makes `sum` the fingerprint of two sets of rows together. False when one is no fingerprint. */
+bool fingerprint_join(char sum[FINGERPRINT_TEXT_MAX], const char *other);
+#define FINGERPRINT_NONE FINGERPRINT_METHOD ":00000000000000000000000000000000"
 void fingerprint_free(struct fingerprint *fp);
 
 #endif

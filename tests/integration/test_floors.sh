@@ -59,6 +59,7 @@ caught "libssh2_sftp.h" common/repo/node.c '#include <libssh2_sftp.h>' "common/b
 caught "zstd.h" common/repo/node.c '#include <zstd.h>' "common/chunk/"
 caught "sqlite3.h" common/engine/files.c '#include <sqlite3.h>' "common/state/"
 caught "xxhash.h" common/chunk/chunker.c '#include <xxhash.h>' "common/crypto/"
+caught "libpq-fe.h" common/engine/dump.c '#include <libpq-fe.h>' "common/engine/postgres/"
 caught "quotes do not hide a library" common/repo/node.c '#include "zstd.h"' "common/chunk/"
 
 fresh_tree

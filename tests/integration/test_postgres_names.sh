@@ -44,6 +44,15 @@ CREATE TABLE part2 PARTITION OF "par
 ent" FOR VALUES IN (2);
 INSERT INTO "par
 ent" VALUES (1, 'one'), (2, 'two');
+CREATE TYPE "en
+um" AS ENUM ('a', 'b', 'c', 'd');
+CREATE TABLE by_state (s "en
+um", v int) PARTITION BY HASH (s);
+CREATE TABLE by_state_a PARTITION OF by_state FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE "by_state_
+b" PARTITION OF by_state FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO by_state SELECT (enum_range(NULL::"en
+um"))[1 + i % 4], i FROM generate_series(1, 40) i;
 CREATE TABLE "no
 columns" ();
 INSERT INTO "no
@@ -67,11 +76,11 @@ contains "letters of Unicode stay" "$(cat list)" " $prefix/tables/Ünïcødé%20
 contains "invisible marks do not" "$(cat list)" "%E2%80%AEright.copy"
 same "no component is too long" "" "$(awk -F/ '{ for (i = 1; i <= NF; i++) if (length($i) > 255) print }' list)"
 
-same "every table has a sum of another program" 31 "$(pg_sums "$conn" | wc -l)"
+same "every table has a sum of another program" 32 "$(pg_sums "$conn" | wc -l)"
 
 pg_createdb two
 check "restore" pg_restore_to two
-contains "all tables are compared" "$(cat .check)" "rows and fingerprints of 31 tables equal"
+contains "all tables are compared" "$(cat .check)" "rows and fingerprints of 33 tables equal"
 same "rows" "$(pg_sums "$conn")" "$(pg_sums two)"
 same "sequences" "$(sequences "$conn")" "$(sequences two)"
 same "definitions" "$(pg_schema "$conn")" "$(pg_schema two)"

@@ -69,6 +69,9 @@ check "--no-owner" pg_restore_to bare --no-owner
 same "restores" "$sums" "$(pg_sums bare)"
 same "without owners and rights" "" \
     "$(pg bare -c "SELECT relname FROM pg_class WHERE oid >= 16384 AND (relowner <> 10 OR relacl IS NOT NULL)")"
+pg postgres -c 'CREATE ROLE restorer LOGIN' -c 'CREATE DATABASE mine OWNER restorer TEMPLATE template0'
+check "by the owner of a database, who is no superuser" restore --to "host=$PGSOCK user=restorer dbname=mine" --no-owner
+same "restores" "$sums" "$(pg_sums mine)"
 pg_createdb quick
 check "--no-verify" pg_restore_to quick --no-verify
 contains "says so" "$(cat .check)" "Not compared"

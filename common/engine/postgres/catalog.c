@@ -8,6 +8,8 @@
 
 #include "common/base/banned.h"
 
+enum { TOAST_LOOK = 1 << 20 }; /* from here on a row could be too long as text */
+
 static void table_free(struct pgsql_table *t)
 {
     for (size_t i = 0; i < t->columns.len; i++)
@@ -16,6 +18,9 @@ static void table_free(struct pgsql_table *t)
     free(t->schema);
     free(t->name);
     free(t->sql);
+    free(t->into);
+    free(t->into_schema);
+    free(t->into_name);
     free(t->condition);
 }
 
@@ -36,7 +41,7 @@ void pgsql_sequences_free(struct vec *sequences)
     vec_free(sequences);
 }
 
-static char *qualified(const char *schema, const char *name, struct error *err)
+char *pgsql_qualified(const char *schema, const char *name, struct error *err)
 {
     struct buf sql = BUF_INIT;
     int rc = pgsql_quote(&sql, schema, err);
@@ -71,7 +76,7 @@ static struct pgsql_table *take_names(const PGresult *r, int row, struct vec *ou
     t->kind = PQgetvalue(r, row, 3)[0];
     if ((t->schema = str_dup(PQgetvalue(r, row, 1), err)) == NULL ||
         (t->name = str_dup(PQgetvalue(r, row, 2), err)) == NULL ||
-        (t->sql = qualified(t->schema, t->name, err)) == NULL)
+        (t->sql = pgsql_qualified(t->schema, t->name, err)) == NULL)
         return NULL;
     return t;
 }
@@ -134,6 +139,29 @@ static int add_columns(struct pgsql *c, struct vec *tables, struct error *err)
     return rc;
 }
 
+/* Columns 4.. of the list of tables. */
+static int take_more(const PGresult *r, int row, struct pgsql_table *t, struct error *err)
+{
+    t->bytes = strtoull(PQgetvalue(r, row, 4), NULL, 10);
+    t->toasted = strtoull(PQgetvalue(r, row, 5), NULL, 10) >= TOAST_LOOK;
+    if (PQgetvalue(r, row, 7)[0] == 't' && (t->condition = str_dup(PQgetvalue(r, row, 6), err)) == NULL)
+        return E_NOMEM;
+    if (PQgetisnull(r, row, 8))
+        return 0;
+    t->into_schema = str_dup(PQgetvalue(r, row, 8), err);
+    t->into_name = t->into_schema != NULL ? str_dup(PQgetvalue(r, row, 9), err) : NULL;
+    t->into = t->into_name != NULL ? pgsql_qualified(t->into_schema, t->into_name, err) : NULL;
+    return t->into != NULL ? 0 : E_NOMEM;
+}
+
+/* What a value hashes to may differ in another server (enums, collations): its rows find their partition anew. */
+#define HASHED_ROOT                                                                  \
+    " LEFT JOIN LATERAL (SELECT rn.nspname, rc.relname FROM pg_catalog.pg_class rc " \
+    "JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace "                   \
+    "WHERE c.relispartition AND rc.oid = pg_catalog.pg_partition_root(c.oid) "       \
+    "AND EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) AS a(relid) "  \
+    "JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = a.relid WHERE p.partstrat = 'h')) r ON true "
+
 int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err)
 {
     PGresult *r = NULL;
@@ -142,20 +170,14 @@ int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err)
         c,
         "SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.pg_table_size(c.oid), "
         "CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_catalog.pg_relation_size(c.reltoastrelid) END, "
-        "e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], e.oid IS NOT NULL "
+        "e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], e.oid IS NOT NULL, r.nspname, r.relname "
         "FROM pg_catalog.pg_class c "
-        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace" PGSQL_EXTENSION_OF
+        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace" PGSQL_EXTENSION_OF HASHED_ROOT
         "WHERE c.relkind = 'r' AND" PGSQL_USERS_OWN "AND" PGSQL_OWN_OR_CONFIG "ORDER BY c.oid",
         &r, err);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
         struct pgsql_table *t = take_names(r, i, out, err);
-        rc = t != NULL ? 0 : E_NOMEM;
-        if (rc < 0)
-            break;
-        t->bytes = strtoull(PQgetvalue(r, i, 4), NULL, 10);
-        t->toasted = strtoull(PQgetvalue(r, i, 5), NULL, 10) >= (1U << 20);
-        if (PQgetvalue(r, i, 7)[0] == 't' && (t->condition = str_dup(PQgetvalue(r, i, 6), err)) == NULL)
-            rc = E_NOMEM;
+        rc = t != NULL ? take_more(r, i, t, err) : E_NOMEM;
     }
     PQclear(r);
     if (rc == 0)
@@ -179,7 +201,7 @@ int pgsql_list_sequences(struct pgsql *c, struct vec *out, struct error *err)
                          &r, err);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
         struct pgsql_sequence *s = vec_push(out, err);
-        if (s == NULL || (s->sql = qualified(PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), err)) == NULL)
+        if (s == NULL || (s->sql = pgsql_qualified(PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), err)) == NULL)
             rc = E_NOMEM;
     }
     PQclear(r);
@@ -198,9 +220,10 @@ int pgsql_column_list(const struct pgsql_table *t, struct buf *out, struct error
 }
 
 /* "TABLE (columns)": without columns COPY must not get a list. */
-static int target_sql(const struct pgsql_table *t, struct buf *out, struct error *err)
+static int target_sql(const struct pgsql_table *t, bool to, struct buf *out, struct error *err)
 {
-    int rc = buf_printf(out, err, "%s%s", t->sql, t->columns.len != 0 ? " (" : "");
+    int rc = buf_printf(out, err, "%s%s", to || t->into == NULL ? t->sql : t->into,
+                        t->columns.len != 0 ? " (" : "");
     if (rc == 0)
         rc = pgsql_column_list(t, out, err);
     return rc == 0 && t->columns.len != 0 ? buf_append(out, ")", 1, err) : rc;
@@ -219,7 +242,7 @@ int pgsql_copy_sql(const struct pgsql_table *t, bool to, struct buf *out, struct
     bool some = to && t->condition != NULL && t->condition[0] != '\0';
     int rc = buf_printf(out, err, "COPY ");
     if (rc == 0)
-        rc = some ? select_sql(t, out, err) : target_sql(t, out, err);
+        rc = some ? select_sql(t, out, err) : target_sql(t, to, out, err);
     if (rc == 0)
         rc = buf_printf(out, err, " %s%s", to ? "TO STDOUT" : "FROM STDIN",
                         t->binary ? " WITH (FORMAT binary)" : "");

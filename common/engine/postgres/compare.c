@@ -25,24 +25,64 @@ static int read_table(struct pgsql *c, struct pgsql_table *now, struct error *er
     return (int)n;
 }
 
-static int compare_one(struct pgsql *c, const struct pgsql_load *l, struct vec *differ, struct error *err)
+/* Tables whose rows went into one root are compared together: they may have found other partitions. */
+struct group {
+    const char *sql;
+    uint64_t rows, rows_now;
+    char sum[FINGERPRINT_TEXT_MAX], sum_now[FINGERPRINT_TEXT_MAX];
+};
+
+static struct group *group_of(struct vec *groups, const struct pgsql_table *t, struct error *err)
+{
+    for (size_t i = 0; t->into != NULL && i < groups->len; i++) {
+        struct group *g = vec_at(groups, i);
+        if (strcmp(g->sql, t->into) == 0)
+            return g;
+    }
+    struct group *g = vec_push(groups, err);
+    if (g != NULL)
+        *g = (struct group){ .sql = t->into != NULL ? t->into : t->sql,
+                             .sum = FINGERPRINT_NONE,
+                             .sum_now = FINGERPRINT_NONE };
+    return g;
+}
+
+static int add_table(struct pgsql *c, const struct pgsql_load *l, struct vec *groups, struct error *err)
 {
     struct pgsql_table now = l->t;
     char shown[200];
-    now.rows = 0;
-    now.fingerprint[0] = '\0';
+    struct group *g = group_of(groups, &l->t, err);
+    if (g == NULL)
+        return E_NOMEM;
     int rc = read_table(c, &now, err);
+    if (rc == 0 &&
+        (!fingerprint_join(g->sum, l->t.fingerprint) || !fingerprint_join(g->sum_now, now.fingerprint)))
+        rc = error_set(err, E_UNSUPPORTED, "fingerprint \"%s\" is of a kind that this program does not know",
+                       l->t.fingerprint);
     if (rc < 0)
         return error_wrap(err, "compare table %s", str_printable(shown, sizeof shown, l->t.sql));
-    if (now.rows == l->t.rows && strcmp(now.fingerprint, l->t.fingerprint) == 0)
-        return 0;
-    char **slot = vec_push(differ, err);
-    if (slot == NULL)
-        return E_NOMEM;
-    *slot = now.rows == l->t.rows ? str_printf(err, "%s (other contents)", l->t.sql)
-                                  : str_printf(err, "%s (%llu rows, backed up were %llu)", l->t.sql,
-                                               (unsigned long long)now.rows, (unsigned long long)l->t.rows);
-    return *slot != NULL ? 0 : E_NOMEM;
+    g->rows += l->t.rows;
+    g->rows_now += now.rows;
+    return 0;
+}
+
+static int judge(const struct vec *groups, struct vec *differ, struct error *err)
+{
+    for (size_t i = 0; i < groups->len; i++) {
+        const struct group *g = vec_at(groups, i);
+        if (g->rows_now == g->rows && strcmp(g->sum_now, g->sum) == 0)
+            continue;
+        char **slot = vec_push(differ, err);
+        if (slot == NULL)
+            return E_NOMEM;
+        *slot = g->rows_now == g->rows
+                    ? str_printf(err, "%s (other contents)", g->sql)
+                    : str_printf(err, "%s (%llu rows, backed up were %llu)", g->sql,
+                                 (unsigned long long)g->rows_now, (unsigned long long)g->rows);
+        if (*slot == NULL)
+            return E_NOMEM;
+    }
+    return 0;
 }
 
 static int compare_objects(struct pgsql *c, const struct pgsql_plan *p, struct vec *differ, struct error *err)
@@ -74,15 +114,18 @@ static int told(const struct pgsql_plan *p, uint64_t rows, struct error *err)
 int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err)
 {
     struct vec differ = VEC_OF(char *);
+    struct vec groups = VEC_OF(struct group);
     char list[LIST_MAX];
     uint64_t rows = 0;
     int rc = pgsql_exec(c, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", err);
     for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
         const struct pgsql_load *l = vec_at(&p->loads, i);
         pgsql_plan_phase(p, l->stream);
-        rc = compare_one(c, l, &differ, err);
+        rc = add_table(c, l, &groups, err);
         rows += l->t.rows;
     }
+    if (rc == 0)
+        rc = judge(&groups, &differ, err);
     if (rc == 0)
         rc = compare_objects(c, p, &differ, err);
     if (rc == 0)
@@ -91,5 +134,6 @@ int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err
         rc = error_corrupt(err, "facts-differ", "%s: what was loaded is not what was backed up: %s", c->where,
                            pgsql_names_text(&differ, list, sizeof list));
     pgsql_names_free(&differ);
+    vec_free(&groups);
     return rc == 0 ? told(p, rows, err) : rc;
 }

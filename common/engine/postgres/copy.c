@@ -96,7 +96,7 @@ static int64_t copy_read(struct source *base, void *data, size_t cap, struct err
             int rc = next_block(s, done == 0, err);
             if (rc < 0)
                 return rc;
-            if (rc != 1)
+            if (rc != 1 || s->block == NULL)
                 break;
         }
         size_t n = s->len - s->at < cap - done ? s->len - s->at : cap - done;

@@ -170,3 +170,50 @@ int pgsql_role_facts(struct pgsql *c, struct buf *out, struct error *err)
     buf_free(&named);
     return rc;
 }
+
+/* ---- of one table -------------------------------------------------------------------------------------- */
+
+static int columns_fact(const struct pgsql_table *t, struct buf *out, struct error *err)
+{
+    char shown[200];
+    size_t before = out->len;
+    int rc = buf_printf(out, err, "columns=");
+    for (size_t i = 0; rc == 0 && i < t->columns.len; i++) {
+        rc = i == 0 ? 0 : buf_append(out, ",", 1, err);
+        if (rc == 0)
+            rc = pgsql_encode(out, *(char **)vec_at(&t->columns, i), err);
+    }
+    if (rc == 0 && out->len - before > PGSQL_COLUMNS_TEXT_MAX)
+        rc = error_set(err, E_UNSUPPORTED,
+                       "table %s: the names of its columns take more than %d bytes together; shorten them",
+                       str_printable(shown, sizeof shown, t->sql), PGSQL_COLUMNS_TEXT_MAX);
+    return rc == 0 ? buf_append(out, "\n", 1, err) : rc;
+}
+
+static int into_fact(const struct pgsql_table *t, struct buf *out, struct error *err)
+{
+    int rc = buf_printf(out, err, "load_into=");
+    if (rc == 0)
+        rc = pgsql_encode(out, t->into_schema, err);
+    if (rc == 0)
+        rc = buf_append(out, ",", 1, err);
+    if (rc == 0)
+        rc = pgsql_encode(out, t->into_name, err);
+    return rc == 0 ? buf_append(out, "\n", 1, err) : rc;
+}
+
+int pgsql_table_facts(const struct pgsql_table *t, struct buf *out, struct error *err)
+{
+    int rc = add_name(out, "schema", t->schema, err);
+    if (rc == 0)
+        rc = add_name(out, "table", t->name, err);
+    if (rc == 0)
+        rc = columns_fact(t, out, err);
+    if (rc == 0 && t->into != NULL)
+        rc = into_fact(t, out, err);
+    if (rc == 0 && t->condition != NULL)
+        rc = add_name(out, "condition", t->condition, err);
+    return rc == 0 ? buf_printf(out, err, "format=%s\nrows=%llu\nfingerprint=%s\n",
+                                t->binary ? "binary" : "text", (unsigned long long)t->rows, t->fingerprint)
+                   : rc;
+}

@@ -48,9 +48,14 @@ struct pgsql_table {
     char *schema;
     char *name;
     char *sql; /* "schema"."name" */
-    char *
-        condition; /* rows of an extension's table that are the user's: "WHERE ...", "" for all; NULL: no such */
-    char kind;     /* 'r', or 'p' in a list for locks */
+    /* Where its rows go in a restore: the root of hashed partitions, because hashes differ between servers; or
+     * NULL. `into` is SQL. */
+    char *into;
+    char *into_schema;
+    char *into_name;
+    /* Of an extension's table: which rows are the user's ("WHERE ..."; "" all of them). NULL: no such table. */
+    char *condition;
+    char kind; /* 'r', or 'p' in a list for locks */
     uint32_t oid;
     uint64_t bytes;     /* on disk */
     bool toasted;       /* has long values beside it */
@@ -72,6 +77,8 @@ void pgsql_sequences_free(struct vec *sequences); /* of struct pgsql_sequence */
 int pgsql_list_locks(struct pgsql *c, struct vec *out, struct error *err);
 /* What has to be copied, largest first, with columns. */
 int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err);
+/* "schema"."name", for free(). */
+char *pgsql_qualified(const char *schema, const char *name, struct error *err);
 int pgsql_list_sequences(struct pgsql *c, struct vec *out, struct error *err);
 /* "name", "name" for SQL; "" without columns. */
 int pgsql_column_list(const struct pgsql_table *t, struct buf *out, struct error *err);
@@ -145,6 +152,8 @@ int pgsql_origin_tick(void *origin, struct error *err);
 int pgsql_lock_all(struct pgsql *c, const struct vec *locks, struct pgsql *helper, struct error *err);
 /* facts.c: fills o->about and what else is known of the source. */
 int pgsql_origin_facts(struct pgsql_origin *o, struct error *err);
+/* Facts of a table's stream, once it was read. */
+int pgsql_table_facts(const struct pgsql_table *t, struct buf *out, struct error *err);
 /* Facts of the schema's stream: the roles that objects of this database name. */
 int pgsql_role_facts(struct pgsql *c, struct buf *out, struct error *err);
 /* The identity of the database behind c: "SYSTEM-IDENTIFIER/OID", for free(). */

@@ -80,19 +80,17 @@ static int unknown(const char *name, struct error *err)
                      str_printable(shown, sizeof shown, name));
 }
 
-static int sql_of(struct pgsql_table *t, struct error *err)
+static int into_of(struct pgsql_table *t, const char *facts, struct error *err)
 {
-    struct buf sql = BUF_INIT;
-    int rc = pgsql_quote(&sql, t->schema, err);
-    if (rc == 0)
-        rc = buf_append(&sql, ".", 1, err);
-    if (rc == 0)
-        rc = pgsql_quote(&sql, t->name, err);
-    if (rc == 0)
-        rc = buf_append(&sql, "", 1, err);
-    if (rc < 0)
-        buf_free(&sql);
-    t->sql = (char *)sql.data;
+    struct vec names = VEC_OF(char *);
+    int rc = pgsql_fact_names(facts, "load_into", &names, err);
+    if (rc == 0 && names.len != 0 && names.len != 2)
+        rc = error_corrupt(err, ERR_FACTS, "\"load_into\" of a table names no table");
+    if (rc == 0 && names.len == 2) {
+        t->into = pgsql_qualified(*(char **)vec_at(&names, 0), *(char **)vec_at(&names, 1), err);
+        rc = t->into != NULL ? 0 : E_NOMEM;
+    }
+    pgsql_names_free(&names);
     return rc;
 }
 
@@ -133,7 +131,9 @@ static int take_table(struct pgsql_plan *p, const char *name, const char *rest, 
         (l->t.schema = pgsql_decode(rest, (size_t)(slash - rest), err)) == NULL ||
         (l->t.name = pgsql_decode(slash + 1, (size_t)(dot - slash - 1), err)) == NULL)
         return pgsql_failed(err);
-    int rc = sql_of(&l->t, err);
+    if ((l->t.sql = pgsql_qualified(l->t.schema, l->t.name, err)) == NULL)
+        return E_NOMEM;
+    int rc = into_of(&l->t, facts, err);
     return rc == 0 ? facts_of(l, facts, err) : rc;
 }
 
@@ -198,6 +198,7 @@ void pgsql_plan_free(struct pgsql_plan *p)
         free(l->t.schema);
         free(l->t.name);
         free(l->t.sql);
+        free(l->t.into);
         free(l->t.condition);
         free(l->stream);
     }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
-#include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/engine/postgres/internal.h"
 #include "common/engine/postgres/name.h"
@@ -104,10 +103,6 @@ static int start_globals(struct engine_run *run, struct error *err)
     const char *const args[] = { "--globals-only",
                                  run->origin.may_read_passwords ? NULL : "--no-role-passwords", NULL };
     int rc = name_stream(run, false, "globals.sql", err);
-    if (rc == 0 && !run->origin.may_read_passwords)
-        log_event(LOG_WARN,
-                  "%s: globals.sql is without the roles' passwords: this role may not read pg_authid",
-                  run->origin.main.where);
     return rc == 0 ? start_tool(run, &run->dumpall, "-l", args, "pg_dumpall", err) : rc;
 }
 
@@ -240,52 +235,13 @@ static int64_t postgres_read(struct engine_run *run, void *data, size_t cap, str
 
 /* ---- facts and verdict --------------------------------------------------------------------------------- */
 
-static int fact_of_name(struct buf *out, const char *key, const char *name, struct error *err)
-{
-    int rc = buf_printf(out, err, "%s=", key);
-    if (rc == 0)
-        rc = pgsql_encode(out, name, err);
-    return rc == 0 ? buf_append(out, "\n", 1, err) : rc;
-}
-
-static int columns_fact(const struct pgsql_table *t, struct buf *out, struct error *err)
-{
-    char shown[200];
-    size_t before = out->len;
-    int rc = buf_printf(out, err, "columns=");
-    for (size_t i = 0; rc == 0 && i < t->columns.len; i++) {
-        rc = i == 0 ? 0 : buf_append(out, ",", 1, err);
-        if (rc == 0)
-            rc = pgsql_encode(out, *(char **)vec_at(&t->columns, i), err);
-    }
-    if (rc == 0 && out->len - before > PGSQL_COLUMNS_TEXT_MAX)
-        rc = error_set(err, E_UNSUPPORTED,
-                       "table %s: the names of its columns take more than %d bytes together; shorten them",
-                       str_printable(shown, sizeof shown, t->sql), PGSQL_COLUMNS_TEXT_MAX);
-    return rc == 0 ? buf_append(out, "\n", 1, err) : rc;
-}
-
-static int table_facts(const struct pgsql_table *t, struct buf *out, struct error *err)
-{
-    int rc = fact_of_name(out, "schema", t->schema, err);
-    if (rc == 0)
-        rc = fact_of_name(out, "table", t->name, err);
-    if (rc == 0)
-        rc = columns_fact(t, out, err);
-    if (rc == 0 && t->condition != NULL)
-        rc = fact_of_name(out, "condition", t->condition, err);
-    return rc == 0 ? buf_printf(out, err, "format=%s\nrows=%llu\nfingerprint=%s\n",
-                                t->binary ? "binary" : "text", (unsigned long long)t->rows, t->fingerprint)
-                   : rc;
-}
-
 static int postgres_stream_facts(struct engine_run *run, struct buf *out, struct error *err)
 {
     switch (run->step) {
     case STEP_SCHEMA:
         return pgsql_role_facts(&run->origin.main, out, err);
     case STEP_TABLES:
-        return table_facts(run->current, out, err);
+        return pgsql_table_facts(run->current, out, err);
     case STEP_SCRIPT:
         return buf_printf(out, err, "sequences=%zu\n", run->origin.sequences.len);
     default:

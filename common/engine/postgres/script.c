@@ -40,10 +40,16 @@ static bool breaks_line(const char *name)
 /* psql reads \copy up to the end of the line, whatever is quoted. */
 static bool is_hostile(const struct pgsql_table *t)
 {
-    bool hostile = breaks_line(t->schema) || breaks_line(t->name);
+    bool hostile =
+        breaks_line(t->schema) || breaks_line(t->name) || (t->into != NULL && breaks_line(t->into));
     for (size_t i = 0; i < t->columns.len; i++)
         hostile = hostile || breaks_line(*(char **)vec_at(&t->columns, i));
     return hostile;
+}
+
+static const char *into(const struct pgsql_table *t)
+{
+    return t->into != NULL ? t->into : t->sql;
 }
 
 static int from_file(const struct pgsql_table *t, struct buf *out, struct error *err)
@@ -56,7 +62,7 @@ static int from_file(const struct pgsql_table *t, struct buf *out, struct error 
 
 static int plain_load(const struct pgsql_table *t, struct buf *out, struct error *err)
 {
-    int rc = buf_printf(out, err, "\\copy %s%s", t->sql, t->columns.len != 0 ? " (" : "");
+    int rc = buf_printf(out, err, "\\copy %s%s", into(t), t->columns.len != 0 ? " (" : "");
     if (rc == 0)
         rc = pgsql_column_list(t, out, err);
     if (rc == 0 && t->columns.len != 0)
@@ -80,7 +86,7 @@ static int staged_load(const struct pgsql_table *t, struct buf *out, struct erro
     if (rc == 0)
         rc = from_file(t, out, err);
     if (rc == 0)
-        rc = buf_printf(out, err, "INSERT INTO %s%s", t->sql, t->columns.len != 0 ? " (" : "");
+        rc = buf_printf(out, err, "INSERT INTO %s%s", into(t), t->columns.len != 0 ? " (" : "");
     if (rc == 0)
         rc = pgsql_column_list(t, out, err);
     if (rc == 0)

@@ -6,6 +6,7 @@
 
 #include "common/base/number.h"
 #include "common/base/str.h"
+#include "common/engine/option.h"
 #include "common/engine/postgres/internal.h"
 
 #include "common/base/banned.h"
@@ -51,19 +52,10 @@ static int check_passfile(const struct pgsql_settings *s, struct error *err)
 
 static int read_numbers(const struct engine_job *job, struct pgsql_settings *out, struct error *err)
 {
-    const char *lock = engine_option(job, "lock_timeout");
-    uint64_t seconds = LOCK_S;
     uint64_t port = 0;
-    int rc = 0;
-    if (lock != NULL && (rc = duration_parse(lock, &seconds, err)) < 0)
-        return error_wrap(err, "job %s: lock_timeout", job->name);
-    if (seconds < 1 || seconds > LOCK_MAX_S)
-        return error_set(err, E_USAGE, "job %s: lock_timeout: %s is not between 1s and %ds", job->name, lock,
-                         LOCK_MAX_S);
-    if (out->port != NULL && (rc = number_parse(out->port, 1, PORT_MAX, &port, err)) < 0)
+    if (out->port != NULL && number_parse(out->port, 1, PORT_MAX, &port, err) < 0)
         return error_wrap(err, "job %s: port", job->name);
-    out->lock_ms = seconds * 1000;
-    return 0;
+    return option_duration(job, "lock_timeout", LOCK_S, 1, LOCK_MAX_S, &out->lock_ms, err);
 }
 
 int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out, struct error *err)

@@ -314,6 +314,21 @@ START_TEST(test_fingerprint)
 }
 END_TEST
 
+/* The sum of two sets is that of both together. */
+START_TEST(test_fingerprint_join)
+{
+    char sum[FINGERPRINT_TEXT_MAX];
+    uint64_t n = 0;
+    (void)snprintf(sum, sizeof sum, "%s", FINGERPRINT_NONE);
+    ck_assert(fingerprint_join(sum, sum_of("abc\n\n", 3, &n)));
+    ck_assert(fingerprint_join(sum, sum_of("1\t2\nabc\n", 3, &n)));
+    ck_assert_str_eq(sum, sum_of("abc\n\nabc\n1\t2\n", 99, &n));
+    ck_assert(!fingerprint_join(sum, "xxh3-128-sum:0"));
+    ck_assert(!fingerprint_join(sum, "crc32:00000000000000000000000000000000"));
+    ck_assert(!fingerprint_join(sum, "xxh3-128-sum:0000000000000000000000000000000g"));
+}
+END_TEST
+
 static const uint8_t copy[] = {
     'P',  'G', 'C', 'O', 'P', 'Y', '\n', 0xff, '\r', '\n', 0,    /* signature */
     0,    0,   0,   0,   0,   0,   0,    3,    'e',  'x',  't',  /* flags, extension */
@@ -401,6 +416,7 @@ int main(void)
     tcase_add_test(t, test_passwords_refused);
     tcase_add_test(t, test_fact_names);
     tcase_add_test(t, test_fingerprint);
+    tcase_add_test(t, test_fingerprint_join);
     tcase_add_test(t, test_tuples);
     tcase_add_test(t, test_broken_tuples);
     suite_add_tcase(s, t);

@@ -112,7 +112,7 @@ contains "files" "$(with_kit files probe/5)" "d/link -> ../d/direct"
 # --- hostile names: what the catalog may hold, but files must not get
 
 cat >hostile.py <<'END'
-import importlib.util, os, sys
+import importlib.util, os, struct, sys
 specification = importlib.util.spec_from_file_location("reader", sys.argv[1])
 er = importlib.util.module_from_spec(specification)
 sys.dont_write_bytecode = True
@@ -123,7 +123,7 @@ def member(path, kind, target=b""):
     m = er.Member()
     m.path, m.type, m.target, m.mode, m.uid, m.gid, m.mtime = path, kind, target, 0o6755, 0, 0, -1
     if kind == "file":
-        m.ref = er.StreamRef(4, 1, 0, 0, b"", None)
+        m.stream = struct.pack("<QBB2sI16s32s5I", 4, 1, 0, b"", 0, b"", b"", 1, 0, 64, 21, 4)
     return m
 
 

@@ -1,34 +1,61 @@
 #!/usr/bin/python3
-"""emergency-restore.py: reads an encrypted backup repository (format bk1) with nothing but Python.
+"""emergency-restore.py: gets your data out of an encrypted backup repository (format bk1) with nothing but Python.
 
-Keep this file in the safe, next to the restore kit and a print of docs/format.md. It was written from that document
-alone; it shares no line with the programs that made the backup. Section numbers below are the document's.
+For the day when the program `restore` is gone or does not run. This file was written from docs/format.md alone and
+shares no line with the programs that made the backup; keep both in the safe, next to the restore kit. It only reads the
+repository and writes only below a new directory that you name: nothing here can damage the backup. Take your time.
 
-What it needs (Debian 12):    apt-get install python3 python3-nacl python3-xxhash zstd
+1. A machine with Linux and room for the data. Not the one that was broken into. Python 3.9 or newer; on Debian, as root:
 
-What you need: a copy of the repository as a local directory (below: REPO), and your restore kit: a key file (kit.key)
-or the printed key text typed into a file (kit.txt). When the backup asks for several people, also their key files.
+       apt-get install python3 python3-nacl python3-xxhash zstd
 
-    emergency-restore.py list    --repo REPO --kit kit.key                       which snapshots there are
-    emergency-restore.py files   --repo REPO --kit kit.key shop/7                what is in one of them
-    emergency-restore.py extract --repo REPO --kit kit.key shop/7 --to NEWDIR    all of it into files
-    emergency-restore.py extract --repo REPO --kit kit.key --all  --to NEWDIR    every snapshot, each in its folder
-    emergency-restore.py cat     --repo REPO --kit kit.key shop/7 db/orders > orders
-    emergency-restore.py check   --repo REPO --kit kit.key --level L3            is everything readable? (long)
-    emergency-restore.py records --repo REPO --kit kit.key                       the logs, record by record
-    emergency-restore.py key     --kit kit.key                                   is this key file (or key text) intact?
+2. The repository as a local directory (below: REPO): a copy of the whole directory from the storage (rsync -a, or
+   sftp -r), or a disk or replica that holds it. It is the directory in which there are `charter`, `ret` and `w`.
 
-    --member FILE     key of a quorum member; may be given several times
-    --members-only    do not use the kit's own recipient key: can these members do it alone?
-    --passphrase-file FILE    first line is the passphrase (otherwise you are asked)
-    --root HEX        root public key to check against; enough for `check --level L0` and L1 without any kit
+3. The restore kit (below: KIT): the file restore-kit.key; or the printed key text, typed into a file with any editor.
+   Each line of the text has two check digits, so typing errors are found, line by line. Is it intact?
 
-It only reads REPO, and writes only below NEWDIR, which must not exist or be empty. Take your time: nothing here can
-damage the backup.
+       python3 emergency-restore.py key     --kit KIT
+
+   When the backup asks for several people, add the key file of each to every command: --member FILE
+
+4. Which snapshots are there, and what is in one of them (here: shop/7)?
+
+       python3 emergency-restore.py list    --repo REPO --kit KIT
+       python3 emergency-restore.py files   --repo REPO --kit KIT shop/7
+
+5. Get it out. NEWDIR must not exist, or be empty; only you can read it. One snapshot, every snapshot, or one stream:
+
+       python3 emergency-restore.py extract --repo REPO --kit KIT shop/7 --to NEWDIR
+       python3 emergency-restore.py extract --repo REPO --kit KIT --all  --to NEWDIR
+       python3 emergency-restore.py cat     --repo REPO --kit KIT shop/7 db/orders > orders
+
+   Every byte is checked on the way. Exit status 0 means that all you asked for is there and whole; anything else, that
+   something is missing: it is named, and the rest is there. What cat wrote before it failed is worth nothing.
+
+6. Load it into the database. For SQLite the stream is the database file itself. For any other source docs/format.md
+   says what its streams are; `files` shows the facts that were noted with each.
+
+7. If something is wrong. "note NAME ..." is harmless, "alarm NAME ..." is not; section 17 of docs/format.md explains each
+   name. Damage hits the snapshots that need the damaged file: try an older or newer one, or look for that one file in
+   another copy of the storage. AUTH means that these keys are no recipient of that session. To know all that is wrong:
+
+       python3 emergency-restore.py check   --repo REPO --kit KIT --level L0       signatures, and files are there; quick
+       python3 emergency-restore.py check   --repo REPO --kit KIT --level L3       everything is readable; reads it all
+       python3 emergency-restore.py records --repo REPO --kit KIT                  the logs, record by record
+
+Options:
+    --member FILE           key file of a quorum member; may be given several times
+    --members-only          do not use the kit's own recipient key: can these members do it alone?
+    --passphrase-file FILE  its first line is the passphrase (otherwise you are asked)
+    --root HEX              root public key, or a file with it: enough for check --level L0 and L1 without a kit
+    --owners                extract: also set owners (as root)
+    --all-links             extract: also make symbolic links that lead out of NEWDIR
+    --marks FILE            remember what was seen; next time, a repository that shrank is an alarm
+    --now SECONDS           also report writers that are late at this time (seconds since 1970)
 
 Exit status: 0 all is well, 1 failed, 2 wrong usage, 9 the repository (or a key file) is damaged, 12 wrong key or
-passphrase. Problems are printed as "alarm NAME ..." or, when harmless, "note NAME ..."; the names are explained in
-section 17 of the document.
+passphrase. Section numbers in this file are those of docs/format.md.
 """
 
 import argparse
@@ -52,7 +79,9 @@ try:
     import nacl.exceptions
     import xxhash
 except ImportError as missing:
-    sys.exit("missing: %s\non Debian: apt-get install python3-nacl python3-xxhash zstd" % missing)
+    print(__doc__)
+    words = "%s, in %s. On Debian: apt-get install python3-nacl python3-xxhash zstd, and run this with /usr/bin/python3"
+    sys.exit(words % (missing, sys.executable))
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Limits (section 18)
@@ -1375,10 +1404,10 @@ def parse_node(data, level, length):
 class Member:
     """`stream` holds the 84 bytes of the reference: a tuple of numbers would take ten times the memory."""
 
-    __slots__ = "path type target mode uid gid uname gname mtime facts stream bad original".split()
+    __slots__ = "path type target mode uid gid uname gname mtime facts stream bad original done".split()
 
     def __init__(self):
-        self.stream, self.facts, self.target, self.bad = None, b"", b"", None
+        self.stream, self.facts, self.target, self.bad, self.done = None, b"", b"", None, False
 
     @property
     def ref(self):
@@ -1389,20 +1418,22 @@ class Bytes:
     """Reads a stream in pieces of a wanted size."""
 
     def __init__(self, source):
-        self.source, self.rest = source, b""
+        self.source, self.piece, self.at = source, b"", 0
 
     def read(self, size):
         """size bytes, or fewer at the end."""
-        pieces, have = [self.rest], len(self.rest)
-        while have < size:
-            piece = next(self.source, None)
-            if piece is None:
-                break
-            pieces.append(piece)
-            have += len(piece)
-        data = b"".join(pieces)
-        self.rest = data[size:]
-        return data[:size]
+        pieces = []
+        while size > 0:
+            if self.at == len(self.piece):
+                self.piece, self.at = next(self.source, None), 0
+                if self.piece is None:
+                    self.piece = b""
+                    break
+            part = self.piece[self.at : self.at + size]
+            self.at += len(part)
+            size -= len(part)
+            pieces.append(part)
+        return b"".join(pieces)
 
 
 def tar_number(field):
@@ -1440,7 +1471,7 @@ def check_path(path):
 def read_catalog(repository, snapshot):
     """All members. A stream reference that is bad is kept with its member: the others may still be restored."""
     source = Bytes(repository.read_stream(snapshot, snapshot.catalog))
-    members, by_path = [], {}
+    members, by_path, owners = [], {}, {}
     extended, extended_size = {}, 0
     while True:
         block = source.read(512)
@@ -1478,6 +1509,7 @@ def read_catalog(repository, snapshot):
         m.gid = pax_decimal(records[b"gid"]) if b"gid" in records else tar_number(block[116:124])
         m.uname = records.get(b"uname", block[265:297].split(b"\0")[0])
         m.gname = records.get(b"gname", block[297:329].split(b"\0")[0])
+        m.uname, m.gname = owners.setdefault(m.uname, m.uname), owners.setdefault(m.gname, m.gname)
         size = pax_decimal(records[b"size"]) if b"size" in records else size
         m.mtime = tar_number(block[136:148]) * 10**9
         if b"mtime" in records:
@@ -1612,7 +1644,8 @@ def check_pack(repository, writer, p, name, header, K_p):
         blob_id, off, clen, plen, kind, zero, nchunks = struct.unpack_from("<32sIIIBBH", trailer, at)
         at += 48
         need(at + nchunks * 20 <= len(trailer), "pack-trailer", "cut")
-        chunks = list(struct.iter_unpack("<16sI", trailer[at : at + nchunks * 20]))
+        chunks = trailer[at : at + nchunks * 20]
+        lengths = [length for _, length in struct.iter_unpack("<16sI", chunks)]
         at += nchunks * 20
         need(kind in (0, 1) and zero == 0, "pack-trailer", "kind")
         need(1 <= plen <= (MAX_NODE if kind else MAX_BLOB) and 17 <= clen <= plen + 17, "pack-trailer", "lengths")
@@ -1620,10 +1653,10 @@ def check_pack(repository, writer, p, name, header, K_p):
         need(blob_id not in ids, "pack-trailer", "one blob twice")
         ids.add(blob_id)
         if kind:
-            need(nchunks == 1 and chunks[0][1] == plen, "pack-trailer", "chunks of a node")
+            need(lengths == [plen], "pack-trailer", "chunks of a node")
         else:
-            need(nchunks <= 4096 and all(1 <= length <= 65536 for _, length in chunks), "pack-trailer", "chunks")
-            need(not chunks or sum(length for _, length in chunks) == plen, "pack-trailer", "sum of chunks")
+            need(nchunks <= 4096 and all(1 <= length <= 65536 for length in lengths), "pack-trailer", "chunks")
+            need(not lengths or sum(lengths) == plen, "pack-trailer", "sum of chunks")
         entries.append((blob_id, off, clen, plen, kind, chunks))
     need(at == len(trailer), "pack-trailer", "more bytes")
 
@@ -1642,7 +1675,7 @@ def check_pack(repository, writer, p, name, header, K_p):
                     if isinstance(plain, Bad):
                         raise plain
                     at = 0
-                    for chunk_id, length in e[5]:
+                    for chunk_id, length in struct.iter_unpack("<16sI", e[5]):
                         person = "bk1 tree" if e[4] else "bk1 chunk"
                         fits = H(person, keys["chunk_key"], plain[at : at + length], 16) == chunk_id
                         need(fits, "pack-trailer", "chunk id")
@@ -1724,7 +1757,7 @@ def extract(repository, snapshot, to, all_links, owners):
         print("%s: %d bytes to restore, less than that is free; going on" % (where, total), file=sys.stderr)
     kinds = {m.path: m.type for m in members}
     links = {m.path: m.target for m in members if m.type == "symlink"}
-    failures, outside, done = 0, 0, set()
+    failures, outside, done = 0, 0, 0
 
     def parent_is_safe(m):
         parts = m.path.split(b"/")
@@ -1790,10 +1823,11 @@ def extract(repository, snapshot, to, all_links, owners):
             if m.type != kind:
                 continue
             if kind == "symlink" and not all_links and leads_outside(links, m.path, m.target):
-                print("not made: link %s -> %s leads outside" % (show(m.path), show(m.target)), file=sys.stderr)
+                words = "not made: link %s -> %s leads outside"
+                print(words % (show(m.path[:200]), show(m.target[:200])), file=sys.stderr)
                 outside += 1
                 continue
-            if kind == "hardlink" and m.target not in done:
+            if kind == "hardlink" and not m.original.done:
                 print("not made: hard link %s, its file was not restored" % show(m.path), file=sys.stderr)
                 failures += 1
                 continue
@@ -1815,10 +1849,11 @@ def extract(repository, snapshot, to, all_links, owners):
                         os.close(fd)
                 except OSError as error:
                     raise Bad("IO", error.strerror) from None
-                done.add(m.path)
+                m.done = True
+                done += 1
                 failures -= 1
     # Directories last and deepest first: a directory without write permission must not be in the way before.
-    for m in sorted((m for m in members if m.type == "dir" and m.path in done), key=lambda m: -m.path.count(b"/")):
+    for m in sorted((m for m in members if m.type == "dir" and m.done), key=lambda m: -m.path.count(b"/")):
         parts = m.path.split(b"/")
         try:
             fd = target.directory(parts[:-1])
@@ -1830,7 +1865,7 @@ def extract(repository, snapshot, to, all_links, owners):
             print("%s: attributes not set (%s)" % (show(m.path), error), file=sys.stderr)
             failures += 1
     os.close(target.fd)
-    print("%s: %d of %d members restored, %d bytes of streams" % (where, len(done), len(members), total))
+    print("%s: %d of %d members restored, %d bytes of streams" % (where, done, len(members), total))
     if outside:
         print("%s: %d links lead outside and were not made (--all-links makes them)" % (where, outside))
     return failures + outside
@@ -1950,7 +1985,8 @@ class Marks:
         return True
 
     def compare_charters(self, repository):
-        need(self.old.get("repo", repository.repo_id.hex()) == repository.repo_id.hex(), "charter-repo", "another repository")
+        repo_id = repository.repo_id.hex()
+        need(self.old.get("repo", repo_id) == repo_id, "charter-repo", "another repository than the last time")
         if not self.compare(repository.report, "charter", repository.charters):
             raise Stop()
 
@@ -2099,21 +2135,30 @@ def command_key(keys):
     return 0
 
 
+class Parser(argparse.ArgumentParser):
+    """Help is always the head of this file."""
+
+    def format_help(self):
+        return __doc__ + "\n"
+
+    def error(self, message):
+        self.exit(2, "%s\nThe command comes first, then its options; --help shows all.\n" % message)
+
+
 def parse_arguments(arguments):
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = Parser(add_help=False)
     shared.add_argument("--repo")
     shared.add_argument("--kit", action="append", default=[])
     shared.add_argument("--member", action="append", default=[])
     shared.add_argument("--members-only", action="store_true")
     shared.add_argument("--passphrase-file", action="append", default=[])
     shared.add_argument("--root")
-    shared.add_argument("--marks", help="file that remembers what was seen; a repository that shrank is an alarm")
-    shared.add_argument("--now", type=int, help="seconds since 1970: also report writers that are late")
-    parser = argparse.ArgumentParser(usage="\n" + __doc__, add_help=False)
-    parser.add_argument("-h", "--help", action="store_true")
+    shared.add_argument("--marks")
+    shared.add_argument("--now", type=int)
+    parser = Parser()
     commands = parser.add_subparsers(dest="command")
     for name in ("list", "files", "extract", "cat", "check", "records", "key"):
-        command = commands.add_parser(name, parents=[shared], usage="see %s --help" % os.path.basename(sys.argv[0]))
+        command = commands.add_parser(name, parents=[shared])
         if name in ("files", "cat"):
             command.add_argument("snapshot")
         if name == "cat":
@@ -2123,13 +2168,12 @@ def parse_arguments(arguments):
             command.add_argument("--all", action="store_true")
             command.add_argument("--to", required=True)
             command.add_argument("--all-links", action="store_true")
-            command.add_argument("--owners", action="store_true", help="also restore owners (needs root)")
+            command.add_argument("--owners", action="store_true")
         if name == "check":
             command.add_argument("--level", choices=("L0", "L1", "L2", "LK", "L3"), default="L3")
     options = parser.parse_args(arguments)
-    if options.help or not options.command:
-        print(__doc__)
-        raise SystemExit(0 if options.help else 2)
+    if not options.command:
+        parser.error("which command?")
     return options
 
 

@@ -1,34 +1,61 @@
 #!/usr/bin/python3
-"""emergency-restore.py: reads an encrypted backup repository (format bk1) with nothing but Python.
+"""emergency-restore.py: gets your data out of an encrypted backup repository (format bk1) with nothing but Python.
 
-Keep this file in the safe, next to the restore kit and a print of docs/format.md. It was written from that document
-alone; it shares no line with the programs that made the backup. Section numbers below are the document's.
+For the day when the program `restore` is gone or does not run. This file was written from docs/format.md alone and
+shares no line with the programs that made the backup; keep both in the safe, next to the restore kit. It only reads the
+repository and writes only below a new directory that you name: nothing here can damage the backup. Take your time.
 
-What it needs (Debian 12):    apt-get install python3 python3-nacl python3-xxhash zstd
+1. A machine with Linux and room for the data. Not the one that was broken into. Python 3.9 or newer; on Debian, as root:
 
-What you need: a copy of the repository as a local directory (below: REPO), and your restore kit: a key file (kit.key)
-or the printed key text typed into a file (kit.txt). When the backup asks for several people, also their key files.
+       apt-get install python3 python3-nacl python3-xxhash zstd
 
-    emergency-restore.py list    --repo REPO --kit kit.key                       which snapshots there are
-    emergency-restore.py files   --repo REPO --kit kit.key shop/7                what is in one of them
-    emergency-restore.py extract --repo REPO --kit kit.key shop/7 --to NEWDIR    all of it into files
-    emergency-restore.py extract --repo REPO --kit kit.key --all  --to NEWDIR    every snapshot, each in its folder
-    emergency-restore.py cat     --repo REPO --kit kit.key shop/7 db/orders > orders
-    emergency-restore.py check   --repo REPO --kit kit.key --level L3            is everything readable? (long)
-    emergency-restore.py records --repo REPO --kit kit.key                       the logs, record by record
-    emergency-restore.py key     --kit kit.key                                   is this key file (or key text) intact?
+2. The repository as a local directory (below: REPO): a copy of the whole directory from the storage (rsync -a, or
+   sftp -r), or a disk or replica that holds it. It is the directory in which there are `charter`, `ret` and `w`.
 
-    --member FILE     key of a quorum member; may be given several times
-    --members-only    do not use the kit's own recipient key: can these members do it alone?
-    --passphrase-file FILE    first line is the passphrase (otherwise you are asked)
-    --root HEX        root public key to check against; enough for `check --level L0` and L1 without any kit
+3. The restore kit (below: KIT): the file restore-kit.key; or the printed key text, typed into a file with any editor.
+   Each line of the text has two check digits, so typing errors are found, line by line. Is it intact?
 
-It only reads REPO, and writes only below NEWDIR, which must not exist or be empty. Take your time: nothing here can
-damage the backup.
+       python3 emergency-restore.py key     --kit KIT
+
+   When the backup asks for several people, add the key file of each to every command: --member FILE
+
+4. Which snapshots are there, and what is in one of them (here: shop/7)?
+
+       python3 emergency-restore.py list    --repo REPO --kit KIT
+       python3 emergency-restore.py files   --repo REPO --kit KIT shop/7
+
+5. Get it out. NEWDIR must not exist, or be empty; only you can read it. One snapshot, every snapshot, or one stream:
+
+       python3 emergency-restore.py extract --repo REPO --kit KIT shop/7 --to NEWDIR
+       python3 emergency-restore.py extract --repo REPO --kit KIT --all  --to NEWDIR
+       python3 emergency-restore.py cat     --repo REPO --kit KIT shop/7 db/orders > orders
+
+   Every byte is checked on the way. Exit status 0 means that all you asked for is there and whole; anything else, that
+   something is missing: it is named, and the rest is there. What cat wrote before it failed is worth nothing.
+
+6. Load it into the database. For SQLite the stream is the database file itself. For any other source docs/format.md
+   says what its streams are; `files` shows the facts that were noted with each.
+
+7. If something is wrong. "note NAME ..." is harmless, "alarm NAME ..." is not; section 17 of docs/format.md explains each
+   name. Damage hits the snapshots that need the damaged file: try an older or newer one, or look for that one file in
+   another copy of the storage. AUTH means that these keys are no recipient of that session. To know all that is wrong:
+
+       python3 emergency-restore.py check   --repo REPO --kit KIT --level L0       signatures, and files are there; quick
+       python3 emergency-restore.py check   --repo REPO --kit KIT --level L3       everything is readable; reads it all
+       python3 emergency-restore.py records --repo REPO --kit KIT                  the logs, record by record
+
+Options:
+    --member FILE           key file of a quorum member; may be given several times
+    --members-only          do not use the kit's own recipient key: can these members do it alone?
+    --passphrase-file FILE  its first line is the passphrase (otherwise you are asked)
+    --root HEX              root public key, or a file with it: enough for check --level L0 and L1 without a kit
+    --owners                extract: also set owners (as root)
+    --all-links             extract: also make symbolic links that lead out of NEWDIR
+    --marks FILE            remember what was seen; next time, a repository that shrank is an alarm
+    --now SECONDS           also report writers that are late at this time (seconds since 1970)
 
 Exit status: 0 all is well, 1 failed, 2 wrong usage, 9 the repository (or a key file) is damaged, 12 wrong key or
-passphrase. Problems are printed as "alarm NAME ..." or, when harmless, "note NAME ..."; the names are explained in
-section 17 of the document.
+passphrase. Section numbers in this file are those of docs/format.md.
 """
 
 import argparse
@@ -38,7 +65,8 @@ import hashlib
 import json
 import os
 import re
-import shutil
+import resource
+import signal
 import stat
 import struct
 import subprocess
@@ -51,7 +79,9 @@ try:
     import nacl.exceptions
     import xxhash
 except ImportError as missing:
-    sys.exit("missing: %s\non Debian: apt-get install python3-nacl python3-xxhash zstd" % missing)
+    print(__doc__)
+    words = "%s, in %s. On Debian: apt-get install python3-nacl python3-xxhash zstd, and run this with /usr/bin/python3"
+    sys.exit(words % (missing, sys.executable))
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Limits (section 18)
@@ -89,13 +119,17 @@ def need(condition, name, text=""):
         raise Bad(name, text)
 
 
-def show(name):
-    """A name of the repository for the terminal: nothing in it may act on the terminal."""
-    text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
+def printable(text, also=""):
+    """Nothing in a text may act on the terminal; the characters in `also` are escaped too."""
     return "".join(
-        c if c.isprintable() and c != "\\" else "".join("\\x%02x" % b for b in c.encode("utf-8", "surrogateescape"))
+        c if c.isprintable() and c not in also else "".join("\\x%02x" % b for b in c.encode("utf-8", "surrogateescape"))
         for c in text
     )
+
+
+def show(name):
+    """A name of the repository for people, reversible: a backslash in it is escaped too."""
+    return printable(name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name, "\\")
 
 
 def when(seconds):
@@ -185,8 +219,13 @@ def check_zstd_frame(payload, plain_length):
     descriptor = payload[4]
     single_segment = descriptor >> 5 & 1
     need(descriptor >> 3 & 1 == 0, "blob-frame", "reserved bit")
-    need(descriptor & 3 == 0, "blob-frame", "dictionary")
-    at = 5 if single_segment else 6
+    at = 5
+    if not single_segment:
+        need(at < len(payload) and 10 + (payload[at] >> 3) + (payload[at] & 7 != 0) <= 31, "blob-frame", "window")
+        at += 1
+    dictionary_bytes = (0, 1, 2, 4)[descriptor & 3]
+    need(not any(payload[at : at + dictionary_bytes]), "blob-frame", "dictionary")
+    at += dictionary_bytes
     size_bytes = (single_segment, 2, 4, 8)[descriptor >> 6]
     need(size_bytes > 0, "blob-frame", "no content size")
     content = int.from_bytes(payload[at : at + size_bytes], "little") + (256 if size_bytes == 2 else 0)
@@ -203,15 +242,22 @@ def check_zstd_frame(payload, plain_length):
     need(at == len(payload), "blob-frame", "not exactly one zstd frame")
 
 
+def memory_file():
+    """What is decrypted never touches a disk except where it was asked for."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("frames"), "w+b")
+    return tempfile.TemporaryFile()
+
+
 def run_zstd(frames, plain_length):
     """All frames through one `zstd -d`; None when that does not give exactly plain_length bytes."""
-    with tempfile.TemporaryFile() as source:
+    with memory_file() as source:
         for frame in frames:
             source.write(frame)
         source.seek(0)
         try:
             process = subprocess.Popen(
-                ["zstd", "-d", "-c", "-q", "--no-progress"],
+                ["zstd", "-d", "-c", "-q", "--no-progress", "--long=31"],
                 stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -262,8 +308,11 @@ DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 DIGIT_VALUE = {**{c: i for i, c in enumerate(DIGITS)}, "O": 0, "I": 1, "L": 1}
 
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # what some editors put in front
+
+
 def looks_like_key_text(data):
-    for line in data.split(b"\n"):
+    for line in data.removeprefix(BYTE_ORDER_MARK).split(b"\n"):
         line = line.strip(b" \t\r")
         if line and not line.startswith(b"#"):
             return re.match(rb"bk[1il]keytext", re.sub(rb"[ \t-]", b"", line.lower())) is not None
@@ -289,7 +338,7 @@ def typed_number(text):
 def read_key_text(text):
     need(len(text) <= 64 * KIB, "key-text", "too long")
     try:
-        text = text.decode("ascii")
+        text = text.removeprefix(BYTE_ORDER_MARK).decode("ascii")
     except UnicodeDecodeError:
         raise Bad("key-text", "not plain letters and digits") from None
     lines = []
@@ -297,14 +346,14 @@ def read_key_text(text):
         line = line.replace(" ", "").replace("\t", "").replace("\r", "").replace("-", "").upper()
         if line and not line.startswith("#"):
             lines.append(line)
-    first = re.fullmatch(r"BK[1IL]KEYTEXT([0-9OIL]{1,4})BYTES,?CHECK([0-9A-Z]{8})", lines[0] if lines else "")
+    first = re.fullmatch(r"BK[1IL]KEYTEXT([0-9OIL]{1,9})BYTES,?CHECK([0-9A-Z]{8})", lines[0] if lines else "")
     need(first, "key-text", "first line")
     total = typed_number(first[1])
     need(1 <= total <= 4096, "key-text", "length")
     need(len(lines) == 1 + (total + 19) // 20, "key-text", "number of lines")
     data = b""
     for number, line in enumerate(lines[1:], 1):
-        match = re.fullmatch(r"([0-9OIL]{1,3})[:.)]([0-9A-Z]+)", line)
+        match = re.fullmatch(r"([0-9OIL]{1,9})[:.)]([0-9A-Z]+)", line)
         need(match and typed_number(match[1]) == number, "key-text", "line %d" % number)
         need(all(c in DIGIT_VALUE for c in match[2]), "key-text", "a letter that is none of ours in line %d" % number)
         digits = [DIGIT_VALUE[c] for c in match[2]]
@@ -401,14 +450,15 @@ class Store:
     def open(self, name):
         """A file descriptor, or None when there is no such file."""
         try:
-            fd = os.open(os.path.join(self.path, name.encode()), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            fd = os.open(os.path.join(self.path, name.encode()), flags)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise Bad("IO", "%s: %s" % (name, error.strerror)) from None
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
-            raise Bad("IO", name + " is no file")
+            return None
         return fd
 
     def read(self, name, limit):
@@ -464,8 +514,10 @@ class Store:
         if directory not in self.listings:
             try:
                 names = os.listdir(os.path.join(self.path, directory.encode()))
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 names = []
+            except OSError as error:
+                raise Bad("IO", "%s: %s" % (directory, error.strerror)) from None
             matches = (re.fullmatch(rb"([0-9a-f]{8})\.[0-9a-f]{2}", name) for name in names)
             numbers = [int(match[1], 16) for match in matches if match]
             self.listings[directory] = max((n for n in numbers if 1 <= n <= MAX_NUMBER), default=0)
@@ -583,8 +635,6 @@ def parse_charter(data):
     for keys in [*c.writers.values(), c.retention]:
         end = 0
         for key in keys:
-            if key.last is not None and key.last < key.first:
-                continue  # closed before it was used: covers nothing
             need(key.first > end, "charter-range", "ranges overlap")
             end = OPEN if key.last is None else key.last
     c.hash = F(data)
@@ -731,12 +781,14 @@ class Log:
 
 
 class Repository:
-    def __init__(self, store, keys, report, now=None):
+    def __init__(self, store, keys, report, now=None, marks=None):
         self.store, self.keys, self.report, self.now = store, keys, report, now
         self.sessions = {}  # (writer, session) -> (kid, K_s)
         self.pack_keys = {}  # (writer, session, idx) -> (name, hdr_len, K_p)
         self.blobs, self.blobs_size = collections.OrderedDict(), 0
         self.read_charters()
+        if marks:
+            marks.compare_charters(self)
         self.read_retention()
         self.logs = collections.OrderedDict()
         for writer in sorted(self.charter.writers):
@@ -747,7 +799,14 @@ class Repository:
 
     # -- attempts (section 5)
 
-    def read_number(self, directory, number, limit, judge, is_torn):
+    def holds_larger(self, directory, number):
+        try:
+            return self.store.holds_larger(directory, number)
+        except Bad as bad:
+            self.report.alarm(bad.name, directory, bad.text)
+            return False
+
+    def read_number(self, directory, number, limit, judge, is_torn, must_exist=False):
         """The valid (attempt, record) of this number, or None; and whether what was found is an alarm."""
         valid, damaged, torn = None, [], []
         for attempt in range(256):
@@ -767,17 +826,17 @@ class Repository:
                 self.report.alarm("log-fork", name, "two valid, different files of one number")
                 return None, True
         if valid:
-            for bad, name in damaged:
+            for bad, name in damaged[:1]:
                 self.report.note(bad.name, name, bad.text)
             return valid[:2], False
         if damaged:
             self.report.alarm(damaged[0][0].name, damaged[0][1], damaged[0][0].text)
             return None, True
         if torn:
-            alarm = self.store.holds_larger(directory, number)
+            alarm = must_exist or self.holds_larger(directory, number)
             (self.report.alarm if alarm else self.report.note)(torn[0][0].name, torn[0][1], "cut short")
             return None, alarm
-        if self.store.holds_larger(directory, number):
+        if self.holds_larger(directory, number):
             self.report.alarm("log-gap", log_name(directory, number, 0), "missing, while a larger number is there")
             return None, True
         return None, False
@@ -800,14 +859,10 @@ class Repository:
 
             if version == 1 and self.store.size(log_name("charter", 1, 0)) is None:
                 raise Bad("charter-missing", "charter/00000001.00")
-            noted = len(self.report.findings)
-            found, alarm = self.read_number("charter", version, MAX_CHARTER, judge, is_torn_charter)
+            found, alarm = self.read_number("charter", version, MAX_CHARTER, judge, is_torn_charter, version == 1)
             if alarm:
                 raise Stop()
             if found is None:
-                if version == 1:  # torn attempts alone are an alarm here
-                    name, where = self.report.findings.pop(noted)[1:3]
-                    raise Bad(name, where)
                 break
             charter = found[1]
             where = log_name("charter", version, found[0])
@@ -937,13 +992,14 @@ class Repository:
 
     def judge_retention_record(self, r, before):
         old_heads = before.heads if before else {}
-        # Heads.
+        # Heads. What is missing is reported also when the record breaks a rule.
+        for writer, head in r.heads.items():
+            if writer in self.logs and head.head > len(self.logs[writer].records):
+                self.gap(self.logs[writer], "retention record %d has seen record %d" % (r.seq, head.head))
         for writer, head in r.heads.items():
             need(writer in self.logs, "retention-heads", "of a writer that the charter does not know")
             known = self.logs[writer].records
-            if head.head > len(known):
-                self.gap(self.logs[writer], "retention record %d has seen record %d" % (r.seq, head.head))
-            elif head.head > 0:
+            if 0 < head.head <= len(known):
                 need(known[head.head - 1].hash == head.hash, "retention-heads", "not the writer's record")
         # As of this record: void, first seen, policy clock.
         void = set(self.void)
@@ -1210,7 +1266,7 @@ class Repository:
     def fetch_frame(self, snapshot, ref, node):
         need((ref.session, ref.idx) in snapshot.packs, "view-incomplete")
         p = self.packs.get((snapshot.writer, ref.session, ref.idx))
-        need(p is not None and not self.pack_deleted(snapshot.writer, p), "pack-missing", "no record introduces it")
+        need(p is not None, "pack-missing", "no record introduces it")
         name, hdr_len, K_p = self.open_pack(snapshot.writer, p)
         fits = ref.off >= hdr_len and ref.off + ref.clen <= p.size - TAIL
         need(fits, "blob-reference", "outside the pack")
@@ -1346,28 +1402,38 @@ def parse_node(data, level, length):
 
 
 class Member:
+    """`stream` holds the 84 bytes of the reference: a tuple of numbers would take ten times the memory."""
+
+    __slots__ = "path type target mode uid gid uname gname mtime facts stream bad original done".split()
+
     def __init__(self):
-        self.ref, self.facts, self.target, self.bad = None, b"", b"", None
+        self.stream, self.facts, self.target, self.bad, self.done = None, b"", b"", None, False
+
+    @property
+    def ref(self):
+        return parse_stream_reference(self.stream) if self.stream and not self.bad else None
 
 
 class Bytes:
     """Reads a stream in pieces of a wanted size."""
 
     def __init__(self, source):
-        self.source, self.rest = source, b""
+        self.source, self.piece, self.at = source, b"", 0
 
     def read(self, size):
         """size bytes, or fewer at the end."""
-        pieces, have = [self.rest], len(self.rest)
-        while have < size:
-            piece = next(self.source, None)
-            if piece is None:
-                break
-            pieces.append(piece)
-            have += len(piece)
-        data = b"".join(pieces)
-        self.rest = data[size:]
-        return data[:size]
+        pieces = []
+        while size > 0:
+            if self.at == len(self.piece):
+                self.piece, self.at = next(self.source, None), 0
+                if self.piece is None:
+                    self.piece = b""
+                    break
+            part = self.piece[self.at : self.at + size]
+            self.at += len(part)
+            size -= len(part)
+            pieces.append(part)
+        return b"".join(pieces)
 
 
 def tar_number(field):
@@ -1405,32 +1471,34 @@ def check_path(path):
 def read_catalog(repository, snapshot):
     """All members. A stream reference that is bad is kept with its member: the others may still be restored."""
     source = Bytes(repository.read_stream(snapshot, snapshot.catalog))
-    members, by_path, defaults = [], {}, {}
-    extended, header_size = {}, 0
+    members, by_path, owners = [], {}, {}
+    extended, extended_size = {}, 0
     while True:
         block = source.read(512)
         need(len(block) == 512, "catalog-truncated")
         if not any(block):
             second = source.read(512)
+            need(not extended_size, "catalog-header", "pax header without a member")
             need(len(second) == 512, "catalog-truncated")
-            need(not any(second), "catalog-header", "one block of zeros")
-            need(not header_size, "catalog-header", "pax header without a member")
+            need(not any(second), "catalog-trailing", "one block of zeros")
             break
         total = sum(block[:148]) + 8 * 32 + sum(block[156:])
         need(tar_number(block[148:156]) == total, "catalog-header", "checksum")
         need(block[257:263] == b"ustar\0", "catalog-header", "magic")
-        header_size += 512
         kind, size = block[156:157], tar_number(block[124:136])
         need(size >= 0, "catalog-header", "size")
         if kind in (b"x", b"g"):
-            header_size += size
-            need(header_size <= MIB, "catalog-limit", "header")
-            data = source.read((size + 511) // 512 * 512)[:size]
-            need(len(data) == size, "catalog-truncated")
-            (extended if kind == b"x" else defaults).update(pax_records(data))
+            need(kind == b"g" or not extended_size, "catalog-header", "two pax headers")
+            blocks = (size + 511) // 512 * 512
+            extended_size += 512 + blocks if kind == b"x" else 0
+            need(max(extended_size + 512, 512 + blocks) <= MIB, "catalog-limit", "header")
+            data = source.read(blocks)
+            need(len(data) == blocks, "catalog-truncated")
+            records = pax_records(data[:size])
+            if kind == b"x":  # what a global header says is for nobody
+                extended.update(records)
             continue
-        records = {**defaults, **extended}
-        records = {key: value for key, value in records.items() if value}  # an empty value takes a record back
+        records = {key: value for key, value in extended.items() if value}  # an empty value counts as none
         need(not any(key.startswith(b"GNU.sparse.") for key in records), "catalog-type", "sparse")
         m = Member()
         name, prefix = block[:100].split(b"\0")[0], block[345:500].split(b"\0")[0]
@@ -1439,9 +1507,9 @@ def read_catalog(repository, snapshot):
         m.mode = tar_number(block[100:108]) & 0o7777
         m.uid = pax_decimal(records[b"uid"]) if b"uid" in records else tar_number(block[108:116])
         m.gid = pax_decimal(records[b"gid"]) if b"gid" in records else tar_number(block[116:124])
-        need(m.uid >= 0 and m.gid >= 0, "catalog-header", "negative owner")
         m.uname = records.get(b"uname", block[265:297].split(b"\0")[0])
         m.gname = records.get(b"gname", block[297:329].split(b"\0")[0])
+        m.uname, m.gname = owners.setdefault(m.uname, m.uname), owners.setdefault(m.gname, m.gname)
         size = pax_decimal(records[b"size"]) if b"size" in records else size
         m.mtime = tar_number(block[136:148]) * 10**9
         if b"mtime" in records:
@@ -1455,28 +1523,33 @@ def read_catalog(repository, snapshot):
         if m.type == "dir" and m.path.endswith(b"/"):
             m.path = m.path[:-1]
         check_path(m.path)
-        need(m.path not in by_path, "catalog-duplicate", show(m.path[:200]))
-        need(len(members) < 2**26, "catalog-limit", "members")
-        if m.type == "file":
-            need(size <= MIB, "catalog-limit", "body")
-            body = source.read((size + 511) // 512 * 512)[:size]
-            good = len(body) == size >= 88 and struct.unpack_from("<I", body, 84)[0] == size - 88 <= 65536
-            need(good and is_text(body[88:]), "catalog-body", show(m.path[:200]))
-            m.facts = body[88:]
-            try:
-                m.ref = parse_stream_reference(body[:84])
-            except Bad as bad:
-                m.bad = bad
-        else:
-            need(size == 0, "catalog-body", show(m.path[:200]))
         if m.type == "symlink":
             need(1 <= len(m.target) <= 65535 and b"\0" not in m.target, "catalog-link", show(m.path[:200]))
         if m.type == "hardlink":
             m.original = by_path.get(m.target)
             need(m.original and m.original.type == "file", "catalog-link", show(m.path[:200]))
+        need(m.uid >= 0 and m.gid >= 0, "catalog-header", "negative owner")
+        need(m.path not in by_path, "catalog-duplicate", show(m.path[:200]))
+        need(len(members) < 2**26, "catalog-limit", "members")
+        if m.type == "file":
+            need(size <= MIB, "catalog-limit", "body")
+            blocks = (size + 511) // 512 * 512
+            body = source.read(blocks)
+            need(len(body) == blocks, "catalog-truncated")
+            body = body[:size]
+            good = size >= 88 and struct.unpack_from("<I", body, 84)[0] == size - 88 <= 65536
+            need(good and is_text(body[88:]), "catalog-body", show(m.path[:200]))
+            m.facts = body[88:]
+            m.stream = body[:84]
+            try:
+                parse_stream_reference(m.stream)
+            except Bad as bad:
+                m.bad = bad
+        else:
+            need(size == 0, "catalog-body", show(m.path[:200]))
         members.append(m)
         by_path[m.path] = m
-        extended, header_size = {}, 0
+        extended, extended_size = {}, 0
     while True:
         rest = source.read(MIB)
         need(not any(rest), "catalog-trailing")
@@ -1505,20 +1578,17 @@ def check_levels(repository, level):
     for r in repository.live_records():
         name = snap_name(r.writer, r.session, r.snap_attempt)
         with report.catching(name):
-            s = repository.read_snapshot(r, {"L2": 1, "LK": 0, "L3": 3}.get(level, 0), anew=deep)
+            s = repository.read_snapshot(r, {"L2": 1, "LK": 2, "L3": 3}.get(level, 0), anew=True)
             if level in ("L2", "L3"):
                 for session, idx in s.view_packs:
                     with report.catching(name):
                         p = repository.packs.get((r.writer, session, idx))
                         known = p and p.seq <= r.seq and not repository.pack_deleted(r.writer, p)
                         need(known, "pack-missing", "the view lists pack %d-%d" % (session, idx))
-            if level == "LK":
-                check_snapshot_key(repository, r)
     for writer, p, name in intact:
         with report.catching(name):
             if level in ("L1", "L3"):
                 check_pack_hash(repository, p, name)
-        with report.catching(name):
             if level in ("LK", "L3"):
                 header = store.read_range(name, 0, MAX_HEADER)
                 length, K_p = repository.pack_key(header, writer, p, anew=True)
@@ -1531,20 +1601,23 @@ def check_levels(repository, level):
         except Bad:
             continue  # reported above
         with report.catching(name):
-            for m in read_catalog(repository, s):
+            members, whole = read_catalog(repository, s), 0
+            for m in members:
                 with report.catching("%s %s" % (name, show(m.path))):
                     if m.bad:
                         raise m.bad
-                    for _ in repository.read_stream(s, m.ref) if m.ref else ():
+                    for _ in repository.read_stream(s, m.ref) if m.stream else ():
                         pass
+                    whole += 1
+            if whole == len(members):  # a wrong length has been found already
+                check_sum(s, members)
 
 
-def check_snapshot_key(repository, r):
-    """Level LK: the header alone, without the view."""
-    data = repository.read_snap_file(r)
-    length = repository.parse_header(data, b"BK1SNAP\n", r.writer, r.session, r.seq, "snap-header")
-    K_s = repository.session_key(data[:length], r.writer, r.session, anew=True)
-    need(H("bk1 snap", K_s, data[: length - 32], 64)[32:] == data[length - 32 : length], "snap-commit")
+def check_sum(snapshot, members):
+    """The bytes of all streams; a hostile catalog must not hold more than the view says."""
+    total = sum(m.ref.len for m in members if m.ref)
+    need(total <= snapshot.logical, "stream-length", "the streams are longer than the view says")
+    return total
 
 
 def check_pack_hash(repository, p, name):
@@ -1571,7 +1644,8 @@ def check_pack(repository, writer, p, name, header, K_p):
         blob_id, off, clen, plen, kind, zero, nchunks = struct.unpack_from("<32sIIIBBH", trailer, at)
         at += 48
         need(at + nchunks * 20 <= len(trailer), "pack-trailer", "cut")
-        chunks = list(struct.iter_unpack("<16sI", trailer[at : at + nchunks * 20]))
+        chunks = trailer[at : at + nchunks * 20]
+        lengths = [length for _, length in struct.iter_unpack("<16sI", chunks)]
         at += nchunks * 20
         need(kind in (0, 1) and zero == 0, "pack-trailer", "kind")
         need(1 <= plen <= (MAX_NODE if kind else MAX_BLOB) and 17 <= clen <= plen + 17, "pack-trailer", "lengths")
@@ -1579,10 +1653,10 @@ def check_pack(repository, writer, p, name, header, K_p):
         need(blob_id not in ids, "pack-trailer", "one blob twice")
         ids.add(blob_id)
         if kind:
-            need(nchunks == 1 and chunks[0][1] == plen, "pack-trailer", "chunks of a node")
+            need(lengths == [plen], "pack-trailer", "chunks of a node")
         else:
-            need(nchunks <= 4096 and all(1 <= length <= 65536 for _, length in chunks), "pack-trailer", "chunks")
-            need(not chunks or sum(length for _, length in chunks) == plen, "pack-trailer", "sum of chunks")
+            need(nchunks <= 4096 and all(1 <= length <= 65536 for length in lengths), "pack-trailer", "chunks")
+            need(not lengths or sum(lengths) == plen, "pack-trailer", "sum of chunks")
         entries.append((blob_id, off, clen, plen, kind, chunks))
     need(at == len(trailer), "pack-trailer", "more bytes")
 
@@ -1601,7 +1675,7 @@ def check_pack(repository, writer, p, name, header, K_p):
                     if isinstance(plain, Bad):
                         raise plain
                     at = 0
-                    for chunk_id, length in e[5]:
+                    for chunk_id, length in struct.iter_unpack("<16sI", e[5]):
                         person = "bk1 tree" if e[4] else "bk1 chunk"
                         fits = H(person, keys["chunk_key"], plain[at : at + length], 16) == chunk_id
                         need(fits, "pack-trailer", "chunk id")
@@ -1645,14 +1719,11 @@ def leads_outside(links, path, target):
     """Does a symbolic link at this path lead out of the directory, also through the other links?"""
     pending = target.split(b"/")[::-1]
     here = path.split(b"/")[:-1]
-    if target.startswith(b"/"):
+    if target.startswith(b"/") or len(pending) > 4096:
         return True
-    steps = 0
+    followed = 0
     while pending:
         part = pending.pop()
-        steps += 1
-        if steps > 10000:
-            return True
         if part in (b"", b"."):
             continue
         if part == b"..":
@@ -1663,7 +1734,8 @@ def leads_outside(links, path, target):
         here.append(part)
         further = links.get(b"/".join(here))
         if further is not None:
-            if further.startswith(b"/"):
+            followed += 1
+            if further.startswith(b"/") or followed > 40 or len(further) > 4096:  # more than any system follows
                 return True
             here.pop()
             pending.extend(further.split(b"/")[::-1])
@@ -1678,15 +1750,14 @@ def extract(repository, snapshot, to, all_links, owners):
     report = repository.report
     where = "%s/%d" % (show(snapshot.label), snapshot.record.session)
     members = read_catalog(repository, snapshot)
-    total = sum(m.ref.len for m in members if m.ref)
-    need(total <= snapshot.logical, "catalog-limit", "the streams are longer than the view says")
+    total = check_sum(snapshot, members)
     target = Target(to)
     space = os.fstatvfs(target.fd)
     if total > space.f_bavail * space.f_frsize:
         print("%s: %d bytes to restore, less than that is free; going on" % (where, total), file=sys.stderr)
     kinds = {m.path: m.type for m in members}
     links = {m.path: m.target for m in members if m.type == "symlink"}
-    failures, outside, done = 0, 0, set()
+    failures, outside, done = 0, 0, 0
 
     def parent_is_safe(m):
         parts = m.path.split(b"/")
@@ -1716,11 +1787,11 @@ def extract(repository, snapshot, to, all_links, owners):
             out = os.open(PARTIAL, flags, 0o600, dir_fd=target.fd)
             with os.fdopen(out, "wb") as file:
                 for piece in repository.read_stream(snapshot, m.ref):
-                    if any(piece):
+                    if piece.count(0) < len(piece):
                         file.write(piece)
                     else:
                         file.seek(len(piece), 1)  # zeros need no space
-                file.truncate(m.ref.len)
+                file.truncate()
             try:
                 os.stat(name, dir_fd=fd, follow_symlinks=False)
                 raise Bad("IO", "exists already (does this file system ignore upper and lower case?)")
@@ -1752,10 +1823,11 @@ def extract(repository, snapshot, to, all_links, owners):
             if m.type != kind:
                 continue
             if kind == "symlink" and not all_links and leads_outside(links, m.path, m.target):
-                print("not made: link %s -> %s leads outside" % (show(m.path), show(m.target)), file=sys.stderr)
+                words = "not made: link %s -> %s leads outside"
+                print(words % (show(m.path[:200]), show(m.target[:200])), file=sys.stderr)
                 outside += 1
                 continue
-            if kind == "hardlink" and m.target not in done:
+            if kind == "hardlink" and not m.original.done:
                 print("not made: hard link %s, its file was not restored" % show(m.path), file=sys.stderr)
                 failures += 1
                 continue
@@ -1777,10 +1849,11 @@ def extract(repository, snapshot, to, all_links, owners):
                         os.close(fd)
                 except OSError as error:
                     raise Bad("IO", error.strerror) from None
-                done.add(m.path)
+                m.done = True
+                done += 1
                 failures -= 1
     # Directories last and deepest first: a directory without write permission must not be in the way before.
-    for m in sorted((m for m in members if m.type == "dir" and m.path in done), key=lambda m: -m.path.count(b"/")):
+    for m in sorted((m for m in members if m.type == "dir" and m.done), key=lambda m: -m.path.count(b"/")):
         parts = m.path.split(b"/")
         try:
             fd = target.directory(parts[:-1])
@@ -1792,7 +1865,7 @@ def extract(repository, snapshot, to, all_links, owners):
             print("%s: attributes not set (%s)" % (show(m.path), error), file=sys.stderr)
             failures += 1
     os.close(target.fd)
-    print("%s: %d of %d members restored, %d bytes of streams" % (where, len(done), len(members), total))
+    print("%s: %d of %d members restored, %d bytes of streams" % (where, done, len(members), total))
     if outside:
         print("%s: %d links lead outside and were not made (--all-links makes them)" % (where, outside))
     return failures + outside
@@ -1803,7 +1876,7 @@ def extract(repository, snapshot, to, all_links, owners):
 
 
 class Report:
-    """Prints findings as they come, each once."""
+    """Findings, each printed once and at once."""
 
     def __init__(self):
         self.findings = []
@@ -1813,6 +1886,8 @@ class Report:
         if (kind, name, where) not in self.told:
             self.told.add((kind, name, where))
             self.findings.append((kind, name, where, text))
+            words = [kind, name, printable(where), "(%s)" % printable(text) if text else ""]
+            print(" ".join(word for word in words if word), file=sys.stderr, flush=True)
 
     def alarm(self, name, where, text=""):
         self.add("alarm", name, where, text)
@@ -1822,11 +1897,6 @@ class Report:
 
     def names(self):
         return {name for kind, name, _, _ in self.findings if kind == "alarm"}
-
-    def flush(self):
-        for kind, name, where, text in self.findings:
-            words = [kind, name, show(where), "(%s)" % show(text) if text else ""]
-            print(" ".join(word for word in words if word), file=sys.stderr)
 
     def catching(self, where):
         return Catching(self, where)
@@ -1894,31 +1964,48 @@ class Usage(Exception):
     pass
 
 
-def check_marks(repository, path):
-    """High-water marks (section 15): compares with the last time and remembers this one."""
-    now = {"charter": [repository.charter.version, repository.charter.hash.hex()]}
-    logs = {"ret": repository.retention, **{w.hex(): log for w, log in repository.logs.items()}}
-    for name, log in logs.items():
-        now[name] = [len(log.records), log.records[-1].hash.hex() if log.records else ""]
-    try:
-        with open(path, encoding="utf-8") as file:
-            old = json.load(file)
-    except FileNotFoundError:
-        old = {}
-    except (OSError, ValueError):
-        raise Failed("%s cannot be read" % path) from None
-    rolled_back = False
-    for name, (number, digest) in old.items():
-        entries = repository.charters if name == "charter" else logs[name].records if name in logs else []
+class Marks:
+    """High-water marks (section 15): compares with the last time, and remembers this one when nothing was wrong."""
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            with open(path, encoding="utf-8") as file:
+                self.old = json.load(file)
+        except FileNotFoundError:
+            self.old = {}
+        except (OSError, ValueError):
+            raise Failed("%s cannot be read" % path) from None
+
+    def compare(self, report, name, entries):
+        number, digest = self.old.get(name, (0, ""))
         if number and (number > len(entries) or entries[number - 1].hash.hex() != digest):
-            repository.report.alarm("log-rollback", name, "number %d was seen before" % number)
-            rolled_back = True
-            if name == "charter":
-                raise Stop()
-    if not rolled_back and not repository.report.names():
-        with open(path + ".new", "w", encoding="utf-8") as file:
-            json.dump(now, file)
-        os.replace(path + ".new", path)
+            report.alarm("log-rollback", name, "number %d was seen before" % number)
+            return False
+        return True
+
+    def compare_charters(self, repository):
+        repo_id = repository.repo_id.hex()
+        need(self.old.get("repo", repo_id) == repo_id, "charter-repo", "another repository than the last time")
+        if not self.compare(repository.report, "charter", repository.charters):
+            raise Stop()
+
+    def compare_logs(self, repository):
+        logs = {"ret": repository.retention, **{w.hex(): log for w, log in repository.logs.items()}}
+        for name, log in logs.items():
+            self.compare(repository.report, name, log.records)
+        if repository.report.names():
+            return
+        new = {"repo": repository.repo_id.hex()}
+        new["charter"] = [repository.charter.version, repository.charter.hash.hex()]
+        for name, log in logs.items():
+            new[name] = [len(log.records), log.records[-1].hash.hex() if log.records else ""]
+        try:
+            with open(self.path + ".new", "w", encoding="utf-8") as file:
+                json.dump(new, file)
+            os.replace(self.path + ".new", self.path)
+        except OSError as error:
+            raise Failed("%s: %s" % (self.path, error.strerror)) from None
 
 
 def snapshots(repository):
@@ -1933,7 +2020,8 @@ def find_snapshot(repository, name):
     found = []
     for s in snapshots(repository):
         session = s.record.session
-        if name in ("%s/%d" % (s.label.decode("utf-8"), session), "%s/%d" % (s.writer.hex(), session)):
+        names = (s.label.decode("utf-8"), show(s.label), s.writer.hex())
+        if name in ["%s/%d" % (known, session) for known in names]:
             found.append(s)
     if not found:
         raise Failed("no snapshot %s; see the command list" % show(name))
@@ -1997,15 +2085,19 @@ def command_files(repository, options):
 def command_cat(repository, options):
     snapshot = repository.read_snapshot(find_snapshot(repository, options.snapshot), 3)
     for m in read_catalog(repository, snapshot):
-        if m.path == os.fsencode(options.stream):
+        if m.path == os.fsencode(options.stream) or show(m.path) == options.stream:
             m = m.original if m.type == "hardlink" else m
             if m.bad:
                 raise m.bad
             if m.type != "file":
                 raise Failed("%s is no stream (%s)" % (show(m.path), m.type))
-            for piece in repository.read_stream(snapshot, m.ref):
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
+            try:
+                for piece in repository.read_stream(snapshot, m.ref):
+                    sys.stdout.buffer.write(piece)
+                sys.stdout.buffer.flush()
+            except Bad:
+                print("what was written is NOT whole: throw it away", file=sys.stderr)
+                raise
             return 0
     raise Failed("no stream %s in this snapshot; see the command files" % show(options.stream))
 
@@ -2014,13 +2106,17 @@ def command_extract(repository, options):
     if options.all:
         failures, before = 0, repository.report.names()
         for s in snapshots(repository):
-            name = "%s-%d" % (re.sub("[^A-Za-z0-9._-]", "_", s.label.decode("utf-8")), s.record.session)
+            name = "%s-%d" % (re.sub("[^A-Za-z0-9._-]", "_", s.label.decode("utf-8"))[:100], s.record.session)
             path = os.path.join(options.to, name + "-" + s.writer.hex())
             failures += 1
-            with repository.report.catching("%s/%d" % (show(s.label), s.record.session)):
-                whole = repository.read_snapshot(s.record, 3)
-                failures += extract(repository, whole, path, options.all_links, options.owners)
-                failures -= 1
+            where = "%s/%d" % (show(s.label), s.record.session)
+            with repository.report.catching(where):
+                try:
+                    whole = repository.read_snapshot(s.record, 3)
+                    failures += extract(repository, whole, path, options.all_links, options.owners)
+                    failures -= 1
+                except Failed as error:  # the others may still work
+                    print("%s: failed: %s" % (where, error), file=sys.stderr)
         failures += len(repository.report.names() - before)
     else:
         before = repository.report.names()
@@ -2039,21 +2135,30 @@ def command_key(keys):
     return 0
 
 
+class Parser(argparse.ArgumentParser):
+    """Help is always the head of this file."""
+
+    def format_help(self):
+        return __doc__ + "\n"
+
+    def error(self, message):
+        self.exit(2, "%s\nThe command comes first, then its options; --help shows all.\n" % message)
+
+
 def parse_arguments(arguments):
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = Parser(add_help=False)
     shared.add_argument("--repo")
     shared.add_argument("--kit", action="append", default=[])
     shared.add_argument("--member", action="append", default=[])
     shared.add_argument("--members-only", action="store_true")
     shared.add_argument("--passphrase-file", action="append", default=[])
     shared.add_argument("--root")
-    shared.add_argument("--marks", help="file that remembers what was seen; a repository that shrank is an alarm")
-    shared.add_argument("--now", type=int, help="seconds since 1970: also report writers that are late")
-    parser = argparse.ArgumentParser(usage="\n" + __doc__, add_help=False)
-    parser.add_argument("-h", "--help", action="store_true")
+    shared.add_argument("--marks")
+    shared.add_argument("--now", type=int)
+    parser = Parser()
     commands = parser.add_subparsers(dest="command")
     for name in ("list", "files", "extract", "cat", "check", "records", "key"):
-        command = commands.add_parser(name, parents=[shared], usage="see %s --help" % os.path.basename(sys.argv[0]))
+        command = commands.add_parser(name, parents=[shared])
         if name in ("files", "cat"):
             command.add_argument("snapshot")
         if name == "cat":
@@ -2063,20 +2168,27 @@ def parse_arguments(arguments):
             command.add_argument("--all", action="store_true")
             command.add_argument("--to", required=True)
             command.add_argument("--all-links", action="store_true")
-            command.add_argument("--owners", action="store_true", help="also restore owners (needs root)")
+            command.add_argument("--owners", action="store_true")
         if name == "check":
             command.add_argument("--level", choices=("L0", "L1", "L2", "LK", "L3"), default="L3")
     options = parser.parse_args(arguments)
-    if options.help or not options.command:
-        print(__doc__)
-        raise SystemExit(0 if options.help else 2)
+    if not options.command:
+        parser.error("which command?")
     return options
+
+
+def stopped(number, frame):
+    raise KeyboardInterrupt
 
 
 def main(arguments):
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
     options = parse_arguments(arguments)
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for number in (signal.SIGTERM, signal.SIGHUP):  # so that no half file stays behind
+        signal.signal(number, stopped)
     report = Report()
     try:
         if options.command == "extract" and bool(options.snapshot) == options.all:
@@ -2091,9 +2203,10 @@ def main(arguments):
         simple = options.command == "records" or (options.command == "check" and options.level in ("L0", "L1"))
         if keys.W is None and not simple:
             raise Usage("this needs a restore kit (--kit)")
-        repository = Repository(Store(options.repo), keys, report, options.now)
-        if options.marks:
-            check_marks(repository, options.marks)
+        marks = Marks(options.marks) if options.marks else None
+        repository = Repository(Store(options.repo), keys, report, options.now, marks)
+        if marks:
+            marks.compare_logs(repository)
         return globals()["command_" + options.command](repository, options)
     except Usage as error:
         print(error, file=sys.stderr)
@@ -2112,8 +2225,6 @@ def main(arguments):
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 1
-    finally:
-        report.flush()
 
 
 if __name__ == "__main__":

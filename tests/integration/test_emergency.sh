@@ -112,7 +112,7 @@ contains "files" "$(with_kit files probe/5)" "d/link -> ../d/direct"
 # --- hostile names: what the catalog may hold, but files must not get
 
 cat >hostile.py <<'END'
-import importlib.util, os, sys
+import importlib.util, os, struct, sys
 specification = importlib.util.spec_from_file_location("reader", sys.argv[1])
 er = importlib.util.module_from_spec(specification)
 sys.dont_write_bytecode = True
@@ -123,7 +123,7 @@ def member(path, kind, target=b""):
     m = er.Member()
     m.path, m.type, m.target, m.mode, m.uid, m.gid, m.mtime = path, kind, target, 0o6755, 0, 0, -1
     if kind == "file":
-        m.ref = er.StreamRef(4, 1, 0, 0, b"", None)
+        m.stream = struct.pack("<QBB2sI16s32s5I", 4, 1, 0, b"", 0, b"", b"", 1, 0, 64, 21, 4)
     return m
 
 
@@ -175,6 +175,53 @@ check "hostile names and links" "$PYTHON" hostile.py "$REPO_ROOT/scripts/emergen
 same "what is made of them" "deep deep/in deep/in/back fine plain" "$(cd out-hostile && find . -mindepth 1 -printf '%P\n' | sort | xargs)"
 same "no set-user-id bits" 755 "$(stat -c %a out-hostile/plain)"
 same "nothing written before the sum of lengths is known" "" "$(ls out-hostile-more 2>/dev/null)"
+
+# --- what two readers could do differently: docs/format.md decides, and this reader does it (the cases are in the file)
+
+"$PYTHON" "$REPO_ROOT/tests/support/emergency.py" cases "${READER[1]}" "$GOLDEN" "$TMP/cases" >cases.txt ||
+    fail "cases ran to their end"
+while read -r verdict _ name; do
+    case $verdict in
+    ok) pass "$name" ;;
+    *) fail "$(cut -d- -f2- <<<"$name")" ;;
+    esac
+done <cases.txt
+check "there are at least 75 cases" test "$(wc -l <cases.txt)" -ge 75
+
+# --- hostile sizes: memory stays small, nothing half-made stays behind, nobody else reads what is restored
+
+forged() {
+    mkdir "$1"
+    "$PYTHON" "$REPO_ROOT/tests/support/emergency.py" make "${READER[1]}" "$GOLDEN" "$TMP/$1" "$1"
+    forged=(--repo "$TMP/$1/repo" --kit "$KEYS/kit.key")
+}
+# within MiB COMMAND...: with that much address space for each process.
+within() { (ulimit -v $(($1 * 1024)) && "${@:2}"); }
+forged big
+same "a stream of 1 GiB in 250 MiB of memory" 1073741824 "$(within 250 reader cat forge/6 big "${forged[@]}" | wc -c)"
+"${READER[@]}" extract forge/6 --to out-big "${forged[@]}" >stopped 2>&1 &
+extracting=$!
+check "a file begins" wait_for 60 test -s out-big/.emergency-restore.partial
+kill -TERM "$extracting"
+status=0
+wait "$extracting" || status=$?
+same "stopped: status" 1 "$status"
+same "stopped: says so" stopped "$(cat stopped)"
+same "stopped: nothing half-made stays" "" "$(find out-big -mindepth 1)"
+same "only the owner reads the new directory" 700 "$(stat -c %a out-big)"
+same "also the one above and the one without a mode of its own" "700 700" \
+    "$(stat -c %a out-text | xargs) $(stat -c %a out-kit/shop/3/db)"
+forged bomb
+check_fails 9 "a frame that gives 12 GiB, in 250 MiB" within 250 "${READER[@]}" extract forge/6 --to out-bomb "${forged[@]}"
+contains "is named" "$(cat "$TMP/.check")" "alarm blob-frame"
+same "and nothing is left of it" "" "$(find out-bomb -mindepth 1)"
+forged links
+check_fails 1 "a link that doubles itself, in 250 MiB" within 250 "${READER[@]}" extract forge/6 --to out-links "${forged[@]}"
+check "what is printed of it is short" test "$(wc -c <"$TMP/.check")" -lt 1000
+mkdir tmp-empty
+check "nothing decrypted passes through TMPDIR" env TMPDIR="$TMP/tmp-empty" \
+    strace -f -qq -e trace=openat,open,mkdir -o trace.txt "${READER[@]}" extract shop/3 --to out-traced --repo "$GOLDEN/repo" --kit "$KEYS/kit.key"
+same "no file there" "" "$(grep -F tmp-empty trace.txt || true)"
 
 # --- negatives
 

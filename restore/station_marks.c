@@ -132,16 +132,12 @@ int station_check_receipts(const struct station *st, struct error *err)
             return error_set(err, E_USAGE, "--expect takes a receipt of %d lower-case hex digits",
                              RECEIPT_LEN);
         const struct repo_record *r = record_of(st->repo, receipt, &newer);
-        if (r == NULL) {
-            (void)error_set(
-                err, E_CONFLICT,
+        if (r == NULL)
+            return error_named(
+                err, E_CONFLICT, ERR_LOG_ROLLBACK,
                 "no log holds the record with receipt %s: the storage shows less than was there, or it is "
                 "another repository",
                 receipt);
-            if (err != NULL)
-                err->name = ERR_LOG_ROLLBACK;
-            return E_CONFLICT;
-        }
         log_event(LOG_INFO, "receipt %s is record %u; %zu newer %s", receipt, r->rec.seq, newer,
                   plural(newer, "record follows", "records follow"));
     }

@@ -96,8 +96,8 @@ struct secret *access_key_block(const char *path, enum keyfile_role role, const 
     } else if (found != role) {
         secret_free(block);
         block = NULL;
-        (void)error_set(err, E_USAGE, "%s holds a %s; what is needed here is a %s", path, role_name(found),
-                        role_name(role));
+        (void)error_named(err, E_USAGE, ERR_KEY_BLOCK, "%s holds a %s; what is needed here is a %s", path,
+                          role_name(found), role_name(role));
     }
 out:
     secret_free(pass);

@@ -45,6 +45,17 @@ int error_sys(struct error *err, const char *fmt, ...)
     return code;
 }
 
+int error_named(struct error *err, int code, const char *name, const char *fmt, ...)
+{
+    if (err != NULL) {
+        va_list ap;
+        va_start(ap, fmt);
+        put(err, code, 0, name, fmt, ap);
+        va_end(ap);
+    }
+    return code;
+}
+
 int error_corrupt(struct error *err, const char *name, const char *fmt, ...)
 {
     if (err != NULL) {

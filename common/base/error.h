@@ -70,6 +70,10 @@ int error_sys(struct error *err, const char *fmt, ...) __attribute__((format(pri
 int error_corrupt(struct error *err, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same with another code: a violation that is no damage. */
+int error_named(struct error *err, int code, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
 /* Puts "text: " before what is recorded; returns the recorded code. */
 int error_wrap(struct error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

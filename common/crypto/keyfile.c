@@ -43,8 +43,8 @@ static int check_kdf(const struct header *h, struct error *err)
         return 0;
     }
     if (h->kdf != KDF_ARGON2ID13)
-        return error_set(err, E_UNSUPPORTED, "key file uses passphrase method %u; a newer program is needed",
-                         (unsigned)h->kdf);
+        return error_named(err, E_UNSUPPORTED, violation,
+                           "key file uses passphrase method %u; a newer program is needed", (unsigned)h->kdf);
     if (h->mem_mib < KEYFILE_MEM_MIN || h->mem_mib > KEYFILE_MEM_MAX)
         return error_corrupt(err, violation, "key file asks for %u MiB, outside %d..%d", (unsigned)h->mem_mib,
                              KEYFILE_MEM_MIN, KEYFILE_MEM_MAX);
@@ -71,7 +71,8 @@ static int read_header(const void *data, size_t len, struct header *h, struct er
     if (!reader_ok(&r) || reader_left(&r) < SEAL_OVERHEAD)
         return error_corrupt(err, violation, "key file is cut or its header is damaged");
     if (h->role < KEYFILE_ROOT || h->role > KEYFILE_DRILL)
-        return error_set(err, E_UNSUPPORTED, "key file of an unknown kind (%u)", (unsigned)h->role);
+        return error_named(err, E_UNSUPPORTED, violation, "key file of an unknown kind (%u)",
+                           (unsigned)h->role);
     return check_kdf(h, err);
 }
 

@@ -203,12 +203,10 @@ static int look(struct backend *b, const struct name *n, const void *data, size_
 static int fork_found(const struct name *n, struct error *err)
 {
     char text[NAME_TEXT_MAX];
-    (void)error_set(err, E_CONFLICT,
-                    "%s holds another valid object with this number: two hosts use one identity; stop both",
-                    name_format(text, n));
-    if (err != NULL)
-        err->name = ERR_LOG_FORK;
-    return E_CONFLICT;
+    return error_named(
+        err, E_CONFLICT, ERR_LOG_FORK,
+        "%s holds another valid object with this number: two hosts use one identity; stop both",
+        name_format(text, n));
 }
 
 int publish_object(struct backend *b, struct name *n, const void *data, size_t len, publish_valid_fn *valid,

@@ -94,13 +94,13 @@ static int check_charter_mark(const struct repo *repo, const struct marks *m, st
     if (m->charter.seq == 0)
         return 0;
     if (memcmp(m->repo_id, repo->repo_id, REPO_ID_LEN) != 0)
-        return repo_error(err, E_CONFLICT, ERR_CHARTER_REPO, "%s is another repository than last time",
-                          backend_where(repo->backend));
+        return error_named(err, E_CONFLICT, ERR_CHARTER_REPO, "%s is another repository than last time",
+                           backend_where(repo->backend));
     if (m->charter.seq > repo->charters.len ||
         memcmp(repo_charter_at(repo, m->charter.seq - 1)->hash, m->charter.hash, HASH_LEN) != 0)
-        return repo_error(err, E_CONFLICT, ERR_LOG_ROLLBACK,
-                          "the storage shows charter %zu, but charter %u was here or was another one",
-                          repo->charters.len, m->charter.seq);
+        return error_named(err, E_CONFLICT, ERR_LOG_ROLLBACK,
+                           "the storage shows charter %zu, but charter %u was here or was another one",
+                           repo->charters.len, m->charter.seq);
     return 0;
 }
 
@@ -111,11 +111,11 @@ static int check_mark(const struct repo_log *l, const struct mark *m, size_t hea
     if (m->seq <= head && (hash == NULL || memcmp(hash, m->hash, HASH_LEN) == 0))
         return 0;
     if (m->seq > head)
-        (void)repo_error(&why, E_CONFLICT, ERR_LOG_ROLLBACK, "the log ends at %zu, but record %u was here",
-                         head, m->seq);
+        (void)error_named(&why, E_CONFLICT, ERR_LOG_ROLLBACK, "the log ends at %zu, but record %u was here",
+                          head, m->seq);
     else
-        (void)repo_error(&why, E_CONFLICT, ERR_LOG_ROLLBACK, "record %u is another one than last time",
-                         m->seq);
+        (void)error_named(&why, E_CONFLICT, ERR_LOG_ROLLBACK, "record %u is another one than last time",
+                          m->seq);
     return repo_finding_add(l, FINDING_ALARM, m->seq, 0, &why, err);
 }
 
@@ -198,10 +198,10 @@ static int check_late(struct repo *repo, struct repo_writer *w, uint64_t now, st
         return 0;
     struct repo_log l = repo_log_writer(repo, w);
     struct error why = ERROR_INIT;
-    (void)repo_error(&why, E_CONFLICT, ERR_LOG_LATE,
-                     "the newest snapshot is %llu %s old, one is due every %u",
-                     (unsigned long long)((now - time) / HOUR), plural((now - time) / HOUR, "hour", "hours"),
-                     line->cadence_hours);
+    (void)error_named(&why, E_CONFLICT, ERR_LOG_LATE,
+                      "the newest snapshot is %llu %s old, one is due every %u",
+                      (unsigned long long)((now - time) / HOUR), plural((now - time) / HOUR, "hour", "hours"),
+                      line->cadence_hours);
     return repo_finding_add(&l, FINDING_ALARM, (uint32_t)w->records.len, -1, &why, err);
 }
 
@@ -211,8 +211,8 @@ static int load(struct repo *repo, const uint8_t root_pk[SIGN_PK_LEN], const str
     int rc = repo_load_charters(repo, root_pk, err);
     if (rc == E_NOT_FOUND && o->marks != NULL && o->marks->charter.seq != 0) {
         char file[NAME_TEXT_MAX];
-        return repo_error(err, E_CONFLICT, ERR_CHARTER_MISSING, "%s is gone from %s; charter %u was here",
-                          name_charter(file, 1, 0), backend_where(repo->backend), o->marks->charter.seq);
+        return error_named(err, E_CONFLICT, ERR_CHARTER_MISSING, "%s is gone from %s; charter %u was here",
+                           name_charter(file, 1, 0), backend_where(repo->backend), o->marks->charter.seq);
     }
     if (rc == 0 && o->marks != NULL)
         rc = check_charter_mark(repo, o->marks, err);

@@ -37,9 +37,6 @@ int repo_finding_add(const struct repo_log *l, enum repo_weight weight, uint32_t
 /* Ends the log before this seq and says why. */
 int repo_log_stop(const struct repo_log *l, uint32_t seq, int attempt, const struct error *why,
                   struct error *err);
-/* error_set with a public name. */
-int repo_error(struct error *err, int code, const char *name, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
 
 /* ---- repo_pick.c ---------------------------------------------------------------------------------- */
 

@@ -24,12 +24,12 @@ static int charters_end(struct repo *repo, const struct shelf *s, uint32_t versi
 {
     struct repo_log l = { .repo = repo, .kind = NAME_CHARTER };
     if (p->what == PICK_VALID)
-        return 0;
+        return p->damaged ? repo_finding_add(&l, FINDING_NOTE, version, p->bad_attempt, &p->why, err) : 0;
     if (p->what == PICK_FORK)
-        return repo_error(err, E_CONFLICT, ERR_LOG_FORK, "there are two different charters %u", version);
+        return error_named(err, E_CONFLICT, ERR_LOG_FORK, "there are two different charters %u", version);
     if (p->what == PICK_NOTHING && version == 1)
-        return repo_error(err, E_NOT_FOUND, ERR_CHARTER_MISSING, "there is no repository: no charter at %s",
-                          backend_where(repo->backend));
+        return error_named(err, E_NOT_FOUND, ERR_CHARTER_MISSING, "there is no repository: no charter at %s",
+                           backend_where(repo->backend));
     if (p->what == PICK_INVALID && (version == 1 || p->damaged || s->last > version)) {
         char file[NAME_TEXT_MAX];
         (void)error_copy(err, &p->why);

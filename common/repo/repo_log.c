@@ -58,19 +58,6 @@ int repo_finding_add(const struct repo_log *l, enum repo_weight weight, uint32_t
     return 0;
 }
 
-int repo_error(struct error *err, int code, const char *name, const char *fmt, ...)
-{
-    char text[ERROR_TEXT_MAX];
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    (void)error_set(err, code, "%s", text);
-    if (err != NULL)
-        err->name = name;
-    return code;
-}
-
 /* ---- one step along a log ------------------------------------------------------------------------------ */
 
 int repo_log_stop(const struct repo_log *l, uint32_t seq, int attempt, const struct error *why,
@@ -104,7 +91,7 @@ static int log_end(const struct repo_log *l, const struct shelf *s, uint32_t seq
     bool more = s->listed && s->last > seq;
     if (p->what == PICK_FORK) {
         *l->forked = true;
-        (void)repo_error(&why, E_CONFLICT, ERR_LOG_FORK, "two valid and different records of seq %u", seq);
+        (void)error_named(&why, E_CONFLICT, ERR_LOG_FORK, "two valid and different records of seq %u", seq);
         return repo_log_stop(l, seq, p->attempt, &why, err);
     }
     if (p->what == PICK_INVALID && (p->damaged || more)) {

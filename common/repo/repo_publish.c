@@ -60,7 +60,7 @@ int repo_publish_record(const struct repo *repo, const void *data, size_t len, u
     if (w == NULL || line == NULL) {
         rc = error_set(err, E_AUTH, "the charter names no key of this writer for record %u", r.seq);
     } else if (w->forked) {
-        rc = repo_error(err, E_CONFLICT, ERR_LOG_FORK, "this writer's log forks at %u: it must stop", r.seq);
+        rc = error_named(err, E_CONFLICT, ERR_LOG_FORK, "this writer's log forks at %u: it must stop", r.seq);
     } else {
         e.pk = line->pk;
         rc = repo_expect_check(&e, data, len, &why);
@@ -87,8 +87,8 @@ int repo_publish_retention(const struct repo *repo, const void *data, size_t len
     if (e.pk == NULL) {
         rc = error_set(err, E_AUTH, "the charter names no retention key for record %u", r.seq);
     } else if (repo->retention_forked) {
-        rc = repo_error(err, E_CONFLICT, ERR_LOG_FORK, "the retention log forks at %u: retention must stop",
-                        r.seq);
+        rc = error_named(err, E_CONFLICT, ERR_LOG_FORK, "the retention log forks at %u: retention must stop",
+                         r.seq);
     } else {
         rc = repo_expect_check(&e, data, len, &why);
         rc = rc < 0

@@ -339,13 +339,15 @@ install: all man $(COMPLETIONS)
 	@set -e; $(foreach f,$(PROGRAMS),install -D -m 755 $(f) $(bindir)/$(notdir $(f));) \
 	$(foreach f,$(MAN_ALL),install -D -m 644 $(f) $(call man_section,$(f));) \
 	$(foreach f,$(COMPLETIONS),install -D -m 644 $(f) $(compdir)/$(notdir $(f));) \
-	$(foreach f,$(DOCS),install -D -m 644 $(f) $(docdir)/$(notdir $(f));) true
+	$(foreach f,$(DOCS),install -D -m 644 $(f) $(docdir)/$(notdir $(f));) \
+	install -D -m 755 scripts/emergency-restore.py $(docdir)/emergency-restore.py
 	@echo 'Installed below $(DESTDIR)$(PREFIX): $(notdir $(PROGRAMS))'
 
 # Exactly what install puts there; only the documentation folder is the project's own.
 uninstall:
 	@rm -f $(foreach f,$(PROGRAMS),$(bindir)/$(notdir $(f))) $(foreach f,$(MAN_ALL),$(call man_section,$(f))) \
-		$(foreach f,$(COMPLETIONS),$(compdir)/$(notdir $(f))) $(foreach f,$(DOCS),$(docdir)/$(notdir $(f)))
+		$(foreach f,$(COMPLETIONS),$(compdir)/$(notdir $(f))) $(foreach f,$(DOCS),$(docdir)/$(notdir $(f))) \
+		$(docdir)/emergency-restore.py
 	@if [[ -d $(docdir) ]]; then rmdir --ignore-fail-on-non-empty $(docdir); fi
 
 clean:

@@ -64,6 +64,9 @@ static int readme(const struct init_request *r, const struct init_keys *keys, st
         "retention.key     deletes old backups. Use it by hand or from a host that writes no backups.\n"
         "root.pub          not secret: what every program compares against.\n"
         "\n"
+        "Put emergency-restore.py and format.md of the program's documentation beside them: with these\n"
+        "two and the kit the backups can be read even when the program is gone.\n"
+        "\n"
         "%s\n",
         r->repository->name, id, access_fingerprint(&keys->pin, print),
         r->how == PASS_NONE ? "" : ", except the passphrase",

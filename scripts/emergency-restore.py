@@ -1608,8 +1608,8 @@ def read_catalog(repository, snapshot):
         if b"mtime" in records:
             match = re.fullmatch(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?", records[b"mtime"])
             need(match, "catalog-header", "mtime")
-            m.mtime = int(match[2]) * 10**9 + int((match[3] or b"")[:9].ljust(9, b"0"))
-            m.mtime = -m.mtime if match[1] else m.mtime
+            fraction = int((match[3] or b"")[:9].ljust(9, b"0"))  # counts upward, also before 1970
+            m.mtime = int(match[1] + match[2]) * 10**9 + fraction
         types = {b"0": "file", b"\0": "file", b"1": "hardlink", b"2": "symlink", b"5": "dir"}
         need(kind in types, "catalog-type", show(m.path[:200]))
         m.type = types[kind]

@@ -288,8 +288,9 @@ same "only the owner reads the new directory" 700 "$(stat -c %a out-big)"
 same "also the one above and the one without a mode of its own" "700 700" \
     "$(stat -c %a out-text | xargs) $(stat -c %a out-kit/shop/3/db)"
 forged hole
-same "a gap of 400 MiB to standard output, in 250 MiB of memory" "419430403 $(printf 'he\0' | b2sum)" \
-    "$(within 250 reader cat forge/6 small "${forged[@]}" | tee >(head -c 3 | b2sum >head.sum) | wc -c) $(cat head.sum)"
+same "a gap of 400 MiB to standard output, in 250 MiB of memory" \
+    "$({ printf 'he' && head -c 419430400 /dev/zero && printf 'l'; } | b2sum)" \
+    "$(within 250 reader cat forge/6 small "${forged[@]}" | b2sum)"
 check "a file of 1 TiB with a few bytes, in 250 MiB" within 250 "${READER[@]}" extract forge/6 --to out-hole "${forged[@]}"
 same "its size" 1099511627776 "$(stat -c %s out-hole/huge)"
 same "its bytes" hello "$(dd if=out-hole/huge bs=1 skip=700000000000 count=2 status=none)$(tail -c 3 out-hole/huge)"

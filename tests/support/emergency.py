@@ -382,6 +382,10 @@ def trees():
 
         catalog("attributes: " + name, expected, make, look=look)
 
+    for text, wanted in ((b"-1.5", -5 * 10**8), (b"-2", -2 * 10**9), (b"-1.999999999", -1), (b"1.000000001", 10**9 + 1)):
+        look = lambda out, wanted=wanted: os.stat(out + "/a").st_mtime_ns == wanted
+        catalog("time %s" % text.decode(), "", pax(b"mtime", text) + member(b"a") + END, look=look)
+
     a, none = member(b"a"), 2**32 - 1
     attributes("user.*", "", xattrs(user__a=b"v", user__empty=b"", user__z=b"\0\xff"),
                (0o664, {"user.a": b"v", "user.empty": b"", "user.z": b"\0\xff"}))

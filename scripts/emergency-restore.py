@@ -32,6 +32,9 @@ repository and writes only below a new directory that you name: nothing here can
 
    Every byte is checked on the way. Exit status 0 means that all you asked for is there and whole; anything else, that
    something is missing: it is named, and the rest is there. What cat wrote before it failed is worth nothing.
+   "incomplete" names a file of which the backup got only the beginning: that is all there is, and the status is 1.
+   "changed" names one that somebody wrote to while the backup read it. Files get their permissions, times, attributes
+   user.* and ACLs back (in ACLs numbers count, not names); NEWDIR itself stays yours alone.
 
 6. Load it into the database. For SQLite the stream is the database file itself. For any other source docs/format.md
    says what its streams are; `files` shows the facts that were noted with each.
@@ -49,7 +52,9 @@ Options:
     --members-only          do not use the kit's own recipient key: can these members do it alone?
     --passphrase-file FILE  its first line is the passphrase (otherwise you are asked)
     --root HEX              root public key, or a file with it: enough for check --level L0 and L1 without a kit
-    --owners                extract: also set owners (as root)
+    --owners                extract: also set owners, by their numbers (as root)
+    --privileged            extract: as --owners, and also set-user-id, set-group-id and sticky bits, capabilities and
+                            attributes trusted.* (as root, and only from a host you trust)
     --all-links             extract: also make symbolic links that lead out of NEWDIR
     --marks FILE            remember what was seen; next time, a repository that shrank is an alarm
     --now SECONDS           also report writers that are late at this time (seconds since 1970)
@@ -59,6 +64,7 @@ passphrase. Section numbers in this file are those of docs/format.md.
 """
 
 import argparse
+import base64
 import collections
 import getpass
 import hashlib
@@ -98,6 +104,7 @@ MAX_TRAILER = 64 * MIB
 MAX_BLOB, MAX_NODE = 2 * MIB, MIB
 MAX_STREAM = 2**50
 MAX_HEADER = 8192
+MAX_XATTR_NAME, MAX_XATTR = 255, 64 * KIB
 TAIL = 56
 SEAL = 40  # bytes a SEAL is longer than its plaintext
 
@@ -1404,14 +1411,69 @@ def parse_node(data, level, length):
 class Member:
     """`stream` holds the 84 bytes of the reference: a tuple of numbers would take ten times the memory."""
 
-    __slots__ = "path type target mode uid gid uname gname mtime facts stream bad original done".split()
+    __slots__ = "path type target mode uid gid uname gname mtime facts stream xattrs bad original done".split()
 
     def __init__(self):
         self.stream, self.facts, self.target, self.bad, self.done = None, b"", b"", None, False
+        self.xattrs = ()  # (name, value) in the form of their pax records, name as bytes
 
     @property
     def ref(self):
         return parse_stream_reference(self.stream) if self.stream and not self.bad else None
+
+    @property
+    def gaps(self):
+        return parse_gaps(self.facts, self.ref.len)
+
+    @property
+    def size(self):
+        """Of the file: the stream and its gaps."""
+        return self.ref.len + sum(length for _, length in self.gaps)
+
+
+def fact(facts, key):
+    """The value of the first line with this key, or None."""
+    for line in facts.split(b"\n"):
+        name, equals, value = line.partition(b"=")
+        if equals and name == key:
+            return value
+    return None
+
+
+def parse_gaps(facts, stream_length):
+    """The ranges of a file that are not in its stream: list of (offset, length), all bounds checked."""
+    text = fact(facts, b"gaps")
+    if text is None:
+        return []
+    gaps, end, total = [], -1, 0
+    for part in text.split(b","):
+        match = re.fullmatch(rb"0*([0-9]{1,16}):0*([0-9]{1,16})", part)
+        need(match, "catalog-body", "gaps: no range")
+        offset, length = int(match[1]), int(match[2])
+        need(length >= 1 and offset > end, "catalog-body", "gaps: not ascending")
+        need(offset - total <= stream_length, "catalog-body", "gaps: behind the end of the file")
+        total, end = total + length, offset + length
+        need(stream_length + total <= MAX_STREAM, "catalog-body", "gaps: file too large")
+        gaps.append((offset, length))
+    return gaps
+
+
+def fill_gaps(pieces, gaps):
+    """Pieces of a stream as pieces of its file: bytes, or a number of zeros."""
+    gaps = iter(gaps)
+    gap, place = next(gaps, None), 0
+    for piece in pieces:
+        at = 0
+        while at < len(piece):
+            if gap and gap[0] == place:
+                yield gap[1]
+                place, gap = place + gap[1], next(gaps, None)
+                continue
+            end = min(len(piece), at + gap[0] - place) if gap else len(piece)
+            yield piece[at:end]
+            place, at = place + end - at, end
+    if gap:  # ranges have bytes between them: only one can be left
+        yield gap[1]
 
 
 class Bytes:
@@ -1463,6 +1525,36 @@ def pax_decimal(text):
     return int(text)
 
 
+XATTR = b"LIBARCHIVE.xattr."
+
+
+def xattr_name(text):
+    """None: not in the form of the document."""
+    if re.search(rb"%(?![0-9A-Fa-f]{2})", text):
+        return None
+    name = re.sub(rb"%(..)", lambda match: bytes([int(match[1], 16)]), text)
+    return None if b"\0" in name else name
+
+
+def xattr_value(text):
+    if not re.fullmatch(rb"[A-Za-z0-9+/]*", text) or len(text) % 4 == 1:
+        return None
+    return base64.b64decode(text + b"=" * (-len(text) % 4))
+
+
+def member_xattrs(records):
+    """What is not in the form of the document is kept with the value None, to be told later."""
+    result = []
+    for key, text in records.items():
+        if key.startswith(XATTR):
+            name = xattr_name(key[len(XATTR) :])
+            need(name is None or 1 <= len(name) <= MAX_XATTR_NAME, "catalog-limit", "attribute's name")
+            need(len(text) * 3 // 4 <= MAX_XATTR, "catalog-limit", "attribute's value")
+            readable = name is not None and xattr_value(text) is not None
+            result.append((name or key[len(XATTR) :], text if readable else None))
+    return tuple(sorted(result, key=lambda item: item[0]))
+
+
 def check_path(path):
     good = 1 <= len(path) <= 65535 and b"\0" not in path
     need(good and not any(part in (b"", b".", b"..") for part in path.split(b"/")), "catalog-path", show(path[:200]))
@@ -1498,7 +1590,8 @@ def read_catalog(repository, snapshot):
             if kind == b"x":  # what a global header says is for nobody
                 extended.update(records)
             continue
-        records = {key: value for key, value in extended.items() if value}  # an empty value counts as none
+        # An empty value counts as none, but an attribute may be empty.
+        records = {key: value for key, value in extended.items() if value or key.startswith(XATTR)}
         need(not any(key.startswith(b"GNU.sparse.") for key in records), "catalog-type", "sparse")
         m = Member()
         name, prefix = block[:100].split(b"\0")[0], block[345:500].split(b"\0")[0]
@@ -1515,8 +1608,8 @@ def read_catalog(repository, snapshot):
         if b"mtime" in records:
             match = re.fullmatch(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?", records[b"mtime"])
             need(match, "catalog-header", "mtime")
-            m.mtime = int(match[2]) * 10**9 + int((match[3] or b"")[:9].ljust(9, b"0"))
-            m.mtime = -m.mtime if match[1] else m.mtime
+            fraction = int((match[3] or b"")[:9].ljust(9, b"0"))  # counts upward, also before 1970
+            m.mtime = int(match[1] + match[2]) * 10**9 + fraction
         types = {b"0": "file", b"\0": "file", b"1": "hardlink", b"2": "symlink", b"5": "dir"}
         need(kind in types, "catalog-type", show(m.path[:200]))
         m.type = types[kind]
@@ -1529,6 +1622,8 @@ def read_catalog(repository, snapshot):
             m.original = by_path.get(m.target)
             need(m.original and m.original.type == "file", "catalog-link", show(m.path[:200]))
         need(m.uid >= 0 and m.gid >= 0, "catalog-header", "negative owner")
+        xattrs = member_xattrs(records)
+        m.xattrs = xattrs if m.type in ("file", "dir") else ()
         need(m.path not in by_path, "catalog-duplicate", show(m.path[:200]))
         need(len(members) < 2**26, "catalog-limit", "members")
         if m.type == "file":
@@ -1542,7 +1637,7 @@ def read_catalog(repository, snapshot):
             m.facts = body[88:]
             m.stream = body[:84]
             try:
-                parse_stream_reference(m.stream)
+                parse_gaps(m.facts, parse_stream_reference(m.stream).len)
             except Bad as bad:
                 m.bad = bad
         else:
@@ -1685,19 +1780,33 @@ def check_pack(repository, writer, p, name, header, K_p):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Extraction into files. Nothing is ever written through a link: directories are opened step by step without following
-# links, files come before links, and symbolic links are made last.
+# links, files come before links, and symbolic links are made last. A file gets its name when it is whole and has its
+# attributes; directories get theirs last.
+
+ACCESS_ACL, DEFAULT_ACL = b"system.posix_acl_access", b"system.posix_acl_default"
 
 
 class Target:
     def __init__(self, path):
         path = os.fsencode(path)
         try:
+            new = not os.path.lexists(path)
             os.makedirs(path, exist_ok=True)
             if os.listdir(path):
                 raise Failed("%s is not empty; give a new directory" % show(path))
             self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            if self.has_default_acl():  # what is made below would inherit rights
+                if not new:
+                    raise Failed("%s has a default ACL; remove it (setfacl -k), or give a new directory" % show(path))
+                os.removexattr(self.fd, DEFAULT_ACL)
         except OSError as error:
             raise Failed("%s: %s" % (show(path), error.strerror)) from None
+
+    def has_default_acl(self):
+        try:
+            return DEFAULT_ACL in map(os.fsencode, os.listxattr(self.fd))
+        except OSError:  # a file system without attributes
+            return False
 
     def directory(self, parts):
         """A descriptor of this directory; makes it."""
@@ -1745,7 +1854,161 @@ def leads_outside(links, path, target):
 PARTIAL = b".emergency-restore.partial"
 
 
-def extract(repository, snapshot, to, all_links, owners):
+def acl_entries(value):
+    """An ACL in the kernel's form: list of (tag, rights, id); None when it is not in that form."""
+    if len(value) < 12 or len(value) % 8 != 4 or value[:4] != b"\2\0\0\0":
+        return None
+    entries = list(struct.iter_unpack("<HHI", value[4:]))
+    good = all(tag in (1, 2, 4, 8, 16, 32) and rights <= 7 for tag, rights, _ in entries)
+    return entries if good else None
+
+
+def mode_without_acl(mode, value):
+    """The mode of a member whose access ACL is not set (yet): nobody may get more than the ACL gave."""
+    entries = acl_entries(value)
+    if entries is None:
+        return mode & ~0o077
+
+    def common(*tags):
+        rights = 7
+        for tag, allowed, _ in entries:
+            rights &= allowed if tag in tags else 7
+        return rights
+
+    tags = {tag for tag, _, _ in entries}
+    mask = common(16)
+    # The named ones lose their entries: who had less than his group, or than everybody, must not gain.
+    group = common(4, 2) & mask if 4 in tags else 0
+    others = common(2, 8) & mask if tags & {2, 8} else 7
+    return mode & (0o7700 | group << 3 | others)
+
+
+class Metadata:
+    """Sets owners, modes, attributes and times. What cannot be set is counted: the content is there all the same."""
+
+    def __init__(self, owners, privileged):
+        self.owners, self.privileged = owners or privileged, privileged
+        self.failed, self.first = 0, ""
+        self.bits, self.withheld, self.foreign = 0, 0, 0  # left out on purpose
+
+    def attempt(self, m, what, call, *arguments, **keywords):
+        try:
+            call(*arguments, **keywords)
+            return True
+        except (OSError, OverflowError, ValueError) as error:
+            self.fail(m, what, getattr(error, "strerror", None) or "out of range")
+            return False
+
+    def fail(self, m, what, why):
+        self.failed += 1
+        self.first = self.first or "%s of %s: %s" % (what, show(m.path[:200]), why)
+
+    def set_owner(self, m, place, **keywords):
+        if m.uid >= 2**32 - 1 or m.gid >= 2**32 - 1:  # -1 would mean: leave it
+            self.fail(m, "owner", "no such number on this system")
+            return False
+        return self.attempt(m, "owner", os.chown, place, m.uid, m.gid, **keywords)
+
+    def set_xattr(self, m, fd, name, value):
+        what = "attribute " + show(name)
+        if value is None:
+            self.fail(m, what, "not in the form of the document")
+        else:
+            self.attempt(m, what, os.setxattr, fd, name, value)
+
+    def allowed(self, name, owned):
+        if name.startswith(b"user.") or name == DEFAULT_ACL:
+            return True
+        if name.startswith(b"trusted.") or name == b"security.capability":
+            if owned:
+                return True
+            self.withheld += 1
+        else:
+            self.foreign += 1
+        return False
+
+    def set_all(self, m, fd):
+        """Of a regular file or directory that only its owner can open so far. The order matters: a change of the owner
+        takes capabilities and set-id bits away, and user.* needs permission to write."""
+        owned = self.set_owner(m, fd) if self.owners else False
+        owned = owned and self.privileged
+        mode, acl, has_acl = m.mode, None, False
+        for name, text in m.xattrs:
+            value = None if text is None else xattr_value(text)
+            if name == ACCESS_ACL:
+                has_acl, acl = True, value
+            elif self.allowed(name, owned):
+                self.set_xattr(m, fd, name, value)
+        if not owned:
+            self.bits += mode & 0o7000 != 0
+            mode &= 0o777
+        self.attempt(m, "mode", os.chmod, fd, mode_without_acl(mode, acl or b"") if has_acl else mode)
+        if has_acl:
+            self.set_xattr(m, fd, ACCESS_ACL, acl if acl and acl_entries(acl) else None)
+        self.attempt(m, "time", os.utime, fd, ns=(m.mtime, m.mtime))
+
+    def set_link(self, m, name, fd):
+        if self.owners:
+            self.set_owner(m, name, dir_fd=fd, follow_symlinks=False)
+        self.attempt(m, "time", os.utime, name, ns=(m.mtime, m.mtime), dir_fd=fd, follow_symlinks=False)
+
+    def tell(self, where):
+        left_out = [
+            "%d %s" % (count, what)
+            for count, what in (
+                (self.bits, "members' set-id or sticky bits (see --privileged)"),
+                (self.withheld, "attributes trusted.* or capabilities (see --privileged)"),
+                (self.foreign, "attributes of other kinds"),
+            )
+            if count
+        ]
+        if left_out:
+            print("%s: left out: %s" % (where, ", ".join(left_out)), file=sys.stderr)
+        if self.failed:
+            words = "%s: %d times an owner, mode, attribute or time could not be set, first %s"
+            print(words % (where, self.failed, self.first), file=sys.stderr)
+
+
+def write_sparse(file, pieces):
+    """Pieces as of fill_gaps; zeros need no space."""
+    for piece in pieces:
+        if isinstance(piece, int):
+            file.seek(piece, 1)
+            continue
+        for at in range(0, len(piece), 64 * KIB):
+            part = piece[at : at + 64 * KIB]
+            if part.count(0) < len(part):
+                file.write(part)
+            else:
+                file.seek(len(part), 1)
+    file.truncate()
+
+
+def tell_about_snapshot(where, facts):
+    """What the facts of a tree say about its root and about what the backup did not get."""
+    missing, mode = fact(facts, b"missing"), fact(facts, b"root_mode")
+    if missing and missing != b"0":
+        words = "%s: when it was made, %s members could not be read, or not to their end"
+        print(words % (where, show(missing[:20])), file=sys.stderr)
+    if mode:
+        owner = [show((fact(facts, key) or b"?")[:20]) for key in (b"root_uid", b"root_gid")]
+        words = "%s: the directory itself had mode %s and owner %s/%s; the new one keeps its own"
+        print(words % (where, show(mode[:20]), *owner))
+
+
+def tell_about_member(where, m):
+    """True: the file is only a beginning."""
+    if fact(m.facts, b"changed") is not None:
+        words = "changed: %s %s: it was written to while the backup read it; it may be neither old nor new"
+        print(words % (where, show(m.path)), file=sys.stderr)
+    if fact(m.facts, b"incomplete") is None:
+        return False
+    words = "incomplete: %s %s: the backup could not read it to its end; this is only its beginning"
+    print(words % (where, show(m.path)), file=sys.stderr)
+    return True
+
+
+def extract(repository, snapshot, to, all_links, owners, privileged=False):
     """Gives the number of members that could not be restored (each was reported)."""
     report = repository.report
     where = "%s/%d" % (show(snapshot.label), snapshot.record.session)
@@ -1757,6 +2020,7 @@ def extract(repository, snapshot, to, all_links, owners):
         print("%s: %d bytes to restore, less than that is free; going on" % (where, total), file=sys.stderr)
     kinds = {m.path: m.type for m in members}
     links = {m.path: m.target for m in members if m.type == "symlink"}
+    metadata = Metadata(owners, privileged)
     failures, outside, done = 0, 0, 0
 
     def parent_is_safe(m):
@@ -1767,18 +2031,6 @@ def extract(repository, snapshot, to, all_links, owners):
         need(parts[0] != PARTIAL, "DENIED", "reserved name")
         return parts
 
-    def attributes(m, name, fd):
-        if owners:
-            need(m.uid < 2**32 - 1 and m.gid < 2**32 - 1, "IO", "no such owner on this system")
-            os.chown(name, m.uid, m.gid, dir_fd=fd, follow_symlinks=False)
-        if m.type != "symlink":
-            os.chmod(name, m.mode & 0o777, dir_fd=fd)
-        # Times that the system cannot hold are left out: the content matters.
-        try:
-            os.utime(name, ns=(m.mtime, m.mtime), dir_fd=fd, follow_symlinks=False)
-        except (OverflowError, OSError):
-            pass
-
     def restore_file(m, fd, name):
         if m.bad:
             raise m.bad
@@ -1786,12 +2038,9 @@ def extract(repository, snapshot, to, all_links, owners):
         try:
             out = os.open(PARTIAL, flags, 0o600, dir_fd=target.fd)
             with os.fdopen(out, "wb") as file:
-                for piece in repository.read_stream(snapshot, m.ref):
-                    if piece.count(0) < len(piece):
-                        file.write(piece)
-                    else:
-                        file.seek(len(piece), 1)  # zeros need no space
-                file.truncate()
+                write_sparse(file, fill_gaps(repository.read_stream(snapshot, m.ref), m.gaps))
+                file.flush()
+                metadata.set_all(m, out)
             try:
                 os.stat(name, dir_fd=fd, follow_symlinks=False)
                 raise Bad("IO", "exists already (does this file system ignore upper and lower case?)")
@@ -1814,7 +2063,6 @@ def extract(repository, snapshot, to, all_links, owners):
                 raise
             except OSError:  # no hard links here: a copy does as well
                 restore_file(m.original, fd, name)
-                attributes(m.original, name, fd)
         finally:
             os.close(other)
 
@@ -1839,12 +2087,11 @@ def extract(repository, snapshot, to, all_links, owners):
                     try:
                         if kind == "file":
                             restore_file(m, fd, parts[-1])
-                            attributes(m, parts[-1], fd)
                         elif kind == "hardlink":
                             restore_hardlink(m, fd, parts[-1])
                         elif kind == "symlink":
                             os.symlink(m.target, parts[-1], dir_fd=fd)
-                            attributes(m, parts[-1], fd)
+                            metadata.set_link(m, parts[-1], fd)
                     finally:
                         os.close(fd)
                 except OSError as error:
@@ -1852,23 +2099,26 @@ def extract(repository, snapshot, to, all_links, owners):
                 m.done = True
                 done += 1
                 failures -= 1
+                if kind == "file" and tell_about_member(where, m):
+                    failures += 1
     # Directories last and deepest first: a directory without write permission must not be in the way before.
     for m in sorted((m for m in members if m.type == "dir" and m.done), key=lambda m: -m.path.count(b"/")):
-        parts = m.path.split(b"/")
         try:
-            fd = target.directory(parts[:-1])
+            fd = target.directory(m.path.split(b"/"))
             try:
-                attributes(m, parts[-1], fd)
+                metadata.set_all(m, fd)
             finally:
                 os.close(fd)
-        except (OSError, Bad) as error:
-            print("%s: attributes not set (%s)" % (show(m.path), error), file=sys.stderr)
+        except OSError as error:
+            print("%s: attributes not set (%s)" % (show(m.path), error.strerror), file=sys.stderr)
             failures += 1
     os.close(target.fd)
     print("%s: %d of %d members restored, %d bytes of streams" % (where, done, len(members), total))
     if outside:
         print("%s: %d links lead outside and were not made (--all-links makes them)" % (where, outside))
-    return failures + outside
+    tell_about_snapshot(where, snapshot.facts)
+    metadata.tell(where)
+    return failures + outside + metadata.failed
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -2066,19 +2316,33 @@ def command_check(repository, options):
 
 
 def facts_text(facts):
-    return facts.decode("utf-8").replace("\n", ";")
+    lines = facts.decode("utf-8").split("\n")
+    for i, line in enumerate(lines):
+        if re.match("(gaps|holes)=.{80}", line):
+            lines[i] = "%s... (%d ranges)" % (line[:60], line.count(",") + 1)
+    return ";".join(lines)
+
+
+def xattrs_text(xattrs):
+    return "".join(
+        ";xattr=%s (%s)" % (show(name), "damaged" if text is None else "%d bytes" % len(xattr_value(text)))
+        for name, text in xattrs
+    )
 
 
 def command_files(repository, options):
     snapshot = repository.read_snapshot(find_snapshot(repository, options.snapshot), 3)
-    for m in read_catalog(repository, snapshot):
-        size = str(m.ref.len) if m.ref else "damaged" if m.bad else "-"
+    members = read_catalog(repository, snapshot)
+    print("snapshot %s/%d\t%s" % (show(snapshot.label), snapshot.record.session, show(facts_text(snapshot.facts))))
+    for m in members:
+        size = str(m.size) if m.ref else "damaged" if m.bad else "-"
         seconds = "%d.%09d" % divmod(m.mtime, 10**9)
         target = " -> " + show(m.target) if m.type in ("symlink", "hardlink") else ""
         owner = "%d/%d" % (m.uid, m.gid)
         names = "%s/%s" % (show(m.uname), show(m.gname))
+        facts = show(facts_text(m.facts))
         print("%-8s %04o %s %s %s %15s %s%s\t%s" % (
-            m.type, m.mode, owner, names, seconds, size, show(m.path), target, show(facts_text(m.facts))))
+            m.type, m.mode, owner, names, seconds, size, show(m.path), target, facts + xattrs_text(m.xattrs)))
     return 0
 
 
@@ -2092,13 +2356,16 @@ def command_cat(repository, options):
             if m.type != "file":
                 raise Failed("%s is no stream (%s)" % (show(m.path), m.type))
             try:
-                for piece in repository.read_stream(snapshot, m.ref):
-                    sys.stdout.buffer.write(piece)
+                for piece in fill_gaps(repository.read_stream(snapshot, m.ref), m.gaps):
+                    while isinstance(piece, int) and piece > MIB:
+                        sys.stdout.buffer.write(bytes(MIB))
+                        piece -= MIB
+                    sys.stdout.buffer.write(bytes(piece))
                 sys.stdout.buffer.flush()
             except Bad:
                 print("what was written is NOT whole: throw it away", file=sys.stderr)
                 raise
-            return 0
+            return 1 if tell_about_member("%s/%d" % (show(snapshot.label), snapshot.record.session), m) else 0
     raise Failed("no stream %s in this snapshot; see the command files" % show(options.stream))
 
 
@@ -2113,7 +2380,7 @@ def command_extract(repository, options):
             with repository.report.catching(where):
                 try:
                     whole = repository.read_snapshot(s.record, 3)
-                    failures += extract(repository, whole, path, options.all_links, options.owners)
+                    failures += extract(repository, whole, path, options.all_links, options.owners, options.privileged)
                     failures -= 1
                 except Failed as error:  # the others may still work
                     print("%s: failed: %s" % (where, error), file=sys.stderr)
@@ -2122,7 +2389,7 @@ def command_extract(repository, options):
         before = repository.report.names()
         record = find_snapshot(repository, options.snapshot)
         snapshot = repository.read_snapshot(record, 3)
-        failures = extract(repository, snapshot, options.to, options.all_links, options.owners)
+        failures = extract(repository, snapshot, options.to, options.all_links, options.owners, options.privileged)
     # Alarms about other parts of the repository are printed, but what was asked for is whole without them.
     return 0 if failures == 0 else exit_status(repository.report.names() - before) or 1
 
@@ -2169,6 +2436,7 @@ def parse_arguments(arguments):
             command.add_argument("--to", required=True)
             command.add_argument("--all-links", action="store_true")
             command.add_argument("--owners", action="store_true")
+            command.add_argument("--privileged", action="store_true")
         if name == "check":
             command.add_argument("--level", choices=("L0", "L1", "L2", "LK", "L3"), default="L3")
     options = parser.parse_args(arguments)
@@ -2193,6 +2461,8 @@ def main(arguments):
     try:
         if options.command == "extract" and bool(options.snapshot) == options.all:
             raise Usage("extract needs the name of a snapshot, or --all")
+        if options.command == "extract" and (options.owners or options.privileged) and os.geteuid() != 0:
+            raise Usage("only root can set owners: leave --owners and --privileged out")
         keys = collect_keys(options)
         if options.command == "key":
             if keys.repo_id is None:

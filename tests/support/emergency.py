@@ -1,12 +1,13 @@
 """Repositories that break one rule of docs/format.md each, and what the emergency reader says about them.
 
     emergency.py cases READER GOLDEN WORK        every case below; prints `ok - NAME` or `not ok - NAME ...`
-    emergency.py make READER GOLDEN WORK KIND    one repository for test_emergency.sh: big, bomb or links
+    emergency.py make READER GOLDEN WORK KIND    one repository for test_emergency.sh: big, bomb, hole or links
 
 Written from docs/format.md, with the keys of the golden repository (they are public). Each case changes or adds a few
-files; `expected` are the alarms (a note as note:NAME) of check L0, of another level, or of extracting forge/6, which is a
-snapshot that this script makes. Where the document leaves readers a choice there is no case.
+files; `expected` are the alarms (a note as note:NAME, other lines as told:WORD) of check L0, of another level, or of
+extracting forge/6, which is a snapshot that this script makes; `look` judges what came out. Where the document leaves readers a choice there is no case.
 """
+import base64
 import contextlib
 import hashlib
 import importlib.util
@@ -151,8 +152,8 @@ class Session:
         return {PACK: pack, SNAP: snap, LOG[SHOP] + "00000006.00": last}
 
 
-def tar(name, size=0, kind=b"0", link=b"", uid=b"0000000\0"):
-    block = name.ljust(100, b"\0") + b"0000644\0" + uid + b"0000000\0" + b"%011o\0" % size + b"00000000000\0" + b" " * 8
+def tar(name, size=0, kind=b"0", link=b"", uid=b"0000000\0", mode=0o644):
+    block = name.ljust(100, b"\0") + b"%07o\0" % mode + uid + b"0000000\0" + b"%011o\0" % size + b"00000000000\0" + b" " * 8
     block += kind + link.ljust(100, b"\0") + b"ustar\00000" + bytes(247)
     return block[:148] + b"%06o\0 " % sum(block) + block[156:]
 
@@ -167,10 +168,26 @@ def member(name, reference=bytes(84), facts=b"", **fields):
 
 
 def pax(key, value, kind=b"x"):
-    length = len(key) + len(value) + 3
-    length += len(str(length + len(str(length))))
-    data = b"%d %s=%s\n" % (length, key, value)
+    return pax_header([(key, value)], kind)
+
+
+def pax_header(records, kind=b"x"):
+    data = b""
+    for key, value in records:
+        length = len(key) + len(value) + 3
+        length += len(str(length + len(str(length))))
+        data += b"%d %s=%s\n" % (length, key, value)
     return tar(b"pax", len(data), kind) + full(data)
+
+
+def xattrs(**records):
+    """__ in a name stands for a dot."""
+    coded = [(name.replace("__", "."), base64.b64encode(value).rstrip(b"=")) for name, value in records.items()]
+    return pax_header([(b"LIBARCHIVE.xattr." + name.encode(), value) for name, value in coded])
+
+
+def acl(*entries):
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
 END = bytes(1024)
@@ -180,8 +197,8 @@ END = bytes(1024)
 cases = []
 
 
-def case(name, verb, expected, files):
-    cases.append((name, verb, expected, files))
+def case(name, verb, expected, files, look=None):
+    cases.append((name, verb, expected, files, look))
 
 
 def chain(name, expected, *records, verb="L0", **extra):
@@ -194,11 +211,11 @@ def chain(name, expected, *records, verb="L0", **extra):
     case(name, verb, expected, files)
 
 
-def catalog(name, expected, text, verb="extract", **fields):
+def catalog(name, expected, text, verb="extract", look=None, **fields):
     """text: the catalog, or a function of the session that gives it."""
     session = Session()
     text = text(session) if callable(text) else text
-    case("catalog: " + name, verb, expected, session.files(text, **fields))
+    case("catalog: " + name, verb, expected, session.files(text, **fields), look)
 
 
 def flip(path, at):
@@ -317,6 +334,92 @@ def catalogs():
     catalog("a bad reference is its member's alone", "stream-reference", lambda s: member(b"b", b"\t" * 84) + hello(s))
 
 
+def trees():
+    """Members of trees of files: gaps, what the backup could not read, attributes, ACLs."""
+
+    def content(wanted):
+        def look(out):
+            with open(out + "/a", "rb") as file:
+                return file.read() == wanted
+
+        return look
+
+    def file(name, expected, facts, wanted=None, verb="extract", data=b"hello"):
+        make = lambda s: member(b"a", s.stream(data) if data else bytes(84), facts) + END
+        catalog("tree: " + name, expected, make, verb, content(wanted) if wanted is not None else None)
+
+    file("a gap", "", b"gaps=2:3\n", b"he\0\0\0llo")
+    file("gaps at both ends", "", b"gaps=0:2,4:1,8:3\n", b"\0\0he\0llo\0\0\0")
+    file("a gap right at the end", "", b"gaps=5:1\n", b"hello\0")
+    file("nothing but a gap", "", b"gaps=0:9\n", bytes(9), data=b"")
+    file("zeros in front of numbers", "", b"gaps=002:0000000000000000000000003\n", b"he\0\0\0llo")
+    file("gaps without their LF", "", b"gaps=2:3", b"he\0\0\0llo")
+    file("the first line of a key counts", "", b"gaps=2:3\ngaps=x\n", b"he\0\0\0llo")
+    file("other keys are nobody's", "", b"Gaps=2:3\ngaps\n=gaps\nholes=x\n", b"hello")
+    for text in (b"", b"x", b"2:0", b"2:3,5:1", b"2:3,4:9", b"6:1", b"2:3,9:1", b"2:3,", b"+2:3", b"2:3\r", b"2:18446744073709551615",
+                 b"2:18446744073709551619", b"5:1125899906842620", b"18446744073709551618:3"):
+        name = "bad gaps '%s'" % text.decode().replace("\r", "(CR)")
+        file(name, "catalog-body", b"gaps=" + text + b"\n")
+    file("bad gaps: L3", "catalog-body", b"gaps=6:1\n", verb="L3")
+    both = lambda s: member(b"b", s.stream(b"hello"), b"gaps=6:1\n") + member(b"a", s.stream(b"hello")) + END
+    catalog("tree: bad gaps are their member's alone", "catalog-body", both, look=content(b"hello"))
+    catalog("tree: reference before gaps", "stream-reference", member(b"a", b"\t" * 84, b"gaps=x\n") + END)
+    file("gaps are not in the view's sum", "", b"gaps=5:1000000\n", b"hello" + bytes(1000000))
+    file("changed", "told:changed", b"changed=yes\n", b"hello")
+    file("incomplete", "told:incomplete", b"incomplete=yes\n", b"hello")
+    file("incomplete and with a gap: whole for L3", "", b"gaps=1:1\nincomplete=yes\n", verb="L3")
+
+    def attributes(name, expected, records, wanted, kind="file", mode=0o664, also=b""):
+        """wanted: (mode, attributes) of what came out."""
+
+        def look(out):
+            found = {key: os.getxattr(out + "/a", key) for key in os.listxattr(out + "/a")}
+            return (os.stat(out + "/a").st_mode & 0o7777, found) == wanted
+
+        def make(session):
+            body = session.stream(b"hello")
+            return records + (tar(b"a/", 0, b"5", mode=mode) if kind == "dir" else member(b"a", body, mode=mode)) + also + END
+
+        catalog("attributes: " + name, expected, make, look=look)
+
+    for text, wanted in ((b"-1.5", -5 * 10**8), (b"-2", -2 * 10**9), (b"-1.999999999", -1), (b"1.000000001", 10**9 + 1)):
+        look = lambda out, wanted=wanted: os.stat(out + "/a").st_mtime_ns == wanted
+        catalog("time %s" % text.decode(), "", pax(b"mtime", text) + member(b"a") + END, look=look)
+
+    a, none = member(b"a"), 2**32 - 1
+    attributes("user.*", "", xattrs(user__a=b"v", user__empty=b"", user__z=b"\0\xff"),
+               (0o664, {"user.a": b"v", "user.empty": b"", "user.z": b"\0\xff"}))
+    attributes("of a directory", "", xattrs(user__a=b"v"), (0o755, {"user.a": b"v"}), "dir", 0o755)
+    attributes("of a file that nobody may write", "", xattrs(user__a=b"v"), (0o400, {"user.a": b"v"}), mode=0o400)
+    attributes("an escaped name", "", pax(b"LIBARCHIVE.xattr.user.%41%c3%a4", b"dg"), (0o664, {"user.A\u00e4": b"v"}))
+    others = xattrs(trusted__a=b"v", security__capability=b"v", security__selinux=b"v", system__a=b"v", user__a=b"v")
+    attributes("others are left out", "told:left-out", others, (0o664, {"user.a": b"v"}))
+    attributes("set-user-id is left out", "told:left-out", b"", (0o755, {}), mode=0o6755)
+    attributes("and set-group-id of a directory", "told:left-out", b"", (0o755, {}), "dir", 0o2755)
+    for coded in (b"dg==", b"d", b"d*"):
+        attributes("no base64 (%s)" % coded.decode(), "told:unset", pax(b"LIBARCHIVE.xattr.user.a", coded), (0o664, {}))
+    attributes("a bad escape", "told:unset", pax(b"LIBARCHIVE.xattr.user.%4", b"dg"), (0o664, {}))
+    five = [(1, 6, none), (2, 6, 12345), (4, 4, none), (16, 6, none), (32, 4, none)]
+    access = lambda *entries: xattrs(system__posix_acl_access=acl(*entries))
+    attributes("an ACL", "", access(*five), (0o664, {"system.posix_acl_access": acl(*five)}))
+    attributes("an ACL that the system refuses", "told:unset", access(*five[:3], five[4]), (0o644, {}))
+    attributes("an ACL in the wrong order", "told:unset", access(*five[::-1]), (0o644, {}))
+    attributes("an ACL that is none", "told:unset", xattrs(system__posix_acl_access=b"\2\0\0\0x"), (0o600, {}))
+    default = xattrs(system__posix_acl_default=acl(*five))
+    attributes("a default ACL", "", default, (0o755, {"system.posix_acl_default": acl(*five)}), "dir", 0o755, member(b"a/b"))
+    attributes("a default ACL of a file", "told:unset", default, (0o664, {}))
+    named = lambda length: pax(b"LIBARCHIVE.xattr.user." + b"n" * (length - 5), b"")
+    large = xattrs(user__a=bytes(65537))
+    attributes("a name of 255 bytes", "", named(255), (0o664, {"user." + "n" * 250: b""}))
+    catalog("attributes: a name of 256 bytes", "catalog-limit", named(256) + a + END)
+    catalog("attributes: no name", "catalog-limit", pax(b"LIBARCHIVE.xattr.", b"dg") + a + END)
+    catalog("attributes: a value of 65537 bytes", "catalog-limit", large + a + END)
+    catalog("attributes: also at a link", "catalog-limit", large + tar(b"l", 0, b"2", b"a") + END)
+    catalog("attributes: owner before them", "catalog-header", large + member(b"a", uid=b"\xff" * 8) + END)
+    catalog("attributes: they before duplicate", "catalog-limit", a + large + a + END)
+    catalog("attributes: nothing at a link", "", xattrs(user__a=b"v") + tar(b"l", 0, b"2", b"a") + END)
+
+
 def frames():
     plain = b"a" * 500
 
@@ -388,6 +491,8 @@ def run(root, verb):
     status, text = run_quietly(arguments + repository)
     found = {re.sub("^note ", "note:", line.removeprefix("alarm ")).split()[0]
              for line in text.splitlines() if line.startswith(("alarm ", "note "))}
+    words = (("changed", "^changed: "), ("incomplete", "^incomplete: "), ("left-out", ": left out: "), ("unset", "could not be set"))
+    found |= {"told:" + word for word, pattern in words if re.search(pattern, text, re.M)}
     return " ".join(sorted(found)), status
 
 
@@ -400,19 +505,21 @@ def run_quietly(arguments):
 
 
 def run_cases():
-    for make in (attempts, charters, retentions, catalogs, frames):
+    for make in (attempts, charters, retentions, catalogs, trees, frames):
         make()
-    for name, verb, expected, files in cases:
+    for name, verb, expected, files, look in cases:
         root = os.path.join(WORK, "case")
         shutil.rmtree(root, ignore_errors=True)
         copy(root)
         put(root, files)
         expected = " ".join(sorted(expected.split()))
         found, status = run(root, verb)
-        alarms = [word for word in expected.split() if not word.startswith("note:")]
-        wanted = 0 if not alarms else 1 if alarms == ["DENIED"] else 9
+        alarms = {word for word in expected.split() if not word.startswith("note:")} - {"told:changed", "told:left-out"}
+        wanted = 0 if not alarms else 1 if alarms <= {"DENIED", "told:incomplete", "told:unset"} else 9
         left = [path for path, _, names in os.walk(root) if any("partial" in name for name in names)]
         good = (found, status, left) == (expected, wanted, [])
+        if good and look and not look(os.path.join(root, "out")):
+            good, left = False, "what came out is not as it was"
         print("ok - " + name if good else "not ok - %s: '%s' and %d instead of '%s' and %d; left behind: %s" % (
             name, found, status, expected, wanted, left))
 
@@ -428,6 +535,9 @@ def make_one(kind):
         for _ in range(1024):
             digest.update(data)
         text = member(b"big", session.tree(1, 1024 * er.MIB, digest.digest(), high)) + END
+    elif kind == "hole":  # 1 TiB, and 400 MiB for standard output
+        text = member(b"huge", session.stream(b"hello"), b"gaps=0:700000000000,700000000002:399511627771\n")
+        text += member(b"small", session.stream(b"hel"), b"gaps=2:419430400\n") + END
     elif kind == "bomb":  # says 2 MiB, and would give 12 GiB
         data = b"\1\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", 2 * er.MIB)
         data += (1 << 1 | 131072 << 3).to_bytes(3, "little").join([b"", *[b"a"] * 100000]) + b"\1\0\0"

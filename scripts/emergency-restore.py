@@ -1022,11 +1022,16 @@ class Repository:
                 first_seen[writer, seq] = r.seq
         clock = max(self.clock[-1], min(r.time, self.clock[-1] + 604800)) if self.clock else r.time
 
-        def live(writer, n):
-            return n.kind == 1 and (writer, n.seq) not in void and (writer, n.seq) not in self.expired
-
         # Lists. A snapshot object is meant when session and attempt are those of the record; others are leftovers.
-        expires_now = {(writer, seq) for writer, seq, op in r.ops if op == EXPIRE}
+        now = {(writer, seq): op for writer, seq, op in r.ops if op in (EXPIRE, REVIVE)}
+
+        def live(writer, n, op=None):  # as things stand, or once an operation on it is done
+            expired = op == EXPIRE or (op is None and (writer, n.seq) in self.expired)
+            return n.kind == 1 and (writer, n.seq) not in void and not expired
+
+        def stays(writer, n):
+            return live(writer, n, now.get((writer, n.seq)))
+
         for entry in r.condemned:
             writer = entry[0]
             if writer not in self.logs:
@@ -1037,8 +1042,7 @@ class Repository:
             if head <= len(known):
                 need(entry[1] <= known[head - 1].session, "retention-lists", "condemned, but not seen")
             n = self.snapshots.get((writer, entry[1], entry[3])) if entry[2] == SNAPSHOT_IDX else None
-            if n and live(writer, n):
-                need((writer, n.seq) in expires_now, "retention-lists", "condemned a live snapshot")
+            need(not (n and stays(writer, n)), "retention-lists", "condemned a live snapshot")
         for entry in r.deleted:
             writer = entry[0]
             if writer not in self.logs:
@@ -1046,7 +1050,7 @@ class Repository:
             fence = old_heads.get(writer, NO_HEAD).fence
             need(entry in self.condemned and self.condemned[entry] <= fence, "retention-lists", "deleted too early")
             n = self.snapshots.get((writer, entry[1], entry[3])) if entry[2] == SNAPSHOT_IDX else None
-            need(not (n and live(writer, n)), "retention-lists", "deleted a live snapshot")
+            need(not (n and (live(writer, n) or stays(writer, n))), "retention-lists", "deleted a live snapshot")
         deleted = self.deleted.union(r.deleted)
         # Operations.
         expired, held = set(self.expired), set(self.held)

@@ -105,12 +105,12 @@ static const struct repo_record *record_of_session(const struct repo_writer *w, 
     return NULL;
 }
 
-/* Whether r is expired once the operations of this retention record are done. */
+/* Whether r is expired once the operations of this retention record (NULL: those before) are done. */
 static bool expired_after(const struct retention_record *rec, const uint8_t *writer,
                           const struct repo_record *r)
 {
     bool expired = r->expired;
-    for (size_t i = 0; i < rec->ops.len; i++) {
+    for (size_t i = 0; rec != NULL && i < rec->ops.len; i++) {
         const struct retention_op *op = vec_at(&rec->ops, i);
         if (op->seq == r->rec.seq && memcmp(op->writer, writer, WRITER_ID_LEN) == 0)
             expired = op->op == RETENTION_EXPIRE || (expired && op->op != RETENTION_REVIVE);
@@ -154,7 +154,7 @@ static int check_deleted(const struct repo *repo, const struct retention_record 
         const struct repo_seen *before = r->seq > 1 ? vec_at(&w->seen, r->seq - 2) : NULL;
         struct repo_item known = repo_item_find(repo, item->writer, item->session, item->idx, item->attempt);
         if (before == NULL || known.condemned == 0 || known.condemned > before->fence ||
-            is_live_snap(w, r, item))
+            is_live_snap(w, NULL, item) || is_live_snap(w, r, item))
             return error_corrupt(err, ERR_RETENTION_LISTS,
                                  "retention record %u deletes what was not condemned up to its fence",
                                  r->seq);

@@ -272,7 +272,7 @@ def retentions():
     entry = [(BLOG, 3, 0, 0)]
     chain("deleted too early", "retention-lists", {"condemned": entry}, {"fence": 9, "deleted": entry})
     gone = {"fence": 9, "deleted": [(BLOG, 1, OBJECT, 0)]}
-    chain("revived while it is deleted", "retention-expire", expire, {"fence": 9}, {**gone, "ops": [(BLOG, 1, 1)]})
+    chain("revived while it is deleted", "retention-lists", expire, {"fence": 9}, {**gone, "ops": [(BLOG, 1, 1)]})
     again = {"ops": [(BLOG, 1, 0)], "note": bytes(40), "fence": 9}
     chain("deleted while it expires", "retention-lists", expire, {"fence": 9, "ops": [(BLOG, 1, 1)]}, {**gone, **again})
     pack = [{"condemned": entry}, {"fence": 9}, {"fence": 9, "deleted": entry}]

@@ -49,6 +49,15 @@ static int set_path(struct walk *w, size_t keep, const char *name, struct error 
 
 /* ---- listing ------------------------------------------------------------------------------------------- */
 
+/* A look at a directory does not change its time of access, where the kernel lets us say so: our own, or as root. */
+static int open_dir(int at, const char *name)
+{
+    int fd = openat(at, name, DIR_FLAGS | O_NOFOLLOW | O_NOATIME);
+    if (fd < 0 && errno == EPERM)
+        fd = openat(at, name, DIR_FLAGS | O_NOFOLLOW);
+    return fd;
+}
+
 /* As if the whole paths were compared: "a" < "a-b" < "a/". */
 static int by_path(const void *x, const void *y)
 {
@@ -110,7 +119,7 @@ static int cannot_list(const struct walk *w, struct error *err)
 
 static int list(struct walk *w, struct walk_dir *d, struct error *err)
 {
-    int copy = openat(d->fd, ".", DIR_FLAGS);
+    int copy = open_dir(d->fd, ".");
     DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
     if (dir == NULL) {
         int rc = cannot_list(w, err);
@@ -171,18 +180,17 @@ static int enter(struct walk *w, int fd, const struct stat *st, struct error *er
 static int descend(struct walk *w, const struct walk_name *name, struct error *err)
 {
     struct stat st;
-    int fd = openat(top(w)->fd, name->name, DIR_FLAGS | O_NOFOLLOW);
+    if (!name->dir) {
+        walk_tell(w, WALK_UNREAD, "the directory was replaced during the backup");
+        return 0;
+    }
+    int fd = open_dir(top(w)->fd, name->name);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) {
         walk_tell(w, WALK_UNREAD, "the directory was removed or replaced during the backup");
         return 0;
     }
     if (fd < 0) {
-        int sys = errno;
-        bool other = w->options.one_file_system &&
-                     fstatat(top(w)->fd, name->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
-                     st.st_dev != w->root.st_dev;
-        errno = sys;
-        if (!other)
+        if (!walk_is_elsewhere(w, top(w)->fd, name->name))
             return cannot_list(w, err);
         walk_tell(w, WALK_MOUNT, "it is on another file system");
         return 0;
@@ -229,6 +237,16 @@ static int leave(struct walk *w, struct error *err)
     drop_dir(d);
     w->dirs.len--;
     return rc;
+}
+
+/* What was listed as a directory was stored as something else: a member below it would have no place. */
+static void do_not_enter(struct walk_dir *d, const struct walk_name *name)
+{
+    for (size_t i = d->at; i < d->names.len; i++) {
+        struct walk_name *n = vec_at(&d->names, i);
+        if (n->below && strcmp(n->name, name->name) == 0)
+            n->dir = false;
+    }
 }
 
 /* ---- the walk ------------------------------------------------------------------------------------------ */
@@ -279,6 +297,8 @@ int walk_next(struct walk *w, struct walk_item *out, struct error *err)
             continue;
         }
         rc = name.below ? descend(w, &name, err) : walk_member(w, d->fd, &name, out, err);
+        if (rc == 1 && name.dir && out->entry.type != CATALOG_DIR)
+            do_not_enter(d, &name);
     }
     return rc;
 }

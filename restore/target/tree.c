@@ -1,6 +1,5 @@
 #include "restore/target/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,67 +17,6 @@
 enum { COPY_BLOCK = 1 << 18, COMPONENT_MAX = 255 };
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-
-/* ---- the directory itself ------------------------------------------------------------------------------ */
-
-static int refuse_full(int fd, const char *path, struct error *err)
-{
-    int copy = openat(fd, ".", DIR_FLAGS);
-    DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
-    if (d == NULL) {
-        fd_drop(&copy);
-        return error_sys(err, "%s", path);
-    }
-    bool empty = true;
-    for (struct dirent *e = readdir(d); e != NULL && empty; e = readdir(d))
-        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
-    (void)closedir(d);
-    return empty ? 0
-                 : error_set(err, E_EXISTS,
-                             "%s is not empty: restore into a new or empty directory, nothing is overwritten",
-                             path);
-}
-
-int tree_possible(const char *path, struct error *err)
-{
-    int fd = open(path, DIR_FLAGS);
-    if (fd < 0 && errno == ENOENT)
-        return 0;
-    if (fd < 0 && errno == ENOTDIR)
-        return error_set(err, E_EXISTS, "%s is no directory", path);
-    if (fd < 0)
-        return error_sys(err, "%s", path);
-    int rc = refuse_full(fd, path, err);
-    fd_drop(&fd);
-    return rc;
-}
-
-int tree_open(const char *path, struct tree **out, struct error *err)
-{
-    struct tree *t = mem_alloc(1, sizeof *t, err);
-    if (t == NULL)
-        return E_NOMEM;
-    *t = (struct tree){ .root = -1,
-                        .dirs = VEC_OF(struct catalog_entry *),
-                        .links = VEC_OF(struct catalog_entry *) };
-    int rc = E_NOMEM;
-    t->path = str_dup(path, err);
-    if (t->path == NULL)
-        goto out;
-    t->made = mkdir(path, 0700) == 0;
-    if (!t->made && errno != EEXIST) {
-        rc = error_sys(err, "make directory %s", path);
-        goto out;
-    }
-    t->root = open(path, DIR_FLAGS);
-    rc = t->root >= 0 ? refuse_full(t->root, path, err) : error_sys(err, "%s", path);
-out:
-    if (rc < 0)
-        tree_free(t);
-    else
-        *out = t;
-    return rc;
-}
 
 void tree_free(struct tree *t)
 {

@@ -56,8 +56,10 @@ struct tree_policy {
     void *arg;
 };
 
-/* E_EXISTS when the path is something else than an empty directory. Pure look. */
+/* E_EXISTS when the path is something else than an empty directory; E_DENIED when others may write to that, or when
+ * it has a default ACL. Pure look. */
 int tree_possible(const char *path, struct error *err);
+/* The same; what it makes is 0700 without an ACL, whatever its parent hands down. */
 int tree_open(const char *path, struct tree **out, struct error *err);
 
 /* Exactly len bytes from src, E_CORRUPT otherwise; gaps become holes (NULL: there are none). `progress` may be
@@ -92,7 +94,7 @@ struct tree {
     int root;
     bool made;        /* the directory itself is ours */
     unsigned counter; /* of temporary names */
-    struct vec dirs;  /* struct catalog_entry *, in the order of the catalog */
+    struct vec dirs;  /* struct catalog_entry * */
     struct vec links; /* the same */
     struct tree_policy policy;
     uint64_t losses; /* calls of lost() */

@@ -16,7 +16,7 @@
 
 #include "common/base/banned.h"
 
-enum { RWX = 0777, SETID = 06000, STICKY = 01000, SETGID = 02000, GROUP_SHIFT = 3, LOOKUP_MAX = 65536 };
+enum { RWX = 0777, SETID = 06000, STICKY = 01000, GROUP_SHIFT = 3, LOOKUP_MAX = 65536 };
 
 static void lose(struct tree *t, const struct catalog_entry *e, const char *what, int sys)
 {
@@ -124,7 +124,7 @@ static unsigned wanted_mode(struct tree *t, const struct catalog_entry *e, bool 
 {
     unsigned mode = plain_mode(e) | (e->mode & STICKY);
     if (e->type == CATALOG_DIR)
-        return mode | (e->mode & SETGID);
+        return mode | (e->mode & SETID);
     bool special = (e->mode & SETID) != 0 || xattr_find(e, XATTR_CAPABILITY) != NULL;
     if (trusted)
         return mode | (e->mode & SETID);

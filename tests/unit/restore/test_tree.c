@@ -418,7 +418,7 @@ START_TEST(test_set_id_bits)
     struct stat st;
     struct catalog_entry e = { .path = "f", .mode = 06755, .uid = getuid(), .gid = getgid(), .mtime = 0 };
     struct catalog_entry d = {
-        .path = "d", .type = CATALOG_DIR, .mode = 03777, .uid = getuid(), .gid = getgid()
+        .path = "d", .type = CATALOG_DIR, .mode = 07777, .uid = getuid(), .gid = getgid()
     };
     struct tree *t = fresh_with(TREE_OWNER_NUMBER, false, false);
     ck_assert_int_eq(add_entry(t, &e), 0);
@@ -429,7 +429,7 @@ START_TEST(test_set_id_bits)
     ck_assert_str_eq(lost, "");
     finish(t);
     ck_assert_uint_eq(mode_of("f"), 0755);
-    ck_assert_uint_eq(mode_of("d"), 03777); /* harmless there */
+    ck_assert_uint_eq(mode_of("d"), 07777); /* harmless there */
     ck_assert_uint_eq(mode_of("s"), 01640);
     ck_assert_int_eq(stat(at("f"), &st), 0);
     ck_assert_int_eq(st.st_mtim.tv_sec, 0); /* a time like any other, for files */

@@ -180,6 +180,18 @@ START_TEST(quiet_files_have_no_facts)
 }
 END_TEST
 
+/* As some network file systems and FUSE programs do: the size says nothing. */
+START_TEST(a_file_that_is_not_as_long_as_its_size_is_marked)
+{
+    struct error err = ERROR_INIT;
+    (void)snprintf(tree, sizeof tree, "/proc/sys/kernel/random");
+    ck_assert_msg(backup(NULL, 0, &err) == 0, "%s", err.text);
+    ck_assert_uint_gt(got.n, 0);
+    ck_assert(has(&got.facts, "changed=yes\n"));
+    ck_assert_uint_eq(got.flaws.changed + got.flaws.missing, got.n);
+}
+END_TEST
+
 static const char *const changes[] = {
     "head -c 100000 /dev/urandom >>big",                          /* grows */
     "truncate -s 2500001 big",                                    /* shrinks */
@@ -481,6 +493,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, quiet_files_have_no_facts);
+    tcase_add_test(t, a_file_that_is_not_as_long_as_its_size_is_marked);
     tcase_add_loop_test(t, a_file_that_changes_is_marked, 0, (int)(sizeof changes / sizeof changes[0]));
     tcase_add_test(t, a_mixture_is_never_silent);
     tcase_add_test(t, holes_are_left_out_and_named);

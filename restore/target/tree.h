@@ -100,10 +100,15 @@ struct tree {
     uint64_t losses; /* calls of lost() */
     uint64_t setid;  /* files whose set-id bits or capabilities were left out, as the policy says */
     struct tree_name user, group;
+    /* The directory of the last member, with its slash; -1: none. Its neighbours follow. */
+    char *near;
+    size_t near_len;
+    int near_fd;
+    uint8_t *block; /* the bytes of a file on their way */
 };
 /* Opens the directory that holds `path`, making what is missing when `make`; *base is the last component. The
  * descriptor or a negative code. */
-int tree_walk(const struct tree *t, const char *path, bool make, const char **base, struct error *err);
+int tree_walk(struct tree *t, const char *path, bool make, const char **base, struct error *err);
 
 /* tree_meta.c: everything but the name. A negative code only for what a restore cannot do without. */
 int tree_settle(struct tree *t, int fd, const struct catalog_entry *e, struct error *err);

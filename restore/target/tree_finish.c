@@ -74,7 +74,7 @@ int tree_link(struct tree *t, const struct catalog_entry *e, bool unsafe, struct
 
 /* ---- making -------------------------------------------------------------------------------------------- */
 
-static int make_hard(const struct tree *t, const struct catalog_entry *n, int dir, const char *base,
+static int make_hard(struct tree *t, const struct catalog_entry *n, int dir, const char *base,
                      struct error *err)
 {
     char shown[256];

@@ -104,6 +104,7 @@ int tree_open(const char *path, struct tree **out, struct error *err)
     if (t == NULL)
         return E_NOMEM;
     *t = (struct tree){ .root = -1,
+                        .near_fd = -1,
                         .dirs = VEC_OF(struct catalog_entry *),
                         .links = VEC_OF(struct catalog_entry *) };
     int rc = E_NOMEM;

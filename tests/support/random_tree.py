@@ -95,11 +95,11 @@ class Tree:
             os.chown(path, r.choice([0, 1, 65534, 4000000000]), r.choice([0, 5, 4294967294]), follow_symlinks=False)
         if not os.path.islink(path):
             self.attributes(path)
-            os.chmod(path, r.choice([0o644, 0o755, 0o600, 0o4755, 0o2711, 0o1777, r.randrange(0o10000)])
-                     | (0 if ROOT else 0o700))
+            mode = r.choice([0o644, 0o755, 0o600, 0o4755, 0o2711, 0o1777, r.randrange(0o10000)])
+            os.chmod(path, mode if ROOT else mode & 0o1777 | 0o700)
             self.acl(path)
-            if not ROOT:
-                os.chmod(path, os.lstat(path).st_mode & 0o7777 | 0o700)
+            if not ROOT:  # he has to be able to read it
+                os.chmod(path, os.lstat(path).st_mode & 0o1777 | 0o700)
 
     def all(self):
         found = []

@@ -196,6 +196,39 @@ START_TEST(depth_does_not_cost_descriptors)
 }
 END_TEST
 
+/* More levels than are open at once; while the walk is at the bottom, the top goes elsewhere. */
+START_TEST(a_deep_tree_that_is_moved_does_not_end_the_walk)
+{
+    struct error err = ERROR_INIT;
+    struct walk_options o = options_of(top);
+    struct walk_item item;
+    bool moved = false;
+    shell(
+        "p=a; for i in $(seq 70); do p=$p/b; done; mkdir -p $p z/z && touch $p/f a/b/g z/h i && mkdir -p b/c && touch b/c/k");
+    struct walk *w = walk_open(&o, &err);
+    ck_assert_msg(w != NULL, "%s", err.text);
+    int rc;
+    while ((rc = walk_next(w, &item, &err)) == 1) {
+        keep_item(&item);
+        if (!moved && strlen(item.entry.path) > 140) {
+            if (_i == 0)
+                shell("mv a/b/b z/elsewhere"); /* its parent is where it was */
+            else
+                shell("mv a/b/b z/elsewhere && mv a z/gone");
+            moved = true;
+        }
+    }
+    walk_close(w);
+    ck_assert_msg(rc == 0, "%s", err.text);
+    ck_assert(moved);
+    ck_assert_int_eq(find_line("unread a/b") >= 0, _i == 1);
+    ck_assert_int_eq(find_line("file a/b/g") >= 0, _i == 0);
+    expect("file b/c/k");
+    expect("file i");
+    expect("file z/h");
+}
+END_TEST
+
 START_TEST(attributes_and_acls_come_sorted)
 {
     struct error err = ERROR_INIT;
@@ -396,6 +429,7 @@ int main(void)
     tcase_add_test(t, a_mount_that_is_hidden_from_root_is_passed);
     tcase_add_test(t, a_file_larger_than_the_format_takes_is_missing);
     tcase_add_test(t, depth_does_not_cost_descriptors);
+    tcase_add_loop_test(t, a_deep_tree_that_is_moved_does_not_end_the_walk, 0, 2);
     tcase_add_test(t, attributes_and_acls_come_sorted);
     tcase_add_test(t, what_may_not_be_read);
     tcase_add_test(t, a_root_that_is_no_directory);

@@ -445,6 +445,22 @@ START_TEST(a_running_postgres_is_refused)
 }
 END_TEST
 
+START_TEST(a_fifo_with_the_name_of_a_servers_file_keeps_what_is_in_it)
+{
+    struct error err = ERROR_INIT;
+    char path[200];
+    char text[32] = "";
+    (void)snprintf(path, sizeof path, "%s/postmaster.pid", tree);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    int fifo = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    (void)snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    ck_assert_int_eq(write(fifo, text, strlen(text)), (int)strlen(text));
+    ck_assert_msg(backup(NULL, 0, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(read(fifo, text, sizeof text), (int)strlen(text));
+    (void)close(fifo);
+}
+END_TEST
+
 START_TEST(a_running_mariadb_is_refused)
 {
     struct error err = ERROR_INIT;
@@ -503,6 +519,7 @@ int main(void)
     tcase_add_test(t, options_that_make_no_sense);
     tcase_add_test(t, probe_looks_at_the_root);
     tcase_add_test(t, a_running_postgres_is_refused);
+    tcase_add_test(t, a_fifo_with_the_name_of_a_servers_file_keeps_what_is_in_it);
     tcase_add_test(t, a_running_mariadb_is_refused);
     tcase_add_test(t, a_write_ahead_log_is_warned_about);
     suite_add_tcase(s, t);

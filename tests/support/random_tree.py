@@ -171,6 +171,7 @@ class Tree:
             elif what == 6 and not folder:
                 os.unlink(p)
                 os.mkdir(p)
+                os.chmod(p, 0o755)  # a default ACL may have shut out its owner
             elif what == 7:
                 self.finish(p)
         if r.randrange(2):

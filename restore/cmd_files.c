@@ -78,8 +78,9 @@ static bool stops(const struct error *why)
     case E_UNSUPPORTED:
         return false;
     case E_IO:
+        /* EIO: a bad place on the storage's disk costs what is there, not everything */
         return why->sys != ENAMETOOLONG && why->sys != ENOTDIR && why->sys != ELOOP && why->sys != EINVAL &&
-               why->sys != EILSEQ && why->sys != EISDIR;
+               why->sys != EILSEQ && why->sys != EISDIR && why->sys != EIO;
     default:
         return true;
     }
@@ -94,7 +95,7 @@ static int missed(const char *path, const struct error *why, void *arg, struct e
         return error_wrap(err, "%s", str_printable(shown, sizeof shown, path));
     }
     f->missed++;
-    f->corrupt = f->corrupt || why->code == E_CORRUPT || why->code == E_NOT_FOUND;
+    f->corrupt = f->corrupt || why->code == E_CORRUPT || why->code == E_NOT_FOUND || why->sys == EIO;
     log_event(LOG_ALARM, "not restored: %s: %s", str_printable(shown, sizeof shown, path), why->text);
     return 0;
 }

@@ -153,9 +153,10 @@ static int imperfect(const struct files *f, struct error *err)
                          cli_text(f->cli, "to"));
     return error_set(
         err, E_DENIED,
-        "%llu times an owner or an extended attribute could not be restored in %s; --owner none and "
-        "--no-xattrs leave them out",
-        (unsigned long long)f->tree->losses, cli_text(f->cli, "to"));
+        "%llu %s an owner, a set-id bit or an extended attribute could not be restored in %s; --owner none, no "
+        "--preserve-setid and --no-xattrs leave them out",
+        (unsigned long long)f->tree->losses, plural(f->tree->losses, "time", "times"),
+        cli_text(f->cli, "to"));
 }
 
 int files_verdict(const struct files *f, struct error *err)

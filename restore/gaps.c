@@ -10,9 +10,6 @@
 
 #include "common/base/banned.h"
 
-/* A file is no longer than a stream may be, gaps included. */
-#define FILE_SIZE_MAX ((uint64_t)1 << 50)
-
 static int bad(struct error *err)
 {
     return error_corrupt(err, CATALOG_E_BODY, "its fact gaps is not a list of ascending ranges");
@@ -26,7 +23,7 @@ static bool number(const char **at, const char *ends, uint64_t *out)
         return false;
     errno = 0;
     unsigned long long v = strtoull(*at, &end, 10);
-    if (errno != 0 || v > FILE_SIZE_MAX || *end == '\0' || strchr(ends, *end) == NULL)
+    if (errno != 0 || v > CATALOG_FILE_MAX || *end == '\0' || strchr(ends, *end) == NULL)
         return false;
     *out = v;
     *at = *end == '\n' ? end : end + 1;
@@ -37,7 +34,7 @@ static int add(struct gaps *g, uint64_t offset, uint64_t length, uint64_t *end, 
 {
     const struct gap *last = g->list.len != 0 ? vec_at(&g->list, g->list.len - 1) : NULL;
     if (length == 0 || (last != NULL && offset <= last->offset + last->length) ||
-        offset + length > FILE_SIZE_MAX || g->size + length > FILE_SIZE_MAX)
+        offset + length > CATALOG_FILE_MAX || g->size + length > CATALOG_FILE_MAX)
         return bad(err);
     struct gap *slot = vec_push(&g->list, err);
     if (slot == NULL)

@@ -49,6 +49,7 @@
 #define CATALOG_BODY_MAX ((size_t)1 << 20)   /* bytes of one body */
 #define CATALOG_HEADER_MAX ((size_t)1 << 20) /* bytes of one member's headers */
 #define CATALOG_PATH_MAX ((size_t)65535)     /* bytes of a path or a link's target */
+#define CATALOG_FILE_MAX ((uint64_t)1 << 50) /* bytes of a file, gaps included */
 #define CATALOG_MEMBERS_MAX ((uint64_t)1 << 26)
 #define CATALOG_XATTRS_MAX ((size_t)256 << 10)     /* bytes of one member's names and values together */
 #define CATALOG_XATTR_NAME_MAX ((size_t)255)       /* bytes of one name */

@@ -1,5 +1,5 @@
 /*
- * catalog_path.h - which paths a catalog may hold; shared by its writer and reader.
+ * catalog_path.h - which paths a catalog may hold; shared by its writer and reader, and by who takes names for it.
  */
 #ifndef COMMON_ARCHIVE_CATALOG_PATH_H
 #define COMMON_ARCHIVE_CATALOG_PATH_H

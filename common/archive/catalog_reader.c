@@ -8,9 +8,9 @@
 
 #include "common/archive/catalog.h"
 #include "common/archive/catalog_path.h"
+#include "common/archive/catalog_seen.h"
 #include "common/base/alloc.h"
 #include "common/base/buffer.h"
-#include "common/base/map.h"
 #include "common/base/str.h"
 #include "common/base/vec.h"
 
@@ -29,29 +29,12 @@ struct catalog_reader {
     bool at_end;           /* of the source */
     bool done;
     uint64_t members;
-    struct map seen; /* hash of a path -> its type + 1 */
+    struct catalog_seen seen;
     char *path;
     struct vec xattrs; /* struct catalog_xattr of the present member */
     struct buf body;
     uint8_t block[BLOCK];
 };
-
-struct path_key {
-    uint64_t a;
-    uint64_t b;
-};
-
-/* Two different walks over the bytes. Who makes them collide only gets his own archive refused. */
-static struct path_key key_of(const char *path)
-{
-    struct path_key k = { .a = 0xcbf29ce484222325U, .b = 0x9e3779b97f4a7c15U };
-    for (const char *p = path; *p != '\0'; p++) {
-        k.a = (k.a ^ (uint8_t)*p) * 0x100000001b3U;
-        k.b = (k.b + (uint8_t)*p + 1) * 0xd6e8feb86659fd93U;
-        k.b ^= k.b >> 32;
-    }
-    return k;
-}
 
 static la_ssize_t from_source(struct archive *a, void *arg, const void **data)
 {
@@ -94,11 +77,13 @@ struct catalog_reader *catalog_reader_new(struct source *in, struct error *err)
     if (r == NULL)
         return NULL;
     r->in = in;
-    r->seen = (struct map)MAP_OF(sizeof(struct path_key), sizeof(uint8_t));
+    r->seen = (struct catalog_seen)CATALOG_SEEN_INIT;
     r->xattrs = (struct vec)VEC_OF(struct catalog_xattr);
     buf_init(&r->body);
     r->allowed = CATALOG_HEADER_MAX;
     r->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    if (catalog_seen_init(&r->seen, err) < 0)
+        goto fail;
     r->pax = archive_read_new();
     if (r->pax == NULL) {
         (void)error_set(err, E_NOMEM, "out of memory for a catalog");
@@ -183,11 +168,8 @@ static int check_link(const struct catalog_reader *r, const struct catalog_entry
     if (e->type != CATALOG_SYMLINK && e->type != CATALOG_HARDLINK)
         return 0;
     bool good = e->target != NULL && e->target[0] != '\0' && strlen(e->target) <= CATALOG_PATH_MAX;
-    if (good && e->type == CATALOG_HARDLINK) {
-        struct path_key k = key_of(e->target);
-        const uint8_t *type = map_get(&r->seen, &k);
-        good = type != NULL && *type == CATALOG_REGULAR + 1;
-    }
+    if (good && e->type == CATALOG_HARDLINK)
+        good = catalog_seen_is(&r->seen, e->target, CATALOG_REGULAR);
     char shown[200];
     return good ? 0
                 : error_corrupt(err, CATALOG_E_LINK,
@@ -197,16 +179,13 @@ static int check_link(const struct catalog_reader *r, const struct catalog_entry
 
 static int remember(struct catalog_reader *r, const struct catalog_entry *e, struct error *err)
 {
-    struct path_key k = key_of(e->path);
     bool added = false;
-    uint8_t *type = map_put(&r->seen, &k, &added, err);
-    if (type == NULL)
+    if (catalog_seen_add(&r->seen, e->path, e->type, &added, err) < 0)
         return E_NOMEM;
     char shown[200];
     if (!added)
         return error_corrupt(err, CATALOG_E_DUPLICATE, "catalog: %s is there twice",
                              str_printable(shown, sizeof shown, e->path));
-    *type = (uint8_t)(e->type + 1);
     r->members++;
     if (r->members > CATALOG_MEMBERS_MAX)
         return error_corrupt(err, CATALOG_E_LIMIT, "catalog: more than %llu members",
@@ -341,7 +320,7 @@ void catalog_reader_free(struct catalog_reader *r)
     (void)archive_read_free(r->pax);
     if (r->utf8 != (locale_t)0)
         freelocale(r->utf8);
-    map_free(&r->seen);
+    catalog_seen_free(&r->seen);
     vec_free(&r->xattrs);
     buf_free(&r->body);
     free(r->path);

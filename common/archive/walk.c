@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -48,6 +49,15 @@ static int set_path(struct walk *w, size_t keep, const char *name, struct error 
 }
 
 /* ---- listing ------------------------------------------------------------------------------------------- */
+
+/* A look at a directory does not change its time of access, where the kernel lets us say so: our own, or as root. */
+static int open_dir(int at, const char *name)
+{
+    int fd = openat(at, name, DIR_FLAGS | O_NOFOLLOW | O_NOATIME);
+    if (fd < 0 && errno == EPERM)
+        fd = openat(at, name, DIR_FLAGS | O_NOFOLLOW);
+    return fd;
+}
 
 /* As if the whole paths were compared: "a" < "a-b" < "a/". */
 static int by_path(const void *x, const void *y)
@@ -110,7 +120,7 @@ static int cannot_list(const struct walk *w, struct error *err)
 
 static int list(struct walk *w, struct walk_dir *d, struct error *err)
 {
-    int copy = openat(d->fd, ".", DIR_FLAGS);
+    int copy = open_dir(d->fd, ".");
     DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
     if (dir == NULL) {
         int rc = cannot_list(w, err);
@@ -162,7 +172,7 @@ static int enter(struct walk *w, int fd, const struct stat *st, struct error *er
     *d = (struct walk_dir){
         .fd = fd, .path_len = w->path.len - 1, .st = *st, .names = VEC_OF(struct walk_name)
     };
-    if (w->dirs.len > WALK_DIRS_OPEN)
+    if (w->dirs.len > WALK_DIRS_OPEN + 1) /* not the root: see open_again */
         fd_drop(&((struct walk_dir *)vec_at(&w->dirs, w->dirs.len - 1 - WALK_DIRS_OPEN))->fd);
     int rc = w->options.enter != NULL ? w->options.enter(w->options.arg, fd, path_of(w), err) : 0;
     return rc < 0 ? rc : list(w, d, err);
@@ -171,18 +181,17 @@ static int enter(struct walk *w, int fd, const struct stat *st, struct error *er
 static int descend(struct walk *w, const struct walk_name *name, struct error *err)
 {
     struct stat st;
-    int fd = openat(top(w)->fd, name->name, DIR_FLAGS | O_NOFOLLOW);
+    if (!name->dir) {
+        walk_tell(w, WALK_UNREAD, "the directory was replaced during the backup");
+        return 0;
+    }
+    int fd = open_dir(top(w)->fd, name->name);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) {
         walk_tell(w, WALK_UNREAD, "the directory was removed or replaced during the backup");
         return 0;
     }
     if (fd < 0) {
-        int sys = errno;
-        bool other = w->options.one_file_system &&
-                     fstatat(top(w)->fd, name->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 &&
-                     st.st_dev != w->root.st_dev;
-        errno = sys;
-        if (!other)
+        if (!walk_is_elsewhere(w, top(w)->fd, name->name))
             return cannot_list(w, err);
         walk_tell(w, WALK_MOUNT, "it is on another file system");
         return 0;
@@ -200,17 +209,49 @@ static int descend(struct walk *w, const struct walk_name *name, struct error *e
     return enter(w, fd, &st, err);
 }
 
-static int reopen(struct walk *w, const struct walk_dir *child, struct walk_dir *parent, struct error *err)
+static bool is_dir_of(int fd, const struct walk_dir *d)
 {
     struct stat st;
-    char shown[512];
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == d->st.st_dev && st.st_ino == d->st.st_ino;
+}
+
+/* A directory of the present path, from the root down. */
+static int open_again(const struct walk *w, const struct walk_dir *d)
+{
+    char name[NAME_MAX + 1];
+    const char *path = (const char *)w->path.data;
+    int fd = open_dir(((struct walk_dir *)vec_at(&w->dirs, 0))->fd, ".");
+    for (size_t at = 0; fd >= 0 && at < d->path_len;) {
+        size_t n = strcspn(path + at, "/");
+        memcpy(name, path + at, n);
+        name[n] = '\0';
+        int next = open_dir(fd, name);
+        fd_drop(&fd);
+        fd = next;
+        at += n + 1;
+    }
+    return fd;
+}
+
+/* The parent was closed while its child was read. Who moved the child away meanwhile, or the parent, has only lost what
+ * is in it. */
+static int reopen(struct walk *w, const struct walk_dir *child, struct walk_dir *parent, struct error *err)
+{
     parent->fd = openat(child->fd, "..", DIR_FLAGS | O_NOFOLLOW);
-    if (parent->fd < 0 || fstat(parent->fd, &st) < 0)
+    if (!is_dir_of(parent->fd, parent)) {
+        fd_drop(&parent->fd);
+        parent->fd = open_again(w, parent);
+    }
+    if (parent->fd < 0 && walk_is_fatal(errno))
         return cannot_list(w, err);
-    if (st.st_dev == parent->st.st_dev && st.st_ino == parent->st.st_ino)
+    if (is_dir_of(parent->fd, parent))
         return 0;
-    return error_set(err, E_IO, "the directory \"%s\" was moved while it was read; run the backup again",
-                     str_printable(shown, sizeof shown, path_of(w)));
+    fd_drop(&parent->fd);
+    parent->at = parent->names.len;
+    int rc = set_path(w, parent->path_len, NULL, err);
+    if (rc == 0)
+        walk_tell(w, WALK_UNREAD, "the directory was moved while it was read: some of what is in it");
+    return rc;
 }
 
 static int leave(struct walk *w, struct error *err)
@@ -229,6 +270,16 @@ static int leave(struct walk *w, struct error *err)
     drop_dir(d);
     w->dirs.len--;
     return rc;
+}
+
+/* What was listed as a directory was stored as something else: a member below it would have no place. */
+static void do_not_enter(struct walk_dir *d, const struct walk_name *name)
+{
+    for (size_t i = d->at; i < d->names.len; i++) {
+        struct walk_name *n = vec_at(&d->names, i);
+        if (n->below && strcmp(n->name, name->name) == 0)
+            n->dir = false;
+    }
 }
 
 /* ---- the walk ------------------------------------------------------------------------------------------ */
@@ -279,6 +330,8 @@ int walk_next(struct walk *w, struct walk_item *out, struct error *err)
             continue;
         }
         rc = name.below ? descend(w, &name, err) : walk_member(w, d->fd, &name, out, err);
+        if (rc == 1 && name.dir && out->entry.type != CATALOG_DIR)
+            do_not_enter(d, &name);
     }
     return rc;
 }

@@ -34,10 +34,10 @@
 enum { WALK_DIRS_OPEN = 64 };
 
 enum walk_note {
-    WALK_EXCLUDED,    /* a pattern said so */
-    WALK_SPECIAL,     /* a fifo, a socket, a device */
-    WALK_MOUNT,       /* a directory of another file system: stored empty */
-    WALK_UNREAD,      /* it vanished, or cannot be opened: not among the members */
+    WALK_EXCLUDED, /* a pattern said so */
+    WALK_SPECIAL,  /* a fifo, a socket, a device */
+    WALK_MOUNT,  /* a directory of another file system: stored empty, or not when even its owner is hidden */
+    WALK_UNREAD, /* it vanished, or cannot be opened: not among the members */
     WALK_DIR_CHANGED, /* entries came or went while the directory was read */
     WALK_METADATA     /* the member comes, but without all of its extended attributes */
 };

@@ -44,6 +44,8 @@ int walk_member(struct walk *w, int dir, const struct walk_name *name, struct wa
                 struct error *err);
 int walk_member_init(struct walk *w, struct error *err);
 void walk_member_free(struct walk *w);
+/* Whether the walk stays out of `name`, which could not be looked at, because it is on another file system. */
+bool walk_is_elsewhere(const struct walk *w, int dir, const char *name);
 /* A failed system call that the program as a whole suffers from, not the one file. */
 bool walk_is_fatal(int sys);
 void walk_tell(const struct walk *w, enum walk_note what, const char *why);

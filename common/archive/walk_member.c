@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/archive/walk_internal.h"
@@ -121,6 +122,17 @@ static int remember(struct walk *w, int fd, const struct stat *st, struct error 
     return *slot != NULL ? 0 : E_NOMEM;
 }
 
+/* A mount of somebody else's FUSE program tells root nothing but its device, and only who asks for nothing else. */
+bool walk_is_elsewhere(const struct walk *w, int dir, const char *name)
+{
+    int saved = errno;
+    struct statx sx;
+    bool known =
+        w->options.one_file_system && statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &sx) == 0;
+    errno = saved;
+    return known && makedev(sx.stx_dev_major, sx.stx_dev_minor) != w->root.st_dev;
+}
+
 /* ---- the kinds ----------------------------------------------------------------------------------------- */
 
 /* What the system call just said about this one member; negative when it concerns the whole walk. */
@@ -162,6 +174,10 @@ static int regular(struct walk *w, int dir, const char *name, const struct stat 
     if (!S_ISREG(st.st_mode)) {
         errno = ENOTDIR;
         return unread(w, err);
+    }
+    if ((uint64_t)st.st_size > CATALOG_FILE_MAX) {
+        walk_tell(w, WALK_UNREAD, "it is larger than the 1 PiB that can be stored");
+        return 0;
     }
     fill(w, CATALOG_REGULAR, &st, out);
     out->fd = w->file;
@@ -239,7 +255,8 @@ int walk_member(struct walk *w, int dir, const struct walk_name *name, struct wa
 {
     struct stat st;
     if (fstatat(dir, name->name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
-        return unread(w, err);
+        return name->dir && walk_is_elsewhere(w, dir, name->name) ? 0
+                                                                  : unread(w, err); /* told when entered */
     if (S_ISREG(st.st_mode))
         return regular(w, dir, name->name, &st, out, err);
     if (S_ISDIR(st.st_mode))

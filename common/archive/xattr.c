@@ -15,7 +15,7 @@ enum { TRIES = 4, ACL_VERSION = 2, ACL_GROUP_OBJ = 4, ACL_MASK = 16, RIGHTS = 7 
 /* XATTR_LIST_MAX and XATTR_SIZE_MAX of Linux: nothing is longer. */
 enum { LIST_MAX = 65536, LIST_FIRST = 4096, VALUE_FIRST = 512 };
 
-static bool kept(const char *name)
+bool xattr_is_kept(const char *name)
 {
     return str_starts(name, "user.") || str_starts(name, "trusted.") || strcmp(name, XATTR_CAPABILITY) == 0 ||
            strcmp(name, XATTR_ACL_ACCESS) == 0 || strcmp(name, XATTR_ACL_DEFAULT) == 0;
@@ -105,7 +105,7 @@ int xattr_read(int fd, struct xattr_set *set, const char **why, struct error *er
          name += strlen(name) + 1) {
         bool gone = false;
         size_t before = set->values.len;
-        if (!kept(name))
+        if (!xattr_is_kept(name))
             continue;
         int64_t n = value(fd, name, set, &gone, why, err);
         if (n < 0)

@@ -37,6 +37,9 @@ struct xattr_set {
         .list = VEC_OF(struct catalog_xattr), .names = BUF_INIT, .values = BUF_INIT \
     }
 
+/* Whether an attribute of that name is one of those above: others are neither stored nor restored. */
+bool xattr_is_kept(const char *name);
+
 /* E_NOMEM or 0; a file system without attributes has none. */
 int xattr_read(int fd, struct xattr_set *set, const char **why, struct error *err);
 void xattr_set_free(struct xattr_set *set);

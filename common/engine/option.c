@@ -81,3 +81,20 @@ int option_stream_name(const struct engine_job *job, const char *path, char **ou
     *out = str_dup(name, err);
     return *out == NULL ? E_NOMEM : 0;
 }
+
+int option_flag(const struct engine_job *job, const char *key, bool otherwise, bool *out, struct error *err)
+{
+    static const char *const yes[] = { "yes", "true", "on" };
+    static const char *const no[] = { "no", "false", "off" };
+    const char *text = engine_option(job, key);
+    *out = otherwise;
+    if (text == NULL)
+        return 0;
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
+        if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
+            *out = strcmp(text, yes[i]) == 0;
+            return 0;
+        }
+    }
+    return error_set(err, E_USAGE, "job %s: %s: \"%s\" is neither yes nor no", job->name, key, text);
+}

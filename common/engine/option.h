@@ -7,6 +7,7 @@
 #ifndef COMMON_ENGINE_OPTION_H
 #define COMMON_ENGINE_OPTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,8 @@ int option_duration(const struct engine_job *job, const char *key, uint64_t othe
 /* A size of at most `max` bytes. */
 int option_size(const struct engine_job *job, const char *key, uint64_t otherwise, uint64_t max,
                 uint64_t *bytes, struct error *err);
+/* yes, true, on; no, false, off. */
+int option_flag(const struct engine_job *job, const char *key, bool otherwise, bool *out, struct error *err);
 /* The option `name`, else the last component of `path`: one component of UTF-8, for free(). */
 int option_stream_name(const struct engine_job *job, const char *path, char **out, struct error *err);
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/archive/catalog_path.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "common/repo/session_internal.h"
@@ -39,18 +40,8 @@ static int use_chunker(struct session *s, uint32_t page_size, struct error *err)
 static bool name_is_good(const char *name, bool any_bytes)
 {
     size_t len = strlen(name);
-    if (len == 0 || len > (any_bytes ? CATALOG_PATH_MAX : NAME_MAX_PLAIN) || name[0] == '/' ||
-        name[len - 1] == '/' || (!any_bytes && !utf8_valid(name, len)))
-        return false;
-    const char *part = name;
-    while (part != NULL) {
-        const char *end = strchr(part, '/');
-        size_t n = end != NULL ? (size_t)(end - part) : strlen(part);
-        if (n == 0 || (n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
-            return false;
-        part = end != NULL ? end + 1 : NULL;
-    }
-    return true;
+    return catalog_path_fault(name, len) == NULL &&
+           (any_bytes || (len <= NAME_MAX_PLAIN && utf8_valid(name, len)));
 }
 
 int session_check_name(const struct session *s, const char *name, const struct catalog_entry *entry,

@@ -1,6 +1,5 @@
 #include "restore/target/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,67 +18,6 @@ enum { COPY_BLOCK = 1 << 18, COMPONENT_MAX = 255 };
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
-/* ---- the directory itself ------------------------------------------------------------------------------ */
-
-static int refuse_full(int fd, const char *path, struct error *err)
-{
-    int copy = openat(fd, ".", DIR_FLAGS);
-    DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
-    if (d == NULL) {
-        fd_drop(&copy);
-        return error_sys(err, "%s", path);
-    }
-    bool empty = true;
-    for (struct dirent *e = readdir(d); e != NULL && empty; e = readdir(d))
-        empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
-    (void)closedir(d);
-    return empty ? 0
-                 : error_set(err, E_EXISTS,
-                             "%s is not empty: restore into a new or empty directory, nothing is overwritten",
-                             path);
-}
-
-int tree_possible(const char *path, struct error *err)
-{
-    int fd = open(path, DIR_FLAGS);
-    if (fd < 0 && errno == ENOENT)
-        return 0;
-    if (fd < 0 && errno == ENOTDIR)
-        return error_set(err, E_EXISTS, "%s is no directory", path);
-    if (fd < 0)
-        return error_sys(err, "%s", path);
-    int rc = refuse_full(fd, path, err);
-    fd_drop(&fd);
-    return rc;
-}
-
-int tree_open(const char *path, struct tree **out, struct error *err)
-{
-    struct tree *t = mem_alloc(1, sizeof *t, err);
-    if (t == NULL)
-        return E_NOMEM;
-    *t = (struct tree){ .root = -1,
-                        .dirs = VEC_OF(struct catalog_entry *),
-                        .links = VEC_OF(struct catalog_entry *) };
-    int rc = E_NOMEM;
-    t->path = str_dup(path, err);
-    if (t->path == NULL)
-        goto out;
-    t->made = mkdir(path, 0700) == 0;
-    if (!t->made && errno != EEXIST) {
-        rc = error_sys(err, "make directory %s", path);
-        goto out;
-    }
-    t->root = open(path, DIR_FLAGS);
-    rc = t->root >= 0 ? refuse_full(t->root, path, err) : error_sys(err, "%s", path);
-out:
-    if (rc < 0)
-        tree_free(t);
-    else
-        *out = t;
-    return rc;
-}
-
 void tree_free(struct tree *t)
 {
     if (t == NULL)
@@ -92,6 +30,9 @@ void tree_free(struct tree *t)
     free(t->group.name);
     vec_free(&t->dirs);
     vec_free(&t->links);
+    fd_drop(&t->near_fd);
+    free(t->near);
+    free(t->block);
     fd_drop(&t->root);
     free(t->path);
     free(t);
@@ -115,33 +56,63 @@ static int step(int dir, const char *name, bool make, const char *path, struct e
     return fd >= 0 ? fd : error_sys(err, "directory of %s", str_printable(shown, sizeof shown, path));
 }
 
-int tree_walk(const struct tree *t, const char *path, bool make, const char **base, struct error *err)
+static bool is_name(const char *s, size_t len)
+{
+    return len != 0 && len <= COMPONENT_MAX && !(len == 1 && s[0] == '.') &&
+           !(len == 2 && s[0] == '.' && s[1] == '.');
+}
+
+/* Component by component from the root; `len` bytes of the path, without its last component. */
+static int descend(const struct tree *t, const char *path, size_t len, bool make, struct error *err)
 {
     char name[COMPONENT_MAX + 1];
     int fd = fcntl(t->root, F_DUPFD_CLOEXEC, 0);
-    *base = path;
     if (fd < 0)
         return error_sys(err, "%s", t->path);
-    for (const char *at = path;; at++) {
-        size_t len = strcspn(at, "/");
-        if (len == 0 || len > COMPONENT_MAX || strncmp(at, "..", len > 2 ? len : 2) == 0 ||
-            (len == 1 && at[0] == '.')) {
+    for (size_t at = 0; at < len;) {
+        size_t n = strcspn(path + at, "/");
+        if (!is_name(path + at, n)) {
             fd_drop(&fd);
             return bad_name(path, err);
         }
-        if (at[len] == '\0') {
-            *base = at;
-            return fd;
-        }
-        memcpy(name, at, len);
-        name[len] = '\0';
+        memcpy(name, path + at, n);
+        name[n] = '\0';
         int next = step(fd, name, make, path, err);
         fd_drop(&fd);
         if (next < 0)
             return next;
         fd = next;
-        at += len;
+        at += n + 1;
     }
+    return fd;
+}
+
+/* Takes a copy of the descriptor; without memory there is nothing near. */
+static void remember(struct tree *t, const char *path, size_t len, int fd)
+{
+    free(t->near);
+    fd_drop(&t->near_fd);
+    t->near = str_dup_len(path, len, NULL);
+    t->near_len = len;
+    t->near_fd = t->near != NULL ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+}
+
+int tree_walk(struct tree *t, const char *path, bool make, const char **base, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    *base = slash != NULL ? slash + 1 : path;
+    size_t len = (size_t)(*base - path);
+    if (!is_name(*base, strlen(*base)) || path[0] == '/')
+        return bad_name(path, err);
+    /* Neighbours come one after the other. */
+    if (t->near_fd >= 0 && t->near_len == len && memcmp(t->near, path, len) == 0) {
+        int fd = fcntl(t->near_fd, F_DUPFD_CLOEXEC, 0);
+        return fd >= 0 ? fd : error_sys(err, "%s", t->path);
+    }
+    int fd = descend(t, path, len, make, err);
+    if (fd >= 0)
+        remember(t, path, len, fd);
+    return fd;
 }
 
 /* ---- files --------------------------------------------------------------------------------------------- */
@@ -175,11 +146,10 @@ static int skip_gaps(struct copying *c, size_t *room, struct error *err)
     return 0;
 }
 
-static int copy(struct copying *c, uint64_t len, void (*progress)(uint64_t, void *), void *arg,
-                struct error *err)
+static int copy(struct copying *c, uint8_t *block, uint64_t len, void (*progress)(uint64_t, void *),
+                void *arg, struct error *err)
 {
-    uint8_t *block = mem_alloc(1, COPY_BLOCK, err);
-    int rc = block != NULL ? 0 : E_NOMEM;
+    int rc = 0;
     while (rc == 0) {
         size_t room = COPY_BLOCK;
         rc = skip_gaps(c, &room, err);
@@ -196,7 +166,6 @@ static int copy(struct copying *c, uint64_t len, void (*progress)(uint64_t, void
         if (rc == 0 && progress != NULL)
             progress((uint64_t)n, arg);
     }
-    free(block);
     if (rc == 0 && c->done != len)
         return error_set(err, E_CORRUPT, "it does not have the %llu bytes its snapshot announces",
                          (unsigned long long)len);
@@ -225,6 +194,10 @@ int tree_file(struct tree *t, const struct catalog_entry *e, struct source *src,
     char tmp[64];
     const char *base = NULL;
     int fd = -1;
+    if (t->block == NULL)
+        t->block = mem_alloc(1, COPY_BLOCK, err);
+    if (t->block == NULL)
+        return E_NOMEM;
     int dir = tree_walk(t, e->path, true, &base, err);
     if (dir < 0)
         return dir;
@@ -238,7 +211,7 @@ int tree_file(struct tree *t, const struct catalog_entry *e, struct source *src,
         goto out;
     }
     struct copying c = { .src = src, .fd = fd, .name = t->path, .gaps = gaps };
-    rc = copy(&c, len, progress, arg, err);
+    rc = copy(&c, t->block, len, progress, arg, err);
     /* Permissions before the bytes are there would let others read half a file. */
     rc = rc < 0 ? rc : tree_settle(t, fd, e, err);
     rc = rc < 0 ? rc : fd_close(&fd, t->path, err);

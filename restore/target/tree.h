@@ -56,8 +56,10 @@ struct tree_policy {
     void *arg;
 };
 
-/* E_EXISTS when the path is something else than an empty directory. Pure look. */
+/* E_EXISTS when the path is something else than an empty directory; E_DENIED when others may write to that, or when
+ * it has a default ACL. Pure look. */
 int tree_possible(const char *path, struct error *err);
+/* The same; what it makes is 0700 without an ACL, whatever its parent hands down. */
 int tree_open(const char *path, struct tree **out, struct error *err);
 
 /* Exactly len bytes from src, E_CORRUPT otherwise; gaps become holes (NULL: there are none). `progress` may be
@@ -92,16 +94,21 @@ struct tree {
     int root;
     bool made;        /* the directory itself is ours */
     unsigned counter; /* of temporary names */
-    struct vec dirs;  /* struct catalog_entry *, in the order of the catalog */
+    struct vec dirs;  /* struct catalog_entry * */
     struct vec links; /* the same */
     struct tree_policy policy;
     uint64_t losses; /* calls of lost() */
     uint64_t setid;  /* files whose set-id bits or capabilities were left out, as the policy says */
     struct tree_name user, group;
+    /* The directory of the last member, with its slash; -1: none. Its neighbours follow. */
+    char *near;
+    size_t near_len;
+    int near_fd;
+    uint8_t *block; /* the bytes of a file on their way */
 };
 /* Opens the directory that holds `path`, making what is missing when `make`; *base is the last component. The
  * descriptor or a negative code. */
-int tree_walk(const struct tree *t, const char *path, bool make, const char **base, struct error *err);
+int tree_walk(struct tree *t, const char *path, bool make, const char **base, struct error *err);
 
 /* tree_meta.c: everything but the name. A negative code only for what a restore cannot do without. */
 int tree_settle(struct tree *t, int fd, const struct catalog_entry *e, struct error *err);

@@ -74,7 +74,7 @@ int tree_link(struct tree *t, const struct catalog_entry *e, bool unsafe, struct
 
 /* ---- making -------------------------------------------------------------------------------------------- */
 
-static int make_hard(const struct tree *t, const struct catalog_entry *n, int dir, const char *base,
+static int make_hard(struct tree *t, const struct catalog_entry *n, int dir, const char *base,
                      struct error *err)
 {
     char shown[256];
@@ -132,11 +132,18 @@ static int settle_dir(struct tree *t, const struct catalog_entry *n, struct erro
     return rc;
 }
 
+static int by_path(const void *a, const void *b)
+{
+    return strcmp((*(struct catalog_entry *const *)a)->path, (*(struct catalog_entry *const *)b)->path);
+}
+
 int tree_finish(struct tree *t, tree_missed_fn *missed, void *arg, struct error *err)
 {
     int rc = make_links(t, CATALOG_HARDLINK, missed, arg, err);
     rc = rc < 0 ? rc : make_links(t, CATALOG_SYMLINK, missed, arg, err);
-    /* children before parents: a parent may take away the right to enter it */
+    /* Children before parents, in whatever order they came: a parent may take away the right to enter it, or give
+     * it to somebody. */
+    vec_sort(&t->dirs, by_path);
     for (size_t i = t->dirs.len; rc == 0 && i > 0; i--) {
         const struct catalog_entry *n = *(struct catalog_entry **)vec_at(&t->dirs, i - 1);
         struct error why = ERROR_INIT;

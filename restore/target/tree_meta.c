@@ -11,11 +11,12 @@
 
 #include "common/archive/xattr.h"
 #include "common/base/str.h"
+#include "common/sys/fdio.h"
 #include "restore/target/tree.h"
 
 #include "common/base/banned.h"
 
-enum { RWX = 0777, SETID = 06000, STICKY = 01000, SETGID = 02000, GROUP_SHIFT = 3, LOOKUP_MAX = 65536 };
+enum { RWX = 0777, SETID = 06000, STICKY = 01000, GROUP_SHIFT = 3, LOOKUP_MAX = 65536 };
 
 static void lose(struct tree *t, const struct catalog_entry *e, const char *what, int sys)
 {
@@ -58,7 +59,7 @@ static uint64_t id_of(const struct tree *t, struct tree_name *last, const char *
 }
 
 /* True when the owner is the one the member had. */
-static bool set_owner(struct tree *t, int fd, int dir, const char *base, const struct catalog_entry *e)
+static bool set_owner(struct tree *t, int fd, const struct catalog_entry *e)
 {
     if (t->policy.owner == TREE_OWNER_NONE)
         return false;
@@ -67,8 +68,7 @@ static bool set_owner(struct tree *t, int fd, int dir, const char *base, const s
     int rc = -1;
     errno = EINVAL; /* numbers that this system does not have, or that mean "unchanged" */
     if (uid < UINT32_MAX && gid < UINT32_MAX)
-        rc = fd >= 0 ? fchown(fd, (uid_t)uid, (gid_t)gid)
-                     : fchownat(dir, base, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW);
+        rc = fchownat(fd, "", (uid_t)uid, (gid_t)gid, AT_EMPTY_PATH);
     if (rc < 0)
         lose(t, e, "owner and group", errno);
     return rc == 0;
@@ -84,7 +84,8 @@ static bool is_acl(const struct catalog_xattr *x)
 static void set_xattr(struct tree *t, int fd, const struct catalog_entry *e, const struct catalog_xattr *x)
 {
     char shown[CATALOG_XATTR_NAME_MAX * 4 + 1];
-    if (fsetxattr(fd, x->name, x->value, x->len, 0) < 0)
+    errno = ENOTSUP; /* security.*, system.*: the machine's own, and no backup holds them */
+    if (!xattr_is_kept(x->name) || fsetxattr(fd, x->name, x->value, x->len, 0) < 0)
         lose(t, e, str_printable(shown, sizeof shown, x->name), errno);
 }
 
@@ -121,9 +122,9 @@ static unsigned plain_mode(const struct catalog_entry *e)
 
 static unsigned wanted_mode(struct tree *t, const struct catalog_entry *e, bool trusted)
 {
-    unsigned mode = plain_mode(e);
+    unsigned mode = plain_mode(e) | (e->mode & STICKY);
     if (e->type == CATALOG_DIR)
-        return mode | (e->mode & (STICKY | SETGID));
+        return mode | (e->mode & SETID);
     bool special = (e->mode & SETID) != 0 || xattr_find(e, XATTR_CAPABILITY) != NULL;
     if (trusted)
         return mode | (e->mode & SETID);
@@ -147,7 +148,7 @@ int tree_settle(struct tree *t, int fd, const struct catalog_entry *e, struct er
 {
     struct timespec times[2];
     times_of(t, e, times);
-    bool owned = set_owner(t, fd, -1, "", e);
+    bool owned = set_owner(t, fd, e);
     bool trusted = owned && t->policy.setid && e->type == CATALOG_REGULAR;
     set_plain(t, fd, e);
     if (fchmod(fd, wanted_mode(t, e, trusted)) < 0)
@@ -159,7 +160,15 @@ int tree_settle(struct tree *t, int fd, const struct catalog_entry *e, struct er
 void tree_settle_link(struct tree *t, int dir, const char *base, const struct catalog_entry *e)
 {
     struct timespec times[2];
+    struct stat st;
     times_of(t, e, times);
-    (void)set_owner(t, -1, dir, base, e);
-    (void)utimensat(dir, base, times, AT_SYMLINK_NOFOLLOW); /* not every file system can */
+    /* Not by its name: whatever has that name a moment later is somebody else's. */
+    int fd = openat(dir, base, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISLNK(st.st_mode)) {
+        lose(t, e, "owner and time", fd < 0 ? errno : ELOOP);
+    } else {
+        (void)set_owner(t, fd, e);
+        (void)utimensat(fd, "", times, AT_EMPTY_PATH); /* not every file system can */
+    }
+    fd_drop(&fd);
 }

@@ -84,6 +84,28 @@ wait $!
 same "nor while it runs" "" "$(ls outside)"
 check_fails 1 "a file is no target" files_restore latest --to backupd.yaml
 
+# ---- a target that others may write to
+mkdir -m 1777 open-to-all
+check_fails 1 "a directory that others may write to is no target" files_restore latest --to open-to-all
+contains "with the way out" "$(cat .check)" "that only you may write to"
+same "nothing was written" "" "$(ls open-to-all)"
+
+# ---- a bad place on the storage's disk, where the kernel lets us make one: a read there says EIO, as in /proc/PID/mem
+mkdir rot
+printf 'first' >rot/first
+sed "s|path: $TMP/tree|path: $TMP/rot|" backupd.yaml >rot.yaml
+"$BACKUPD" --config rot.yaml --quiet backup
+pack=$(find store -path '*/pack/*' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2)
+printf 'second' >rot/second
+"$BACKUPD" --config rot.yaml --quiet backup
+if unshare -rm mount --bind "/proc/$$/mem" "$pack" 2>/dev/null; then
+    check_fails 9 "a bad place costs what is there" unshare -rm bash -c "mount --bind /proc/\$\$/mem '$pack' &&
+        '$RESTORE' --config restore.yaml files latest --to out-rot"
+    contains "it is named" "$(cat .check)" "not restored: first"
+    contains "for what it is" "$(cat .check)" "Input/output error"
+    same "the rest is there" second "$(cat out-rot/second)"
+fi
+
 # ---- a tree under somebody's hands, in repeated rounds
 mkdir -p busy/dir secret
 printf 'keep out' >secret/secret

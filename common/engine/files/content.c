@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/archive/catalog.h"
 #include "common/engine/files/internal.h"
 
 #include "common/base/banned.h"
@@ -33,11 +34,12 @@ static ssize_t read_at(int fd, void *data, size_t cap, uint64_t offset)
     return n;
 }
 
-/* The file as it was at the end: unlike the beginning, nobody can take it away any more. */
-static void compare(struct content *c)
+/* The file as it was at the end: unlike the beginning, nobody can take it away any more. `whole`: it had just as
+ * many bytes as its size says; some network file systems and FUSE programs have more, or fewer, at the same size. */
+static void compare(struct content *c, bool whole)
 {
     struct stat now;
-    c->changed = c->busy || fstat(c->fd, &now) < 0 || !same(&c->st, &now);
+    c->changed = c->busy || !whole || fstat(c->fd, &now) < 0 || !same(&c->st, &now);
 }
 
 static bool is_young(const struct stat *st)
@@ -65,20 +67,24 @@ static void let_tick(struct content *c)
     }
 }
 
-static int slurp(struct content *c, struct error *err)
+/* False when there were other than c->size bytes: one more is asked for. */
+static bool slurp(struct content *c)
 {
+    size_t want = (size_t)c->size + 1;
     buf_clear(&c->small);
-    int rc = buf_reserve(&c->small, (size_t)c->size + 1, err);
-    while (rc == 0 && c->small.len < c->size) {
-        ssize_t n =
-            read_at(c->fd, c->small.data + c->small.len, (size_t)c->size - c->small.len, c->small.len);
+    while (c->small.len < want) {
+        size_t left = want - c->small.len;
+        ssize_t n = read_at(c->fd, c->small.data + c->small.len, left, c->small.len);
         if (n < 0)
             c->broken = errno;
-        if (n <= 0)
+        c->small.len += n > 0 ? (size_t)n : 0;
+        if (n <= 0 || (n < (ssize_t)left && c->small.len == c->size))
             break;
-        c->small.len += (size_t)n;
     }
-    return rc;
+    bool whole = c->small.len == c->size || c->broken != 0;
+    if (c->small.len > c->size)
+        c->small.len = (size_t)c->size;
+    return whole;
 }
 
 /* Whole into memory; once more when somebody wrote meanwhile. */
@@ -87,14 +93,17 @@ static int read_small(struct content *c, struct error *err)
     int rc = 0;
     c->in_memory = true;
     for (unsigned i = 0; rc == 0 && i < TRIES; i++) {
-        if (i > 0 && (fstat(c->fd, &c->st) < 0 || c->st.st_size > SMALL))
+        if (i > 0 && fstat(c->fd, &c->st) < 0)
             break;
         if (i > 0)
             let_tick(c);
+        if (c->st.st_size > SMALL) /* last of all: it may have grown during the wait */
+            break;
         c->size = (uint64_t)c->st.st_size;
         c->broken = 0;
-        rc = slurp(c, err);
-        compare(c);
+        rc = buf_reserve(&c->small, (size_t)c->size + 1, err);
+        if (rc == 0)
+            compare(c, slurp(c));
         if (!c->changed)
             break;
     }
@@ -112,6 +121,10 @@ int content_begin(struct content *c, int fd, const struct stat *st, struct error
     c->size = (uint64_t)c->st.st_size;
     c->in_memory = c->changed = false;
     c->broken = 0;
+    if (c->size > CATALOG_FILE_MAX) { /* it grew since the walk looked at it */
+        c->size = CATALOG_FILE_MAX;
+        c->broken = EFBIG;
+    }
     if (c->gaps.item == 0)
         c->gaps = (struct vec)VEC_OF(struct gap);
     vec_clear(&c->gaps);
@@ -121,12 +134,18 @@ int content_begin(struct content *c, int fd, const struct stat *st, struct error
     return rc == 0 && c->gaps.len == 0 && c->size <= SMALL ? read_small(c, err) : rc;
 }
 
+static bool has_more(const struct content *c)
+{
+    uint8_t byte;
+    return read_at(c->fd, &byte, sizeof byte, c->size) > 0;
+}
+
 /* Nothing more comes: what was planned behind this place is not in the file. */
-static int64_t end_here(struct content *c)
+static int64_t end_here(struct content *c, bool whole)
 {
     c->size = c->at;
     c->gaps.len = c->gap;
-    compare(c);
+    compare(c, whole);
     return 0;
 }
 
@@ -140,7 +159,7 @@ int64_t content_read(struct content *c, void *data, size_t cap)
     }
     uint64_t left = (next != NULL ? next->offset : c->size) - c->at;
     if (left == 0)
-        return c->in_memory ? 0 : end_here(c);
+        return c->in_memory ? 0 : end_here(c, !has_more(c));
     size_t n = left < cap ? (size_t)left : cap;
     if (c->in_memory) {
         memcpy(data, c->small.data + c->at, n);
@@ -151,7 +170,7 @@ int64_t content_read(struct content *c, void *data, size_t cap)
     if (got < 0)
         c->broken = errno;
     if (got <= 0)
-        return end_here(c);
+        return end_here(c, got < 0);
     c->at += (uint64_t)got;
     return got;
 }

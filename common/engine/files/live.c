@@ -16,11 +16,23 @@
 
 enum { PID_TEXT_MAX = 32, WAL_MAGIC_LEN = 4 };
 
+/* Only a regular file: a fifo of that name would lose what is in it. */
+static int look_at(int dir, const char *name)
+{
+    struct stat st;
+    int fd = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)
+                 ? openat(dir, name, LOOK_FLAGS)
+                 : -1;
+    if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
+        fd_drop(&fd);
+    return fd;
+}
+
 /* The first line of postmaster.pid is the server's process id. */
 static long postgres_pid(int dir)
 {
     char text[PID_TEXT_MAX] = "";
-    int fd = openat(dir, "postmaster.pid", LOOK_FLAGS);
+    int fd = look_at(dir, "postmaster.pid");
     ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
     fd_drop(&fd);
     long pid = n > 0 ? strtol(text, NULL, 10) : 0;
@@ -31,7 +43,7 @@ static long postgres_pid(int dir)
 static bool mariadb_runs(int dir)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    int fd = openat(dir, "ibdata1", LOOK_FLAGS);
+    int fd = look_at(dir, "ibdata1");
     bool held = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
     fd_drop(&fd);
     return held;

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -110,6 +111,28 @@ START_TEST(a_directory_that_becomes_a_link_leads_nowhere)
 }
 END_TEST
 
+START_TEST(what_was_stored_as_a_file_is_no_directory_later)
+{
+    struct error err = ERROR_INIT;
+    struct walk_options o = options_of(top);
+    struct walk_item item;
+    shell("mkdir -p a d away && touch d/f away/f");
+    struct walk *w = walk_open(&o, &err);
+    ck_assert_int_eq(walk_next(w, &item, &err), 1);
+    ck_assert_str_eq(item.entry.path, "a");
+    shell("rm -r d && touch d");
+    while (walk_next(w, &item, &err) == 1) {
+        keep_item(&item);
+        if (strcmp(item.entry.path, "d") == 0)
+            shell("rm d && mv away d");
+    }
+    walk_close(w);
+    expect("file d");
+    expect("unread d");
+    ck_assert_int_eq(find_line("file d/f"), -1);
+}
+END_TEST
+
 /* Swaps a directory and a link to another one as fast as it can. */
 static pid_t start_swapper(void)
 {
@@ -170,6 +193,39 @@ START_TEST(depth_does_not_cost_descriptors)
     int rc = walk_all(&o, &err);
     ck_assert_msg(rc == 0, "%s", err.text);
     ck_assert_int_eq(nlines, 1400);
+}
+END_TEST
+
+/* More levels than are open at once; while the walk is at the bottom, the top goes elsewhere. */
+START_TEST(a_deep_tree_that_is_moved_does_not_end_the_walk)
+{
+    struct error err = ERROR_INIT;
+    struct walk_options o = options_of(top);
+    struct walk_item item;
+    bool moved = false;
+    shell(
+        "p=a; for i in $(seq 70); do p=$p/b; done; mkdir -p $p z/z && touch $p/f a/b/g z/h i && mkdir -p b/c && touch b/c/k");
+    struct walk *w = walk_open(&o, &err);
+    ck_assert_msg(w != NULL, "%s", err.text);
+    int rc;
+    while ((rc = walk_next(w, &item, &err)) == 1) {
+        keep_item(&item);
+        if (!moved && strlen(item.entry.path) > 140) {
+            if (_i == 0)
+                shell("mv a/b/b z/elsewhere"); /* its parent is where it was */
+            else
+                shell("mv a/b/b z/elsewhere && mv a z/gone");
+            moved = true;
+        }
+    }
+    walk_close(w);
+    ck_assert_msg(rc == 0, "%s", err.text);
+    ck_assert(moved);
+    ck_assert_int_eq(find_line("unread a/b") >= 0, _i == 1);
+    ck_assert_int_eq(find_line("file a/b/g") >= 0, _i == 0);
+    expect("file b/c/k");
+    expect("file i");
+    expect("file z/h");
 }
 END_TEST
 
@@ -286,6 +342,58 @@ START_TEST(another_file_system_is_entered_only_when_asked)
 }
 END_TEST
 
+/* As sshfs or gvfs make it for a user: root may not even look at it. Nobody answers behind this one. */
+START_TEST(a_mount_that_is_hidden_from_root_is_passed)
+{
+    struct error err = ERROR_INIT;
+    struct walk_options o = options_of(top);
+    char mount_point[100];
+    char how[100];
+    shell("mkdir -p a/gvfs b && touch b/f");
+    (void)snprintf(mount_point, sizeof mount_point, "%s/a/gvfs", top);
+    int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+    (void)snprintf(how, sizeof how, "fd=%d,rootmode=40000,user_id=%d,group_id=%d", fuse, SOMEBODY, SOMEBODY);
+    if (fuse >= 0 && mount("test", mount_point, "fuse", MS_NOSUID | MS_NODEV, how) == 0) {
+        int rc = walk_all(&o, &err);
+        (void)umount2(mount_point, MNT_DETACH);
+        ck_assert_msg(rc == 0, "%s", err.text);
+        expect("mount a/gvfs");
+        expect("file b/f");
+        ck_assert_int_eq(find_line("unread a/gvfs"), -1);
+    }
+    if (fuse >= 0)
+        (void)close(fuse);
+}
+END_TEST
+
+static bool not_this(void *arg, const char *path, bool is_dir)
+{
+    (void)is_dir;
+    return strcmp(path, arg) != 0;
+}
+
+/* On tmpfs, which takes any size. */
+START_TEST(a_file_larger_than_the_format_takes_is_missing)
+{
+    struct error err = ERROR_INIT;
+    struct walk_options o = options_of("/dev/shm");
+    char path[] = "/dev/shm/walk-test-XXXXXX";
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    bool made = ftruncate(fd, ((off_t)1 << 50) + 1) == 0;
+    o.excluded = not_this;
+    o.arg = path + sizeof "/dev/shm/" - 1;
+    int rc = walk_all(&o, &err);
+    ck_assert_int_eq(unlink(path), 0);
+    (void)close(fd);
+    ck_assert(made);
+    ck_assert_msg(rc == 0, "%s", err.text);
+    char told[100];
+    (void)snprintf(told, sizeof told, "unread %s", path + sizeof "/dev/shm/" - 1);
+    expect(told);
+}
+END_TEST
+
 START_TEST(no_memory_at_any_point)
 {
     struct walk_options o = options_of(top);
@@ -316,8 +424,12 @@ int main(void)
     tcase_add_test(t, a_first_name_that_is_left_out_does_not_count);
     tcase_add_test(t, special_files_are_told_and_never_opened);
     tcase_add_test(t, a_directory_that_becomes_a_link_leads_nowhere);
+    tcase_add_test(t, what_was_stored_as_a_file_is_no_directory_later);
     tcase_add_test(t, nor_does_one_that_is_swapped_all_the_time);
+    tcase_add_test(t, a_mount_that_is_hidden_from_root_is_passed);
+    tcase_add_test(t, a_file_larger_than_the_format_takes_is_missing);
     tcase_add_test(t, depth_does_not_cost_descriptors);
+    tcase_add_loop_test(t, a_deep_tree_that_is_moved_does_not_end_the_walk, 0, 2);
     tcase_add_test(t, attributes_and_acls_come_sorted);
     tcase_add_test(t, what_may_not_be_read);
     tcase_add_test(t, a_root_that_is_no_directory);

@@ -180,6 +180,18 @@ START_TEST(quiet_files_have_no_facts)
 }
 END_TEST
 
+/* As some network file systems and FUSE programs do: the size says nothing. */
+START_TEST(a_file_that_is_not_as_long_as_its_size_is_marked)
+{
+    struct error err = ERROR_INIT;
+    (void)snprintf(tree, sizeof tree, "/proc/sys/kernel/random");
+    ck_assert_msg(backup(NULL, 0, &err) == 0, "%s", err.text);
+    ck_assert_uint_gt(got.n, 0);
+    ck_assert(has(&got.facts, "changed=yes\n"));
+    ck_assert_uint_eq(got.flaws.changed + got.flaws.missing, got.n);
+}
+END_TEST
+
 static const char *const changes[] = {
     "head -c 100000 /dev/urandom >>big",                          /* grows */
     "truncate -s 2500001 big",                                    /* shrinks */
@@ -433,6 +445,22 @@ START_TEST(a_running_postgres_is_refused)
 }
 END_TEST
 
+START_TEST(a_fifo_with_the_name_of_a_servers_file_keeps_what_is_in_it)
+{
+    struct error err = ERROR_INIT;
+    char path[200];
+    char text[32] = "";
+    (void)snprintf(path, sizeof path, "%s/postmaster.pid", tree);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    int fifo = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    (void)snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    ck_assert_int_eq(write(fifo, text, strlen(text)), (int)strlen(text));
+    ck_assert_msg(backup(NULL, 0, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(read(fifo, text, sizeof text), (int)strlen(text));
+    (void)close(fifo);
+}
+END_TEST
+
 START_TEST(a_running_mariadb_is_refused)
 {
     struct error err = ERROR_INIT;
@@ -481,6 +509,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, quiet_files_have_no_facts);
+    tcase_add_test(t, a_file_that_is_not_as_long_as_its_size_is_marked);
     tcase_add_loop_test(t, a_file_that_changes_is_marked, 0, (int)(sizeof changes / sizeof changes[0]));
     tcase_add_test(t, a_mixture_is_never_silent);
     tcase_add_test(t, holes_are_left_out_and_named);
@@ -490,6 +519,7 @@ int main(void)
     tcase_add_test(t, options_that_make_no_sense);
     tcase_add_test(t, probe_looks_at_the_root);
     tcase_add_test(t, a_running_postgres_is_refused);
+    tcase_add_test(t, a_fifo_with_the_name_of_a_servers_file_keeps_what_is_in_it);
     tcase_add_test(t, a_running_mariadb_is_refused);
     tcase_add_test(t, a_write_ahead_log_is_warned_about);
     suite_add_tcase(s, t);

@@ -322,21 +322,115 @@ START_TEST(test_what_is_lost_is_told)
 }
 END_TEST
 
+/* Attributes that no backup stores are not set because a catalog has them. */
+START_TEST(test_attributes_of_the_machine)
+{
+    static const struct catalog_xattr foreign[] = { { "security.bk1test", "x", 1 }, { "user.note", "n", 1 } };
+    struct catalog_entry e = { .path = "f", .mode = 0644, .xattrs = foreign, .nxattrs = 2 };
+    struct tree *t = fresh_with(TREE_OWNER_NONE, false, true);
+    ck_assert_int_eq(add_entry(t, &e), 0);
+    ck_assert_str_eq(lost, "f: security.bk1test!;");
+    finish(t);
+    ck_assert_int_lt(getxattr(at("f"), "security.bk1test", NULL, 0), 0);
+    ck_assert_int_eq(getxattr(at("f"), "user.note", NULL, 0), 1);
+}
+END_TEST
+
+/* Somebody exchanged the link that was just made for a file. */
+START_TEST(test_only_links_get_what_links_have)
+{
+    struct stat st;
+    struct catalog_entry e = {
+        .path = "f", .type = CATALOG_SYMLINK, .target = "x", .mtime = 5, .uid = 12, .gid = 34
+    };
+    struct tree *t = fresh_with(TREE_OWNER_NUMBER, false, true);
+    ck_assert_int_eq(add(t, "f", "x", 1, 0600), 0);
+    uint64_t before = t->losses;
+    tree_settle_link(t, t->root, "f", &e);
+    ck_assert_uint_eq(t->losses, before + 1);
+    ck_assert_int_eq(lstat(at("f"), &st), 0);
+    ck_assert_uint_eq(st.st_uid, getuid());
+    ck_assert_int_eq(st.st_mtim.tv_sec, 1000000);
+    finish(t);
+}
+END_TEST
+
+/* A catalog need not be sorted. */
+START_TEST(test_closed_directories_in_any_order)
+{
+    struct tree *t = fresh_with(TREE_OWNER_NONE, false, true);
+    ck_assert_int_eq(add_dir(t, "d/e", 0500), 0);
+    ck_assert_int_eq(add_dir(t, "d", 0), 0);
+    finish(t);
+    ck_assert_uint_eq(misses, 0);
+    ck_assert_uint_eq(mode_of("d"), 0);
+    ck_assert_int_eq(chmod(at("d"), 0700), 0);
+    ck_assert_uint_eq(mode_of("d/e"), 0500);
+}
+END_TEST
+
+START_TEST(test_a_target_that_others_may_write_to)
+{
+    struct tree *t = NULL;
+    struct error err = ERROR_INIT;
+    ck_assert_int_eq(mkdir(target, 0700), 0);
+    ck_assert_int_eq(chmod(target, 0777), 0);
+    ck_assert_int_eq(tree_possible(target, &err), E_DENIED);
+    ck_assert_int_eq(tree_open(target, &t, &err), E_DENIED);
+    ck_assert_int_eq(chmod(target, 01777), 0);
+    ck_assert_int_eq(tree_possible(target, &err), E_DENIED);
+    ck_assert_int_eq(chmod(target, 0775), 0); /* his own group: a umask of 002 */
+    ck_assert_int_eq(tree_possible(target, &err), 0);
+    if (geteuid() == 0) {
+        ck_assert_int_eq(chown(target, 0, 5), 0);
+        ck_assert_int_eq(tree_possible(target, &err), E_DENIED);
+        ck_assert_int_eq(chmod(target, 0755), 0);
+        ck_assert_int_eq(tree_possible(target, &err), 0);
+        ck_assert_int_eq(chown(target, 5, 5), 0);
+        ck_assert_int_eq(tree_possible(target, &err), E_DENIED);
+    }
+}
+END_TEST
+
+/* What a parent hands down is not what was saved. */
+START_TEST(test_a_default_acl_is_not_inherited)
+{
+    struct error err = ERROR_INIT;
+    ck_assert_int_eq(setxattr(base, XATTR_ACL_DEFAULT, acl, sizeof acl, 0), 0);
+    struct tree *t = fresh_with(TREE_OWNER_NONE, false, true);
+    ck_assert_int_eq(add_dir(t, "d", 0755), 0);
+    ck_assert_int_eq(add(t, "d/f", "x", 1, 0640), 0);
+    finish(t);
+    ck_assert_int_lt(getxattr(at("d/f"), XATTR_ACL_ACCESS, NULL, 0), 0);
+    ck_assert_int_lt(getxattr(at("d"), XATTR_ACL_ACCESS, NULL, 0), 0);
+    ck_assert_int_lt(getxattr(at("d"), XATTR_ACL_DEFAULT, NULL, 0), 0);
+    teardown();
+    setup();
+    ck_assert_int_eq(mkdir(target, 0700), 0);
+    ck_assert_int_eq(setxattr(target, XATTR_ACL_DEFAULT, acl, sizeof acl, 0), 0);
+    ck_assert_int_eq(tree_possible(target, &err), E_DENIED);
+    ck_assert_ptr_nonnull(strstr(err.text, "setfacl -k"));
+}
+END_TEST
+
 START_TEST(test_set_id_bits)
 {
     struct stat st;
     struct catalog_entry e = { .path = "f", .mode = 06755, .uid = getuid(), .gid = getgid(), .mtime = 0 };
     struct catalog_entry d = {
-        .path = "d", .type = CATALOG_DIR, .mode = 03777, .uid = getuid(), .gid = getgid()
+        .path = "d", .type = CATALOG_DIR, .mode = 07777, .uid = getuid(), .gid = getgid()
     };
     struct tree *t = fresh_with(TREE_OWNER_NUMBER, false, false);
     ck_assert_int_eq(add_entry(t, &e), 0);
     ck_assert_int_eq(add_entry(t, &d), 0);
+    struct catalog_entry sticky = { .path = "s", .mode = 01640, .uid = getuid(), .gid = getgid() };
+    ck_assert_int_eq(add_entry(t, &sticky), 0);
     ck_assert_uint_eq(t->setid, 1);
     ck_assert_str_eq(lost, "");
     finish(t);
     ck_assert_uint_eq(mode_of("f"), 0755);
-    ck_assert_uint_eq(mode_of("d"), 03777); /* harmless there */
+    ck_assert_uint_eq(mode_of("d"), 07777); /* harmless there */
+    ck_assert_uint_eq(mode_of("s"), 01640);
     ck_assert_int_eq(stat(at("f"), &st), 0);
     ck_assert_int_eq(st.st_mtim.tv_sec, 0); /* a time like any other, for files */
     teardown();
@@ -509,6 +603,11 @@ int main(void)
     tcase_add_test(t, test_attributes);
     tcase_add_test(t, test_without_an_acl_the_group_gets_no_more);
     tcase_add_test(t, test_what_is_lost_is_told);
+    tcase_add_test(t, test_attributes_of_the_machine);
+    tcase_add_test(t, test_only_links_get_what_links_have);
+    tcase_add_test(t, test_closed_directories_in_any_order);
+    tcase_add_test(t, test_a_target_that_others_may_write_to);
+    tcase_add_test(t, test_a_default_acl_is_not_inherited);
     tcase_add_test(t, test_set_id_bits);
     tcase_add_test(t, test_owners);
     tcase_add_test(t, test_gap_lists);

@@ -15,7 +15,7 @@
 
 #include "common/base/banned.h"
 
-enum { CONNECT_MS = 30000, POLL_MS = 200, TICK_MS = 1000, SQL_MAX = 4096 };
+enum { CONNECT_MS = 30000, POLL_MS = 200, TICK_MS = 1000, SQL_MAX = 4096, HINT_MAX = 300 };
 
 /* ---- errors -------------------------------------------------------------------------------------------- */
 
@@ -65,16 +65,21 @@ int pgsql_error(struct pgsql *c, const PGresult *result, struct error *err, cons
     char message[ERROR_TEXT_MAX];
     const char *state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
     const char *primary = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    const char *hint = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_HINT) : NULL;
     const char *colon = what[0] != '\0' ? ": " : "";
+    char advice[HINT_MAX] = "";
     (void)snprintf(c->state, sizeof c->state, "%s", state != NULL ? state : "");
     if (primary != NULL)
         (void)str_printable(message, sizeof message, primary);
     else
         (void)connect_message(c, message, sizeof message);
+    if (hint != NULL)
+        (void)str_printable(advice, sizeof advice, hint);
     int code = c->state[0] != '\0'                  ? pgsql_code_of(c->state)
                : PQstatus(c->conn) != CONNECTION_OK ? E_RETRY
                                                     : E_IO;
-    return error_set(err, code, "%s: %s%s%s", c->where, what, colon, message);
+    return error_set(err, code, "%s: %s%s%s%s%s%s", c->where, what, colon, message, hint != NULL ? " (" : "",
+                     advice, hint != NULL ? ")" : "");
 }
 
 int pgsql_failed(const struct error *err)

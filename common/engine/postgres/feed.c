@@ -44,7 +44,7 @@ static int64_t child_read(struct source *base, void *data, size_t cap, struct er
     int64_t n = fd_read(p.fd, data, cap, s->name, err);
     if (n != 0)
         return n;
-    if (child_finish(s->child, &why) < 0)
+    if (pgsql_tool_finish(s->child, s->name, &why) < 0)
         return failed(s, &why, err);
     pgsql_tool_warnings(s->child, s->name);
     s->ended = true;

@@ -17,7 +17,8 @@ enum { BLOCK = 1 << 18, SCRIPT_MAX = 256 * 1024 * 1024 };
 
 /* ---- pg_restore ------------------------------------------------------------------------------------------ */
 
-/* To the end of the stream, whose own check comes last, even when the child has read enough. */
+/* Until the child's verdict: to the end of the stream, whose own check comes last, even when the child has read
+ * enough; but not for one that failed. */
 static int feed(struct child *child, struct source *s, struct pgsql_plan *p, bool count, struct error *err)
 {
     int64_t n = 0;
@@ -28,13 +29,14 @@ static int feed(struct child *child, struct source *s, struct pgsql_plan *p, boo
         struct error why = ERROR_INIT;
         if (wants && fd_write_full(child_stdin(child), block, (size_t)n, "pg_restore", &why) < 0) {
             wants = false;
-            rc = why.sys == EPIPE ? 0 : error_copy(err, &why);
+            rc = why.sys == EPIPE ? pgsql_tool_finish(child, "pg_restore", err) : error_copy(err, &why);
         }
         if (count)
             pgsql_plan_progress(p, (uint64_t)n);
     }
     free(block);
-    return rc == 0 && n < 0 ? (int)n : rc;
+    rc = rc == 0 && n < 0 ? (int)n : rc;
+    return rc == 0 && wants ? pgsql_tool_finish(child, "pg_restore", err) : rc;
 }
 
 int pgsql_load_dump(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool, const char *rest,
@@ -50,10 +52,6 @@ int pgsql_load_dump(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_to
         rc = pgsql_failed(err);
     if (rc == 0)
         rc = feed(child, s, p, strcmp(section, "--section=post-data") != 0, err);
-    if (rc == 0)
-        rc = child_finish(child, err);
-    if (rc == 0)
-        pgsql_tool_warnings(child, "pg_restore");
     child_free(child);
     source_free(s);
     return rc < 0 ? error_wrap(err, "%s", rest) : 0;

@@ -188,7 +188,8 @@ int pgsql_wait(struct pgsql *c, struct error *err)
         rc = wait_fd(PQsocket(c->conn), POLLIN, POLL_MS, err);
     if (rc >= 0 && PQconsumeInput(c->conn) == 0)
         return pgsql_error(c, NULL, err, "the connection was lost");
-    return rc == 0 && c->tick != NULL ? c->tick(c->tick_arg, err) : rc < 0 ? rc : 0;
+    /* Also when the server is quick and there is never nothing to read: tick keeps its own time. */
+    return rc >= 0 && c->tick != NULL ? c->tick(c->tick_arg, err) : rc < 0 ? rc : 0;
 }
 
 int pgsql_result(struct pgsql *c, PGresult **out, struct error *err)

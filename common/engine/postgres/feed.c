@@ -36,17 +36,18 @@ static int64_t child_read(struct source *base, void *data, size_t cap, struct er
     struct pollfd p = { .fd = child_stdout(s->child), .events = POLLIN };
     if (s->ended)
         return 0;
-    while (poll(&p, 1, TICK_MS) <= 0) {
+    int ready = 0;
+    do {
+        ready = poll(&p, 1, TICK_MS);
         int rc = pgsql_origin_alive(s->origin, false, err);
         if (rc < 0)
             return rc;
-    }
+    } while (ready <= 0);
     int64_t n = fd_read(p.fd, data, cap, s->name, err);
     if (n != 0)
         return n;
     if (pgsql_tool_finish(s->child, s->name, &why) < 0)
         return failed(s, &why, err);
-    pgsql_tool_warnings(s->child, s->name);
     s->ended = true;
     return 0;
 }

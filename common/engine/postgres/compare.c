@@ -13,7 +13,7 @@
 
 enum { BLOCK = 1 << 18, LIST_MAX = 600 };
 
-static int read_table(struct pgsql *c, struct pgsql_table *now, struct error *err)
+static int read_rows(struct pgsql *c, struct pgsql_table *now, struct error *err)
 {
     uint8_t *block = mem_alloc(1, BLOCK, err);
     struct source *s = block != NULL ? pgsql_copy_source(c, now, err) : NULL;
@@ -26,6 +26,15 @@ static int read_table(struct pgsql *c, struct pgsql_table *now, struct error *er
 }
 
 /* Tables whose rows went into one root are compared together: they may have found other partitions. */
+/* In a transaction each: the locks of all tables together may be more than the server has room for. */
+static int read_table(struct pgsql *c, struct pgsql_table *now, struct error *err)
+{
+    int rc = pgsql_exec(c, "BEGIN TRANSACTION READ ONLY", err);
+    if (rc == 0)
+        rc = read_rows(c, now, err);
+    return rc == 0 ? pgsql_exec(c, "COMMIT", err) : rc;
+}
+
 struct group {
     const char *sql;
     uint64_t rows, rows_now;
@@ -117,7 +126,7 @@ int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err
     struct vec groups = VEC_OF(struct group);
     char list[LIST_MAX];
     uint64_t rows = 0;
-    int rc = pgsql_exec(c, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", err);
+    int rc = 0;
     for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
         const struct pgsql_load *l = vec_at(&p->loads, i);
         pgsql_plan_phase(p, l->stream);
@@ -128,8 +137,6 @@ int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err
         rc = judge(&groups, &differ, err);
     if (rc == 0)
         rc = compare_objects(c, p, &differ, err);
-    if (rc == 0)
-        rc = pgsql_exec(c, "COMMIT", err);
     if (rc == 0 && differ.len > 0)
         rc = error_corrupt(err, "facts-differ", "%s: what was loaded is not what was backed up: %s", c->where,
                            pgsql_names_text(&differ, list, sizeof list));

@@ -7,6 +7,7 @@
 #include "common/base/fact.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
+#include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
 
 #include "common/base/banned.h"
@@ -25,7 +26,6 @@ static int read_rows(struct pgsql *c, struct pgsql_table *now, struct error *err
     return (int)n;
 }
 
-/* Tables whose rows went into one root are compared together: they may have found other partitions. */
 /* In a transaction each: the locks of all tables together may be more than the server has room for. */
 static int read_table(struct pgsql *c, struct pgsql_table *now, struct error *err)
 {
@@ -35,6 +35,7 @@ static int read_table(struct pgsql *c, struct pgsql_table *now, struct error *er
     return rc == 0 ? pgsql_exec(c, "COMMIT", err) : rc;
 }
 
+/* Tables whose rows went into one root are compared together: they may have found other partitions. */
 struct group {
     const char *sql;
     uint64_t rows, rows_now;
@@ -56,6 +57,33 @@ static struct group *group_of(struct vec *groups, const struct pgsql_table *t, s
     return g;
 }
 
+/* Of an extension's table: which rows are the user's says the extension that is installed here. What the snapshot
+ * says of it is a reason to ask, and never SQL. */
+static int own_condition(struct pgsql *c, const struct pgsql_table *t, char **out, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    PGresult *r = NULL;
+    int rc = buf_printf(&sql, err,
+                        "SELECT e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)] "
+                        "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+                        "JOIN pg_catalog.pg_extension e ON c.oid = ANY (e.extconfig) WHERE n.nspname = ");
+    if (rc == 0)
+        rc = pgsql_literal(&sql, t->schema, err);
+    if (rc == 0)
+        rc = buf_printf(&sql, err, " AND c.relname = ");
+    if (rc == 0)
+        rc = pgsql_literal(&sql, t->name, err);
+    if (rc == 0)
+        rc = buf_append(&sql, "", 1, err);
+    if (rc == 0)
+        rc = pgsql_query(c, (const char *)sql.data, &r, err);
+    if (rc == 0 && PQntuples(r) > 0 && (*out = str_dup(PQgetvalue(r, 0, 0), err)) == NULL)
+        rc = E_NOMEM;
+    PQclear(r);
+    buf_free(&sql);
+    return rc;
+}
+
 static int add_table(struct pgsql *c, const struct pgsql_load *l, struct vec *groups, struct error *err)
 {
     struct pgsql_table now = l->t;
@@ -63,7 +91,11 @@ static int add_table(struct pgsql *c, const struct pgsql_load *l, struct vec *gr
     struct group *g = group_of(groups, &l->t, err);
     if (g == NULL)
         return E_NOMEM;
-    int rc = read_table(c, &now, err);
+    now.condition = NULL;
+    int rc = l->t.condition != NULL ? own_condition(c, &l->t, &now.condition, err) : 0;
+    if (rc == 0)
+        rc = read_table(c, &now, err);
+    free(now.condition);
     if (rc == 0 &&
         (!fingerprint_join(g->sum, l->t.fingerprint) || !fingerprint_join(g->sum_now, now.fingerprint)))
         rc = error_set(err, E_UNSUPPORTED, "fingerprint \"%s\" is of a kind that this program does not know",

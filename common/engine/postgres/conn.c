@@ -53,7 +53,7 @@ static const char *connect_message(struct pgsql *c, char *out, size_t cap)
         }
     }
     for (char *p = text; *p != '\0'; p++)
-        if (*p == '\n')
+        if (*p == '\n' || *p == '\t')
             *p = ' ';
     while (text[0] != '\0' && text[strlen(text) - 1] == ' ')
         text[strlen(text) - 1] = '\0';
@@ -213,12 +213,11 @@ int pgsql_drain(struct pgsql *c, int rc, struct error *err)
     return rc < 0 || end == 0 ? rc : error_copy(err, &why);
 }
 
-int pgsql_query(struct pgsql *c, const char *sql, PGresult **out, struct error *err)
+/* What a statement that was sent gives. */
+static int collect(struct pgsql *c, PGresult **out, struct error *err)
 {
     PGresult *kept = NULL;
     PGresult *next = NULL;
-    if (PQsendQuery(c->conn, sql) == 0)
-        return pgsql_error(c, NULL, err, "the connection was lost");
     int rc;
     while ((rc = pgsql_result(c, &next, err)) == 0 && next != NULL) {
         ExecStatusType status = PQresultStatus(next);
@@ -246,6 +245,20 @@ int pgsql_query(struct pgsql *c, const char *sql, PGresult **out, struct error *
     if (out != NULL)
         *out = kept;
     return rc;
+}
+
+int pgsql_query(struct pgsql *c, const char *sql, PGresult **out, struct error *err)
+{
+    if (PQsendQuery(c->conn, sql) == 0)
+        return pgsql_error(c, NULL, err, "the connection was lost");
+    return collect(c, out, err);
+}
+
+int pgsql_exec_one(struct pgsql *c, const char *sql, struct error *err)
+{
+    if (PQsendQueryParams(c->conn, sql, 0, NULL, NULL, NULL, NULL, 0) == 0)
+        return pgsql_error(c, NULL, err, "the connection was lost");
+    return collect(c, NULL, err);
 }
 
 int pgsql_exec(struct pgsql *c, const char *sql, struct error *err)

@@ -49,6 +49,8 @@ const char *pgsql_session_text(void);
 /* One statement that gives rows or nothing. */
 int pgsql_query(struct pgsql *c, const char *sql, PGresult **out, struct error *err);
 int pgsql_exec(struct pgsql *c, const char *sql, struct error *err);
+/* For text that comes from a snapshot: the server refuses more than one statement in it. */
+int pgsql_exec_one(struct pgsql *c, const char *sql, struct error *err);
 int pgsql_execf(struct pgsql *c, struct error *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The first field of the first row, for free(); NULL with err (E_INTERNAL when there is no row). */

@@ -25,6 +25,23 @@ size_t option_count(const struct engine_job *job, const char *key)
     return n;
 }
 
+int option_yes_no(const struct engine_job *job, const char *key, bool otherwise, bool *out, struct error *err)
+{
+    static const char *const yes[] = { "yes", "true", "on" };
+    static const char *const no[] = { "no", "false", "off" };
+    const char *text = engine_option(job, key);
+    *out = otherwise;
+    if (text == NULL)
+        return 0;
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
+        if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
+            *out = strcmp(text, yes[i]) == 0;
+            return 0;
+        }
+    }
+    return error_set(err, E_USAGE, "job %s: %s: \"%s\" is neither yes nor no", job->name, key, text);
+}
+
 int option_duration(const struct engine_job *job, const char *key, uint64_t otherwise, uint64_t min,
                     uint64_t max, uint64_t *ms, struct error *err)
 {

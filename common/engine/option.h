@@ -7,6 +7,7 @@
 #ifndef COMMON_ENGINE_OPTION_H
 #define COMMON_ENGINE_OPTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@ enum { OPTION_NAME_MAX = 255 }; /* bytes of a stream's name that comes from an o
 size_t option_count(const struct engine_job *job, const char *key);
 const char *option_at(const struct engine_job *job, const char *key, size_t i);
 
+/* yes, true, on or no, false, off. */
+int option_yes_no(const struct engine_job *job, const char *key, bool otherwise, bool *out,
+                  struct error *err);
 /* A duration in milliseconds, from `min` to `max` seconds; `otherwise` seconds when it is not given. */
 int option_duration(const struct engine_job *job, const char *key, uint64_t otherwise, uint64_t min,
                     uint64_t max, uint64_t *ms, struct error *err);

@@ -4,6 +4,7 @@
 
 #include "common/base/str.h"
 #include "common/engine/files/internal.h"
+#include "common/engine/option.h"
 
 #include "common/base/banned.h"
 
@@ -12,24 +13,6 @@ struct exclude {
     bool whole; /* matched against the whole path, not only its last component */
     bool dir_only;
 };
-
-static int read_bool(const struct engine_job *job, const char *key, bool otherwise, bool *out,
-                     struct error *err)
-{
-    static const char *const yes[] = { "yes", "true", "on" };
-    static const char *const no[] = { "no", "false", "off" };
-    const char *text = engine_option(job, key);
-    *out = otherwise;
-    if (text == NULL)
-        return 0;
-    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
-        if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
-            *out = strcmp(text, yes[i]) == 0;
-            return 0;
-        }
-    }
-    return error_set(err, E_USAGE, "job %s: %s: \"%s\" is neither yes nor no", job->name, key, text);
-}
 
 static int add_exclude(const struct engine_job *job, const char *text, struct files_settings *out,
                        struct error *err)
@@ -55,7 +38,7 @@ int files_settings_read(const struct engine_job *job, struct files_settings *out
 {
     *out = (struct files_settings){ .excludes = VEC_OF(struct exclude) };
     size_t paths = 0;
-    int rc = read_bool(job, "one_file_system", true, &out->one_file_system, err);
+    int rc = option_yes_no(job, "one_file_system", true, &out->one_file_system, err);
     for (size_t i = 0; rc == 0 && i < job->noptions; i++) {
         const struct engine_option *o = &job->options[i];
         if (strcmp(o->key, "exclude") == 0)

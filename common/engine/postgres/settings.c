@@ -13,24 +13,6 @@
 
 enum { LOCK_S = 30, LOCK_MAX_S = 86400, PORT_MAX = 65535 };
 
-static int read_yes_no(const struct engine_job *job, const char *key, bool otherwise, bool *out,
-                       struct error *err)
-{
-    static const char *const yes[] = { "yes", "true", "on" };
-    static const char *const no[] = { "no", "false", "off" };
-    const char *text = engine_option(job, key);
-    *out = otherwise;
-    if (text == NULL)
-        return 0;
-    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++) {
-        if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
-            *out = strcmp(text, yes[i]) == 0;
-            return 0;
-        }
-    }
-    return error_set(err, E_USAGE, "job %s: %s: \"%s\" is neither yes nor no", job->name, key, text);
-}
-
 /* libpq would ignore a file that others can read, and then complain about a missing password. */
 static int check_passfile(const struct pgsql_settings *s, struct error *err)
 {
@@ -75,9 +57,9 @@ int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out
         return error_set(err, E_USAGE, "job %s: the option `database` must name a database", job->name);
     int rc = read_numbers(job, out, err);
     if (rc == 0)
-        rc = read_yes_no(job, "globals", true, &out->globals, err);
+        rc = option_yes_no(job, "globals", true, &out->globals, err);
     if (rc == 0)
-        rc = read_yes_no(job, "allow_untested", false, &out->allow_untested, err);
+        rc = option_yes_no(job, "allow_untested", false, &out->allow_untested, err);
     return rc == 0 ? check_passfile(out, err) : rc;
 }
 

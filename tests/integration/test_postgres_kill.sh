@@ -87,6 +87,19 @@ same "a killed pg_dump fails the run" 1 "$status"
 contains "and is named" "$(cat run.log)" "pg_dump"
 same "nothing is published" "$count" "$(snapshots)"
 
+# ---- something else calls itself pg_dump, and ends well
+mkdir -p bin
+ln -s "$PG_BIN/pg_dumpall" bin/
+for said in true 'echo loading...'; do
+    printf '#!/bin/sh\n[ "$1" = --version ] && exec %s/pg_dump "$@"\n%s\n' "$PG_BIN" "$said" >bin/pg_dump
+    chmod +x bin/pg_dump
+    pg_job "bin_dir: $PWD/bin"
+    check_fails 1 "a pg_dump that does nothing but $said" pg_backup
+    contains "is no pg_dump" "$(cat .check)" "what pg_dump wrote is no dump"
+    same "nothing is published" "$count" "$(snapshots)"
+done
+pg_job "lock_timeout: 2s" "compression: 1"
+
 # ---- the server is killed as a whole
 start_run
 wait_for 20 copying

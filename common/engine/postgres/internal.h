@@ -168,9 +168,9 @@ char *pgsql_identity(struct pgsql *c, struct error *err);
 int pgsql_needs_binary(struct pgsql *c, const struct pgsql_table *t, bool *out, struct error *err);
 /* The rows of t; at the end t->rows and t->fingerprint are set, after the server's verdict. */
 struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, struct error *err);
-/* What the child writes; its verdict is that of the last read. Takes the child. */
-struct source *pgsql_child_source(struct child *child, const char *name, struct pgsql_origin *o,
-                                  struct error *err);
+/* What the child writes, which has to begin with `begins`; its verdict is that of the last read. Takes the child. */
+struct source *pgsql_child_source(struct child *child, const char *name, const char *begins,
+                                  struct pgsql_origin *o, struct error *err);
 
 /* tuple.c: rows of COPY's binary format for a fingerprint. */
 struct pgsql_tuples {

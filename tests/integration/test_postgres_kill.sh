@@ -68,15 +68,37 @@ contains "which it says" "$(cat run.log)" "running once more"
 count=$((count + 1))
 same "and is published once" "$count" "$(snapshots)"
 
-# ---- pg_dump is killed
-start_run
-if wait_for 20 dumping; then
-    kill -9 "$(head -n 1 dump.pid)" 2>/dev/null || true
-fi
-end_run
+# ---- pg_dump is killed; one that is stopped first was not over already
+killed=
+for ((i = 0; i < 10; i++)); do
+    start_run
+    if wait_for 20 dumping; then
+        victim=$(head -n 1 dump.pid)
+        if kill -STOP "$victim" 2>/dev/null && wait_for 1 grep -q '^State:.T' "/proc/$victim/status"; then
+            killed=1
+        fi
+        kill -9 "$victim" 2>/dev/null || true
+    fi
+    end_run
+    [[ -z $killed ]] || break
+    count=$((count + 1))
+done
 same "a killed pg_dump fails the run" 1 "$status"
 contains "and is named" "$(cat run.log)" "pg_dump"
 same "nothing is published" "$count" "$(snapshots)"
+
+# ---- something else calls itself pg_dump, and ends well
+mkdir -p bin
+ln -s "$PG_BIN/pg_dumpall" bin/
+for said in true 'echo loading...'; do
+    printf '#!/bin/sh\n[ "$1" = --version ] && exec %s/pg_dump "$@"\n%s\n' "$PG_BIN" "$said" >bin/pg_dump
+    chmod +x bin/pg_dump
+    pg_job "bin_dir: $PWD/bin"
+    check_fails 1 "a pg_dump that does nothing but $said" pg_backup
+    contains "is no pg_dump" "$(cat .check)" "what pg_dump wrote is no dump"
+    same "nothing is published" "$count" "$(snapshots)"
+done
+pg_job "lock_timeout: 2s" "compression: 1"
 
 # ---- the server is killed as a whole
 start_run

@@ -41,6 +41,17 @@ contains "is recognized" "$(cat .check)" "is the database that was backed up"
 check "--into-source" pg_restore_to shop --into-source
 same "restores" "$sums" "$(pg_sums shop)"
 
+# ---- what would change what is made, or cannot be written to
+pg_createdb rights
+pg postgres -c 'CREATE ROLE guest'
+pg rights -c 'ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO guest'
+check_fails 1 "a database that gives rights to whatever is made" pg_restore_to rights
+contains "is not empty" "$(cat .check)" "is not empty"
+pg_createdb fixed
+pg postgres -c 'ALTER DATABASE fixed SET default_transaction_read_only = on'
+check_fails 4 "a database that is read-only" pg_restore_to fixed
+contains "the way out is told" "$(cat .check)" "default_transaction_read_only = off"
+
 # ---- what --to may be
 password="host=$PGSOCK user=postgres dbname=empty password=tops3cret"
 check_fails 2 "a password in --to" restore --to "$password"
@@ -76,6 +87,31 @@ pg_createdb quick
 check "--no-verify" pg_restore_to quick --no-verify
 contains "says so" "$(cat .check)" "Not compared"
 
+# ---- a failure at the beginning: its reason is told, and the mark does not outlive the next attempt
+pg_createdb weak
+pg postgres -c 'CREATE ROLE weak LOGIN'
+check_fails 1 "a role that may not make anything" restore --to "host=$PGSOCK user=weak dbname=weak" --no-owner
+contains "is told so" "$(cat .check)" "ERROR:  permission denied for database weak"
+pg_createdb twice
+pg twice -c "COMMENT ON DATABASE twice IS 'NOT COMPLETE, do not use: a restore of pg/7 did not end here'"
+check "a restore after one that failed" pg_restore_to twice
+same "its mark is gone" "" "$(comment twice)"
+
+# ---- more tables than there is room for locks: the backup names the setting, the restore does without
+pg_createdb many
+pg many -c "DO \$\$ BEGIN FOR i IN 1..1300 LOOP EXECUTE 'CREATE TABLE t' || i || ' (id int)'; IF i % 50 = 0 THEN COMMIT; END IF; END LOOP; END \$\$"
+pg_job "database: many" "globals: no"
+check "a database of many tables" pg_backup
+"$REPO_ROOT/tests/fixture/postgres.sh" halt "$PG"
+"$REPO_ROOT/tests/fixture/postgres.sh" start "$PG" --set max_connections=10 --set max_locks_per_transaction=10
+check_fails 4 "on a server with little room for locks" pg_backup
+contains "the cure is told" "$(cat .check)" "raise max_locks_per_transaction"
+pg_createdb many2
+check "a restore there" pg_restore_to many2
+contains "compares all of them" "$(cat .check)" "1,300 tables"
+pg_job
+pg_backup --quiet
+
 # ---- a failure in the middle: a disk of a repository that lost a pack
 pg_createdb broken
 pack=$(find "$STORAGE/w" -path '*/pack/*' -type f -size +1M | head -n 1)
@@ -84,5 +120,5 @@ printf 'x' | dd of="$pack" bs=1 seek=$(($(stat -c %s "$pack") / 2)) conv=notrunc
 rm -rf "$HOST/state/restore"
 check_fails 9 "a damaged pack" pg_restore_to broken
 contains "the database must not be used" "$(cat .check)" "must not be used"
-contains "which it says itself" "$(comment broken)" "NOT COMPLETE, do not use: a restore of pg/1"
+contains "which it says itself" "$(comment broken)" "NOT COMPLETE, do not use: a restore of pg/"
 finish

@@ -70,8 +70,31 @@ contains "and that it must not be used" "$(cat .check)" "must not be used"
 contains "so does the database itself" \
     "$(pg shop3 -c "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'shop3'")" "NOT COMPLETE"
 
+# ---- a table of an extension, part of whose rows are the user's: the extension in the target says which
+extension() {
+    pg "$1" -c 'CREATE EXTENSION hstore' -c 'CREATE TABLE settings (id int)' -c 'INSERT INTO settings VALUES (1)' \
+        -c 'ALTER EXTENSION hstore ADD TABLE settings' -c "UPDATE pg_extension
+        SET extconfig = ARRAY['settings'::regclass::oid], extcondition = ARRAY['$2'] WHERE extname = 'hstore'"
+}
+pg_createdb ext
+extension ext 'WHERE id > 1 OR id < 0'
+pg ext -c 'INSERT INTO settings VALUES (2), (-3)'
+pg_job "database: ext"
+check "a backup of an extension's table" pg_backup
+same "holds the user's rows" "2 -3" \
+    "$("$RESTORE" --config "$HOST/backupd.yaml" --quiet cat latest ext/tables/public/settings.copy | paste -sd' ')"
+pg_createdb ext2
+extension ext2 'WHERE id > 1 OR id < 0'
+check "which are restored" pg_restore_to ext2 --into-nonempty
+same "beside those of the extension" "1 2 -3" "$(pg ext2 -c 'SELECT * FROM settings' | paste -sd' ')"
+pg_createdb ext3
+extension ext3 'WHERE id > 2'
+check_fails 9 "a condition is not taken from the snapshot" pg_restore_to ext3 --into-nonempty
+contains "the table is named" "$(cat .check)" '"public"."settings" (0 rows, backed up were 2)'
+pg_job
+
 # ---- the streams by themselves
-"$RESTORE" --config "$HOST/backupd.yaml" --quiet cat latest shop/tables/shop/secrets.copy >cat.out
+"$RESTORE" --config "$HOST/backupd.yaml" --quiet cat latest~1 shop/tables/shop/secrets.copy >cat.out
 same "restore cat gives the table" "$(pg shop -c 'COPY shop.secrets TO STDOUT' | sort)" "$(sort cat.out)"
 
 finish

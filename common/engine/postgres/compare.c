@@ -7,13 +7,14 @@
 #include "common/base/fact.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
+#include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
 
 #include "common/base/banned.h"
 
 enum { BLOCK = 1 << 18, LIST_MAX = 600 };
 
-static int read_table(struct pgsql *c, struct pgsql_table *now, struct error *err)
+static int read_rows(struct pgsql *c, struct pgsql_table *now, struct error *err)
 {
     uint8_t *block = mem_alloc(1, BLOCK, err);
     struct source *s = block != NULL ? pgsql_copy_source(c, now, err) : NULL;
@@ -23,6 +24,15 @@ static int read_table(struct pgsql *c, struct pgsql_table *now, struct error *er
     source_free(s);
     free(block);
     return (int)n;
+}
+
+/* In a transaction each: the locks of all tables together may be more than the server has room for. */
+static int read_table(struct pgsql *c, struct pgsql_table *now, struct error *err)
+{
+    int rc = pgsql_exec(c, "BEGIN TRANSACTION READ ONLY", err);
+    if (rc == 0)
+        rc = read_rows(c, now, err);
+    return rc == 0 ? pgsql_exec(c, "COMMIT", err) : rc;
 }
 
 /* Tables whose rows went into one root are compared together: they may have found other partitions. */
@@ -47,6 +57,33 @@ static struct group *group_of(struct vec *groups, const struct pgsql_table *t, s
     return g;
 }
 
+/* Of an extension's table: which rows are the user's says the extension that is installed here. What the snapshot
+ * says of it is a reason to ask, and never SQL. */
+static int own_condition(struct pgsql *c, const struct pgsql_table *t, char **out, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    PGresult *r = NULL;
+    int rc = buf_printf(&sql, err,
+                        "SELECT e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)] "
+                        "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+                        "JOIN pg_catalog.pg_extension e ON c.oid = ANY (e.extconfig) WHERE n.nspname = ");
+    if (rc == 0)
+        rc = pgsql_literal(&sql, t->schema, err);
+    if (rc == 0)
+        rc = buf_printf(&sql, err, " AND c.relname = ");
+    if (rc == 0)
+        rc = pgsql_literal(&sql, t->name, err);
+    if (rc == 0)
+        rc = buf_append(&sql, "", 1, err);
+    if (rc == 0)
+        rc = pgsql_query(c, (const char *)sql.data, &r, err);
+    if (rc == 0 && PQntuples(r) > 0 && (*out = str_dup(PQgetvalue(r, 0, 0), err)) == NULL)
+        rc = E_NOMEM;
+    PQclear(r);
+    buf_free(&sql);
+    return rc;
+}
+
 static int add_table(struct pgsql *c, const struct pgsql_load *l, struct vec *groups, struct error *err)
 {
     struct pgsql_table now = l->t;
@@ -54,7 +91,11 @@ static int add_table(struct pgsql *c, const struct pgsql_load *l, struct vec *gr
     struct group *g = group_of(groups, &l->t, err);
     if (g == NULL)
         return E_NOMEM;
-    int rc = read_table(c, &now, err);
+    now.condition = NULL;
+    int rc = l->t.condition != NULL ? own_condition(c, &l->t, &now.condition, err) : 0;
+    if (rc == 0)
+        rc = read_table(c, &now, err);
+    free(now.condition);
     if (rc == 0 &&
         (!fingerprint_join(g->sum, l->t.fingerprint) || !fingerprint_join(g->sum_now, now.fingerprint)))
         rc = error_set(err, E_UNSUPPORTED, "fingerprint \"%s\" is of a kind that this program does not know",
@@ -117,7 +158,7 @@ int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err
     struct vec groups = VEC_OF(struct group);
     char list[LIST_MAX];
     uint64_t rows = 0;
-    int rc = pgsql_exec(c, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", err);
+    int rc = 0;
     for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
         const struct pgsql_load *l = vec_at(&p->loads, i);
         pgsql_plan_phase(p, l->stream);
@@ -128,8 +169,6 @@ int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err
         rc = judge(&groups, &differ, err);
     if (rc == 0)
         rc = compare_objects(c, p, &differ, err);
-    if (rc == 0)
-        rc = pgsql_exec(c, "COMMIT", err);
     if (rc == 0 && differ.len > 0)
         rc = error_corrupt(err, "facts-differ", "%s: what was loaded is not what was backed up: %s", c->where,
                            pgsql_names_text(&differ, list, sizeof list));

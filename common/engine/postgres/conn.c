@@ -15,7 +15,7 @@
 
 #include "common/base/banned.h"
 
-enum { CONNECT_MS = 30000, POLL_MS = 200, TICK_MS = 1000, SQL_MAX = 4096 };
+enum { CONNECT_MS = 30000, POLL_MS = 200, TICK_MS = 1000, SQL_MAX = 4096, HINT_MAX = 300 };
 
 /* ---- errors -------------------------------------------------------------------------------------------- */
 
@@ -53,7 +53,7 @@ static const char *connect_message(struct pgsql *c, char *out, size_t cap)
         }
     }
     for (char *p = text; *p != '\0'; p++)
-        if (*p == '\n')
+        if (*p == '\n' || *p == '\t')
             *p = ' ';
     while (text[0] != '\0' && text[strlen(text) - 1] == ' ')
         text[strlen(text) - 1] = '\0';
@@ -65,16 +65,21 @@ int pgsql_error(struct pgsql *c, const PGresult *result, struct error *err, cons
     char message[ERROR_TEXT_MAX];
     const char *state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
     const char *primary = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    const char *hint = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_HINT) : NULL;
     const char *colon = what[0] != '\0' ? ": " : "";
+    char advice[HINT_MAX] = "";
     (void)snprintf(c->state, sizeof c->state, "%s", state != NULL ? state : "");
     if (primary != NULL)
         (void)str_printable(message, sizeof message, primary);
     else
         (void)connect_message(c, message, sizeof message);
+    if (hint != NULL)
+        (void)str_printable(advice, sizeof advice, hint);
     int code = c->state[0] != '\0'                  ? pgsql_code_of(c->state)
                : PQstatus(c->conn) != CONNECTION_OK ? E_RETRY
                                                     : E_IO;
-    return error_set(err, code, "%s: %s%s%s", c->where, what, colon, message);
+    return error_set(err, code, "%s: %s%s%s%s%s%s", c->where, what, colon, message, hint != NULL ? " (" : "",
+                     advice, hint != NULL ? ")" : "");
 }
 
 int pgsql_failed(const struct error *err)
@@ -183,7 +188,8 @@ int pgsql_wait(struct pgsql *c, struct error *err)
         rc = wait_fd(PQsocket(c->conn), POLLIN, POLL_MS, err);
     if (rc >= 0 && PQconsumeInput(c->conn) == 0)
         return pgsql_error(c, NULL, err, "the connection was lost");
-    return rc == 0 && c->tick != NULL ? c->tick(c->tick_arg, err) : rc < 0 ? rc : 0;
+    /* Also when the server is quick and there is never nothing to read: tick keeps its own time. */
+    return rc >= 0 && c->tick != NULL ? c->tick(c->tick_arg, err) : rc < 0 ? rc : 0;
 }
 
 int pgsql_result(struct pgsql *c, PGresult **out, struct error *err)
@@ -207,12 +213,11 @@ int pgsql_drain(struct pgsql *c, int rc, struct error *err)
     return rc < 0 || end == 0 ? rc : error_copy(err, &why);
 }
 
-int pgsql_query(struct pgsql *c, const char *sql, PGresult **out, struct error *err)
+/* What a statement that was sent gives. */
+static int collect(struct pgsql *c, PGresult **out, struct error *err)
 {
     PGresult *kept = NULL;
     PGresult *next = NULL;
-    if (PQsendQuery(c->conn, sql) == 0)
-        return pgsql_error(c, NULL, err, "the connection was lost");
     int rc;
     while ((rc = pgsql_result(c, &next, err)) == 0 && next != NULL) {
         ExecStatusType status = PQresultStatus(next);
@@ -240,6 +245,20 @@ int pgsql_query(struct pgsql *c, const char *sql, PGresult **out, struct error *
     if (out != NULL)
         *out = kept;
     return rc;
+}
+
+int pgsql_query(struct pgsql *c, const char *sql, PGresult **out, struct error *err)
+{
+    if (PQsendQuery(c->conn, sql) == 0)
+        return pgsql_error(c, NULL, err, "the connection was lost");
+    return collect(c, out, err);
+}
+
+int pgsql_exec_one(struct pgsql *c, const char *sql, struct error *err)
+{
+    if (PQsendQueryParams(c->conn, sql, 0, NULL, NULL, NULL, NULL, 0) == 0)
+        return pgsql_error(c, NULL, err, "the connection was lost");
+    return collect(c, NULL, err);
 }
 
 int pgsql_exec(struct pgsql *c, const char *sql, struct error *err)

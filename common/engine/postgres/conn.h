@@ -8,7 +8,7 @@
  *     pgsql_close(&c);                              // a zeroed one is fine
  *
  * Every wait is a poll that looks for a requested stop (E_CANCELLED) and calls
- * `tick` about once a second. Errors carry the server's message, this
+ * `tick` when it ends, at least about once a second. Errors carry the server's message, this
  * connection's name, and a code by SQLSTATE: passing trouble (a lost
  * connection, a server that shuts down, a lock not obtained, a conflict with
  * recovery) is E_RETRY. Notices go to the log, for the curious.
@@ -30,7 +30,7 @@ struct pgsql {
     PGconn *conn;
     char where[PGSQL_WHERE_MAX];               /* "database shop at /run/postgresql", printable */
     char state[PGSQL_STATE_MAX];               /* SQLSTATE of the last failure, or "" */
-    int (*tick)(void *arg, struct error *err); /* while waiting; a failure ends the wait; or NULL */
+    int (*tick)(void *arg, struct error *err); /* while waiting, often; a failure ends the wait; or NULL */
     void *tick_arg;
 };
 
@@ -49,6 +49,8 @@ const char *pgsql_session_text(void);
 /* One statement that gives rows or nothing. */
 int pgsql_query(struct pgsql *c, const char *sql, PGresult **out, struct error *err);
 int pgsql_exec(struct pgsql *c, const char *sql, struct error *err);
+/* For text that comes from a snapshot: the server refuses more than one statement in it. */
+int pgsql_exec_one(struct pgsql *c, const char *sql, struct error *err);
 int pgsql_execf(struct pgsql *c, struct error *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The first field of the first row, for free(); NULL with err (E_INTERNAL when there is no row). */

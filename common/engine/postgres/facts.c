@@ -44,7 +44,7 @@ static const char about_database[] =
     "pg_catalog.pg_encoding_to_char(d.encoding), coalesce(j->>'datlocprovider', 'c'), d.datcollate, d.datctype, "
     "coalesce(j->>'daticulocale', j->>'datlocale', ''), coalesce(j->>'datcollversion', ''), d.oid, "
     "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_db_role_setting s WHERE s.setdatabase = d.oid) "
-    "+ (d.datacl IS NOT NULL)::int, "
+    "+ (d.datacl IS NOT NULL)::int + (pg_catalog.shobj_description(d.oid, 'pg_database') IS NOT NULL)::int, "
     "pg_catalog.pg_is_in_recovery(), (SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata), "
     "pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT') "
     "FROM pg_catalog.pg_database d, LATERAL (SELECT pg_catalog.to_jsonb(d) AS j) x "

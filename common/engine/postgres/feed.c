@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/engine/postgres/internal.h"
@@ -15,9 +16,25 @@ struct child_source {
     struct source base;
     struct child *child;
     const char *name;
+    const char *begins; /* how it must */
+    size_t seen;        /* bytes of that */
     struct pgsql_origin *origin;
     bool ended;
 };
+
+/* A wrapper that ends well without a dump, or says something before it, must not pass for one. */
+static int check_head(struct child_source *s, const char *data, size_t len, struct error *err)
+{
+    size_t left = strlen(s->begins) - s->seen;
+    size_t n = len < left ? len : left;
+    if (memcmp(data, s->begins + s->seen, n) != 0 || (len == 0 && left != 0))
+        return error_set(
+            err, E_IO,
+            "what %s wrote is no dump: is another program of this name in the way (`bin_dir`, PATH)?",
+            s->name);
+    s->seen += n;
+    return 0;
+}
 
 /* The child's own words; a server that went away is passing trouble, whatever pg_dump calls it. */
 static int failed(struct child_source *s, const struct error *why, struct error *err)
@@ -36,19 +53,22 @@ static int64_t child_read(struct source *base, void *data, size_t cap, struct er
     struct pollfd p = { .fd = child_stdout(s->child), .events = POLLIN };
     if (s->ended)
         return 0;
-    while (poll(&p, 1, TICK_MS) <= 0) {
+    int ready = 0;
+    do {
+        ready = poll(&p, 1, TICK_MS);
         int rc = pgsql_origin_alive(s->origin, false, err);
         if (rc < 0)
             return rc;
-    }
+    } while (ready <= 0);
     int64_t n = fd_read(p.fd, data, cap, s->name, err);
-    if (n != 0)
+    if (n > 0)
+        return check_head(s, data, (size_t)n, err) < 0 ? pgsql_failed(err) : n;
+    if (n < 0)
         return n;
-    if (child_finish(s->child, &why) < 0)
+    if (pgsql_tool_finish(s->child, s->name, &why) < 0)
         return failed(s, &why, err);
-    pgsql_tool_warnings(s->child, s->name);
     s->ended = true;
-    return 0;
+    return check_head(s, "", 0, err);
 }
 
 static void child_source_free(struct source *base)
@@ -58,8 +78,8 @@ static void child_source_free(struct source *base)
     free(s);
 }
 
-struct source *pgsql_child_source(struct child *child, const char *name, struct pgsql_origin *o,
-                                  struct error *err)
+struct source *pgsql_child_source(struct child *child, const char *name, const char *begins,
+                                  struct pgsql_origin *o, struct error *err)
 {
     struct child_source *s = mem_alloc(1, sizeof *s, err);
     if (s == NULL) {
@@ -69,6 +89,7 @@ struct source *pgsql_child_source(struct child *child, const char *name, struct 
     s->base = (struct source){ .read = child_read, .free = child_source_free };
     s->child = child;
     s->name = name;
+    s->begins = begins;
     s->origin = o;
     return &s->base;
 }

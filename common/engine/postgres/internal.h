@@ -117,11 +117,14 @@ void pgsql_tool_free(struct pgsql_tool *t);
 unsigned pgsql_tool_choose(const unsigned *majors, size_t n, unsigned wanted);
 /* The major release and the version text of what `NAME --version` prints; 0 when it is something else. */
 unsigned pgsql_tool_version(const char *printed, char version[PGSQL_VERSION_MAX]);
-/* What it wrote to stderr although it succeeded, to the log. */
-void pgsql_tool_warnings(const struct child *c, const char *name);
+/* child_finish for these tools: after a failure (E_IO) the text has what they call an error, with DETAIL and HINT;
+ * what one wrote to stderr although it succeeded goes to the log. */
+int pgsql_tool_finish(struct child *c, const char *name, struct error *err);
+/* That part of what it wrote to stderr, printable on one line; "" when there is none. Returns out. */
+const char *pgsql_tool_reason(const char *said, char *out, size_t cap);
 
 /* Runs a tool with the connection `c` for its own; more arguments end with NULL. `database_option` is the option
- * that takes a connection string ("-d"). For child_finish and child_free. */
+ * that takes a connection string ("-d"). For pgsql_tool_finish and child_free. */
 struct child *pgsql_tool_start(const struct pgsql_tool *t, const struct pgsql *c, const char *database_option,
                                const char *const *more, bool to_stdin, struct error *err);
 
@@ -165,9 +168,9 @@ char *pgsql_identity(struct pgsql *c, struct error *err);
 int pgsql_needs_binary(struct pgsql *c, const struct pgsql_table *t, bool *out, struct error *err);
 /* The rows of t; at the end t->rows and t->fingerprint are set, after the server's verdict. */
 struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, struct error *err);
-/* What the child writes; its verdict is that of the last read. Takes the child. */
-struct source *pgsql_child_source(struct child *child, const char *name, struct pgsql_origin *o,
-                                  struct error *err);
+/* What the child writes, which has to begin with `begins`; its verdict is that of the last read. Takes the child. */
+struct source *pgsql_child_source(struct child *child, const char *name, const char *begins,
+                                  struct pgsql_origin *o, struct error *err);
 
 /* tuple.c: rows of COPY's binary format for a fingerprint. */
 struct pgsql_tuples {

@@ -17,7 +17,8 @@ enum { BLOCK = 1 << 18, SCRIPT_MAX = 256 * 1024 * 1024 };
 
 /* ---- pg_restore ------------------------------------------------------------------------------------------ */
 
-/* To the end of the stream, whose own check comes last, even when the child has read enough. */
+/* Until the child's verdict: to the end of the stream, whose own check comes last, even when the child has read
+ * enough; but not for one that failed. */
 static int feed(struct child *child, struct source *s, struct pgsql_plan *p, bool count, struct error *err)
 {
     int64_t n = 0;
@@ -28,13 +29,14 @@ static int feed(struct child *child, struct source *s, struct pgsql_plan *p, boo
         struct error why = ERROR_INIT;
         if (wants && fd_write_full(child_stdin(child), block, (size_t)n, "pg_restore", &why) < 0) {
             wants = false;
-            rc = why.sys == EPIPE ? 0 : error_copy(err, &why);
+            rc = why.sys == EPIPE ? pgsql_tool_finish(child, "pg_restore", err) : error_copy(err, &why);
         }
         if (count)
             pgsql_plan_progress(p, (uint64_t)n);
     }
     free(block);
-    return rc == 0 && n < 0 ? (int)n : rc;
+    rc = rc == 0 && n < 0 ? (int)n : rc;
+    return rc == 0 && wants ? pgsql_tool_finish(child, "pg_restore", err) : rc;
 }
 
 int pgsql_load_dump(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool, const char *rest,
@@ -50,10 +52,6 @@ int pgsql_load_dump(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_to
         rc = pgsql_failed(err);
     if (rc == 0)
         rc = feed(child, s, p, strcmp(section, "--section=post-data") != 0, err);
-    if (rc == 0)
-        rc = child_finish(child, err);
-    if (rc == 0)
-        pgsql_tool_warnings(child, "pg_restore");
     child_free(child);
     source_free(s);
     return rc < 0 ? error_wrap(err, "%s", rest) : 0;
@@ -153,9 +151,26 @@ int pgsql_load_tables(struct pgsql *c, struct pgsql_plan *p, struct error *err)
 
 /* ---- sequences --------------------------------------------------------------------------------------------- */
 
-static bool is_setval(const struct statement *s)
+static bool is_number(const struct statement *s, size_t i)
 {
-    return statement_is(s, 0, "select") && statement_is(s, 1, "pg_catalog") && statement_is(s, 3, "setval");
+    const char *text = statement_name(s, i);
+    return text != NULL && text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
+}
+
+/* SELECT pg_catalog.setval('NAME', NUMBER, true); and nothing else, since it is a snapshot that says so. */
+bool pgsql_is_setval(const struct statement *s)
+{
+    static const char *const before[] = { "select", "pg_catalog", ".", "setval", "(" };
+    size_t n = sizeof before / sizeof before[0];
+    for (size_t i = 0; i < n; i++)
+        if (!statement_is(s, i, before[i]))
+            return false;
+    const struct word *name = n < s->words.len ? vec_at(&s->words, n) : NULL;
+    size_t number = n + 2 + statement_is(s, n + 2, "-");
+    return name != NULL && !name->quoted && name->text[0] == '\'' && statement_is(s, n + 1, ",") &&
+           is_number(s, number) && statement_is(s, number + 1, ",") &&
+           (statement_is(s, number + 2, "true") || statement_is(s, number + 2, "false")) &&
+           statement_is(s, number + 3, ")") && s->words.len == number + 4;
 }
 
 int pgsql_load_sequences(struct pgsql *c, const struct pgsql_plan *p, struct error *err)
@@ -171,9 +186,9 @@ int pgsql_load_sequences(struct pgsql *c, const struct pgsql_plan *p, struct err
         if (rc <= 0)
             break;
         rc = 0;
-        if (is_setval(&s)) {
+        if (pgsql_is_setval(&s)) {
             char *sql = str_dup_len(s.text, s.len, err);
-            rc = sql != NULL ? pgsql_exec(c, sql, err) : E_NOMEM;
+            rc = sql != NULL ? pgsql_exec_one(c, sql, err) : E_NOMEM;
             free(sql);
             done++;
         }

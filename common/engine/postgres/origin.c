@@ -94,6 +94,17 @@ static int lock_some(struct pgsql *c, const struct vec *locks, size_t from, size
     return rc;
 }
 
+static int no_room(const struct pgsql *c, const struct vec *locks, struct error *why)
+{
+    error_clear(why);
+    return error_set(
+        why, E_UNSUPPORTED,
+        "%s: the server has no room for the locks of %zu tables (three sessions of this run hold "
+        "them): raise max_locks_per_transaction, to more than %zu / max_connections, and start the "
+        "server anew",
+        c->where, locks->len, 2 * locks->len);
+}
+
 int pgsql_lock_all(struct pgsql *c, const struct vec *locks, struct pgsql *helper, struct error *err)
 {
     for (size_t from = 0; from < locks->len; from += LOCKS_AT_ONCE) {
@@ -102,6 +113,8 @@ int pgsql_lock_all(struct pgsql *c, const struct vec *locks, struct pgsql *helpe
         int rc = lock_some(c, locks, from, to, &why);
         if (rc < 0 && strcmp(c->state, "55P03") == 0)
             rc = lock_failed(helper, locks, from, to, &why);
+        else if (rc < 0 && strcmp(c->state, "53200") == 0)
+            rc = no_room(c, locks, &why);
         if (rc < 0)
             return error_copy(err, &why);
     }

@@ -90,11 +90,11 @@ static int name_stream(struct engine_run *run, bool of_database, const char *res
 }
 
 static int start_tool(struct engine_run *run, const struct pgsql_tool *tool, const char *option,
-                      const char *const *args, const char *name, struct error *err)
+                      const char *const *args, const char *name, const char *begins, struct error *err)
 {
     struct child *child = pgsql_tool_start(tool, &run->origin.main, option, args, false, err);
     if (child != NULL)
-        run->source = pgsql_child_source(child, name, &run->origin, err);
+        run->source = pgsql_child_source(child, name, begins, &run->origin, err);
     return run->source != NULL ? 0 : pgsql_failed(err);
 }
 
@@ -103,7 +103,7 @@ static int start_globals(struct engine_run *run, struct error *err)
     const char *const args[] = { "--globals-only",
                                  run->origin.may_read_passwords ? NULL : "--no-role-passwords", NULL };
     int rc = name_stream(run, false, "globals.sql", err);
-    return rc == 0 ? start_tool(run, &run->dumpall, "-l", args, "pg_dumpall", err) : rc;
+    return rc == 0 ? start_tool(run, &run->dumpall, "-l", args, "pg_dumpall", "--", err) : rc;
 }
 
 static int start_dump(struct engine_run *run, bool schema, struct error *err)
@@ -125,7 +125,7 @@ static int start_dump(struct engine_run *run, bool schema, struct error *err)
     if (rc == 0)
         rc = name_stream(run, true, schema ? "schema.pgdump" : "largeobjects.pgdump", err);
     if (rc == 0)
-        rc = start_tool(run, &run->dump, "-d", args, "pg_dump", err);
+        rc = start_tool(run, &run->dump, "-d", args, "pg_dump", "PGDMP", err);
     free(snapshot);
     return rc;
 }

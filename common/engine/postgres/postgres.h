@@ -28,16 +28,19 @@
  * one, and pg_dump, read in that snapshot. Sequences are not transactional: they
  * are read after the tables, so they are never behind the rows. A stream ends
  * well only after the server's count of rows equals the rows that passed, or the
- * child's exit status 0; the run only when the snapshot was held to the end.
+ * child's exit status 0 with a dump's beginning; the run only when the snapshot was held to the end.
  *
  * A server whose own loss, lock or conflict ends a run gives E_RETRY. Memory: a
- * few MB, and the longest row.
+ * few MB, and twice the longest row.
  *
  * restore() fills a database that exists and is empty; `to` is its name, a URI or
  * a connection string without a password. Order: roles when asked for, pre-data,
  * rows, large objects, sequences, post-data, then the comparison of every table's
  * rows and fingerprint with the facts (E_CORRUPT "facts-differ"). While it runs
  * and after a failure the comment of the database says that it is not complete.
+ * The dumps of a snapshot are code by nature; its facts, load.sql and globals.sql
+ * are not: names are quoted, and of the two scripts only statements of a known
+ * shape run, one at a time.
  */
 #ifndef COMMON_ENGINE_POSTGRES_POSTGRES_H
 #define COMMON_ENGINE_POSTGRES_POSTGRES_H

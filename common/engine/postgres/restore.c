@@ -31,7 +31,9 @@ static int set_comment(struct pgsql *c, const char *text, struct error *err)
     return rc;
 }
 
-/* The comment that was there, for free(). The mark fails where the role does not own the database. */
+static const char mark_text[] = "NOT COMPLETE, do not use: ";
+
+/* The comment that was there, for free(), but not the mark of an earlier attempt. The mark fails where the role does not own the database. */
 static char *mark(struct pgsql *c, const struct engine_target *t, bool *marked)
 {
     char text[300];
@@ -39,9 +41,11 @@ static char *mark(struct pgsql *c, const struct engine_target *t, bool *marked)
                               "SELECT coalesce(pg_catalog.shobj_description(oid, 'pg_database'), '') FROM "
                               "pg_catalog.pg_database WHERE datname = pg_catalog.current_database()",
                               NULL);
-    (void)snprintf(text, sizeof text, "NOT COMPLETE, do not use: a restore of %s did not end here",
+    (void)snprintf(text, sizeof text, "%sa restore of %s did not end here", mark_text,
                    t->snapshot != NULL ? t->snapshot : "a snapshot");
     *marked = before != NULL && set_comment(c, text, NULL) == 0;
+    if (before != NULL && str_starts(before, mark_text))
+        before[0] = '\0';
     return before;
 }
 
@@ -90,9 +94,9 @@ static void tell_database_settings(const struct pgsql *c, const struct engine_ta
     if (fact_number(t->facts, "database_settings", &n) && n > 0)
         log_event(
             LOG_WARN,
-            "%s: the source has settings or rights of the database itself (ALTER DATABASE ... SET, GRANT ... "
-            "ON DATABASE), which are not set here; they are in schema.pgdump (pg_restore -l shows DATABASE "
-            "PROPERTIES and ACL)",
+            "%s: the source has settings, rights or a comment of the database itself (ALTER DATABASE ... SET, "
+            "GRANT or COMMENT ON DATABASE), which are not set here; they are in schema.pgdump (pg_restore -l "
+            "shows DATABASE PROPERTIES, ACL and COMMENT)",
             c->where);
 }
 

@@ -56,6 +56,9 @@ int pgsql_roles_settle(struct pgsql *c, const struct pgsql_plan *p, struct error
 int pgsql_load_dump(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool, const char *rest,
                     const char *section, struct error *err);
 int pgsql_load_tables(struct pgsql *c, struct pgsql_plan *p, struct error *err);
+/* One of the statements of load.sql that pgsql_load_sequences runs. */
+struct statement;
+bool pgsql_is_setval(const struct statement *s);
 int pgsql_load_sequences(struct pgsql *c, const struct pgsql_plan *p, struct error *err);
 
 /* compare.c: E_CORRUPT "facts-differ" names the tables. */

@@ -76,7 +76,7 @@ static int refuse_missing(const struct pgsql *c, const struct pgsql_plan *p, con
 static int run(struct pgsql *c, const struct statement *s, struct error *err)
 {
     char *sql = str_dup_len(s->text, s->len, err);
-    int rc = sql != NULL ? pgsql_exec(c, sql, err) : E_NOMEM;
+    int rc = sql != NULL ? pgsql_exec_one(c, sql, err) : E_NOMEM;
     free(sql);
     return rc;
 }

@@ -78,8 +78,9 @@ static enum token_kind spacing(const char **at, const char *end)
 {
     const char *p = *at;
     if (p + 1 < end && p[0] == '-' && p[1] == '-') {
-        const char *line = memchr(p, '\n', (size_t)(end - p));
-        *at = line != NULL ? line : end;
+        while (p < end && *p != '\n' && *p != '\r') /* the server ends it at either */
+            p++;
+        *at = p;
         return TOKEN_SPACE;
     }
     if (p + 1 < end && p[0] == '/' && p[1] == '*') {

@@ -96,17 +96,41 @@ static int refuse_encoding(const struct engine_target *t, const struct pgsql *c,
                      c->where, here != NULL ? here : "unknown", encoding, encoding);
 }
 
+static int refuse_readonly(struct pgsql *c, struct error *err)
+{
+    int64_t standby = 0;
+    int rc = pgsql_number(c, "SELECT pg_catalog.pg_is_in_recovery()::pg_catalog.int4", &standby, err);
+    if (rc == 0 && standby != 0)
+        return error_set(err, E_UNSUPPORTED,
+                         "%s: this server is a standby, which only its primary writes to: restore there",
+                         c->where);
+    char *only = rc == 0 ? pgsql_text(c, "SHOW transaction_read_only", err) : NULL;
+    if (rc == 0 && only == NULL)
+        rc = pgsql_failed(err);
+    if (rc == 0 && strcmp(only, "off") != 0)
+        rc = error_set(err, E_UNSUPPORTED,
+                       "%s: sessions here are read-only: ALTER DATABASE or ALTER ROLE ... SET "
+                       "default_transaction_read_only = off, or look for it in postgresql.conf",
+                       c->where);
+    free(only);
+    return rc;
+}
+
 #define HOLDS(catalog, column) \
     "(SELECT pg_catalog.count(*) FROM pg_catalog." catalog " WHERE oid >= 16384" column ")"
-static const char contents_sql[] = "SELECT " HOLDS(
-    "pg_class",
-    " AND relnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname "
-    "~ '^pg_(toast|temp)') AND relkind <> 'i'") " + " HOLDS("pg_proc",
-                                                            "") " + " HOLDS("pg_type",
-                                                                            " AND typrelid = 0 AND typelem = 0") " + " HOLDS("pg_namespace",
-                                                                                                                             " AND nspname !~ '^pg_(toast_)?temp'") " + " HOLDS("pg_largeobject_metadata",
-                                                                                                                                                                                "") " + " HOLDS("pg_extension",
-                                                                                                                                                                                                "");
+/* Also what would change what is made: rights by default, event triggers. */
+/* clang-format off */
+static const char contents_sql[] =
+    "SELECT " HOLDS("pg_class", " AND relnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname "
+                    "~ '^pg_(toast|temp)') AND relkind <> 'i'")
+    " + " HOLDS("pg_proc", "")
+    " + " HOLDS("pg_type", " AND typrelid = 0 AND typelem = 0")
+    " + " HOLDS("pg_namespace", " AND nspname !~ '^pg_(toast_)?temp'")
+    " + " HOLDS("pg_largeobject_metadata", "")
+    " + " HOLDS("pg_extension", "")
+    " + " HOLDS("pg_default_acl", "")
+    " + " HOLDS("pg_event_trigger", "");
+/* clang-format on */
 
 static int refuse_nonempty(const struct engine_target *t, struct pgsql *c, struct error *err)
 {
@@ -186,6 +210,8 @@ int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struc
         rc = refuse_encoding(target, c, encoding, sizeof encoding, err);
     if (rc == 0)
         rc = pgsql_session(c, 0, encoding, err);
+    if (rc == 0)
+        rc = refuse_readonly(c, err);
     if (rc == 0)
         rc = refuse_source(target, c, err);
     return rc == 0 ? refuse_nonempty(target, c, err) : rc;

@@ -11,7 +11,7 @@
 #include "common/base/banned.h"
 
 #define DEBIAN_DIR "/usr/lib/postgresql"
-enum { VERSION_LIMIT = 4096, VERSION_MS = 30000, ARGS_MAX = 16, LINES_MAX = 20 };
+enum { VERSION_LIMIT = 4096, VERSION_MS = 30000, ARGS_MAX = 16, LINES_MAX = 20, REASON_MAX = 700 };
 
 unsigned pgsql_tool_choose(const unsigned *majors, size_t n, unsigned wanted)
 {
@@ -129,7 +129,8 @@ struct child *pgsql_tool_start(const struct pgsql_tool *t, const struct pgsql *c
     if (pgsql_for_children(c, &conninfo, &passfile, err) < 0)
         return NULL;
     char *variable = passfile != NULL ? str_printf(err, "PGPASSFILE=%s", passfile) : NULL;
-    const char *const env[] = { "PGCONNECT_TIMEOUT=30", variable, NULL };
+    /* Messages are read by a program, too: pgsql_tool_reason. */
+    const char *const env[] = { "PGCONNECT_TIMEOUT=30", "LC_MESSAGES=C", variable, NULL };
     struct child_options opt = { .env = env, .want_stdin = to_stdin, .want_stdout = !to_stdin };
     if (passfile != NULL && variable == NULL)
         goto out;
@@ -147,7 +148,40 @@ out:
     return child;
 }
 
-void pgsql_tool_warnings(const struct child *c, const char *name)
+/* ---- how it ended ----------------------------------------------------------------------------------------- */
+
+/* The part of a line that says something, or NULL: "pg_restore: error: TEXT", "DETAIL:  TEXT", "HINT:  TEXT". */
+static const char *telling(const char *line, bool begun)
+{
+    static const char error[] = ": error: ";
+    if (begun)
+        return str_starts(line, "DETAIL:") || str_starts(line, "HINT:") ? line : NULL;
+    const char *at = strstr(line, error);
+    return at != NULL ? at + sizeof error - 1 : NULL;
+}
+
+/* A statement may follow its error, in many lines: the last one is no reason. */
+const char *pgsql_tool_reason(const char *said, char *out, size_t cap)
+{
+    char line[REASON_MAX];
+    char shown[REASON_MAX];
+    size_t used = 0;
+    out[0] = '\0';
+    for (const char *at = said; *at != '\0';) {
+        size_t len = strcspn(at, "\n");
+        (void)snprintf(line, sizeof line, "%.*s", (int)(len < sizeof line ? len : sizeof line - 1), at);
+        const char *part = telling(line, used != 0);
+        at += len + (at[len] == '\n');
+        if (part == NULL || used + 3 >= cap)
+            continue;
+        (void)snprintf(out + used, cap - used, "%s%s", used != 0 ? "; " : "",
+                       str_printable(shown, sizeof shown, part));
+        used = strlen(out);
+    }
+    return out;
+}
+
+static void warn(const struct child *c, const char *name)
 {
     const char *at = child_stderr(c, NULL);
     for (int i = 0; *at != '\0' && i < LINES_MAX; i++) {
@@ -159,4 +193,16 @@ void pgsql_tool_warnings(const struct child *c, const char *name)
             log_event(LOG_WARN, "%s said: %s", name, str_printable(shown, sizeof shown, line));
         at += len + (at[len] == '\n');
     }
+}
+
+int pgsql_tool_finish(struct child *c, const char *name, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    char reason[REASON_MAX];
+    int rc = child_finish(c, &why);
+    if (rc == 0)
+        warn(c, name);
+    else if (rc == E_IO && *pgsql_tool_reason(child_stderr(c, NULL), reason, sizeof reason) != '\0')
+        return error_set(err, rc, "%s failed with status %d: %s", name, child_status(c), reason);
+    return rc < 0 ? error_copy(err, &why) : 0;
 }

@@ -160,6 +160,78 @@ START_TEST(test_broken_statements)
 }
 END_TEST
 
+/* A comment ends where the server ends it, so that nothing hides in one. */
+START_TEST(test_comment_end)
+{
+    static const char text[] = "CREATE ROLE a -- x\r; DROP DATABASE b\n;";
+    struct statements all = statements_of(text, sizeof text - 1);
+    struct statement s;
+    ck_assert_int_eq(statement_next(&all, &s, NULL), 1);
+    ck_assert_uint_eq(s.words.len, 3);
+    statement_free(&s);
+    ck_assert_int_eq(statement_next(&all, &s, NULL), 1);
+    ck_assert(statement_is(&s, 0, "drop"));
+    statement_free(&s);
+}
+END_TEST
+
+/* Of load.sql nothing runs that could do more than set a sequence. */
+START_TEST(test_setval)
+{
+    static const struct {
+        const char *text;
+        bool is;
+    } some[] = {
+        { "SELECT pg_catalog.setval('\"s\".\"q\"', 5, true)", true },
+        { "SELECT pg_catalog.setval('\"s\".\"q''x\"', -5, false)", true },
+        { "SELECT pg_catalog.setval('\"s\".\"q\"', 5, f())", false },
+        { "SELECT pg_catalog.setval('\"s\".\"q\"', f(), true)", false },
+        { "SELECT pg_catalog.setval(f(), 5, true)", false },
+        { "SELECT pg_catalog.setval(\"q\", 5, true)", false },
+        { "SELECT pg_catalog.setval('q', 5, true), f()", false },
+        { "SELECT pg_catalog.setval('q', 5, true) FROM t", false },
+        { "SELECT pg_catalog.setval('q', 5)", false },
+        { "SELECT pg_catalog.setval(", false },
+        { "SELECT public.setval('q', 5, true)", false },
+        { "SELECT pg_catalog.set_config('search_path', '', false)", false },
+    };
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
+        struct statements all = statements_of(some[i].text, strlen(some[i].text));
+        struct statement s;
+        ck_assert_int_eq(statement_next(&all, &s, NULL), 1);
+        ck_assert_msg(pgsql_is_setval(&s) == some[i].is, "%s", some[i].text);
+        statement_free(&s);
+    }
+}
+END_TEST
+
+/* ---- what tools say ------------------------------------------------------------------------------------- */
+
+START_TEST(test_reasons)
+{
+    static const struct {
+        const char *said;
+        const char *reason;
+    } some[] = {
+        { "pg_restore: while PROCESSING TOC:\npg_restore: from TOC entry 215; 1259 16 TABLE t x\n"
+          "pg_restore: error: could not execute query: ERROR:  permission denied for schema public\n"
+          "LINE 1: CREATE TABLE public.t (\n                     ^\n"
+          "Command was: CREATE TABLE public.t (\n    i integer\n);\n\n\n",
+          "could not execute query: ERROR:  permission denied for schema public" },
+        { "pg_dump: error: query failed: ERROR:  out of shared memory\nHINT:  Raise it.\n"
+          "pg_dump: detail: Query was: LOCK TABLE a\n",
+          "query failed: ERROR:  out of shared memory; HINT:  Raise it." },
+        { "pg_dump: error: a\x01z\npg_dump: error: second", "a\\x01z" },
+        { "DETAIL:  of nothing\nkilled\n", "" },
+        { "", "" },
+    };
+    char out[200];
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++)
+        ck_assert_str_eq(pgsql_tool_reason(some[i].said, out, sizeof out), some[i].reason);
+    ck_assert_str_eq(pgsql_tool_reason(some[0].said, out, 10), "could not");
+}
+END_TEST
+
 /* ---- versions ------------------------------------------------------------------------------------------- */
 
 START_TEST(test_versions)
@@ -409,6 +481,9 @@ int main(void)
     tcase_add_test(t, test_quotes);
     tcase_add_test(t, test_statements);
     tcase_add_test(t, test_broken_statements);
+    tcase_add_test(t, test_comment_end);
+    tcase_add_test(t, test_setval);
+    tcase_add_test(t, test_reasons);
     tcase_add_test(t, test_versions);
     tcase_add_test(t, test_codes);
     tcase_add_test(t, test_settings);

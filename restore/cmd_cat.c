@@ -12,7 +12,7 @@
 #include "common/cli/progress.h"
 #include "common/sys/fdio.h"
 #include "common/sys/interrupt.h"
-#include "restore/gaps.h"
+#include "common/archive/gaps.h"
 #include "restore/streams.h"
 #include "restore/verbs.h"
 

@@ -7,7 +7,7 @@
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "restore/chosen.h"
-#include "restore/gaps.h"
+#include "common/archive/gaps.h"
 #include "restore/paths.h"
 #include "restore/verbs.h"
 

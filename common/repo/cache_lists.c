@@ -10,7 +10,7 @@
 enum {
     LIST_FIRST = 64,
     INDEX_SHARE = 12, /* bytes of the chunk table that a chunk takes up, about */
-    IDLE_SHARE = 8,   /* new lists push out older ones without a match at this part of the limit */
+    IDLE_SHARE = 16,  /* new lists push out older ones without a match at this part of the limit */
 };
 
 bool list_starts_stream(const struct list_chunk *chunk)

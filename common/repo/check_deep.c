@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/archive/gaps.h"
 #include "common/base/alloc.h"
 #include "common/base/map.h"
 #include "common/base/str.h"
@@ -246,6 +247,16 @@ out:
     return rc;
 }
 
+/* A restore needs more than the stream: what its facts say must fit it. */
+static int check_gaps(const struct member *m, struct error *why)
+{
+    struct gaps gaps;
+    int rc = gaps_parse(m->facts, m->ref.len, &gaps, why);
+    if (rc == 0)
+        gaps_free(&gaps);
+    return rc;
+}
+
 static int on_member(const struct member *m, void *arg, struct error *err)
 {
     struct stream_check *sc = arg;
@@ -254,6 +265,8 @@ static int on_member(const struct member *m, void *arg, struct error *err)
     if (m->entry.type != CATALOG_REGULAR)
         return 0;
     int rc = read_stream(sc, &m->ref, &why);
+    if (rc == 0)
+        rc = check_gaps(m, &why);
     if (rc < 0 && !check_is_verdict(rc))
         return error_copy(err, &why);
     if (rc < 0)

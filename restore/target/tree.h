@@ -36,7 +36,7 @@
 #include "common/archive/catalog.h"
 #include "common/base/vec.h"
 #include "common/stream/stream.h"
-#include "restore/gaps.h"
+#include "common/archive/gaps.h"
 
 struct tree;
 

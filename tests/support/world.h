@@ -25,6 +25,7 @@ struct world {
     char dir[WORLD_PATH_MAX]; /* state of all writers, below the temporary directory */
     const struct secret *sks[1];
     struct opener opener;
+    const char *facts; /* of every stream; NULL: "kind=test\n" */
 };
 
 struct world_stream {

@@ -141,7 +141,7 @@ static int refuse_nonempty(const struct engine_target *t, struct pgsql *c, struc
     if (rc == 0 && objects != 0)
         rc = error_set(
             err, E_EXISTS,
-            "%s is not empty (%lld objects of somebody's): restore into a new one (createdb -T template0 "
+            "%s is not empty (it holds %lld objects): restore into a new one (createdb -T template0 "
             "NAME), or say --into-nonempty",
             c->where, (long long)objects);
     return rc;

@@ -136,6 +136,34 @@ START_TEST(verify_adds_up_the_streams)
 }
 END_TEST
 
+/* restore refuses such a file; verify said "no errors". */
+START_TEST(verify_looks_at_gaps)
+{
+    static const struct {
+        const char *facts;
+        const char *want;
+    } cases[] = { { "gaps=0:5,10:7\n", "" },
+                  { "gaps=0:0\n", CATALOG_E_BODY },
+                  { "gaps=9999:1\n", CATALOG_E_BODY },
+                  { "a=b\ngaps=5:5,10:1\n", CATALOG_E_BODY },
+                  { "gaps=\n", CATALOG_E_BODY } };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world w;
+        struct error err = ERROR_INIT;
+        struct session_result result;
+        char names[256];
+        uint8_t data[100] = { 1 };
+        struct world_stream s[] = { { "a", data, sizeof data, 0, false } };
+        world_init(&w, backend_memory(NULL), 1);
+        w.facts = cases[i].facts;
+        ck_assert_int_eq(world_backup(&w, 0, s, 1, &result, &err), 0);
+        ck_assert_int_ge(world_verify(&w, CHECK_L3, names, sizeof names, &err), 0);
+        ck_assert_str_eq(names, cases[i].want);
+        world_free(&w);
+    }
+}
+END_TEST
+
 /* restore compares the names of findings and died of NULL when a log file could not be read. */
 START_TEST(every_finding_has_a_name)
 {
@@ -299,6 +327,7 @@ int main(void)
     tcase_set_timeout(tc, 240);
     tcase_add_test(tc, verify_looks_at_every_view);
     tcase_add_test(tc, verify_adds_up_the_streams);
+    tcase_add_test(tc, verify_looks_at_gaps);
     tcase_add_test(tc, every_finding_has_a_name);
     tcase_add_test(tc, a_failure_without_a_code_fails);
     tcase_add_test(tc, memory_ends_anywhere);

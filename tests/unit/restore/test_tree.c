@@ -11,7 +11,7 @@
 
 #include "common/archive/xattr.h"
 #include "restore/aliases.h"
-#include "restore/gaps.h"
+#include "common/archive/gaps.h"
 #include "restore/target/tree.h"
 
 static char base[64];

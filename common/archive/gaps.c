@@ -1,4 +1,4 @@
-#include "restore/gaps.h"
+#include "common/archive/gaps.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
  *
  * gaps_fill borrows g. E_CORRUPT when the fact is not as it must be.
  */
-#ifndef RESTORE_GAPS_H
-#define RESTORE_GAPS_H
+#ifndef COMMON_ARCHIVE_GAPS_H
+#define COMMON_ARCHIVE_GAPS_H
 
 #include <stdint.h>
 

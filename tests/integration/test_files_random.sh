@@ -1,6 +1,7 @@
 #!/bin/bash
 # Random trees, backed up, changed, backed up again, and both restored: what comes back is what was there, as an
 # independent program sees it. FROM and TO choose the seeds: many more than the few here for a longer look.
+# shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 source "$REPO_ROOT/tests/support/files.sh"

@@ -91,6 +91,7 @@ same "nothing is published" "$count" "$(snapshots)"
 mkdir -p bin
 ln -s "$PG_BIN/pg_dumpall" bin/
 for said in true 'echo loading...'; do
+    # shellcheck disable=SC2016  # $1 and $@ are the script's
     printf '#!/bin/sh\n[ "$1" = --version ] && exec %s/pg_dump "$@"\n%s\n' "$PG_BIN" "$said" >bin/pg_dump
     chmod +x bin/pg_dump
     pg_job "bin_dir: $PWD/bin"

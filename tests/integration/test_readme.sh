@@ -45,10 +45,11 @@ check "what came back is the database" cmp "$TMP/www/shop.db" ./shop-restored.db
 same "and the PostgreSQL database" "$(pg_sums shop)" "$(pg_sums shop_restored)"
 check "and the directory" diff -r --no-dereference "$TMP/www/uploads" ./uploads-restored
 
-pack=$(find "$TMP/srv/shop" -path '*/pack/*' -type f -size +1M | head -1)
+kit=(--storage "$TMP/srv/shop" --kit ./safe/restore-kit.key)
+writer=$("$B/restore" "${kit[@]}" show shop-db/1 | sed -n 's/^writer: *\([0-9a-f]*\),.*/\1/p')
+pack=$(find "$TMP/srv/shop/w/$writer/pack" -name '00000001-000000.*')
 chmod u+w "$pack"
 printf 'X' | dd of="$pack" bs=1 seek=40000 conv=notrunc status=none
-kit=(--storage "$TMP/srv/shop" --kit ./safe/restore-kit.key)
 check_fails 9 "a changed byte is found" "$B/restore" "${kit[@]}" verify --read-data
 contains "and its file is named" "$("$B/restore" "${kit[@]}" verify --read-data 2>&1 || true)" "$(basename "$pack")"
 check_fails 9 "and the restore is refused" "$B/restore" "${kit[@]}" database latest --job shop-db --to ./again.db

@@ -255,7 +255,7 @@ int cache_drop_pack(struct cache *c, uint32_t session, uint32_t idx, struct erro
 static int journal_pack(struct cache *c, struct buf *entry, const struct writer *w, bool sync,
                         struct error *err)
 {
-    uint64_t at;
+    uint64_t at = 0;
     struct cache_pack pack;
     struct reader r = reader_of(entry->data, entry->len);
     int rc = writer_end(w, err);

@@ -33,7 +33,8 @@ static int set_comment(struct pgsql *c, const char *text, struct error *err)
 
 static const char mark_text[] = "NOT COMPLETE, do not use: ";
 
-/* The comment that was there, for free(), but not the mark of an earlier attempt. The mark fails where the role does not own the database. */
+/* The comment that was there, for free(), but not the mark of an earlier attempt. The mark fails where the role
+ * does not own the database. */
 static char *mark(struct pgsql *c, const struct engine_target *t, bool *marked)
 {
     char text[300];

@@ -100,7 +100,7 @@ if [[ $(id -u) -eq 0 ]]; then
     check_fails 4 "WAL, not open, and not the owner" as_other
     contains "whom to run it as is named" "$(<.check)" "run backupd as root, or keep the application running"
 else
-    printf 'only root can be another user here\n'
+    skip "WAL, not open, and not the owner" "only root can be another user here"
 fi
 
 # ---- commands

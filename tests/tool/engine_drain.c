@@ -20,6 +20,8 @@
 #include "common/crypto/secret.h"
 #include "common/engine/engine.h"
 
+#include "common/base/banned.h"
+
 enum { BLOCK = 1 << 20 };
 
 struct drain {

@@ -33,16 +33,18 @@
 /* Where chunk boundaries make sense. */
 enum chunk_mode { CHUNK_CONTENT = 0, CHUNK_PAGES = 1 };
 
-struct engine_option { /* one `key: value` of the job's configuration */
+struct engine_option { /* one `key: value` of the job's configuration; a list is several with one key */
     const char *key;
-    const char *value;
+    const char *value; /* NULL: between two lists of a list of lists (nested_options) */
 };
 
 struct engine_job {
     const char *name; /* of the job, for messages */
     const struct engine_option *options;
     size_t noptions;
-    bool preflight; /* probe: somebody reads the findings now, also those that are only good to know */
+    uint64_t last_bytes; /* of the streams of this job's last published snapshot, when last_known */
+    bool last_known;     /* false: there was none, or the state was lost */
+    bool preflight;      /* probe: somebody reads the findings now, also those that are only good to know */
 };
 
 struct engine_stream {
@@ -109,6 +111,7 @@ struct engine {
     const char *const *required_options; /* NULL-terminated */
     const char *const *allowed_options;  /* NULL-terminated, including the required ones */
     const char *const *path_options;     /* NULL-terminated: relative to the configuration file's directory */
+    const char *const *nested_options;   /* NULL-terminated: may be a list of lists; or NULL */
     /* 0 when it could look, whatever it found; a negative code is for a job that makes no sense. */
     int (*probe)(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
     struct engine_run *(*open)(const struct engine_job *job, struct error *err);

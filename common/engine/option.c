@@ -1,5 +1,6 @@
 #include "common/engine/option.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/number.h"
@@ -62,6 +63,24 @@ int option_size(const struct engine_job *job, const char *key, uint64_t otherwis
                              text, size_format(limit, max));
     }
     *bytes = value;
+    return 0;
+}
+
+int option_percent(const struct engine_job *job, const char *key, unsigned otherwise, unsigned *out,
+                   struct error *err)
+{
+    const char *text = engine_option(job, key);
+    char digits[8];
+    uint64_t value = otherwise;
+    if (text != NULL) {
+        size_t len = strcspn(text, "%");
+        (void)snprintf(digits, sizeof digits, "%.*s", (int)len, text);
+        if (len >= sizeof digits || text[len + (text[len] == '%')] != '\0' ||
+            number_parse(digits, 0, 100, &value, NULL) < 0)
+            return error_set(err, E_USAGE, "job %s: %s: \"%s\" is no percentage from 0%% to 100%%", job->name,
+                             key, text);
+    }
+    *out = (unsigned)value;
     return 0;
 }
 

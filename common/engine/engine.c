@@ -5,13 +5,14 @@
 
 #include "common/engine/command/command.h"
 #include "common/engine/files/files.h"
+#include "common/engine/mariabackup/mariabackup.h"
 #include "common/engine/postgres/postgres.h"
 #include "common/engine/sqlite/sqlite.h"
 
 #include "common/base/banned.h"
 
 static const struct engine *const engines[] = { &engine_sqlite, &engine_postgres, &engine_files,
-                                                &engine_command };
+                                                &engine_mariabackup, &engine_command };
 enum { ENGINES = sizeof engines / sizeof engines[0] };
 
 const struct engine *engine_find(const char *name, struct error *err)

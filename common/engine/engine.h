@@ -47,7 +47,6 @@ struct engine_job {
     size_t noptions;
     uint64_t last_bytes; /* of the streams of this job's last published snapshot, when last_known */
     bool last_known;     /* false: there was none, or the state was lost */
-    bool preflight;      /* probe: somebody reads the findings now, also those that are only good to know */
     /* For fingerprints: secret, the same every night, told in the sealed facts of the snapshot. 0: none. */
     uint64_t fingerprint_seed;
     bool preflight; /* probe: somebody reads the findings now, also those that are only good to know */
@@ -99,8 +98,9 @@ struct engine_selection {
 
 /* What the name of a restored database is. */
 enum engine_target_kind {
-    TARGET_FILE = 0, /* a new file of this machine, which needs room for it */
-    TARGET_SERVER,   /* a database of a server */
+    TARGET_FILE = 0,  /* a new file of this machine, which needs room for it */
+    TARGET_SERVER,    /* a database of a server */
+    TARGET_DIRECTORY, /* a new directory of this machine, which needs room for it */
 };
 
 struct engine_target {
@@ -113,6 +113,7 @@ struct engine_target {
     void *progress_arg;
     struct buf
         *checked; /* gets what the engine compared, for a sentence "Checked: ..., ", or nothing; or NULL */
+    struct buf *left; /* gets what is left for the person to do, lines that end with newlines; or NULL */
     const struct engine_selection *select; /* NULL: everything */
     unsigned jobs;                         /* connections that load at once; 0: the engine's default */
     /* Next to the live database `to`, under a name of its own, which goes to `made`. */

@@ -1,7 +1,7 @@
 /*
  * option.h - how engines read the options of a job.
  *
- * Every error is E_USAGE (or E_NOMEM) and names the job and the option. A list
+ * Every error is E_USAGE (or E_NOMEM) unless said, and names the job and the option. A list
  * in the configuration is several options with one key, in order.
  */
 #ifndef COMMON_ENGINE_OPTION_H
@@ -30,6 +30,9 @@ int option_percent(const struct engine_job *job, const char *key, unsigned other
                    struct error *err);
 /* yes, true, on; no, false, off. */
 int option_flag(const struct engine_job *job, const char *key, bool otherwise, bool *out, struct error *err);
+/* The name of a file that may hold a secret, or NULL: a regular file (E_USAGE) that only its owner may read
+ * (E_DENIED, with the cure) and this user can. */
+int option_private_file(const struct engine_job *job, const char *key, const char **out, struct error *err);
 /* The option `name`, else the last component of `path`: one component of UTF-8, for free(). */
 int option_stream_name(const struct engine_job *job, const char *path, char **out, struct error *err);
 

@@ -52,6 +52,7 @@ int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out
         .sslmode = engine_option(job, "sslmode"),
         .sslrootcert = engine_option(job, "sslrootcert"),
         .bin_dir = engine_option(job, "bin_dir"),
+        .seed = job->fingerprint_seed,
     };
     if (out->database == NULL || out->database[0] == '\0')
         return error_set(err, E_USAGE, "job %s: the option `database` must name a database", job->name);

@@ -24,6 +24,7 @@ struct pgsql_plan {
     bool objects;
     struct vec loads; /* struct pgsql_load */
     uint64_t done;    /* bytes so far */
+    uint64_t seed;    /* of the fingerprints */
 };
 
 /* plan.c */

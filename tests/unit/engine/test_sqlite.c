@@ -340,8 +340,8 @@ static void keep_log(enum log_level level, const char *text, void *arg)
 START_TEST(blocked_writers_are_logged)
 {
     struct error err = ERROR_INIT;
-    struct engine_option o[] = { { "path", db_path }, { "max_block", "0s" } };
-    struct engine_job job = job_of(o, 2);
+    struct engine_option o[] = { { "path", db_path }, { "max_block", "0s" }, { "spool", "none" } };
+    struct engine_job job = job_of(o, 3);
     struct engine_stream s;
     struct buf copy = BUF_INIT;
     log_to(keep_log, NULL);

@@ -17,6 +17,9 @@
  * fetched; restore() takes the streams of one snapshot through the struct
  * engine_streams callbacks and builds the target, which must not exist (or be
  * empty), and finishes it durably. What `to` means is the engine's matter.
+ * plan() tells what restore() would do and touches nothing; table() writes one
+ * table in a form for other programs; swap() exchanges a restored database with
+ * the live one. Each opens only the streams that it needs.
  */
 #ifndef COMMON_ENGINE_ENGINE_H
 #define COMMON_ENGINE_ENGINE_H
@@ -42,6 +45,8 @@ struct engine_job {
     const char *name; /* of the job, for messages */
     const struct engine_option *options;
     size_t noptions;
+    /* For fingerprints: secret, the same every night, told in the sealed facts of the snapshot. 0: none. */
+    uint64_t fingerprint_seed;
     bool preflight; /* probe: somebody reads the findings now, also those that are only good to know */
 };
 
@@ -80,6 +85,15 @@ struct engine_streams {
     void *arg;
 };
 
+/* What of a snapshot is wanted; names as people write them, read by select.h. */
+struct engine_selection {
+    const char *database; /* of a snapshot with several; NULL: its only one */
+    const char *const *schemas;
+    size_t nschemas;
+    const char *const *tables; /* TABLE or SCHEMA.TABLE, quoted as in SQL where needed */
+    size_t ntables;
+};
+
 /* What the name of a restored database is. */
 enum engine_target_kind {
     TARGET_FILE = 0, /* a new file of this machine, which needs room for it */
@@ -96,12 +110,48 @@ struct engine_target {
     void *progress_arg;
     struct buf
         *checked; /* gets what the engine compared, for a sentence "Checked: ..., ", or nothing; or NULL */
+    const struct engine_selection *select; /* NULL: everything */
+    unsigned jobs;                         /* connections that load at once; 0: the engine's default */
+    /* Next to the live database `to`, under a name of its own, which goes to `made`. */
+    bool beside;
+    struct buf *made; /* gets the name of what was made; or NULL */
+    /* SQL that runs when everything is loaded and compared, before the target is released; or NULL. */
+    const char *after_sql;
+    const char *after_name; /* of its file, for messages */
     /* TARGET_SERVER: what the person asked for beyond the default. */
     bool into_nonempty; /* although it holds something */
     bool into_source;   /* although it is what was backed up */
     bool create_roles;  /* make the roles that are missing */
     bool no_owner;      /* without owners and rights */
     bool no_verify;     /* without comparing afterwards */
+};
+
+/* One line of a plan, or of what a swap is about to do. */
+enum engine_plan_kind {
+    PLAN_CREATE = 0, /* will be made */
+    PLAN_OVERWRITE,  /* exists, and gets other contents */
+    PLAN_DROP,       /* exists, and will be gone or renamed */
+    PLAN_FITS,       /* was compared and fits: versions, encodings, extensions, room */
+    PLAN_HANDLED,    /* a known difference that the restore takes care of, and how */
+    PLAN_NOTE,       /* good to know */
+    PLAN_MISSING,    /* the restore would fail: what is missing, and the cure */
+};
+
+/* Texts are borrowed for the call. cure may be NULL. */
+typedef void engine_plan_fn(enum engine_plan_kind kind, const char *what, const char *cure, void *arg);
+
+enum engine_format {
+    FORMAT_COPY = 0, /* as the database's bulk loader takes it, rows only */
+    FORMAT_CSV,      /* with a header line */
+    FORMAT_SQL,      /* a script for the database's own client: rows, and what they need around them */
+};
+
+struct engine_swap {
+    const char *live;  /* `to` of the restore: the database that applications use */
+    const char *fresh; /* what takes its place; NULL: what restore --beside left, when there is just one */
+    bool undo;         /* the other way round: what was live before comes back */
+    bool terminate;    /* end the connections that are in the way */
+    bool look_only;    /* tell, and change nothing */
 };
 
 struct engine {
@@ -129,6 +179,14 @@ struct engine {
     /* NULL: only the streams themselves come back. */
     int (*restore)(const struct engine_streams *streams, const struct engine_target *target,
                    struct error *err);
+    /* What restore() would do with this target. 0 when it could look, whatever it found. May be NULL. */
+    int (*plan)(const struct engine_streams *streams, const struct engine_target *target, engine_plan_fn *fn,
+                void *arg, struct error *err);
+    /* The rows of the one selected table to out, whole or with a negative code. May be NULL. */
+    int (*table)(const struct engine_streams *streams, const struct engine_selection *select,
+                 const char *run_facts, enum engine_format format, struct sink *out, struct error *err);
+    /* In one step; what a killed swap left is named by the next one and mended. May be NULL. */
+    int (*swap)(const struct engine_swap *swap, engine_plan_fn *fn, void *arg, struct error *err);
 };
 
 /* By name, or NULL with E_USAGE that lists the known ones. */

@@ -6,6 +6,8 @@
 
 #include "common/base/banned.h"
 
+#define SAID_FIRST "*** in database main ***\n" /* there is no other */
+
 /* A row that breaks a CHECK of the application is no damage, and the CHECK may call functions that only the
  * application has. */
 static const char *const statements[] = {
@@ -44,6 +46,7 @@ int check_database(sqlite3 *db, enum check_kind kind, const char *path, enum ver
     if (sq != SQLITE_OK)
         (void)snprintf(said, sizeof said, "%s", sqlite3_errmsg(db));
     *out = verdict_of(sq, said);
-    (void)str_printable(text, CHECK_TEXT_MAX, said);
+    const char *from = str_starts(said, SAID_FIRST) ? said + strlen(SAID_FIRST) : said;
+    (void)str_printable(text, CHECK_TEXT_MAX, from);
     return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "backupd/host.h"
 #include "backupd/job/assign.h"
+#include "backupd/job/hook.h"
 #include "backupd/job/last.h"
 #include "backupd/job/pump.h"
 #include "common/base/clock.h"
@@ -25,6 +26,8 @@ struct held {
     struct backend *backend;
     struct writer_keys keys;
     char *state; /* this writer's directory */
+    char *base;  /* of the repository's state */
+    struct hooks hooks;
 };
 
 /* ---- probe --------------------------------------------------------------------------------------------- */
@@ -136,6 +139,17 @@ static int writer_state(struct job_run *run, struct held *h, struct error *err)
     return h->state != NULL ? 0 : E_NOMEM;
 }
 
+/* The source may only be there when this is done. */
+static int before(struct job_run *run, struct held *h, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    h->base = host_state(run->conf, h->repository, &why);
+    if (h->base == NULL)
+        return error_copy(err, &why);
+    h->hooks.state = h->base;
+    return hooks_before(&h->hooks, err);
+}
+
 static int prepare(struct job_run *run, struct held *h, struct error *err)
 {
     struct access_root root;
@@ -149,6 +163,8 @@ static int prepare(struct job_run *run, struct held *h, struct error *err)
         run->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
     if (rc == 0)
         rc = access_job(run->conf, run->job, &h->job, err);
+    if (rc == 0)
+        rc = before(run, h, err);
     if (rc == 0)
         rc = probe(h, err);
     if (rc < 0)
@@ -171,7 +187,7 @@ static int prepare(struct job_run *run, struct held *h, struct error *err)
 
 int job_run(struct job_run *run, struct error *err)
 {
-    struct held h = { .engine = NULL };
+    struct held h = { .engine = NULL, .hooks = { .job = run->job } };
     struct error why = ERROR_INIT;
     uint64_t begin = clock_mono_ms();
     int rc = prepare(run, &h, &why);
@@ -179,8 +195,10 @@ int job_run(struct job_run *run, struct error *err)
         rc = attempts(run, &h, &why);
     if (rc == E_NOT_FOUND && why.name != NULL && strcmp(why.name, ERR_CHARTER_MISSING) == 0)
         run->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
+    run->after_failed = !hooks_after(&h.hooks, rc == 0);
     run->milliseconds = clock_mono_ms() - begin;
     free(h.state);
+    free(h.base);
     writer_keys_free(&h.keys);
     backend_close(h.backend);
     access_job_free(&h.job);

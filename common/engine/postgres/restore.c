@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
+#include "common/engine/postgres/swap.h"
 
 #include "common/base/banned.h"
 
@@ -128,6 +129,8 @@ int pgsql_restore(const struct engine_streams *streams, const struct engine_targ
     struct pgsql_plan plan = { .streams = NULL };
     struct pgsql_tool tool = { .path = NULL };
     struct pgsql c;
+    if (target->beside)
+        return pgsql_beside(streams, target, err);
     int rc = pgsql_target_open(target, &c, err);
     if (rc == 0)
         rc = pgsql_plan_make(&plan, streams, target, err);

@@ -46,7 +46,9 @@ void pgsql_names_free(struct vec *names);
 /* "a, b, c and 4 more" of names, printable. */
 const char *pgsql_names_text(const struct vec *names, char *out, size_t cap);
 
-/* target.c: connects to `to`, refuses what must not be written to. */
+/* target.c: connects to `to`, and refuses a password in it. */
+int pgsql_target_connect(const char *to, struct pgsql *c, struct error *err);
+/* Also refuses what must not be written to. */
 int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err);
 
 /* roles.c: every role the dump names exists afterwards, or an error that names those that do not. */

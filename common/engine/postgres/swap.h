@@ -31,7 +31,7 @@ struct pgsql_db {
     bool is_template;
 };
 
-/* ---- databases.c */
+/* ---- swap_server.c */
 
 /* A connection string like `to` with another database in it, NUL-terminated; *named gets the one it had, for free(). */
 int pgsql_to_database(const char *to, const char *database, struct buf *out, char **named, struct error *err);

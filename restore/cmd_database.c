@@ -69,10 +69,16 @@ static const struct engine *find_engine(const struct chosen *c, struct error *er
     return engine;
 }
 
+/* What a restore beside the live one made: its name, and the command that removes it. Empty: it was none. */
+struct beside {
+    struct buf name;
+    struct buf drop;
+};
+
 /* ---- the target ---------------------------------------------------------------------------------------- */
 
-static const char *const server_flags[] = { "into-nonempty", "into-source", "create-roles", "no-owner",
-                                            "no-verify",     "terminate" };
+static const char *const server_flags[] = { "into-nonempty", "into-source", "create-roles",
+                                            "no-owner",      "no-verify",   "terminate" };
 
 static int refuse_flags(const struct cli_context *cli, const struct engine *engine, struct error *err)
 {
@@ -144,7 +150,7 @@ static int not_made(const struct engine *engine, const struct engine_target *tar
 
 /* `checked` gets what the engine compared, `made` the name of a database --beside. Nothing is fetched before the target was looked at. */
 static int build(struct chosen *c, struct members *m, const struct engine *engine, struct buf *checked,
-                 struct buf *made, struct error *err)
+                 struct beside *made, struct error *err)
 {
     struct engine_job job = { .name = NULL };
     struct engine_target target = target_of(c);
@@ -156,7 +162,8 @@ static int build(struct chosen *c, struct members *m, const struct engine *engin
         return rc;
     target.source = known ? &job : NULL;
     target.checked = checked;
-    target.made = made;
+    target.made = &made->name;
+    target.drop = &made->drop;
     rc = engine->look(&target, err);
     if (rc == 0)
         rc = members_load(c, m, err);
@@ -169,30 +176,33 @@ static int build(struct chosen *c, struct members *m, const struct engine *engin
 }
 
 /* The live one is as it was; what comes next is up to the person. */
-static int tell_next(const struct cli_context *cli, const struct engine *engine, const char *made,
+static int tell_next(const struct cli_context *cli, const struct engine *engine, const struct beside *made,
                      struct error *err)
 {
-    char *next = swap_command(cli, engine, made, false, err);
+    char *next = swap_command(cli, engine, (const char *)made->name.data, false, err);
     if (next == NULL)
         return E_NOMEM;
-    out_line(&cli->out, OUT_PLAIN, "It is not live yet. To put it into its place: %s", next);
+    out_line(&cli->out, OUT_PLAIN, "It is not live yet.");
+    out_line(&cli->out, OUT_PLAIN, "To make it live:       %s", next);
+    if (made->drop.len > 0)
+        out_line(&cli->out, OUT_PLAIN, "To remove it again:    %s", (const char *)made->drop.data);
     free(next);
     return 0;
 }
 
-/* made: NULL, or the database next to the live one. */
 static int summary(const struct chosen *c, const struct members *m, const struct engine *engine,
-                   const char *checked, const char *made, uint64_t ms, struct error *err)
+                   const char *checked, const struct beside *made, uint64_t ms, struct error *err)
 {
     const struct cli_context *cli = c->st.cli;
-    const char *to = made != NULL ? made : cli_text(cli, "to");
+    bool beside = made->name.len > 0;
+    const char *to = beside ? (const char *)made->name.data : cli_text(cli, "to");
     char rate[RATE_TEXT_MAX];
     if (cli->json) {
         struct jsonout *o = jsonout_new("summary");
         jsonout_str(o, "snapshot", c->name);
         jsonout_str(o, "engine", engine->name);
         jsonout_str(o, "target", to);
-        jsonout_str(o, "beside", made != NULL ? cli_text(cli, "to") : NULL);
+        jsonout_str(o, "beside", beside ? cli_text(cli, "to") : NULL);
         jsonout_str(o, "checked", checked);
         jsonout_u64(o, "streams", m->list.len);
         jsonout_u64(o, "bytes", m->bytes);
@@ -206,7 +216,7 @@ static int summary(const struct chosen *c, const struct members *m, const struct
              checked[0] != '\0' ? ", " : "", checked);
     if (cli_flag(cli, "no-verify"))
         out_line(&cli->out, OUT_WARN, "Not compared with what was backed up, as --no-verify asked for.");
-    return made != NULL && !cli_flag(cli, "swap") ? tell_next(cli, engine, made, err) : 0;
+    return beside && !cli_flag(cli, "swap") ? tell_next(cli, engine, made, err) : 0;
 }
 
 int cmd_database(struct cli_context *cli, struct error *err)
@@ -214,7 +224,7 @@ int cmd_database(struct cli_context *cli, struct error *err)
     struct chosen c = { .snap = NULL };
     struct members m = { .bytes = 0 };
     struct buf checked = BUF_INIT;
-    struct buf made = BUF_INIT;
+    struct beside made = { .name = BUF_INIT, .drop = BUF_INIT };
     int rc = chosen_open(cli, KIT_NEEDED, cli->args[0], &c, err);
     rc = rc < 0 ? rc : chosen_begin(&c, &cli->out, err);
     uint64_t began = clock_mono_ms(); /* not the time a passphrase took to type */
@@ -224,14 +234,15 @@ int cmd_database(struct cli_context *cli, struct error *err)
     } else {
         rc = build(&c, &m, engine, &checked, &made, err);
         rc = rc < 0 ? rc : buf_append(&checked, "", 1, err);
-        const char *beside = made.len > 0 ? (const char *)made.data : NULL;
-        rc = rc < 0 ? rc
-                    : summary(&c, &m, engine, (const char *)checked.data, beside, clock_mono_ms() - began, err);
+        rc = rc < 0
+                 ? rc
+                 : summary(&c, &m, engine, (const char *)checked.data, &made, clock_mono_ms() - began, err);
         if (rc == 0 && cli_flag(cli, "swap"))
-            rc = swap_run(cli, engine, beside, false, false, err);
+            rc = swap_run(cli, engine, (const char *)made.name.data, false, false, err);
     }
     buf_free(&checked);
-    buf_free(&made);
+    buf_free(&made.name);
+    buf_free(&made.drop);
     members_free(&m);
     chosen_close(&c, rc);
     return rc;

@@ -28,14 +28,15 @@
     }
 
 /* Of the two verbs that exchange names. */
-#define SWAP_OPTIONS                                                                                        \
-    { .name = "terminate",                                                                                  \
-      .kind = CLI_FLAG,                                                                                     \
-      .help = "PostgreSQL: end the connections to both databases, which a swap lists; otherwise it refuses when " \
-              "there are any." },                                                                           \
-    {                                                                                                       \
-        .name = "via", .kind = CLI_STRING, .metavar = "DATABASE", .fallback = "postgres",                   \
-        .help = "PostgreSQL: the database of the server to work from; neither of the two."                  \
+#define SWAP_OPTIONS                                                                                          \
+    { .name = "terminate",                                                                                    \
+      .kind = CLI_FLAG,                                                                                       \
+      .help =                                                                                                 \
+          "PostgreSQL: end the connections to both databases, which a swap lists; otherwise it refuses when " \
+          "there are any." },                                                                                 \
+    {                                                                                                         \
+        .name = "via", .kind = CLI_STRING, .metavar = "DATABASE", .fallback = "postgres",                     \
+        .help = "PostgreSQL: the database of the server to work from; neither of the two."                    \
     }
 
 static const struct cli_option list_options[] = {
@@ -143,8 +144,9 @@ static const struct cli_option swap_options[] = {
     { .name = "from",
       .kind = CLI_FILE,
       .metavar = "NAME",
-      .help = "What takes its place. Default: what `restore database --beside` made, when there is just one; with "
-              "--undo what the last swap kept." },
+      .help =
+          "What takes its place. Default: what `restore database --beside` made, when there is just one; with "
+          "--undo what the last swap kept." },
     { .name = "undo",
       .kind = CLI_FLAG,
       .help = "Put back what a swap replaced. The restored one is kept in turn." },
@@ -154,7 +156,8 @@ static const struct cli_option swap_options[] = {
       .kind = CLI_CHOICE,
       .choices = swap_engines,
       .metavar = "ENGINE",
-      .help = "What kind of database LIVE is. Default: sqlite when it is the path of a file, else postgres." },
+      .help =
+          "What kind of database LIVE is. Default: sqlite when it is the path of a file, else postgres." },
     CLI_OPTIONS_END
 };
 

@@ -12,11 +12,12 @@ enum { WORD_MAX = 4096 };
 
 int swap_possible(const struct engine *engine, struct error *err)
 {
-    return engine->swap != NULL ? 0
-                                : error_set(err, E_UNSUPPORTED,
-                                            "databases of the engine %s cannot be restored beside the live one and "
-                                            "exchanged with it",
-                                            engine->name);
+    return engine->swap != NULL
+               ? 0
+               : error_set(err, E_UNSUPPORTED,
+                           "databases of the engine %s cannot be restored beside the live one and "
+                           "exchanged with it",
+                           engine->name);
 }
 
 /* ---- the steps ------------------------------------------------------------------------------------------------- */
@@ -26,10 +27,14 @@ static const struct {
     const char *name; /* for programs */
     enum out_style style;
 } kinds[] = {
-    [PLAN_CREATE] = { "goes live", "create", OUT_BOLD },   [PLAN_OVERWRITE] = { "changed", "overwrite", OUT_WARN },
-    [PLAN_DROP] = { "kept", "drop", OUT_BOLD },            [PLAN_FITS] = { "fits", "fits", OUT_PLAIN },
-    [PLAN_HANDLED] = { "handled", "handled", OUT_PLAIN },  [PLAN_NOTE] = { "note", "note", OUT_PLAIN },
-    [PLAN_MISSING] = { "in the way", "missing", OUT_BAD }, [PLAN_CONNECTION] = { "connected", "connection", OUT_WARN },
+    [PLAN_CREATE] = { "goes live", "create", OUT_BOLD },
+    [PLAN_OVERWRITE] = { "changed", "overwrite", OUT_WARN },
+    [PLAN_DROP] = { "kept", "drop", OUT_BOLD },
+    [PLAN_FITS] = { "fits", "fits", OUT_PLAIN },
+    [PLAN_HANDLED] = { "handled", "handled", OUT_PLAIN },
+    [PLAN_NOTE] = { "note", "note", OUT_PLAIN },
+    [PLAN_MISSING] = { "in the way", "missing", OUT_BAD },
+    [PLAN_CONNECTION] = { "connected", "connection", OUT_WARN },
 };
 
 static void on_step(enum engine_plan_kind kind, const char *what, const char *cure, void *arg)
@@ -42,8 +47,8 @@ static void on_step(enum engine_plan_kind kind, const char *what, const char *cu
         jsonout_str(o, "cure", cure);
         (void)jsonout_emit(o, NULL); /* what was lost is told at the end */
     } else if (!cli->quiet || kind == PLAN_MISSING || kind == PLAN_CONNECTION) {
-        out_line(&cli->out, kinds[kind].style, "%-11s %s%s%s", kinds[kind].word, what, cure != NULL ? ": " : "",
-                 cure != NULL ? cure : "");
+        out_line(&cli->out, kinds[kind].style, "%-11s %s%s%s", kinds[kind].word, what,
+                 cure != NULL ? ": " : "", cure != NULL ? cure : "");
     }
 }
 
@@ -111,8 +116,8 @@ static int report(const struct cli_context *cli, const struct engine *engine, co
     return 0;
 }
 
-int swap_run(struct cli_context *cli, const struct engine *engine, const char *fresh, bool undo, bool look_only,
-             struct error *err)
+int swap_run(struct cli_context *cli, const struct engine *engine, const char *fresh, bool undo,
+             bool look_only, struct error *err)
 {
     struct buf kept = BUF_INIT;
     struct buf drop = BUF_INIT;

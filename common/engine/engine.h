@@ -114,8 +114,10 @@ struct engine_target {
     unsigned jobs;                         /* connections that load at once; 0: the engine's default */
     /* Next to the live database `to`, which stays as it is, under a name of its own, which goes to `made`. */
     bool beside;
-    const char *via;  /* TARGET_SERVER: connect to this database to make the new one; NULL: the engine's own choice */
+    const char
+        *via; /* TARGET_SERVER: connect to this database to make the new one; NULL: the engine's own choice */
     struct buf *made; /* gets the name of what was made, NUL-terminated; or NULL */
+    struct buf *drop; /* gets the command that removes it again, NUL-terminated; or NULL */
     /* SQL that runs when everything is loaded and compared, before the target is released; or NULL. */
     const char *after_sql;
     const char *after_name; /* of its file, for messages */

@@ -36,10 +36,11 @@ static int beside_open(struct beside *b, const struct engine_target *t, struct e
     if (rc == 0)
         rc = pgsql_db_find(&b->c, b->live_name, &b->live, err);
     if (rc == 0 && b->live.oid == 0)
-        rc = error_set(err, E_NOT_FOUND,
-                       "%s: there is no database %s to restore beside: make an empty one (createdb -T template0 "
-                       "NAME) and restore into it, without --beside",
-                       b->c.where, b->live_name);
+        rc = error_set(
+            err, E_NOT_FOUND,
+            "%s: there is no database %s to restore beside: make an empty one (createdb -T template0 "
+            "NAME) and restore into it, without --beside",
+            b->c.where, b->live_name);
     return rc == 0 ? pgsql_may_rename(&b->c, &b->live, NULL, err) : rc;
 }
 
@@ -52,18 +53,33 @@ static int tell_leftovers(struct beside *b, struct error *err)
     for (size_t i = 0; rc == 0 && i < found.len; i++) {
         const struct pgsql_db *d = vec_at(&found, i);
         if (d->mark == MARK_NOT_READY ? d->marked_oid == b->live.oid : d->mark == MARK_NONE)
-            log_event(LOG_WARN,
-                      "database %s is of a restore that did not end; when none is running: DROP DATABASE \"%s\";",
-                      str_printable(shown, sizeof shown, d->name), shown);
+            log_event(
+                LOG_WARN,
+                "database %s is of a restore that did not end; when none is running: DROP DATABASE \"%s\";",
+                str_printable(shown, sizeof shown, d->name), shown);
     }
     pgsql_dbs_free(&found);
     return rc;
 }
 
+/* What takes the place of a whole database must be one. */
+static int refuse_part(const struct engine_target *t, struct error *err)
+{
+    const struct engine_selection *part = t->select;
+    if (part == NULL || (part->nschemas == 0 && part->ntables == 0))
+        return 0;
+    return error_set(
+        err, E_USAGE,
+        "--beside makes a whole database that can take the place of the live one: restore a part of it "
+        "into an empty one (createdb -T template0 NAME)");
+}
+
 int pgsql_beside_look(const struct engine_target *target, struct error *err)
 {
-    struct beside b;
-    int rc = beside_open(&b, target, err);
+    struct beside b = { .live_name = NULL };
+    int rc = refuse_part(target, err);
+    if (rc == 0)
+        rc = beside_open(&b, target, err);
     if (rc == 0)
         rc = tell_leftovers(&b, err);
     beside_close(&b);
@@ -100,8 +116,8 @@ static int make(struct beside *b, const char *name, const char *facts, struct er
                  ? 0
                  : error_set(err, E_UNSUPPORTED, "the snapshot does not say which encoding it has");
     if (rc == 0)
-        rc = pgsql_sqlf(&sql, err, "CREATE DATABASE %I TEMPLATE template0 OWNER %I TABLESPACE %I ENCODING %L", name,
-                        b->live.owner, b->live.tablespace, encoding);
+        rc = pgsql_sqlf(&sql, err, "CREATE DATABASE %I TEMPLATE template0 OWNER %I TABLESPACE %I ENCODING %L",
+                        name, b->live.owner, b->live.tablespace, encoding);
     rc = rc == 0 ? add_locale(b, facts, &sql, err) : rc;
     rc = rc == 0 ? buf_append(&sql, "", 1, err) : rc;
     rc = rc == 0 ? pgsql_exec(&b->c, (const char *)sql.data, err) : rc;
@@ -146,8 +162,15 @@ static int complete(struct beside *b, const struct engine_target *t, struct erro
     if (rc == 0)
         rc = pgsql_properties_differ(&b->c, &b->live, &b->made, &differ, err);
     if (rc == 0 && differ.len > 0)
-        log_event(LOG_WARN, "database %s is not in everything like %s: %.*s", b->shown, b->live.name, (int)differ.len,
-                  (const char *)differ.data);
+        log_event(LOG_WARN, "database %s is not in everything like %s: %.*s", b->shown, b->live.name,
+                  (int)differ.len, (const char *)differ.data);
+    else if (rc == 0 && t->checked != NULL)
+        rc = buf_printf(t->checked, err, "%sowner, settings and rights of the database equal to those of %s",
+                        t->checked->len > 0 ? ", " : "", b->live.name);
+    if (rc == 0 && t->drop != NULL)
+        rc = pgsql_sqlf(t->drop, err, "DROP DATABASE %I;", b->made.name);
+    if (rc == 0 && t->drop != NULL)
+        rc = buf_append(t->drop, "", 1, err);
     buf_free(&text);
     buf_free(&differ);
     return rc;
@@ -163,7 +186,8 @@ static int again(struct beside *b, const struct engine_target *t, struct error *
     if (rc == 0)
         rc = pgsql_db_find(&b->c, b->live_name, &now, err);
     if (rc == 0 && now.oid != b->live.oid)
-        rc = error_set(err, E_CONFLICT, "database %s was replaced by another one while it was restored beside it",
+        rc = error_set(err, E_CONFLICT,
+                       "database %s was replaced by another one while it was restored beside it",
                        b->live.name);
     pgsql_db_free(&now);
     return rc;
@@ -179,11 +203,14 @@ static int failed(struct beside *b, const struct engine_target *target, const st
     struct pgsql c = { .conn = NULL };
     bool empty = inner->to != NULL && pgsql_target_open(inner, &c, &why) == 0;
     pgsql_close(&c);
-    if (empty && again(b, target, &why) == 0 && pgsql_runf(&b->c, &why, "DROP DATABASE %I", b->made.name) == 0)
+    if (empty && again(b, target, &why) == 0 &&
+        pgsql_runf(&b->c, &why, "DROP DATABASE %I", b->made.name) == 0)
         return error_wrap(err, "database %s is untouched", b->live.name);
-    return error_wrap(err, "database %s is untouched; what was restored beside it is in %s and not ready: DROP DATABASE "
-                           "\"%s\";",
-                      b->live.name, b->shown, b->shown);
+    return error_wrap(
+        err,
+        "database %s is untouched; what was restored beside it is in %s and not ready: DROP DATABASE "
+        "\"%s\";",
+        b->live.name, b->shown, b->shown);
 }
 
 static int fill(struct beside *b, const struct engine_streams *streams, const struct engine_target *target,
@@ -193,6 +220,7 @@ static int fill(struct beside *b, const struct engine_streams *streams, const st
     struct buf to = BUF_INIT;
     char *was = NULL;
     inner.beside = false;
+    inner.into_source = true; /* on the server that was backed up, whose every database may be the job's */
     inner.to = NULL;
     int rc = pgsql_to_database(target->to, b->made.name, &to, &was, err);
     if (rc == 0) {
@@ -200,7 +228,7 @@ static int fill(struct beside *b, const struct engine_streams *streams, const st
         rc = prepare(b, target, err);
     }
     if (rc == 0)
-        rc = pgsql_restore(streams, &inner, err);
+        rc = pgsql_restore_into(streams, &inner, false, err);
     if (rc == 0)
         rc = again(b, target, err);
     if (rc == 0)
@@ -214,13 +242,18 @@ static int fill(struct beside *b, const struct engine_streams *streams, const st
 
 int pgsql_beside(const struct engine_streams *streams, const struct engine_target *target, struct error *err)
 {
-    struct beside b;
+    struct beside b = { .live_name = NULL };
     struct buf name = BUF_INIT;
-    int rc = beside_open(&b, target, err);
+    struct pgsql_plan plan = { .streams = NULL };
+    int rc = refuse_part(target, err);
+    if (rc == 0)
+        rc = pgsql_plan_make(&plan, streams, target, err);
+    if (rc == 0)
+        rc = beside_open(&b, target, err);
     if (rc == 0)
         rc = pgsql_db_name(&b.c, b.live.name, "restored", &name, err);
     if (rc == 0)
-        rc = make(&b, (const char *)name.data, target->facts, err);
+        rc = make(&b, (const char *)name.data, plan.schema_facts, err);
     if (rc == 0)
         rc = pgsql_db_find(&b.c, (const char *)name.data, &b.made, err);
     if (rc == 0 && b.made.oid == 0)
@@ -232,6 +265,7 @@ int pgsql_beside(const struct engine_streams *streams, const struct engine_targe
         rc = rc == 0 ? fill(&b, streams, target, err) : rc;
     }
     buf_free(&name);
+    pgsql_plan_free(&plan);
     beside_close(&b);
     return rc;
 }

@@ -102,7 +102,7 @@ static void tell_database_settings(const struct pgsql *c, const struct pgsql_pla
             c->where);
 }
 
-static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool,
+static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool, bool tell,
                        struct error *err)
 {
     struct error why = ERROR_INIT;
@@ -120,17 +120,17 @@ static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql
             "into a new one",
             c->where, marked ? " (its comment says so, too)" : "");
     }
-    tell_database_settings(c, p);
+    if (tell)
+        tell_database_settings(c, p);
     return 0;
 }
 
-int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target, struct error *err)
+int pgsql_restore_into(const struct engine_streams *streams, const struct engine_target *target, bool tell,
+                       struct error *err)
 {
     struct pgsql_plan plan = { .streams = NULL };
     struct pgsql_tool tool = { .path = NULL };
     struct pgsql c;
-    if (target->beside)
-        return pgsql_beside(streams, target, err);
     int rc = pgsql_target_open(target, &c, err);
     if (rc == 0)
         rc = pgsql_plan_make(&plan, streams, target, err);
@@ -141,9 +141,15 @@ int pgsql_restore(const struct engine_streams *streams, const struct engine_targ
     if (rc == 0)
         rc = pgsql_roles_settle(&c, &plan, err);
     if (rc == 0)
-        rc = fill_marked(&c, &plan, &tool, err);
+        rc = fill_marked(&c, &plan, &tool, tell, err);
     pgsql_plan_free(&plan);
     pgsql_tool_free(&tool);
     pgsql_close(&c);
     return rc;
+}
+
+int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target, struct error *err)
+{
+    return target->beside ? pgsql_beside(streams, target, err)
+                          : pgsql_restore_into(streams, target, true, err);
 }

@@ -45,6 +45,10 @@ int pgsql_fact_names(const char *facts, const char *key, struct vec *out, struct
 /* "a, b, c and 4 more" of names, printable. */
 const char *pgsql_names_text(const struct vec *names, char *out, size_t cap);
 
+/* restore.c: into the database that `to` names. tell: that the settings of the database itself are not restored. */
+int pgsql_restore_into(const struct engine_streams *streams, const struct engine_target *target, bool tell,
+                       struct error *err);
+
 /* target.c: connects to `to`, and refuses a password in it. */
 int pgsql_target_connect(const char *to, struct pgsql *c, struct error *err);
 /* Also refuses what must not be written to. */

@@ -29,10 +29,11 @@ static int end_connections(void *arg, struct error *err)
     if (!s->want->terminate)
         return 0;
     PGresult *r = NULL;
-    int rc = pgsql_queryf(&s->b, &r, err,
-                          "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datid IN (%u, "
-                          "%u) AND backend_type IS DISTINCT FROM 'autovacuum worker'",
-                          s->live.oid, s->fresh.oid);
+    int rc = pgsql_queryf(
+        &s->b, &r, err,
+        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datid IN (%u, "
+        "%u) AND backend_type IS DISTINCT FROM 'autovacuum worker'",
+        s->live.oid, s->fresh.oid);
     PQclear(r);
     return rc < 0 ? error_wrap(err, "end the connections") : 0;
 }
@@ -49,8 +50,9 @@ static int rename_one(struct pgsql_swap *s, const struct pgsql_db *d, const char
     struct pgsql_db now;
     rc = pgsql_db_find(&s->a, to, &now, err);
     if (rc == 0 && now.oid != d->oid)
-        rc = error_set(err, E_CONFLICT, "%s: database %s was replaced by another one just now; nothing was changed", s->a.where,
-                       from);
+        rc = error_set(err, E_CONFLICT,
+                       "%s: database %s was replaced by another one just now; nothing was changed",
+                       s->a.where, from);
     pgsql_db_free(&now);
     return rc;
 }
@@ -73,7 +75,8 @@ static int comments(struct pgsql_swap *s, struct error *err)
     if (text[0] != '\0' || !own)
         rc = comment(s, s->live.name, text, err);
     if (rc == 0)
-        rc = pgsql_mark_text(s->want->undo ? MARK_READY : MARK_KEPT, s->fresh.oid, s->live.name, NULL, &mark, err);
+        rc = pgsql_mark_text(s->want->undo ? MARK_READY : MARK_KEPT, s->fresh.oid, s->live.name, NULL, &mark,
+                             err);
     rc = rc == 0 ? buf_append(&mark, "", 1, err) : rc;
     rc = rc == 0 ? comment(s, (const char *)s->kept.data, (const char *)mark.data, err) : rc;
     buf_free(&mark);
@@ -89,10 +92,11 @@ static int settled(struct pgsql_swap *s, unsigned pid, struct error *err)
     int rc = 0;
     bool over = false;
     for (int i = 0; rc == 0 && !over && i < SETTLE_TRIES; i++) {
-        rc = pgsql_queryf(&s->b, &r, &why,
-                          "SELECT pg_catalog.pg_sleep(0.2), (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity "
-                          "WHERE pid = %u)",
-                          pid);
+        rc = pgsql_queryf(
+            &s->b, &r, &why,
+            "SELECT pg_catalog.pg_sleep(0.2), (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity "
+            "WHERE pid = %u)",
+            pid);
         over = rc == 0 && PQgetvalue(r, 0, 1)[0] == '0';
         PQclear(r);
         r = NULL;
@@ -108,11 +112,13 @@ static int in_use(struct pgsql_swap *s, struct error *err)
 {
     struct error why = ERROR_INIT;
     if (s->prepared > 0)
-        return error_named(err, E_BUSY, ENGINE_IN_USE, "%s: %zu prepared transactions are in the way; nothing was changed",
-                           s->b.where, s->prepared);
+        return error_named(err, E_BUSY, ENGINE_IN_USE,
+                           "%s: prepared transactions are in the way (%zu); nothing was changed", s->b.where,
+                           s->prepared);
     if (s->connections == 0)
         (void)pgsql_swap_connections(s, &why); /* it came after the look */
-    return error_named(err, E_BUSY, ENGINE_IN_USE, "%s: %zu connections are in the way: %s; nothing was changed", s->b.where,
+    return error_named(err, E_BUSY, ENGINE_IN_USE,
+                       "%s: connections are in the way (%zu): %s; nothing was changed", s->b.where,
                        s->connections,
                        s->want->terminate ? "they did not end within the server's five seconds"
                                           : "stop what holds them, or end them with --terminate");
@@ -138,6 +144,7 @@ static int exchange(struct pgsql_swap *s, struct error *err)
     bool held = rc == E_BUSY || (rc == E_RETRY && strcmp(s->a.state, "55P03") == 0);
     if (rc < 0)
         pgsql_close(&s->a); /* rolls back before anything is told */
+    s->connections = 0;     /* of before */
     return held ? in_use(s, err) : rc;
 }
 
@@ -162,13 +169,16 @@ static int look(struct pgsql_swap *s, struct error *err)
 static void tell_names(const struct pgsql_swap *s)
 {
     if (s->live.oid == 0)
-        pgsql_tell(s, PLAN_NOTE, NULL, "there is no database %s: it was dropped or renamed by somebody", s->live.name);
+        pgsql_tell(s, PLAN_NOTE, NULL, "there is no database %s: it was dropped or renamed by somebody",
+                   s->live.name);
     else
-        pgsql_tell(s, PLAN_DROP, NULL, "database %s becomes %s, and is kept", s->live.name, (const char *)s->kept.data);
+        pgsql_tell(s, PLAN_DROP, NULL, "database %s becomes %s, and is kept", s->live.name,
+                   (const char *)s->kept.data);
     pgsql_tell(s, PLAN_CREATE, NULL, "database %s becomes %s", s->fresh.name, s->live.name);
     if (s->fresh.mark == MARK_NONE && s->fresh.comment[0] != '\0' && s->live.comment != NULL &&
         s->live.comment[0] != '\0')
-        pgsql_tell(s, PLAN_NOTE, NULL, "it gets the comment of %s instead of its own (\"%s\")", s->live.name, s->fresh.comment);
+        pgsql_tell(s, PLAN_NOTE, NULL, "it gets the comment of %s instead of its own (\"%s\")", s->live.name,
+                   s->fresh.comment);
 }
 
 static int may_go(struct pgsql_swap *s, struct error *err)
@@ -178,8 +188,9 @@ static int may_go(struct pgsql_swap *s, struct error *err)
     if (s->connections > 0 && !s->want->terminate)
         return in_use(s, err);
     if (s->foreign > 0)
-        return error_set(err, E_DENIED, "%s: %zu of the %zu connections may not be ended by this role (GRANT "
-                                        "pg_signal_backend; those of superusers only by a superuser); nothing was changed",
+        return error_set(err, E_DENIED,
+                         "%s: %zu of the %zu connections may not be ended by this role (GRANT "
+                         "pg_signal_backend; those of superusers only by a superuser); nothing was changed",
                          s->b.where, s->foreign, s->connections);
     return 0;
 }

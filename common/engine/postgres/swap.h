@@ -77,8 +77,8 @@ struct pgsql_swap {
 };
 
 /* Tells one line. */
-void pgsql_tell(const struct pgsql_swap *s, enum engine_plan_kind kind, const char *cure, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+void pgsql_tell(const struct pgsql_swap *s, enum engine_plan_kind kind, const char *cure, const char *fmt,
+                ...) __attribute__((format(printf, 4, 5)));
 /* Chooses s->fresh. */
 int pgsql_swap_choose(struct pgsql_swap *s, struct error *err);
 /* Connections, prepared transactions, and who else notices it; counts them. */

@@ -11,7 +11,8 @@
 
 enum { NAMED_MAX = 100 };
 
-void pgsql_tell(const struct pgsql_swap *s, enum engine_plan_kind kind, const char *cure, const char *fmt, ...)
+void pgsql_tell(const struct pgsql_swap *s, enum engine_plan_kind kind, const char *cure, const char *fmt,
+                ...)
 {
     char text[1024];
     char shown[1024];
@@ -43,14 +44,16 @@ static int none_found(const struct pgsql_swap *s, const struct vec *all, struct 
     for (size_t i = 0; i < all->len; i++) {
         const struct pgsql_db *d = vec_at(all, i);
         if (d->mark == MARK_NOT_READY && d->marked_oid == s->live.oid)
-            return error_set(err, E_NOT_FOUND,
-                             "%s: the restore into %s beside %s did not end: there is nothing to put into its place",
-                             s->b.where, str_printable(shown, sizeof shown, d->name), s->live.name);
+            return error_set(
+                err, E_NOT_FOUND,
+                "%s: the restore into %s beside %s did not end: there is nothing to put into its place",
+                s->b.where, str_printable(shown, sizeof shown, d->name), s->live.name);
     }
     return error_set(err, E_NOT_FOUND,
-                     s->want->undo ? "%s: nothing was kept when %s was put into its place; name another one with --from"
-                                   : "%s: nothing lies ready for %s (restore database SNAPSHOT --to ... --beside makes "
-                                     "it); or name the database with --from",
+                     s->want->undo
+                         ? "%s: nothing was kept when %s was put into its place; name another one with --from"
+                         : "%s: nothing lies ready for %s (restore database SNAPSHOT --to ... --beside makes "
+                           "it); or name the database with --from",
                      s->b.where, s->live.name);
 }
 
@@ -67,8 +70,8 @@ static int find_fresh(struct pgsql_swap *s, struct error *err)
         if (!is_meant(s, d))
             continue;
         if (++n > 1)
-            rc = error_set(err, E_USAGE, "%s: %s and %s both could take the place of %s: choose with --from", s->b.where,
-                           str_printable(shown, sizeof shown, found->name),
+            rc = error_set(err, E_USAGE, "%s: %s and %s both could take the place of %s: choose with --from",
+                           s->b.where, str_printable(shown, sizeof shown, found->name),
                            str_printable(other, sizeof other, d->name), s->live.name);
         found = d;
     }
@@ -93,10 +96,12 @@ static int named_fresh(struct pgsql_swap *s, struct error *err)
     if (s->fresh.oid == s->live.oid)
         return error_set(err, E_USAGE, "--from names the live database itself");
     if (s->fresh.mark == MARK_NOT_READY || str_starts(s->fresh.comment, "NOT COMPLETE"))
-        return error_set(err, E_CORRUPT, "database %s is not whole, as its comment says: a restore into it did not end",
+        return error_set(err, E_CORRUPT,
+                         "database %s is not whole, as its comment says: a restore into it did not end",
                          name);
     if (s->live.oid != 0 && s->fresh.mark != MARK_NONE && s->fresh.marked_oid != s->live.oid)
-        pgsql_tell(s, PLAN_NOTE, NULL, "%s was made for another database than the one that is %s now: its comment says \"%s\"",
+        pgsql_tell(s, PLAN_NOTE, NULL,
+                   "%s was made for another database than the one that is %s now: its comment says \"%s\"",
                    name, s->live.name, s->fresh.comment);
     return 0;
 }
@@ -138,7 +143,10 @@ int pgsql_swap_connections(struct pgsql_swap *s, struct error *err)
         else
             (void)snprintf(cure, sizeof cure, "GRANT pg_signal_backend TO \"%s\";", me);
         if (i < NAMED_MAX)
-            pgsql_tell(s, PLAN_CONNECTION, !may ? cure : s->want->terminate ? NULL : "--terminate ends it",
+            pgsql_tell(s, PLAN_CONNECTION,
+                       !may                 ? cure
+                       : s->want->terminate ? NULL
+                                            : "--terminate ends it",
                        "process %s: role %s, application %s (%s), on %s since %s UTC", PQgetvalue(r, i, PID),
                        PQgetvalue(r, i, ROLE), PQgetvalue(r, i, APPLICATION), PQgetvalue(r, i, HOST),
                        PQgetvalue(r, i, DATABASE), PQgetvalue(r, i, SINCE));
@@ -152,18 +160,20 @@ int pgsql_swap_connections(struct pgsql_swap *s, struct error *err)
 static int prepared(struct pgsql_swap *s, struct error *err)
 {
     PGresult *r = NULL;
-    int rc = pgsql_queryf(&s->b, &r, err,
-                          "SELECT gid, owner, database, pg_catalog.to_char(prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD "
-                          "HH24:MI:SS') FROM pg_catalog.pg_prepared_xacts WHERE database IN (%L, %L) ORDER BY prepared",
-                          s->live.name, s->fresh.name);
+    int rc = pgsql_queryf(
+        &s->b, &r, err,
+        "SELECT gid, owner, database, pg_catalog.to_char(prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD "
+        "HH24:MI:SS') FROM pg_catalog.pg_prepared_xacts WHERE database IN (%L, %L) ORDER BY prepared",
+        s->live.name, s->fresh.name);
     s->prepared = rc == 0 ? (size_t)PQntuples(r) : 0;
     for (int i = 0; rc == 0 && i < PQntuples(r) && i < NAMED_MAX; i++) {
         char cure[400];
         char gid[300];
         (void)snprintf(cure, sizeof cure, "COMMIT PREPARED '%s'; or ROLLBACK PREPARED, in that database",
                        str_printable(gid, sizeof gid, PQgetvalue(r, i, 0)));
-        pgsql_tell(s, PLAN_MISSING, cure, "the prepared transaction %s of role %s, since %s UTC, keeps %s from being renamed",
-                   gid, PQgetvalue(r, i, 1), PQgetvalue(r, i, 3), PQgetvalue(r, i, 2));
+        pgsql_tell(s, PLAN_MISSING, cure,
+                   "the prepared transaction %s of role %s, since %s UTC, keeps %s from being renamed", gid,
+                   PQgetvalue(r, i, 1), PQgetvalue(r, i, 3), PQgetvalue(r, i, 2));
     }
     PQclear(r);
     return rc;
@@ -171,12 +181,14 @@ static int prepared(struct pgsql_swap *s, struct error *err)
 
 /* ---- who else notices it -------------------------------------------------------------------------------------- */
 
-static int bound(const struct pgsql_swap *s, struct pgsql *c, const char *sql, const char *what, struct error *err)
+static int bound(const struct pgsql_swap *s, struct pgsql *c, const char *sql, const char *what,
+                 struct error *err)
 {
     PGresult *r = NULL;
     int rc = pgsql_queryf(c, &r, err, sql, s->live.oid);
     for (int i = 0; rc == 0 && i < PQntuples(r) && i < NAMED_MAX; i++)
-        pgsql_tell(s, PLAN_NOTE, NULL, "%s %s stays with the database that becomes %s: the restored one has none", what,
+        pgsql_tell(s, PLAN_NOTE, NULL,
+                   "%s %s stays with the database that becomes %s: the restored one has none", what,
                    PQgetvalue(r, i, 0), (const char *)s->kept.data);
     PQclear(r);
     return rc;
@@ -184,10 +196,12 @@ static int bound(const struct pgsql_swap *s, struct pgsql *c, const char *sql, c
 
 static int cron(const struct pgsql_swap *s, struct pgsql *c, struct error *err)
 {
-    char *name = pgsql_text(c, "SELECT coalesce(pg_catalog.current_setting('cron.database_name', true), '')", err);
+    char *name =
+        pgsql_text(c, "SELECT coalesce(pg_catalog.current_setting('cron.database_name', true), '')", err);
     int rc = name != NULL ? 0 : pgsql_failed(err);
     if (rc == 0 && strcmp(name, s->live.name) == 0)
-        pgsql_tell(s, PLAN_NOTE, NULL, "pg_cron keeps its jobs in %s (cron.database_name): it reads those of the restored one",
+        pgsql_tell(s, PLAN_NOTE, NULL,
+                   "pg_cron keeps its jobs in %s (cron.database_name): it reads those of the restored one",
                    s->live.name);
     free(name);
     return rc;
@@ -198,8 +212,8 @@ static int properties(struct pgsql_swap *s, struct error *err)
     struct buf differ = BUF_INIT;
     int rc = pgsql_properties_differ(&s->b, &s->live, &s->fresh, &differ, err);
     if (rc == 0 && differ.len > 0)
-        pgsql_tell(s, PLAN_NOTE, NULL, "%s is not in everything like %s; it differs in: %.*s", s->fresh.name, s->live.name,
-                   (int)differ.len, (const char *)differ.data);
+        pgsql_tell(s, PLAN_NOTE, NULL, "%s is not in everything like %s; it differs in: %.*s", s->fresh.name,
+                   s->live.name, (int)differ.len, (const char *)differ.data);
     buf_free(&differ);
     return rc;
 }
@@ -217,13 +231,14 @@ int pgsql_swap_survey(struct pgsql_swap *s, struct error *err)
     if (rc == 0)
         rc = cron(s, c, err);
     if (rc == 0)
-        pgsql_tell(s, PLAN_NOTE, NULL,
-                   "what finds %s by its name (applications, poolers, dblink, postgres_fdw, pg_hba.conf, the backup's own "
-                   "job) finds the other one from then on",
-                   s->live.name);
+        pgsql_tell(
+            s, PLAN_NOTE, NULL,
+            "what finds %s by its name (applications, poolers, dblink, postgres_fdw, pg_hba.conf, the backup's own "
+            "job) finds the other one from then on",
+            s->live.name);
     if (rc == 0 && s->want->undo)
-        pgsql_tell(s, PLAN_NOTE, NULL, "what was written to %s since the swap goes with it, into %s", s->live.name,
-                   s->kept.data != NULL ? (const char *)s->kept.data : "nowhere");
+        pgsql_tell(s, PLAN_NOTE, NULL, "what was written to %s since the swap goes with it, into %s",
+                   s->live.name, s->kept.data != NULL ? (const char *)s->kept.data : "nowhere");
     rc = rc == 0 ? prepared(s, err) : rc;
     return rc == 0 ? pgsql_swap_connections(s, err) : rc;
 }

@@ -128,9 +128,9 @@ int pgsql_mark_text(enum pgsql_mark mark, unsigned oid, const char *of, const ch
 
 /* ---- the catalog ------------------------------------------------------------------------------------------ */
 
-#define DB_SQL                                                                                             \
-    "SELECT d.oid, d.datname, pg_catalog.pg_get_userbyid(d.datdba), t.spcname, "                           \
-    "coalesce(pg_catalog.shobj_description(d.oid, 'pg_database'), ''), "                                   \
+#define DB_SQL                                                                                                    \
+    "SELECT d.oid, d.datname, pg_catalog.pg_get_userbyid(d.datdba), t.spcname, "                                  \
+    "coalesce(pg_catalog.shobj_description(d.oid, 'pg_database'), ''), "                                          \
     "pg_catalog.pg_has_role(current_user, d.datdba, 'USAGE')::pg_catalog.int4, d.datistemplate::pg_catalog.int4 " \
     "FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace "
 
@@ -166,7 +166,8 @@ int pgsql_db_marked(struct pgsql *c, const char *live, struct vec *out, struct e
     *out = (struct vec)VEC_OF(struct pgsql_db);
     int rc = pgsql_query(c, DB_SQL "ORDER BY d.datname", &r, err);
     if (rc == 0 && PQntuples(r) > DATABASES_MAX)
-        rc = error_set(err, E_UNSUPPORTED, "%s: the server has more than %d databases", c->where, DATABASES_MAX);
+        rc = error_set(err, E_UNSUPPORTED, "%s: the server has more than %d databases", c->where,
+                       DATABASES_MAX);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
         struct pgsql_db d;
         rc = take(r, i, &d, err);
@@ -251,10 +252,11 @@ int pgsql_may_rename(struct pgsql *c, const struct pgsql_db *a, const struct pgs
     char *me = pgsql_text(c, "SELECT current_user", err);
     int rc = me != NULL ? 0 : pgsql_failed(err);
     if (rc == 0)
-        rc = pgsql_number(c,
-                          "SELECT (rolsuper OR rolcreatedb)::pg_catalog.int4 FROM pg_catalog.pg_roles WHERE rolname "
-                          "= current_user",
-                          &may, err);
+        rc = pgsql_number(
+            c,
+            "SELECT (rolsuper OR rolcreatedb)::pg_catalog.int4 FROM pg_catalog.pg_roles WHERE rolname "
+            "= current_user",
+            &may, err);
     if (rc == 0 && may == 0)
         rc = pgsql_sqlf(&cure, err, "ALTER ROLE %I CREATEDB; ", me);
     for (size_t i = 0; rc == 0 && i < 2; i++)
@@ -266,9 +268,10 @@ int pgsql_may_rename(struct pgsql *c, const struct pgsql_db *a, const struct pgs
         cure.len -= 2; /* "; " */
         rc = buf_append(&cure, "", 1, err);
         if (rc == 0)
-            rc = error_set(err, E_DENIED,
-                           "%s: role %s may not make or rename these databases; a superuser may allow it: %s;",
-                           c->where, me, str_printable(shown, sizeof shown, (const char *)cure.data));
+            rc =
+                error_set(err, E_DENIED,
+                          "%s: role %s may not make or rename these databases; a superuser may allow it: %s;",
+                          c->where, me, str_printable(shown, sizeof shown, (const char *)cure.data));
     }
     buf_free(&cure);
     free(me);

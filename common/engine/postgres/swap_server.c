@@ -2,13 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/base/clock.h"
 #include "common/base/str.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
 #include "common/engine/postgres/swap.h"
+#include "common/engine/stamp.h"
 
 #include "common/base/banned.h"
 
@@ -85,18 +85,7 @@ static const struct {
     { MARK_READY, "ready to take the place of database " },
     { MARK_KEPT, "kept: its place was taken by database " },
 };
-enum { MARKS = sizeof marks / sizeof marks[0], STAMP_MAX = 32 };
-
-/* For a name, or for people. */
-static void stamp(char out[STAMP_MAX], bool name, uint64_t when)
-{
-    time_t t = (time_t)when;
-    struct tm utc;
-    out[0] = '\0';
-    if (gmtime_r(&t, &utc) != NULL)
-        (void)(name ? strftime(out, STAMP_MAX, "%Y%m%d_%H%M%S", &utc)
-                    : strftime(out, STAMP_MAX, "%Y-%m-%d %H:%M:%S UTC", &utc));
-}
+enum { MARKS = sizeof marks / sizeof marks[0] };
 
 static void read_mark(struct pgsql_db *d)
 {
@@ -117,7 +106,7 @@ int pgsql_mark_text(enum pgsql_mark mark, unsigned oid, const char *of, const ch
 {
     char when[STAMP_MAX];
     const char *text = "";
-    stamp(when, false, clock_wall());
+    (void)stamp_text(when, clock_wall());
     for (size_t i = 0; i < MARKS; i++)
         text = marks[i].mark == mark ? marks[i].text : text;
     int rc = buf_printf(out, err, "%s%u (%s)", text, oid, of);
@@ -224,7 +213,7 @@ int pgsql_db_name(struct pgsql *c, const char *live, const char *what, struct bu
     for (unsigned i = 0; i < NAME_TRIES; i++) {
         char when[STAMP_MAX];
         struct pgsql_db taken;
-        stamp(when, true, now + i);
+        (void)stamp_name(when, now + i);
         size_t tail = strlen(what) + strlen(when) + 2;
         buf_clear(out);
         int rc = buf_append(out, live, fitting(c, live, NAME_BYTES - tail), err);

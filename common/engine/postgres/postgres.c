@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "common/engine/postgres/internal.h"
 #include "common/engine/postgres/name.h"
+#include "common/engine/postgres/swap.h"
 
 #include "common/base/banned.h"
 
@@ -380,4 +381,5 @@ const struct engine engine_postgres = {
     .target_kind = TARGET_SERVER,
     .look = pgsql_look,
     .restore = pgsql_restore,
+    .swap = pgsql_swap,
 };

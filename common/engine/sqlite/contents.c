@@ -2,7 +2,7 @@
 
 #include "common/base/str.h"
 #include "common/engine/fingerprint.h"
-#include "common/engine/postgres/name.h"
+#include "common/engine/name.h"
 #include "common/engine/sqlite/internal.h"
 
 #include "common/base/banned.h"
@@ -27,7 +27,7 @@ static int add_object(sqlite3_stmt *stmt, void *arg)
 static int schema_fact(sqlite3 *db, const char *path, struct buf *out, struct error *err)
 {
     char text[FINGERPRINT_TEXT_MAX];
-    struct fingerprint *fp = fingerprint_new(err);
+    struct fingerprint *fp = fingerprint_new(0, err);
     if (fp == NULL)
         return E_NOMEM;
     int sq = sqlite_rows(db, "SELECT type, name, tbl_name, sql FROM sqlite_schema", add_object, fp);
@@ -71,7 +71,7 @@ static int count_table(sqlite3_stmt *stmt, void *arg)
     if (r->text.len > 0)
         r->rc = buf_append(&r->text, ",", 1, r->err);
     if (r->rc == 0)
-        r->rc = pgsql_encode(&r->text, name, r->err);
+        r->rc = name_encode(&r->text, name, r->err);
     if (r->rc == 0)
         r->rc = buf_printf(&r->text, r->err, ":%lld", (long long)n);
     return r->rc == 0 ? SQLITE_OK : SQLITE_NOMEM;

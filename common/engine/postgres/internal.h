@@ -127,6 +127,10 @@ const char *pgsql_tool_reason(const char *said, char *out, size_t cap);
  * that takes a connection string ("-d"). For pgsql_tool_finish and child_free. */
 struct child *pgsql_tool_start(const struct pgsql_tool *t, const struct pgsql *c, const char *database_option,
                                const char *const *more, bool to_stdin, struct error *err);
+/* The same for one that reads the descriptors of `keep` (child.h) and writes nothing to us. */
+struct child *pgsql_tool_start_with(const struct pgsql_tool *t, const struct pgsql *c,
+                                    const char *database_option, const char *const *more, bool to_stdin,
+                                    const int *keep, struct error *err);
 
 /* ---- origin.c: one moment of the source ---------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 #include "common/base/banned.h"
 
 #define ERR_FACTS "postgres-facts"
-enum { BLOCK = 1 << 16 };
+enum { BLOCK = 1 << 16, LIST_MAX = 600 };
 
 /* ---- facts ---------------------------------------------------------------------------------------------- */
 
@@ -155,11 +155,8 @@ static int take(const char *name, uint64_t len, const char *facts, void *arg, st
     if (slash == NULL)
         return unknown(name, err);
     size_t prefix = (size_t)(slash + 1 - name);
-    if (p->prefix == NULL && (p->prefix = str_dup_len(name, prefix, err)) == NULL)
-        return E_NOMEM;
     if (strlen(p->prefix) != prefix || strncmp(name, p->prefix, prefix) != 0)
-        return error_set(err, E_UNSUPPORTED,
-                         "the snapshot holds more than one database; this program restores one");
+        return 0; /* of another database */
     const char *rest = slash + 1;
     if (str_starts(rest, "tables/"))
         return take_table(p, name, rest + strlen("tables/"), len, facts, err);
@@ -173,19 +170,81 @@ static int take(const char *name, uint64_t len, const char *facts, void *arg, st
     return 0;
 }
 
+/* ---- which database -------------------------------------------------------------------------------------- */
+
+/* The databases of the snapshot: each has one schema.pgdump. */
+static int take_database(const char *name, uint64_t len, const char *facts, void *arg, struct error *err)
+{
+    struct vec *names = arg;
+    const char *slash = strchr(name, '/');
+    (void)len;
+    (void)facts;
+    if (slash == NULL || strcmp(slash, "/schema.pgdump") != 0)
+        return 0;
+    char **slot = vec_push(names, err);
+    if (slot == NULL)
+        return E_NOMEM;
+    *slot = pgsql_decode(name, (size_t)(slash - name), err);
+    return *slot != NULL ? 0 : pgsql_failed(err);
+}
+
+static int choose(const struct vec *names, const char *wanted, const char **out, struct error *err)
+{
+    char list[LIST_MAX];
+    char shown[200];
+    for (size_t i = 0; i < names->len; i++) {
+        *out = *(char **)vec_at(names, i);
+        if (wanted != NULL ? strcmp(*out, wanted) == 0 : names->len == 1)
+            return 0;
+    }
+    if (names->len == 0)
+        return error_set(err, E_UNSUPPORTED,
+                         "the snapshot holds no schema.pgdump: it is none of the engine postgres");
+    (void)pgsql_names_text(names, list, sizeof list);
+    if (wanted == NULL)
+        return error_set(err, E_USAGE,
+                         "the snapshot holds %zu databases, and one is restored at a time: say which: %s",
+                         names->len, list);
+    return error_set(err, E_NOT_FOUND, "the snapshot holds no database %s, but: %s",
+                     str_printable(shown, sizeof shown, wanted), list);
+}
+
+static int choose_database(struct pgsql_plan *p, struct error *err)
+{
+    const struct engine_selection *select = p->target->select;
+    struct vec names = VEC_OF(char *);
+    struct buf prefix = BUF_INIT;
+    const char *name = NULL;
+    int rc = p->streams->each(p->streams->arg, take_database, &names, err);
+    if (rc == 0)
+        rc = choose(&names, select != NULL ? select->database : NULL, &name, err);
+    if (rc == 0)
+        rc = pgsql_encode(&prefix, name, err);
+    if (rc == 0)
+        rc = buf_append(&prefix, "/", 2, err);
+    if (rc == 0)
+        p->prefix = (char *)prefix.data;
+    else
+        buf_free(&prefix);
+    pgsql_names_free(&names);
+    return rc;
+}
+
 int pgsql_plan_make(struct pgsql_plan *p, const struct engine_streams *streams,
                     const struct engine_target *target, struct error *err)
 {
     *p = (struct pgsql_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct pgsql_load) };
     uint64_t tables = 0;
-    int rc = streams->each(streams->arg, take, p, err);
+    int rc = choose_database(p, err);
+    if (rc == 0)
+        rc = streams->each(streams->arg, take, p, err);
     if (rc == 0 && (p->schema_facts == NULL || p->script_facts == NULL))
         rc = error_set(err, E_UNSUPPORTED,
-                       "the snapshot holds no schema.pgdump and load.sql: it is none of the "
-                       "engine postgres");
-    /* A snapshot says itself how many tables it has; one stream missing must not go unnoticed. */
-    if (rc == 0 && (!fact_number(target->facts, "tables", &tables) || tables != p->loads.len))
-        rc = error_corrupt(err, ERR_FACTS, "the snapshot says that it has %llu tables, and holds %zu",
+                       "the snapshot holds no load.sql: it is none of the engine postgres");
+    /* A database says itself how many tables it has; one stream missing must not go unnoticed. */
+    if (rc == 0 && (!fact_number(p->schema_facts, "tables", &tables) || tables != p->loads.len))
+        rc = error_corrupt(err, ERR_FACTS,
+                           "the snapshot says that the database has %llu tables, and holds %zu",
                            (unsigned long long)tables, p->loads.len);
     return rc;
 }

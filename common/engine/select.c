@@ -122,8 +122,7 @@ char *select_text(const char *schema, const char *name, struct error *err)
         rc = add_part(&text, name, err);
     if (rc == 0)
         rc = buf_append(&text, "", 1, err);
-    char *out =
-        rc == 0 ? str_dup(str_printable(shown, sizeof shown, (const char *)text.data), err) : NULL;
+    char *out = rc == 0 ? str_dup(str_printable(shown, sizeof shown, (const char *)text.data), err) : NULL;
     buf_free(&text);
     return out;
 }
@@ -151,7 +150,8 @@ static int not_there(const char *what, const char *typed, const struct select_kn
     char *kept = NULL;
     bool tables = strcmp(what, "table") == 0;
     for (size_t i = 0; tables && i < known->nitems; i++)
-        offer(&near, &kept, select_text(with_schema ? known->items[i].schema : NULL, known->items[i].name, NULL));
+        offer(&near, &kept,
+              select_text(with_schema ? known->items[i].schema : NULL, known->items[i].name, NULL));
     for (size_t i = 0; !tables && i < known->nschemas; i++)
         offer(&near, &kept, select_text(NULL, known->schemas[i], NULL));
     int rc = error_set(err, E_NOT_FOUND, "the snapshot has no %s %s%s", what,
@@ -175,8 +175,22 @@ static int means_several(const char *typed, const struct select_known *known, co
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used != 0 ? ", " : "", name);
         free(name);
     }
-    return error_set(err, E_USAGE, "'%s' may be any of: %s; say which", str_printable(shown, sizeof shown, typed),
-                     list);
+    return error_set(err, E_USAGE, "'%s' may be any of: %s; say which",
+                     str_printable(shown, sizeof shown, typed), list);
+}
+
+int select_new_name(const char *text, char **schema, char **name, struct error *err)
+{
+    struct part parts[PARTS_MAX];
+    int rc = read_name(text, PARTS_MAX, parts, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < PARTS_MAX; i++)
+        for (char *p = parts[i].text; p != NULL && !parts[i].quoted && *p != '\0'; p++)
+            *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + ('a' - 'A') : *p);
+    *schema = parts[0].text;
+    *name = parts[1].text;
+    return 0;
 }
 
 /* ---- choosing --------------------------------------------------------------------------------------------- */
@@ -289,7 +303,8 @@ int select_database(const struct engine_selection *sel, const char *const *names
         return 0;
     list_names(names, n, list, sizeof list);
     if (typed == NULL)
-        return error_set(err, E_USAGE, "the snapshot holds %zu databases (%s): say which with --database", n, list);
+        return error_set(err, E_USAGE, "the snapshot holds %zu databases (%s): say which with --database", n,
+                         list);
     for (size_t i = 0; i < n; i++)
         if (strcmp(names[i], typed) == 0) {
             *index = i;

@@ -46,6 +46,8 @@ bool select_has_schema(const struct engine_selection *sel, const char *schema);
 int select_database(const struct engine_selection *sel, const char *const *names, size_t n, size_t *index,
                     struct error *err);
 
+/* The name of something new, as SQL reads it: without quotes in lower case. *schema is NULL for a name alone. For free(). */
+int select_new_name(const char *text, char **schema, char **name, struct error *err);
 /* As people may write it back: quoted where it must be, printable. schema NULL: none. For free(). */
 char *select_text(const char *schema, const char *name, struct error *err);
 

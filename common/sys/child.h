@@ -49,8 +49,8 @@ struct child_options {
     bool want_stdin;        /* a pipe instead of /dev/null */
     bool want_stdout;       /* a pipe instead of /dev/null */
     bool outlives_stop;     /* for clean-up work: not killed when a stop is requested */
-    const int *keep;        /* descriptors above 2 that it gets too, under the same numbers; ends with -1; or NULL */
-    uint64_t timeout_ms;    /* 0: none */
+    const int *keep; /* descriptors above 2 that it gets too, under the same numbers; ends with -1; or NULL */
+    uint64_t timeout_ms; /* 0: none */
 };
 
 struct child;

@@ -102,9 +102,13 @@ int child_image_init(struct child_image *image, const char *const argv[], const 
                      struct error *err)
 {
     struct error why = ERROR_INIT;
-    *image = (struct child_image){
-        .argv = argv, .dir = opt->dir, .keep = opt->keep, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .error_fd = -1
-    };
+    *image = (struct child_image){ .argv = argv,
+                                   .dir = opt->dir,
+                                   .keep = opt->keep,
+                                   .stdin_fd = -1,
+                                   .stdout_fd = -1,
+                                   .stderr_fd = -1,
+                                   .error_fd = -1 };
     if (argv[0] == NULL || *argv[0] == '\0')
         return error_set(err, E_USAGE, "no program to run");
     if ((image->path = find_program(argv[0], &why)) == NULL ||

@@ -208,12 +208,19 @@ bool pgsql_tuples_ended(const struct pgsql_tuples *t);
 /* ---- script.c: load.sql -------------------------------------------------------------------------------- */
 
 int pgsql_read_sequences(struct pgsql *c, struct vec *sequences, struct error *err);
+/* What a script of psql sets before rows come. */
+const char *pgsql_script_settings(void);
 int pgsql_load_script(const struct pgsql_origin *o, struct buf *out, struct error *err);
 
 /* ---- probe.c, restore.c -------------------------------------------------------------------------------- */
 
 int pgsql_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
 int pgsql_look(const struct engine_target *target, struct error *err);
+int pgsql_plan_tell(const struct engine_streams *streams, const struct engine_target *target,
+                    engine_plan_fn *fn, void *arg, struct error *err);
+/* export.c */
+int pgsql_table(const struct engine_streams *streams, const struct engine_export *what, struct sink *out,
+                struct error *err);
 int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
 

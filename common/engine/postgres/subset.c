@@ -57,9 +57,18 @@ static bool is_remark(const struct toc_entry *e)
 
 static bool is_part(const struct toc_entry *e)
 {
-    static const char *const kinds[] = { "DEFAULT",       "CONSTRAINT", "CHECK CONSTRAINT", "INDEX",
-                                         "STATISTICS",    "RULE",       "TRIGGER",          "POLICY",
-                                         "FK CONSTRAINT", "ROW SECURITY", "MATERIALIZED VIEW DATA", NULL };
+    static const char *const kinds[] = { "DEFAULT",
+                                         "CONSTRAINT",
+                                         "CHECK CONSTRAINT",
+                                         "INDEX",
+                                         "STATISTICS",
+                                         "RULE",
+                                         "TRIGGER",
+                                         "POLICY",
+                                         "FK CONSTRAINT",
+                                         "ROW SECURITY",
+                                         "MATERIALIZED VIEW DATA",
+                                         NULL };
     return is_any(e, kinds);
 }
 
@@ -86,7 +95,8 @@ static bool alters(const struct toc_entry *e, const struct toc_entry *table)
     const char *schema = statement_name(&s, at);
     const char *name = statement_name(&s, at + 2);
     bool is = statement_is(&s, 0, "alter") && statement_is(&s, 1, "table") && statement_is(&s, at + 1, ".") &&
-              schema != NULL && name != NULL && strcmp(schema, table->schema) == 0 && strcmp(name, table->tag) == 0;
+              schema != NULL && name != NULL && strcmp(schema, table->schema) == 0 &&
+              strcmp(name, table->tag) == 0;
     statement_free(&s);
     return is;
 }
@@ -149,7 +159,8 @@ static bool belongs(const struct work *w, size_t i)
     if (toc_is(e, "SEQUENCE")) /* of an identity, or owned by a column */
         return has_wanted(w, e, true);
     if (toc_is(e, "SEQUENCE OWNED BY"))
-        return e->deps.len == 1 && w->state[dep_at(e, 0)] == WANTED && has_wanted(w, toc_at(w->toc, dep_at(e, 0)), true);
+        return e->deps.len == 1 && w->state[dep_at(e, 0)] == WANTED &&
+               has_wanted(w, toc_at(w->toc, dep_at(e, 0)), true);
     if (is_joint(e))
         return all_wanted(w, e);
     size_t owner = is_part(e) ? owner_of(w, e, SIZE_MAX) : SIZE_MAX;
@@ -177,8 +188,9 @@ static int exists_sql(const struct toc_entry *e, struct buf *sql, struct error *
     else if (toc_is(e, "COLLATION"))
         by = "SELECT pg_catalog.to_regcollation(%) IS NOT NULL", name = qualified;
     else if (toc_is(e, "FUNCTION") || toc_is(e, "PROCEDURE") || toc_is(e, "AGGREGATE"))
-        by = "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
-             "WHERE n.nspname = & AND p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' = %)";
+        by =
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
+            "WHERE n.nspname = & AND p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' = %)";
     int rc = 0;
     for (const char *p = by; rc == 0 && p != NULL && *p != '\0'; p++)
         rc = *p == '%'   ? pgsql_literal(sql, name, err)
@@ -214,7 +226,8 @@ static bool is_soft(const struct work *w, size_t i, size_t d)
     if (is_remark(e) || is_joint(e))
         return true;
     /* of a partition, on that of the whole: INDEX ATTACH joins them */
-    return (toc_is(e, "CONSTRAINT") || toc_is(e, "INDEX")) && (toc_is(on, "CONSTRAINT") || toc_is(on, "INDEX"));
+    return (toc_is(e, "CONSTRAINT") || toc_is(e, "INDEX")) &&
+           (toc_is(on, "CONSTRAINT") || toc_is(on, "INDEX"));
 }
 
 static int want(struct work *w, size_t i, struct error *err);
@@ -249,7 +262,8 @@ static int want(struct work *w, size_t i, struct error *err)
     if (w->state[i] != UNKNOWN)
         return w->state[i] != REFUSED;
     if (++w->depth > DEPTH_MAX)
-        return error_set(err, E_UNSUPPORTED, "the definitions depend on one another over more than %d steps", DEPTH_MAX);
+        return error_set(err, E_UNSUPPORTED, "the definitions depend on one another over more than %d steps",
+                         DEPTH_MAX);
     w->state[i] = VISITING;
     int rc = 1;
     for (size_t j = 0; rc == 1 && j < e->deps.len; j++) {
@@ -287,8 +301,8 @@ static void seed_schemas(struct work *w)
     for (size_t i = 0; i < w->toc->entries.len; i++) {
         const struct toc_entry *e = toc_at(w->toc, i);
         const char *schema = toc_is(e, "SCHEMA") ? e->tag : e->schema;
-        if (schema[0] != '\0' && !is_part(e) && !is_joint(e) && !is_remark(e) && !toc_is(e, "SEQUENCE OWNED BY") &&
-            select_has_schema(w->sel, schema))
+        if (schema[0] != '\0' && !is_part(e) && !is_joint(e) && !is_remark(e) &&
+            !toc_is(e, "SEQUENCE OWNED BY") && select_has_schema(w->sel, schema))
             w->seed[i] = true;
     }
 }
@@ -298,11 +312,12 @@ static int tell_left(struct work *w, size_t i, struct error *err)
     const struct toc_entry *e = toc_at(w->toc, i);
     const struct toc_entry *lacks = w->state[i] == REFUSED ? toc_at(w->toc, w->needs[i]) : NULL;
     char *name = select_text(e->schema[0] != '\0' ? e->schema : NULL, e->tag, err);
-    char *on = lacks != NULL ? select_text(lacks->schema[0] != '\0' ? lacks->schema : NULL, lacks->tag, err) : NULL;
+    char *on =
+        lacks != NULL ? select_text(lacks->schema[0] != '\0' ? lacks->schema : NULL, lacks->tag, err) : NULL;
     char **slot = name != NULL && (lacks == NULL || on != NULL) ? vec_push(&w->out->left, err) : NULL;
     if (slot != NULL)
-        *slot = str_printf(err, "%s %s%s%s%s", e->desc, name, on != NULL ? " (needs " : "", on != NULL ? on : "",
-                           on != NULL ? ")" : "");
+        *slot = str_printf(err, "%s %s%s%s%s", e->desc, name, on != NULL ? " (needs " : "",
+                           on != NULL ? on : "", on != NULL ? ")" : "");
     free(name);
     free(on);
     return slot != NULL && *slot != NULL ? 0 : E_NOMEM;
@@ -316,8 +331,8 @@ static bool is_missed(const struct work *w, size_t i)
         return true;
     if (w->state[i] != UNKNOWN)
         return false;
-    return (toc_is(e, "VIEW") || toc_is(e, "MATERIALIZED VIEW") || toc_is(e, "FK CONSTRAINT") || toc_is(e, "TABLE ATTACH") ||
-            toc_is(e, "PUBLICATION TABLE")) &&
+    return (toc_is(e, "VIEW") || toc_is(e, "MATERIALIZED VIEW") || toc_is(e, "FK CONSTRAINT") ||
+            toc_is(e, "TABLE ATTACH") || toc_is(e, "PUBLICATION TABLE")) &&
            has_wanted(w, e, true);
 }
 
@@ -327,9 +342,11 @@ static int gather(struct work *w, struct error *err)
     for (size_t i = 0; rc >= 0 && i < w->toc->entries.len; i++)
         if (w->seed[i] && (rc = want(w, i, err)) == 0 && toc_is(toc_at(w->toc, i), "TABLE")) {
             const struct toc_entry *on = toc_at(w->toc, w->needs[i]);
-            return error_set(err, E_USAGE, "table %s.%s needs %s %s.%s, which is not selected and not in the target: "
-                                           "select it, too",
-                             toc_at(w->toc, i)->schema, toc_at(w->toc, i)->tag, on->desc, on->schema, on->tag);
+            return error_set(err, E_USAGE,
+                             "table %s.%s needs %s %s.%s, which is not selected and not in the target: "
+                             "select it, too",
+                             toc_at(w->toc, i)->schema, toc_at(w->toc, i)->tag, on->desc, on->schema,
+                             on->tag);
         }
     for (bool more = true; rc >= 0 && more;) {
         more = false;
@@ -360,9 +377,10 @@ int pgsql_subset_make(struct pgsql *c, const struct pgsql_toc *toc, const struct
     w.needs = mem_alloc(n + 1, sizeof *w.needs, err);
     w.partition = mem_alloc(n + 1, sizeof *w.partition, err);
     out->wanted = mem_alloc(n + 1, sizeof *out->wanted, err);
-    int rc = w.seed != NULL && w.state != NULL && w.needs != NULL && w.partition != NULL && out->wanted != NULL
-                 ? 0
-                 : E_NOMEM;
+    int rc =
+        w.seed != NULL && w.state != NULL && w.needs != NULL && w.partition != NULL && out->wanted != NULL
+            ? 0
+            : E_NOMEM;
     for (size_t i = 0; rc == 0 && i < n; i++)
         w.seed[i] = tables[i];
     if (rc == 0) {

@@ -20,7 +20,14 @@
  * An integer is u8 sign and its bytes, low first. A string is its length as an integer, -1 for absent, and bytes.
  */
 #define ERR_TOC "postgres-toc"
-enum { MAGIC_LEN = 5, INT_MIN_BYTES = 4, INT_MAX_BYTES = 8, OFFSET_MAX = 8, FORMAT_CUSTOM = 1, TIME_FIELDS = 7 };
+enum {
+    MAGIC_LEN = 5,
+    INT_MIN_BYTES = 4,
+    INT_MAX_BYTES = 8,
+    OFFSET_MAX = 8,
+    FORMAT_CUSTOM = 1,
+    TIME_FIELDS = 7
+};
 enum { VERSION_MIN = 14, VERSION_BYTE_COMPRESSION = 15, VERSION_RELKIND = 16, VERSION_MAX = 16 };
 enum { ENTRIES_MAX = 1 << 24 };
 

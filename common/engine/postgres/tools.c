@@ -138,7 +138,9 @@ struct child *pgsql_tool_start_with(const struct pgsql_tool *t, const struct pgs
     char *variable = passfile != NULL ? str_printf(err, "PGPASSFILE=%s", passfile) : NULL;
     /* Messages are read by a program, too: pgsql_tool_reason. */
     const char *const env[] = { "PGCONNECT_TIMEOUT=30", "LC_MESSAGES=C", variable, NULL };
-    struct child_options opt = { .env = env, .want_stdin = to_stdin, .want_stdout = !to_stdin && keep == NULL, .keep = keep };
+    struct child_options opt = {
+        .env = env, .want_stdin = to_stdin, .want_stdout = !to_stdin && keep == NULL, .keep = keep
+    };
     if (passfile != NULL && variable == NULL)
         goto out;
     for (size_t i = 0; more[i] != NULL && n < ARGS_MAX - 4; i++)

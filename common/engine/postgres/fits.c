@@ -10,6 +10,7 @@
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/engine/postgres/name.h"
+#include "common/engine/postgres/swap.h"
 #include "common/engine/select.h"
 
 #include "common/base/banned.h"
@@ -297,27 +298,50 @@ static int plan_of(struct pgsql *c, struct pgsql_plan *p, bool exists, engine_pl
     return rc == 0 ? pgsql_fits(c, p, exists, fn, arg, err) : rc;
 }
 
+/* The target itself, or what is beside it, or what is not there yet: then *other leads to the server. */
+static int reach(const struct pgsql_plan *p, struct pgsql *c, bool *exists, engine_plan_fn *fn, void *arg,
+                 struct error *err)
+{
+    const struct engine_target *t = p->target;
+    struct error why = ERROR_INIT;
+    char *name = NULL;
+    char text[SHOWN_MAX];
+    char shown[SHOWN_MAX];
+    *exists = false;
+    int rc = t->beside ? 0 : pgsql_target_connect(t->to, c, &why);
+    if (!t->beside && rc == 0) {
+        *exists = true;
+        return pgsql_session(c, 0, NULL, err);
+    }
+    if (rc < 0 && (rc != E_NOT_FOUND || c->conn == NULL))
+        return error_copy(err, &why);
+    if (rc < 0)
+        tell_createdb(p, c, fn, arg);
+    pgsql_close(c);
+    rc = pgsql_via_open(t->to, t->via, c, &name, err);
+    if (rc == 0 && t->beside) {
+        (void)snprintf(text, sizeof text, "a new database next to %s, which stays as it is",
+                       str_printable(shown, sizeof shown, name));
+        fn(PLAN_CREATE, text, NULL, arg);
+    }
+    free(name);
+    return rc == 0 ? pgsql_session(c, 0, NULL, err) : rc;
+}
+
 int pgsql_plan_tell(const struct engine_streams *streams, const struct engine_target *target,
                     engine_plan_fn *fn, void *arg, struct error *err)
 {
     struct pgsql_plan plan = { .streams = NULL };
     struct pgsql c = { .conn = NULL };
-    struct pgsql other = { .conn = NULL };
+    bool exists = false;
     int rc = pgsql_after_check(target, err);
     if (rc == 0)
         rc = pgsql_plan_make(&plan, streams, target, err);
     if (rc == 0)
-        rc = pgsql_target_connect(target, NULL, &c, err);
-    bool exists = rc == 0;
-    if (rc == E_NOT_FOUND && c.conn != NULL) {
-        tell_createdb(&plan, &c, fn, arg);
-        error_clear(err);
-        rc = pgsql_target_connect(target, "postgres", &other, err);
-    }
+        rc = reach(&plan, &c, &exists, fn, arg, err);
     if (rc == 0)
-        rc = plan_of(exists ? &c : &other, &plan, exists, fn, arg, err);
+        rc = plan_of(&c, &plan, exists, fn, arg, err);
     pgsql_plan_free(&plan);
     pgsql_close(&c);
-    pgsql_close(&other);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "common/engine/postgres/internal.h"
 #include "common/engine/postgres/name.h"
+#include "common/engine/postgres/swap.h"
 
 #include "common/base/banned.h"
 
@@ -382,4 +383,5 @@ const struct engine engine_postgres = {
     .plan = pgsql_plan_tell,
     .table = pgsql_table,
     .restore = pgsql_restore,
+    .swap = pgsql_swap,
 };

@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
+#include "common/engine/postgres/swap.h"
 #include "common/engine/select.h"
 
 #include "common/base/banned.h"
@@ -145,7 +146,7 @@ static int unfinished(const struct pgsql *c, const struct pgsql_plan *p, bool ma
         c->where, list, p->target->data_only ? "TRUNCATE" : "DROP");
 }
 
-static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool,
+static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool, bool tell,
                        struct error *err)
 {
     struct error why = ERROR_INIT;
@@ -159,7 +160,7 @@ static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql
         (void)error_copy(err, &why);
         return unfinished(c, p, marked, err);
     }
-    if (!p->partial)
+    if (tell && !p->partial)
         tell_database_settings(c, p);
     return 0;
 }
@@ -176,7 +177,8 @@ static void tell_left(const struct pgsql_plan *p)
         log_event(LOG_WARN, "left out: large objects, which belong to no table");
 }
 
-int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target, struct error *err)
+int pgsql_restore_into(const struct engine_streams *streams, const struct engine_target *target, bool tell,
+                       struct error *err)
 {
     struct pgsql_plan plan = { .streams = NULL };
     struct pgsql_tool tool = { .path = NULL };
@@ -199,11 +201,17 @@ int pgsql_restore(const struct engine_streams *streams, const struct engine_targ
     if (rc == 0)
         rc = pgsql_roles_settle(&c, &plan, err);
     if (rc == 0)
-        rc = fill_marked(&c, &plan, &tool, err);
+        rc = fill_marked(&c, &plan, &tool, tell, err);
     if (rc == 0)
         tell_left(&plan);
     pgsql_plan_free(&plan);
     pgsql_tool_free(&tool);
     pgsql_close(&c);
     return rc;
+}
+
+int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target, struct error *err)
+{
+    return target->beside ? pgsql_beside(streams, target, err)
+                          : pgsql_restore_into(streams, target, true, err);
 }

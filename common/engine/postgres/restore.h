@@ -65,7 +65,13 @@ int pgsql_fact_names(const char *facts, const char *key, struct vec *out, struct
 /* "a, b, c and 4 more" of names, printable. */
 const char *pgsql_names_text(const struct vec *names, char *out, size_t cap);
 
-/* target.c: connects to `to`, refuses what must not be written to. */
+/* restore.c: into the database that `to` names. tell: that the settings of the database itself are not restored. */
+int pgsql_restore_into(const struct engine_streams *streams, const struct engine_target *target, bool tell,
+                       struct error *err);
+
+/* target.c: connects to `to`, and refuses a password in it. */
+int pgsql_target_connect(const char *to, struct pgsql *c, struct error *err);
+/* Also refuses what must not be written to. */
 int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err);
 /* Refuses what does not fit the database that the plan restores. */
 int pgsql_target_fits(const struct pgsql_plan *p, const struct pgsql *c, struct error *err);
@@ -88,9 +94,6 @@ void pgsql_subset_free(struct pgsql_subset *s);
 /* False also when the target cannot be asked for this kind. */
 int pgsql_toc_exists(struct pgsql *c, const struct toc_entry *e, bool *out, struct error *err);
 
-/* target.c: the parts of pgsql_target_open, for a look that goes on. database NULL: the one that `to` names. */
-int pgsql_target_connect(const struct engine_target *target, const char *database, struct pgsql *c,
-                         struct error *err);
 /* Everything that pgsql_target_open refuses, as findings. `exists` false: c leads to another database of the server. */
 int pgsql_target_findings(const struct engine_target *target, struct pgsql *c, bool exists,
                           engine_plan_fn *fn, void *arg, struct error *err);

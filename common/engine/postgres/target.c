@@ -9,6 +9,7 @@
 #include "common/engine/option.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
+#include "common/engine/postgres/swap.h"
 
 #include "common/base/banned.h"
 
@@ -20,7 +21,7 @@ static bool is_conninfo(const char *to)
 }
 
 /* Texts here must not show `to`: it may hold a password. */
-static int connect_conninfo(const char *to, const char *database, struct pgsql *c, struct error *err)
+static int connect_conninfo(const char *to, struct pgsql *c, struct error *err)
 {
     const char *keys[KEYS_MAX + 1];
     const char *values[KEYS_MAX + 1];
@@ -43,7 +44,7 @@ static int connect_conninfo(const char *to, const char *database, struct pgsql *
                           "it into a file (HOST:PORT:DATABASE:USER:PASSWORD, mode 0600) and name that with "
                           "passfile=FILE or the environment variable PGPASSFILE");
         keys[n] = o->keyword;
-        values[n++] = database != NULL && strcmp(o->keyword, "dbname") == 0 ? database : o->val;
+        values[n++] = o->val;
     }
     keys[n] = "fallback_application_name";
     values[n++] = "restore";
@@ -54,15 +55,15 @@ static int connect_conninfo(const char *to, const char *database, struct pgsql *
     return rc;
 }
 
-static int connect_to(const char *to, const char *database, struct pgsql *c, struct error *err)
+int pgsql_target_connect(const char *to, struct pgsql *c, struct error *err)
 {
     *c = (struct pgsql){ .conn = NULL };
     if (to == NULL || to[0] == '\0')
         return error_set(err, E_USAGE, "--to must name the database to restore into");
     if (is_conninfo(to))
-        return connect_conninfo(to, database, c, err);
+        return connect_conninfo(to, c, err);
     const char *const keys[] = { "dbname", "fallback_application_name", NULL };
-    const char *const values[] = { database != NULL ? database : to, "restore", NULL };
+    const char *const values[] = { to, "restore", NULL };
     return pgsql_open(c, keys, values, err);
 }
 
@@ -214,8 +215,8 @@ static int refuse_source(const struct engine_target *t, struct pgsql *c, struct 
     if (rc == 0 && (same || is_job(t, c)))
         rc = error_set(
             err, E_EXISTS,
-            "%s is the database that was backed up: restore into a new one beside it and swap the names "
-            "(ALTER DATABASE ... RENAME TO ...), or say --into-source",
+            "%s is the database that was backed up: --beside restores into a new one next to it, which can then "
+            "take its place (restore swap); or say --into-source",
             c->where);
     return rc;
 }
@@ -232,16 +233,10 @@ static const struct {
 };
 enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
 
-int pgsql_target_connect(const struct engine_target *target, const char *database, struct pgsql *c,
-                         struct error *err)
-{
-    int rc = connect_to(target->to, database, c, err);
-    return rc == 0 ? pgsql_session(c, 0, NULL, err) : rc;
-}
-
 int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err)
 {
-    int rc = pgsql_target_connect(target, NULL, c, err);
+    int rc = pgsql_target_connect(target->to, c, err);
+    rc = rc == 0 ? pgsql_session(c, 0, NULL, err) : rc;
     if (rc == E_NOT_FOUND)
         return error_wrap(err, "the database must exist (createdb -T template0 NAME)");
     for (size_t i = 0; rc == 0 && i < REFUSALS; i++)
@@ -268,6 +263,8 @@ int pgsql_target_findings(const struct engine_target *target, struct pgsql *c, b
 int pgsql_look(const struct engine_target *target, struct error *err)
 {
     struct pgsql c;
+    if (target->beside)
+        return pgsql_beside_look(target, err);
     int rc = pgsql_target_open(target, &c, err);
     pgsql_close(&c);
     return rc;

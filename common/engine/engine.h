@@ -124,13 +124,16 @@ struct engine_target {
     struct buf *drop; /* gets the command that removes it again, NUL-terminated; or NULL */
     /* SQL that runs when everything is loaded and compared, before the target is released; or NULL. */
     const char *after_sql;
-    const char *after_name; /* of its file, for messages */
+    const char *after_name;     /* of its file, for messages */
+    uint64_t *after_statements; /* gets how many statements ran; or NULL */
     /* TARGET_SERVER: what the person asked for beyond the default. */
-    bool into_nonempty; /* although it holds something */
-    bool into_source;   /* although it is what was backed up */
-    bool create_roles;  /* make the roles that are missing */
-    bool no_owner;      /* without owners and rights */
-    bool no_verify;     /* without comparing afterwards */
+    bool into_nonempty;  /* although it holds something */
+    bool into_source;    /* although it is what was backed up */
+    bool create_roles;   /* make the roles that are missing */
+    bool no_owner;       /* without owners and rights */
+    bool no_verify;      /* without comparing afterwards */
+    bool no_tablespaces; /* everything into the database's own */
+    bool data_only;      /* rows alone, into tables that exist and are empty */
 };
 
 /* One line of a plan, or of what a swap is about to do. */
@@ -152,6 +155,14 @@ enum engine_format {
     FORMAT_COPY = 0, /* as the database's bulk loader takes it, rows only */
     FORMAT_CSV,      /* with a header line */
     FORMAT_SQL,      /* a script for the database's own client: rows, and what they need around them */
+};
+
+struct engine_export {
+    const struct engine_selection *select; /* one table */
+    const char *facts;                     /* of the snapshot's run */
+    enum engine_format format;
+    bool inserts;   /* FORMAT_SQL: an INSERT for each row */
+    const char *as; /* FORMAT_SQL: into a new table of this name, as people write it; or NULL */
 };
 
 /* The name of a format violation: who uses the database keeps it from being renamed (E_BUSY). */
@@ -198,9 +209,9 @@ struct engine {
     /* What restore() would do with this target. 0 when it could look, whatever it found. May be NULL. */
     int (*plan)(const struct engine_streams *streams, const struct engine_target *target, engine_plan_fn *fn,
                 void *arg, struct error *err);
-    /* The rows of the one selected table to out, whole or with a negative code. May be NULL. */
-    int (*table)(const struct engine_streams *streams, const struct engine_selection *select,
-                 const char *run_facts, enum engine_format format, struct sink *out, struct error *err);
+    /* The rows of the one selected table to out, whole or with a negative code; out is not finished. May be NULL. */
+    int (*table)(const struct engine_streams *streams, const struct engine_export *what, struct sink *out,
+                 struct error *err);
     /* In one step; what a killed swap left is named by the next one and mended. Tells fn which becomes which, who is
      * in the way (then E_BUSY "in-use", and nothing was changed), and what else notices it. May be NULL. */
     int (*swap)(const struct engine_swap *swap, engine_plan_fn *fn, void *arg, struct error *err);

@@ -138,6 +138,10 @@ const char *pgsql_tool_reason(const char *said, char *out, size_t cap);
  * that takes a connection string ("-d"). For pgsql_tool_finish and child_free. */
 struct child *pgsql_tool_start(const struct pgsql_tool *t, const struct pgsql *c, const char *database_option,
                                const char *const *more, bool to_stdin, struct error *err);
+/* The same for one that reads the descriptors of `keep` (child.h) and writes nothing to us. */
+struct child *pgsql_tool_start_with(const struct pgsql_tool *t, const struct pgsql *c,
+                                    const char *database_option, const char *const *more, bool to_stdin,
+                                    const int *keep, struct error *err);
 
 /* ---- origin.c: one moment of the source ---------------------------------------------------------------- */
 
@@ -205,12 +209,19 @@ bool pgsql_tuples_ended(const struct pgsql_tuples *t);
 /* ---- script.c: load.sql -------------------------------------------------------------------------------- */
 
 int pgsql_read_sequences(struct pgsql *c, struct vec *sequences, struct error *err);
+/* What a script of psql sets before rows come. */
+const char *pgsql_script_settings(void);
 int pgsql_load_script(const struct pgsql_origin *o, struct buf *out, struct error *err);
 
 /* ---- probe.c, restore.c -------------------------------------------------------------------------------- */
 
 int pgsql_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
 int pgsql_look(const struct engine_target *target, struct error *err);
+int pgsql_plan_tell(const struct engine_streams *streams, const struct engine_target *target,
+                    engine_plan_fn *fn, void *arg, struct error *err);
+/* export.c */
+int pgsql_table(const struct engine_streams *streams, const struct engine_export *what, struct sink *out,
+                struct error *err);
 int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
 

@@ -7,11 +7,12 @@
 #include "common/engine/name.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
+#include "common/engine/select.h"
 
 #include "common/base/banned.h"
 
 #define ERR_FACTS "postgres-facts"
-enum { BLOCK = 1 << 16, LIST_MAX = 600 };
+enum { BLOCK = 1 << 16 };
 
 /* ---- facts ---------------------------------------------------------------------------------------------- */
 
@@ -154,38 +155,17 @@ static int take_database(const char *name, uint64_t len, const char *facts, void
     return *slot != NULL ? 0 : pgsql_failed(err);
 }
 
-static int choose(const struct vec *names, const char *wanted, const char **out, struct error *err)
-{
-    char list[LIST_MAX];
-    char shown[200];
-    for (size_t i = 0; i < names->len; i++) {
-        *out = *(char **)vec_at(names, i);
-        if (wanted != NULL ? strcmp(*out, wanted) == 0 : names->len == 1)
-            return 0;
-    }
-    if (names->len == 0)
-        return error_set(err, E_UNSUPPORTED,
-                         "the snapshot holds no schema.pgdump: it is none of the engine postgres");
-    (void)pgsql_names_text(names, list, sizeof list);
-    if (wanted == NULL)
-        return error_set(err, E_USAGE,
-                         "the snapshot holds %zu databases, and one is restored at a time: say which: %s",
-                         names->len, list);
-    return error_set(err, E_NOT_FOUND, "the snapshot holds no database %s, but: %s",
-                     str_printable(shown, sizeof shown, wanted), list);
-}
-
 static int choose_database(struct pgsql_plan *p, struct error *err)
 {
     const struct engine_selection *select = p->target->select;
     struct vec names = VEC_OF(char *);
     struct buf prefix = BUF_INIT;
-    const char *name = NULL;
+    size_t at = 0;
     int rc = p->streams->each(p->streams->arg, take_database, &names, err);
     if (rc == 0)
-        rc = choose(&names, select != NULL ? select->database : NULL, &name, err);
+        rc = select_database(select, names.data, names.len, &at, err);
     if (rc == 0)
-        rc = pgsql_encode(&prefix, name, err);
+        rc = pgsql_encode(&prefix, *(char **)vec_at(&names, at), err);
     if (rc == 0)
         rc = buf_append(&prefix, "/", 2, err);
     if (rc == 0)
@@ -200,6 +180,8 @@ int pgsql_plan_make(struct pgsql_plan *p, const struct engine_streams *streams,
                     const struct engine_target *target, struct error *err)
 {
     *p = (struct pgsql_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct pgsql_load) };
+    p->schema.fd = p->schema.list = -1;
+    p->partial = select_is_partial(target->select);
     uint64_t tables = 0;
     int rc = fingerprint_seed_read(target->facts, &p->seed, err);
     if (rc == 0)
@@ -217,19 +199,23 @@ int pgsql_plan_make(struct pgsql_plan *p, const struct engine_streams *streams,
     return rc;
 }
 
+void pgsql_load_free(struct pgsql_load *l)
+{
+    pgsql_names_free(&l->t.columns);
+    free(l->t.schema);
+    free(l->t.name);
+    free(l->t.sql);
+    free(l->t.into);
+    free(l->t.condition);
+    free(l->stream);
+}
+
 void pgsql_plan_free(struct pgsql_plan *p)
 {
-    for (size_t i = 0; i < p->loads.len; i++) {
-        struct pgsql_load *l = vec_at(&p->loads, i);
-        pgsql_names_free(&l->t.columns);
-        free(l->t.schema);
-        free(l->t.name);
-        free(l->t.sql);
-        free(l->t.into);
-        free(l->t.condition);
-        free(l->stream);
-    }
+    for (size_t i = 0; i < p->loads.len; i++)
+        pgsql_load_free(vec_at(&p->loads, i));
     vec_free(&p->loads);
+    pgsql_schema_free(&p->schema);
     free(p->prefix);
     free(p->schema_facts);
     free(p->script_facts);

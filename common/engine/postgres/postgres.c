@@ -380,6 +380,8 @@ const struct engine engine_postgres = {
     .close = postgres_close,
     .target_kind = TARGET_SERVER,
     .look = pgsql_look,
+    .plan = pgsql_plan_tell,
+    .table = pgsql_table,
     .restore = pgsql_restore,
     .swap = pgsql_swap,
 };

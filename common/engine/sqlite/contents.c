@@ -2,7 +2,7 @@
 
 #include "common/base/str.h"
 #include "common/engine/fingerprint.h"
-#include "common/engine/postgres/name.h"
+#include "common/engine/name.h"
 #include "common/engine/sqlite/internal.h"
 
 #include "common/base/banned.h"
@@ -71,7 +71,7 @@ static int count_table(sqlite3_stmt *stmt, void *arg)
     if (r->text.len > 0)
         r->rc = buf_append(&r->text, ",", 1, r->err);
     if (r->rc == 0)
-        r->rc = pgsql_encode(&r->text, name, r->err);
+        r->rc = name_encode(&r->text, name, r->err);
     if (r->rc == 0)
         r->rc = buf_printf(&r->text, r->err, ":%lld", (long long)n);
     return r->rc == 0 ? SQLITE_OK : SQLITE_NOMEM;

@@ -65,6 +65,9 @@ int sqlite_text(sqlite3 *db, const char *sql, char *out, size_t cap);
 /* Each row of a query; fn returns SQLITE_OK to go on. */
 int sqlite_rows(sqlite3 *db, const char *sql, int (*fn)(sqlite3_stmt *stmt, void *arg), void *arg);
 
+/* Whoever made the database also wrote its schema: what that calls gets no more rights than it needs. */
+void sqlite_distrust(sqlite3 *db);
+
 /* origin.c: the database that is copied, held in a read transaction. */
 struct origin {
     sqlite3 *db;

@@ -64,6 +64,8 @@ static int check_file(struct work *w, const char *file, const char *shown, struc
         return E_NOMEM;
     int sq = sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
     if (sq == SQLITE_OK)
+        sqlite_distrust(db);
+    if (sq == SQLITE_OK)
         sqlite3_progress_handler(db, PROGRESS_STEPS, sqlite_guard_stops, &g);
     int rc = sq == SQLITE_OK ? sqlite_check(db, CHECK_QUICK, shown, &verdict, text, err)
                              : sqlite_error(err, db, sq, shown);

@@ -89,6 +89,8 @@ int sqlite_spool_db(const struct spool *s, sqlite3 **db, void **map, const char 
     if (sq == SQLITE_OK)
         sq = sqlite3_deserialize(*db, "main", *map, (sqlite3_int64)s->len, (sqlite3_int64)s->len,
                                  SQLITE_DESERIALIZE_READONLY);
+    if (sq == SQLITE_OK)
+        sqlite_distrust(*db);
     int rc = sq == SQLITE_OK ? 0 : sqlite_error(err, *db, sq, path);
     if (rc < 0)
         sqlite_spool_close_db(s, *db, *map);

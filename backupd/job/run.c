@@ -79,9 +79,11 @@ static int attempt(struct job_run *run, const struct held *h, struct error *err)
     if (rc < 0)
         goto out;
     progress = progress_start(run->cli, run->job->name, NULL); /* a run without a display is a run, too */
-    struct pump pump = {
-        .engine = h->engine, .session = session, .progress = progress, .no_dedup = !run->job->dedup
-    };
+    struct pump pump = { .engine = h->engine,
+                         .session = session,
+                         .progress = progress,
+                         .no_dedup = !run->job->dedup,
+                         .fingerprint_seed = h->job.fingerprint_seed };
     source = h->engine->open(&h->job, err);
     if (source == NULL) {
         rc = err->code < 0 ? err->code : E_IO;
@@ -174,6 +176,8 @@ static int prepare(struct job_run *run, struct held *h, struct error *err)
     rc = assign_writer(run->cli, run->conf, h->repository, run->job->name, h->backend, run->writer, err);
     if (rc == 0)
         rc = access_writer_keys(h->repository, run->writer, &h->keys, err);
+    if (rc == 0)
+        rc = writer_seed_derive(h->keys.w_w, &h->job.fingerprint_seed, err);
     if (rc == 0 && (rc = writer_state(run, h, err)) == 0)
         last_read(h->state, &h->job);
     return rc;

@@ -201,7 +201,9 @@ int pgsql_plan_make(struct pgsql_plan *p, const struct engine_streams *streams,
 {
     *p = (struct pgsql_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct pgsql_load) };
     uint64_t tables = 0;
-    int rc = choose_database(p, err);
+    int rc = fingerprint_seed_read(target->facts, &p->seed, err);
+    if (rc == 0)
+        rc = choose_database(p, err);
     if (rc == 0)
         rc = streams->each(streams->arg, take, p, err);
     if (rc == 0 && (p->schema_facts == NULL || p->script_facts == NULL))

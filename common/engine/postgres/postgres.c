@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "common/engine/postgres/internal.h"
 #include "common/engine/postgres/name.h"
+#include "common/engine/postgres/swap.h"
 
 #include "common/base/banned.h"
 
@@ -198,7 +199,7 @@ static int start_table(struct engine_run *run, struct error *err)
     if (rc == 0)
         rc = name_stream(run, true, (const char *)path.data, err);
     buf_free(&path);
-    if (rc == 0 && (run->source = pgsql_copy_source(c, t, err)) == NULL)
+    if (rc == 0 && (run->source = pgsql_copy_source(c, t, run->set.seed, err)) == NULL)
         rc = pgsql_failed(err);
     return rc;
 }
@@ -380,4 +381,5 @@ const struct engine engine_postgres = {
     .target_kind = TARGET_SERVER,
     .look = pgsql_look,
     .restore = pgsql_restore,
+    .swap = pgsql_swap,
 };

@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
+#include "common/engine/postgres/swap.h"
 
 #include "common/base/banned.h"
 
@@ -101,7 +102,7 @@ static void tell_database_settings(const struct pgsql *c, const struct pgsql_pla
             c->where);
 }
 
-static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool,
+static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool, bool tell,
                        struct error *err)
 {
     struct error why = ERROR_INIT;
@@ -119,11 +120,13 @@ static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql
             "into a new one",
             c->where, marked ? " (its comment says so, too)" : "");
     }
-    tell_database_settings(c, p);
+    if (tell)
+        tell_database_settings(c, p);
     return 0;
 }
 
-int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target, struct error *err)
+int pgsql_restore_into(const struct engine_streams *streams, const struct engine_target *target, bool tell,
+                       struct error *err)
 {
     struct pgsql_plan plan = { .streams = NULL };
     struct pgsql_tool tool = { .path = NULL };
@@ -138,9 +141,15 @@ int pgsql_restore(const struct engine_streams *streams, const struct engine_targ
     if (rc == 0)
         rc = pgsql_roles_settle(&c, &plan, err);
     if (rc == 0)
-        rc = fill_marked(&c, &plan, &tool, err);
+        rc = fill_marked(&c, &plan, &tool, tell, err);
     pgsql_plan_free(&plan);
     pgsql_tool_free(&tool);
     pgsql_close(&c);
     return rc;
+}
+
+int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target, struct error *err)
+{
+    return target->beside ? pgsql_beside(streams, target, err)
+                          : pgsql_restore_into(streams, target, true, err);
 }

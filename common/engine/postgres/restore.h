@@ -24,6 +24,7 @@ struct pgsql_plan {
     bool objects;
     struct vec loads; /* struct pgsql_load */
     uint64_t done;    /* bytes so far */
+    uint64_t seed;    /* of the fingerprints */
 };
 
 /* plan.c */
@@ -45,7 +46,13 @@ int pgsql_fact_names(const char *facts, const char *key, struct vec *out, struct
 /* "a, b, c and 4 more" of names, printable. */
 const char *pgsql_names_text(const struct vec *names, char *out, size_t cap);
 
-/* target.c: connects to `to`, refuses what must not be written to. */
+/* restore.c: into the database that `to` names. tell: that the settings of the database itself are not restored. */
+int pgsql_restore_into(const struct engine_streams *streams, const struct engine_target *target, bool tell,
+                       struct error *err);
+
+/* target.c: connects to `to`, and refuses a password in it. */
+int pgsql_target_connect(const char *to, struct pgsql *c, struct error *err);
+/* Also refuses what must not be written to. */
 int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err);
 /* Refuses what does not fit the database that the plan restores. */
 int pgsql_target_fits(const struct pgsql_plan *p, const struct pgsql *c, struct error *err);

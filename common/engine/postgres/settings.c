@@ -53,6 +53,7 @@ int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out
         .sslmode = engine_option(job, "sslmode"),
         .sslrootcert = engine_option(job, "sslrootcert"),
         .bin_dir = engine_option(job, "bin_dir"),
+        .seed = job->fingerprint_seed,
     };
     int rc = option_flag(job, "all_databases", false, &out->all_databases, err);
     if (rc == 0)

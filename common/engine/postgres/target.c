@@ -9,6 +9,7 @@
 #include "common/engine/option.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
+#include "common/engine/postgres/swap.h"
 
 #include "common/base/banned.h"
 
@@ -54,7 +55,7 @@ static int connect_conninfo(const char *to, struct pgsql *c, struct error *err)
     return rc;
 }
 
-static int connect_to(const char *to, struct pgsql *c, struct error *err)
+int pgsql_target_connect(const char *to, struct pgsql *c, struct error *err)
 {
     *c = (struct pgsql){ .conn = NULL };
     if (to == NULL || to[0] == '\0')
@@ -213,15 +214,15 @@ static int refuse_source(const struct engine_target *t, struct pgsql *c, struct 
     if (rc == 0 && (same || is_job(t, c)))
         rc = error_set(
             err, E_EXISTS,
-            "%s is the database that was backed up: restore into a new one beside it and swap the names "
-            "(ALTER DATABASE ... RENAME TO ...), or say --into-source",
+            "%s is the database that was backed up: --beside restores into a new one next to it, which can then "
+            "take its place (restore swap); or say --into-source",
             c->where);
     return rc;
 }
 
 int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err)
 {
-    int rc = connect_to(target->to, c, err);
+    int rc = pgsql_target_connect(target->to, c, err);
     if (rc == E_NOT_FOUND)
         return error_wrap(err, "the database must exist (createdb -T template0 NAME)");
     if (rc == 0)
@@ -239,6 +240,8 @@ int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struc
 int pgsql_look(const struct engine_target *target, struct error *err)
 {
     struct pgsql c;
+    if (target->beside)
+        return pgsql_beside_look(target, err);
     int rc = pgsql_target_open(target, &c, err);
     pgsql_close(&c);
     return rc;

@@ -27,7 +27,7 @@ static int add_object(sqlite3_stmt *stmt, void *arg)
 static int schema_fact(sqlite3 *db, const char *path, struct buf *out, struct error *err)
 {
     char text[FINGERPRINT_TEXT_MAX];
-    struct fingerprint *fp = fingerprint_new(err);
+    struct fingerprint *fp = fingerprint_new(0, err);
     if (fp == NULL)
         return E_NOMEM;
     int sq = sqlite_rows(db, "SELECT type, name, tbl_name, sql FROM sqlite_schema", add_object, fp);

@@ -5,6 +5,7 @@
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "common/engine/sqlite/internal.h"
+#include "common/engine/sqlite/swap.h"
 
 #include "common/base/banned.h"
 
@@ -135,6 +136,7 @@ const struct engine engine_sqlite = {
     .run_facts = sqlite_run_facts,
     .close = sqlite_close_run,
     .target_kind = TARGET_FILE,
-    .look = sqlite_look,
-    .restore = sqlite_restore,
+    .look = sqlite_look_any,
+    .restore = sqlite_restore_any,
+    .swap = sqlite_swap,
 };

@@ -88,12 +88,11 @@ static int examine_spool(struct copy *c, struct error *err)
 {
     struct guard g = { .why = ERROR_INIT };
     sqlite3 *db = NULL;
-    void *map = NULL;
-    int rc = sqlite_spool_db(&c->spool, &db, &map, c->file->path, err);
+    int rc = sqlite_spool_db(&c->spool, &db, c->file->path, err);
     if (rc < 0)
         return rc;
     rc = examine(c, db, &g, err);
-    sqlite_spool_close_db(&c->spool, db, map);
+    sqlite_spool_close_db(&c->spool, db);
     return rc;
 }
 

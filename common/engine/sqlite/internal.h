@@ -13,6 +13,7 @@
 #include "common/base/vec.h"
 #include "common/engine/engine.h"
 #include "common/engine/sqlite/tap.h"
+#include "common/engine/sqlite/vfs.h"
 
 enum { PAGE_SIZE_MIN = 512, PAGE_SIZE_MAX = 65536, HEADER_SIZE = 100 };
 enum { FILES_MAX = 100000, CHECK_TEXT_MAX = 512 };
@@ -126,6 +127,9 @@ struct spool {
     int fd;
     uint64_t len;
     uint64_t at;
+    sqlite3_vfs vfs; /* while the copy is open as a database */
+    char vfs_name[VFS_NAME_MAX];
+    bool registered;
 };
 
 #define SPOOL_INIT                  \
@@ -138,9 +142,9 @@ int sqlite_spool_open(struct spool *s, const char *dir, uint64_t bytes, const ch
 int sqlite_spool_write(struct spool *s, const void *data, size_t len, const char *path, struct error *err);
 /* 1..cap bytes, 0 at the end. */
 int64_t sqlite_spool_read(struct spool *s, void *data, size_t cap, const char *path, struct error *err);
-/* The copy as a database that can be asked; *map for sqlite_spool_close_db. */
-int sqlite_spool_db(const struct spool *s, sqlite3 **db, void **map, const char *path, struct error *err);
-void sqlite_spool_close_db(const struct spool *s, sqlite3 *db, void *map);
+/* spool_db.c: the copy as a database that can be asked, read-only. Nothing of it is kept in memory. */
+int sqlite_spool_db(struct spool *s, sqlite3 **db, const char *path, struct error *err);
+void sqlite_spool_close_db(struct spool *s, sqlite3 *db);
 void sqlite_spool_close(struct spool *s);
 
 /* contents.c: facts about what a database holds: schema, rows. */

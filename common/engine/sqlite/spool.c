@@ -1,8 +1,9 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/mman.h> /* memfd_create */
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -77,30 +78,6 @@ int64_t sqlite_spool_read(struct spool *s, void *data, size_t cap, const char *p
     int rc = n > 0 ? fd_pread_full(s->fd, data, n, s->at, path, err) : 0;
     s->at += n;
     return rc < 0 ? rc : (int64_t)n;
-}
-
-int sqlite_spool_db(const struct spool *s, sqlite3 **db, void **map, const char *path, struct error *err)
-{
-    *db = NULL;
-    *map = mmap(NULL, (size_t)s->len, PROT_READ, MAP_SHARED, s->fd, 0);
-    if (*map == MAP_FAILED)
-        return error_sys(err, "%s: map the copy", path);
-    int sq = sqlite3_open_v2(":memory:", db, SQLITE_OPEN_READWRITE, NULL);
-    if (sq == SQLITE_OK)
-        sq = sqlite3_deserialize(*db, "main", *map, (sqlite3_int64)s->len, (sqlite3_int64)s->len,
-                                 SQLITE_DESERIALIZE_READONLY);
-    if (sq == SQLITE_OK)
-        sqlite_distrust(*db);
-    int rc = sq == SQLITE_OK ? 0 : sqlite_error(err, *db, sq, path);
-    if (rc < 0)
-        sqlite_spool_close_db(s, *db, *map);
-    return rc;
-}
-
-void sqlite_spool_close_db(const struct spool *s, sqlite3 *db, void *map)
-{
-    (void)sqlite3_close(db);
-    (void)munmap(map, (size_t)s->len);
 }
 
 void sqlite_spool_close(struct spool *s)

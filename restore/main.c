@@ -100,7 +100,8 @@ static const struct cli_option database_options[] = {
       .metavar = "TARGET",
       .required = true,
       .help =
-          "For SQLite: a new file; an existing one is never overwritten. For PostgreSQL: an existing, empty "
+          "For SQLite: a new file, or for a snapshot of several databases a directory that is new or empty; an existing file "
+          "is never overwritten. For PostgreSQL: an existing, empty "
           "database, by its name, as postgresql://USER@HOST:PORT/DATABASE or as \"host=HOST dbname=DATABASE\". A "
           "password belongs into a file (PGPASSFILE, or passfile=FILE), not here." },
     { .name = "beside",

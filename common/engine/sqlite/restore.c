@@ -56,12 +56,12 @@ static int build_below(struct work *w, const struct wanted *o, const char *root,
     char *path = str_printf(err, "%s/%s", root, o->name);
     int rc = path == NULL ? E_NOMEM : make_parents(w, path, strlen(root) + 1, err);
     if (rc == 0)
-        rc = place_of(path, &p, err);
+        rc = sqlite_place_of(path, &p, err);
     if (rc == 0)
-        rc = restore_one(w, o, &p, err);
+        rc = sqlite_restore_one(w, o, &p, err);
     if (rc == 0)
         rc = note_made(w, path, err);
-    place_free(&p);
+    sqlite_place_free(&p);
     free(path);
     return rc;
 }
@@ -165,8 +165,8 @@ static int build_wanted(struct work *w, const struct place *p, struct error *err
         return error_set(err, E_UNSUPPORTED, "the snapshot holds no stream to restore");
     if (w->wanted.len > 1)
         return build_all(w, p, err);
-    int rc = place_refuse_existing(p, false, err);
-    return rc < 0 ? rc : restore_one(w, vec_at(&w->wanted, 0), p, err);
+    int rc = sqlite_place_refuse_existing(p, false, err);
+    return rc < 0 ? rc : sqlite_restore_one(w, vec_at(&w->wanted, 0), p, err);
 }
 
 static void work_free(struct work *w)
@@ -181,17 +181,17 @@ static void work_free(struct work *w)
 
 static int look(const struct engine_target *target, struct place *p, struct error *err)
 {
-    int rc = place_of(target->to, p, err);
+    int rc = sqlite_place_of(target->to, p, err);
     if (rc == 0)
-        rc = place_refuse_source(p, target->source, err);
-    return rc < 0 ? rc : place_refuse_existing(p, true, err);
+        rc = sqlite_place_refuse_source(p, target->source, err);
+    return rc < 0 ? rc : sqlite_place_refuse_existing(p, true, err);
 }
 
 int sqlite_look(const struct engine_target *target, struct error *err)
 {
     struct place p;
     int rc = look(target, &p, err);
-    place_free(&p);
+    sqlite_place_free(&p);
     return rc;
 }
 
@@ -212,6 +212,6 @@ int sqlite_restore(const struct engine_streams *streams, const struct engine_tar
     if (rc == 0 && target->checked != NULL && w.unchecked == 0)
         rc = buf_printf(target->checked, err, "quick_check ok");
     work_free(&w);
-    place_free(&p);
+    sqlite_place_free(&p);
     return rc;
 }

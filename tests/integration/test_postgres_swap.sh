@@ -229,7 +229,7 @@ dba_beside() { "$RESTORE" --config "$HOST/backupd.yaml" database latest --to "$(
 check_fails 1 "rights that others granted are not given by everybody" dba_beside
 contains "which is found before anything is loaded" "$(cat .check)" "database shop is untouched: the settings, rights and limits"
 same "and nothing is left" "" "$(like 'shop\_%')"
-pg postgres -c "ALTER ROLE app IN DATABASE shop RESET ALL" -c "REVOKE CONNECT ON DATABASE shop FROM app CASCADE" -c "GRANT CONNECT ON DATABASE shop TO app"
+pg postgres -c "ALTER ROLE app IN DATABASE shop RESET ALL" -c "ALTER DATABASE shop RESET app.tenant" -c "REVOKE CONNECT ON DATABASE shop FROM app CASCADE" -c "GRANT CONNECT ON DATABASE shop TO app"
 check "a role with these rights makes one beside, too" dba_beside
 same "with all that is the database's own" "$(properties shop)" "$(properties "$(like 'shop\_restored\_%')")"
 drop_others

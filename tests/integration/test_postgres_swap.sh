@@ -1,7 +1,7 @@
 #!/bin/bash
 # A PostgreSQL database is restored beside the live one and takes its place: what goes with it, who is in the way, the way
 # back, and a kill at every step, after which the names are as before or exchanged.
-# shellcheck disable=SC2317  # functions are called through check
+# shellcheck disable=SC2016,SC2317  # nothing may expand; functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 source "$REPO_ROOT/tests/support/postgres.sh"

@@ -89,9 +89,9 @@ static int refuse_flags(const struct cli_context *cli, const struct engine *engi
     for (size_t i = 0;
          engine->target_kind != TARGET_SERVER && i < sizeof server_flags / sizeof server_flags[0]; i++)
         if (cli_flag(cli, server_flags[i]))
-            return error_set(err, E_USAGE,
-                             "--%s is for databases of a server; a snapshot of %s becomes a file",
-                             server_flags[i], engine->name);
+            return error_set(err, E_USAGE, "--%s is for databases of a server; a snapshot of %s becomes a %s",
+                             server_flags[i], engine->name,
+                             engine->target_kind == TARGET_DIRECTORY ? "directory" : "file");
     return 0;
 }
 
@@ -148,9 +148,24 @@ static int not_made(const struct engine *engine, const struct engine_target *tar
                            : error_wrap(err, "%s was not made", target->to);
 }
 
-/* `checked` gets what the engine compared, `made` the name of a database --beside. Nothing is fetched before the target was looked at. */
-static int build(struct chosen *c, struct members *m, const struct engine *engine, struct buf *checked,
-                 struct beside *made, struct error *err)
+/* What a person hears at the end. Texts end with NUL once the restore is over. */
+struct outcome {
+    struct buf checked; /* what the engine compared */
+    struct buf left;    /* what a person has to do now */
+    struct beside made; /* --beside: what was made */
+};
+
+static void outcome_free(struct outcome *o)
+{
+    buf_free(&o->checked);
+    buf_free(&o->left);
+    buf_free(&o->made.name);
+    buf_free(&o->made.drop);
+}
+
+/* Nothing is fetched before the target was looked at. */
+static int build(struct chosen *c, struct members *m, const struct engine *engine, struct outcome *out,
+                 struct error *err)
 {
     struct engine_job job = { .name = NULL };
     struct engine_target target = target_of(c);
@@ -161,18 +176,29 @@ static int build(struct chosen *c, struct members *m, const struct engine *engin
     if (rc < 0)
         return rc;
     target.source = known ? &job : NULL;
-    target.checked = checked;
-    target.made = &made->name;
-    target.drop = &made->drop;
+    target.checked = &out->checked;
+    target.left = &out->left;
+    target.made = &out->made.name;
+    target.drop = &out->made.drop;
     rc = engine->look(&target, err);
     if (rc == 0)
         rc = members_load(c, m, err);
-    if (rc == 0 && engine->target_kind == TARGET_FILE)
+    if (rc == 0 && engine->target_kind != TARGET_SERVER)
         rc = space_check(target.to, m->bytes, 1, err);
     if (rc == 0 && (rc = restore_it(c, m, engine, &target, err)) < 0)
         rc = not_made(engine, &target, rc, err);
     access_job_free(&job);
     return rc;
+}
+
+static void print_left(const struct cli_context *cli, const char *left)
+{
+    if (*left != '\0')
+        out_line(&cli->out, OUT_PLAIN, "What is left to do:");
+    for (size_t len; *left != '\0'; left += len + (left[len] == '\n')) {
+        len = strcspn(left, "\n");
+        out_line(&cli->out, OUT_PLAIN, "  %.*s", (int)len, left);
+    }
 }
 
 /* The live one is as it was; what comes next is up to the person. */
@@ -191,9 +217,12 @@ static int tell_next(const struct cli_context *cli, const struct engine *engine,
 }
 
 static int summary(const struct chosen *c, const struct members *m, const struct engine *engine,
-                   const char *checked, const struct beside *made, uint64_t ms, struct error *err)
+                   const struct outcome *out, uint64_t ms, struct error *err)
 {
     const struct cli_context *cli = c->st.cli;
+    const struct beside *made = &out->made;
+    const char *checked = (const char *)out->checked.data;
+    const char *left = (const char *)out->left.data;
     bool beside = made->name.len > 0;
     const char *to = beside ? (const char *)made->name.data : cli_text(cli, "to");
     char rate[RATE_TEXT_MAX];
@@ -204,6 +233,8 @@ static int summary(const struct chosen *c, const struct members *m, const struct
         jsonout_str(o, "target", to);
         jsonout_str(o, "beside", beside ? cli_text(cli, "to") : NULL);
         jsonout_str(o, "checked", checked);
+        if (*left != '\0')
+            jsonout_str(o, "left", left);
         jsonout_u64(o, "streams", m->list.len);
         jsonout_u64(o, "bytes", m->bytes);
         jsonout_double(o, "seconds", (double)ms / 1000.0);
@@ -216,6 +247,7 @@ static int summary(const struct chosen *c, const struct members *m, const struct
              checked[0] != '\0' ? ", " : "", checked);
     if (cli_flag(cli, "no-verify"))
         out_line(&cli->out, OUT_WARN, "Not compared with what was backed up, as --no-verify asked for.");
+    print_left(cli, left);
     return beside && !cli_flag(cli, "swap") ? tell_next(cli, engine, made, err) : 0;
 }
 
@@ -223,8 +255,7 @@ int cmd_database(struct cli_context *cli, struct error *err)
 {
     struct chosen c = { .snap = NULL };
     struct members m = { .bytes = 0 };
-    struct buf checked = BUF_INIT;
-    struct beside made = { .name = BUF_INIT, .drop = BUF_INIT };
+    struct outcome out = { .checked = BUF_INIT, .left = BUF_INIT, .made = { BUF_INIT, BUF_INIT } };
     int rc = chosen_open(cli, KIT_NEEDED, cli->args[0], &c, err);
     rc = rc < 0 ? rc : chosen_begin(&c, &cli->out, err);
     uint64_t began = clock_mono_ms(); /* not the time a passphrase took to type */
@@ -232,17 +263,14 @@ int cmd_database(struct cli_context *cli, struct error *err)
     if (engine == NULL) {
         rc = rc < 0 ? rc : err->code;
     } else {
-        rc = build(&c, &m, engine, &checked, &made, err);
-        rc = rc < 0 ? rc : buf_append(&checked, "", 1, err);
-        rc = rc < 0
-                 ? rc
-                 : summary(&c, &m, engine, (const char *)checked.data, &made, clock_mono_ms() - began, err);
+        rc = build(&c, &m, engine, &out, err);
+        rc = rc < 0 ? rc : buf_append(&out.checked, "", 1, err);
+        rc = rc < 0 ? rc : buf_append(&out.left, "", 1, err);
+        rc = rc < 0 ? rc : summary(&c, &m, engine, &out, clock_mono_ms() - began, err);
         if (rc == 0 && cli_flag(cli, "swap"))
-            rc = swap_run(cli, engine, (const char *)made.name.data, false, false, err);
+            rc = swap_run(cli, engine, (const char *)out.made.name.data, false, false, err);
     }
-    buf_free(&checked);
-    buf_free(&made.name);
-    buf_free(&made.drop);
+    outcome_free(&out);
     members_free(&m);
     chosen_close(&c, rc);
     return rc;

@@ -37,6 +37,7 @@ struct pgsql_settings {
     bool all_databases;
     bool globals;
     bool allow_untested;
+    uint64_t seed; /* of fingerprints */
 };
 
 /* Borrows from the job. */
@@ -137,6 +138,10 @@ const char *pgsql_tool_reason(const char *said, char *out, size_t cap);
  * that takes a connection string ("-d"). For pgsql_tool_finish and child_free. */
 struct child *pgsql_tool_start(const struct pgsql_tool *t, const struct pgsql *c, const char *database_option,
                                const char *const *more, bool to_stdin, struct error *err);
+/* The same for one that reads the descriptors of `keep` (child.h) and writes nothing to us. */
+struct child *pgsql_tool_start_with(const struct pgsql_tool *t, const struct pgsql *c,
+                                    const char *database_option, const char *const *more, bool to_stdin,
+                                    const int *keep, struct error *err);
 
 /* ---- origin.c: one moment of the source ---------------------------------------------------------------- */
 
@@ -180,8 +185,8 @@ char *pgsql_identity(struct pgsql *c, struct error *err);
 
 /* Whether a row of this table is too large for text. */
 int pgsql_needs_binary(struct pgsql *c, const struct pgsql_table *t, bool *out, struct error *err);
-/* The rows of t; at the end t->rows and t->fingerprint are set, after the server's verdict. */
-struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, struct error *err);
+/* The rows of t; fingerprint with this seed. At the end t->rows and t->fingerprint are set, after the server's verdict. */
+struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, uint64_t seed, struct error *err);
 /* What the child writes, which has to begin with `begins`; its verdict is that of the last read. Takes the child. */
 struct source *pgsql_child_source(struct child *child, const char *name, const char *begins,
                                   struct pgsql_origin *o, struct error *err);
@@ -204,12 +209,19 @@ bool pgsql_tuples_ended(const struct pgsql_tuples *t);
 /* ---- script.c: load.sql -------------------------------------------------------------------------------- */
 
 int pgsql_read_sequences(struct pgsql *c, struct vec *sequences, struct error *err);
+/* What a script of psql sets before rows come. */
+const char *pgsql_script_settings(void);
 int pgsql_load_script(const struct pgsql_origin *o, struct buf *out, struct error *err);
 
 /* ---- probe.c, restore.c -------------------------------------------------------------------------------- */
 
 int pgsql_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
 int pgsql_look(const struct engine_target *target, struct error *err);
+int pgsql_plan_tell(const struct engine_streams *streams, const struct engine_target *target,
+                    engine_plan_fn *fn, void *arg, struct error *err);
+/* export.c */
+int pgsql_table(const struct engine_streams *streams, const struct engine_export *what, struct sink *out,
+                struct error *err);
 int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
 

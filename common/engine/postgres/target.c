@@ -69,7 +69,7 @@ int pgsql_target_connect(const char *to, struct pgsql *c, struct error *err)
 
 /* ---- refusals ------------------------------------------------------------------------------------------- */
 
-static int refuse_older(const struct engine_target *t, const struct pgsql *c, struct error *err)
+static int refuse_older(const struct engine_target *t, struct pgsql *c, struct error *err)
 {
     uint64_t source = 0;
     int here = PQserverVersion(c->conn) / 10000;
@@ -98,8 +98,9 @@ int pgsql_target_fits(const struct pgsql_plan *p, const struct pgsql *c, struct 
                      c->where, here != NULL ? here : "unknown", encoding, encoding);
 }
 
-static int refuse_readonly(struct pgsql *c, struct error *err)
+static int refuse_readonly(const struct engine_target *t, struct pgsql *c, struct error *err)
 {
+    (void)t;
     int64_t standby = 0;
     int rc = pgsql_number(c, "SELECT pg_catalog.pg_is_in_recovery()::pg_catalog.int4", &standby, err);
     if (rc == 0 && standby != 0)
@@ -137,7 +138,7 @@ static const char contents_sql[] =
 static int refuse_nonempty(const struct engine_target *t, struct pgsql *c, struct error *err)
 {
     int64_t objects = 0;
-    if (t->into_nonempty)
+    if (t->into_nonempty || t->data_only)
         return 0;
     int rc = pgsql_number(c, contents_sql, &objects, err);
     if (rc == 0 && objects != 0)
@@ -220,21 +221,43 @@ static int refuse_source(const struct engine_target *t, struct pgsql *c, struct 
     return rc;
 }
 
+/* In this order. Its own encoding is used; pgsql_target_fits says whether that is the snapshot's. */
+static const struct {
+    int (*refuse)(const struct engine_target *t, struct pgsql *c, struct error *err);
+    bool of_database;
+} refusals[] = {
+    { refuse_older, false },
+    { refuse_readonly, true },
+    { refuse_source, true },
+    { refuse_nonempty, true },
+};
+enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
+
 int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err)
 {
     int rc = pgsql_target_connect(target->to, c, err);
+    rc = rc == 0 ? pgsql_session(c, 0, NULL, err) : rc;
     if (rc == E_NOT_FOUND)
         return error_wrap(err, "the database must exist (createdb -T template0 NAME)");
-    if (rc == 0)
-        rc = refuse_older(target, c, err);
-    /* Its own encoding; pgsql_target_fits says whether that is the snapshot's. */
-    if (rc == 0)
-        rc = pgsql_session(c, 0, NULL, err);
-    if (rc == 0)
-        rc = refuse_readonly(c, err);
-    if (rc == 0)
-        rc = refuse_source(target, c, err);
-    return rc == 0 ? refuse_nonempty(target, c, err) : rc;
+    for (size_t i = 0; rc == 0 && i < REFUSALS; i++)
+        rc = refusals[i].refuse(target, c, err);
+    return rc;
+}
+
+int pgsql_target_findings(const struct engine_target *target, struct pgsql *c, bool exists,
+                          engine_plan_fn *fn, void *arg, struct error *err)
+{
+    for (size_t i = 0; i < REFUSALS; i++) {
+        struct error why = ERROR_INIT;
+        if (refusals[i].of_database && !exists)
+            continue;
+        int rc = refusals[i].refuse(target, c, &why);
+        if (rc != E_EXISTS && rc != E_UNSUPPORTED && rc < 0)
+            return error_copy(err, &why);
+        if (rc < 0)
+            fn(PLAN_MISSING, why.text, NULL, arg);
+    }
+    return 0;
 }
 
 int pgsql_look(const struct engine_target *target, struct error *err)

@@ -236,7 +236,7 @@ drop_others
 
 # ---- what did not end
 pg postgres -c "ALTER ROLE owner RENAME TO somebody"
-check_fails 1 "a restore that fails early" pg_restore_to shop --beside
+check_fails 4 "a restore that fails early" pg_restore_to shop --beside
 contains "says that the live one is untouched" "$(cat .check)" "database shop is untouched"
 same "and leaves nothing" "" "$(like 'shop\_%')"
 pg postgres -c "ALTER ROLE somebody RENAME TO owner"
@@ -277,4 +277,14 @@ check "and swapped" "$RESTORE" swap --to "$(to "$long")"
 same "is live" saved "$(what "$long")"
 check "and undone" "$RESTORE" swap --to "$(to "$long")" --undo
 same "which is what was there" "$live" "$(oid "$long")"
+
+# ---- encoding and locale are those of the snapshot, whatever the live one has by now
+collation() { pg postgres -c "SELECT pg_encoding_to_char(encoding), datlocprovider, daticulocale, datcollate, datctype FROM pg_database WHERE datname LIKE '$1'"; }
+pg postgres -c "CREATE DATABASE icu TEMPLATE template0 ENCODING 'LATIN1' LOCALE_PROVIDER icu ICU_LOCALE 'de-DE' LOCALE 'C'"
+was=$(collation icu)
+pg_job "database: icu"
+check "a backup of LATIN1 and ICU" pg_backup
+pg postgres -c "DROP DATABASE icu" -c "CREATE DATABASE icu TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
+check "restored beside" pg_restore_to icu --beside
+same "has its encoding and locale" "$was" "$(collation 'icu\_restored%')"
 finish

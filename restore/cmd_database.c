@@ -84,7 +84,7 @@ static int refuse_flags(const struct cli_context *cli, const struct engine *engi
 {
     if (cli_flag(cli, "swap") && !cli_flag(cli, "beside"))
         return error_set(err, E_USAGE, "--swap is for a restore --beside the live database");
-    if (cli_flag(cli, "beside") && swap_possible(engine, err) < 0)
+    if (cli_flag(cli, "beside") && beside_possible(engine, err) < 0)
         return E_UNSUPPORTED;
     for (size_t i = 0;
          engine->target_kind != TARGET_SERVER && i < sizeof server_flags / sizeof server_flags[0]; i++)

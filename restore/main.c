@@ -133,7 +133,7 @@ static const struct cli_option database_options[] = {
     CLI_OPTIONS_END
 };
 
-static const char *const swap_engines[] = { "postgres", "sqlite", NULL };
+static const char *const swap_engines[] = { "postgres", "sqlite", "mariadb", NULL };
 
 static const struct cli_option swap_options[] = {
     { .name = "to",

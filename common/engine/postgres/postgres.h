@@ -45,6 +45,10 @@
  * rows, large objects, sequences, post-data, then the comparison of every table's
  * rows and fingerprint with the facts (E_CORRUPT "facts-differ"). While it runs
  * and after a failure the comment of the database says that it is not complete.
+ * With `beside` it makes that database itself, next to the live one: from template0, with the encoding and locale of
+ * the snapshot, owner, tablespace, settings, rights and limits of the live one, which it only reads. swap() exchanges
+ * the names of the two in one transaction (swap.c).
+ *
  * The dumps of a snapshot are code by nature; its facts, load.sql and globals.sql
  * are not: names are quoted, and of the two scripts only statements of a known
  * shape run, one at a time.

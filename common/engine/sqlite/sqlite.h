@@ -66,6 +66,7 @@
  * a temporary name, checked with quick_check, flushed, and only then gets its own name, which must be free. A -wal or
  * -journal that lies next to the new name would be replayed into the restored file: it is moved aside to
  * NAME-wal.stale-PID (removed when empty), before the file gets its name. After a failure nothing is left.
+ * With `beside` the new file is LIVE.restored-TIME, and swap() puts it into the place of LIVE (swap.h).
  */
 #ifndef COMMON_ENGINE_SQLITE_SQLITE_H
 #define COMMON_ENGINE_SQLITE_SQLITE_H

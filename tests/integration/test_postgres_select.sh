@@ -7,7 +7,7 @@ source "$REPO_ROOT/tests/support/postgres.sh"
 
 table() { "$RESTORE" --config "$HOST/backupd.yaml" --quiet table latest "$@"; }
 relations() {
-    pg "$1" -c "SELECT string_agg(relname || ':' || relkind, ' ' ORDER BY relname COLLATE \"C\") FROM pg_class c
+    pg "$1" -c "SELECT string_agg(relname || ':' || relkind::text, ' ' ORDER BY relname COLLATE \"C\") FROM pg_class c
         JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid >= 16384 AND nspname !~ '^pg_' AND relkind <> 'c'"
 }
 # The definition of one table, as another program sees it.
@@ -48,10 +48,11 @@ for how in "" --inserts; do
     done
     same "rows are equal" "$(sums shop '(csv|types|nothing|"?Other Schema"?.*t) ')" "$(sums other '(csv|types|nothing|"?Other Schema"?.*t) ')"
 done
+logged=$(pg other -c 'SELECT count(*) FROM shop.log')
 table shop.log >script.sql
 head -c $(($(stat -c %s script.sql) - 12)) script.sql >cut.sql
 pg other -f cut.sql >/dev/null 2>&1 || true
-same "of a script that was cut nothing stays" 0 "$(pg other -c 'SELECT count(*) FROM shop.log')"
+same "of a script that was cut nothing stays" "$logged" "$(pg other -c 'SELECT count(*) FROM shop.log')"
 table shop.csv --as shop.csv_old >script.sql
 check "into a new table" pg shop -f script.sql
 same "of the same rows" "$(sums shop 'shop.csv ' | sed 's/[^ ]* //')" "$(sums shop 'shop.csv_old ' | sed 's/[^ ]* //')"
@@ -67,13 +68,13 @@ contains "its partitions are told" "$(cat .check)" "shop.orders_2025_a"
 check_fails 1 "exact names" table '"Shop".customers'
 check "without schema" table csv --format copy
 check_fails 2 "no name" table 'a.b.c'
-check_fails 4 "another archive" table shop.csv --format csv --inserts || true
+check_fails 2 "INSERTs as CSV" table shop.csv --format csv --inserts
 
 # ---- one table into another database
 pg_createdb t1
 check "one table" pg_restore_to t1 --table shop.customers
-contains "the key that refers to it is named" "$(cat .check)" "left out: FK CONSTRAINT shop.\"orders orders_customer_fkey\""
-contains "the view, too" "$(cat .check)" "left out: VIEW shop.totals"
+contains "the key that refers to it is named" "$(cat .check)" "left out: foreign key orders_customer_fkey of shop.orders"
+contains "the view, too" "$(cat .check)" "left out: view shop.totals"
 same "its rows" "$(sums shop 'shop.customers ')" "$(sums t1 'shop.customers ')"
 same "its definition" "$(definition shop shop.customers)" "$(definition t1 shop.customers)"
 same "nothing else" "customers:r customers_id_seq:S customers_pkey:i" "$(relations t1)"
@@ -89,21 +90,21 @@ contains "before anything was changed" "$(cat .check)" "nothing was changed"
 pg_createdb t2
 check "a partitioned table" pg_restore_to t2 --table orders --table shop.rel --jobs 3
 same "its rows" "$(sums shop 'shop.(orders|rel)')" "$(sums t2 'shop.(orders|rel)')"
-same "its definition" "$(definition shop 'shop.orders*' | grep -v orders_customer_fkey | grep -v 'REFERENCES shop.customers')" "$(definition t2 'shop.orders*')"
-contains "the key is named" "$(cat .check)" "orders_customer_fkey\" (needs shop.customers)"
+same "its definition" "$(definition shop 'shop.orders*' | grep -vE 'orders_customer_fkey|^ALTER TABLE shop.orders$')" "$(definition t2 'shop.orders*')"
+contains "the key is named" "$(cat .check)" "orders_customer_fkey of shop.orders (needs table shop.customers)"
 pg_createdb t3
 check "one partition by hash" pg_restore_to t3 --table shop.by_state_a
 same "its rows" "$(sums shop 'shop.by_state_a ')" "$(sums t3 'shop.by_state_a ')"
-contains "that it was one is named" "$(cat .check)" "left out: TABLE ATTACH shop.by_state_a"
+contains "that it was one is named" "$(cat .check)" "left out: being a partition, of shop.by_state_a"
 pg_createdb t4
 check_fails 2 "a child without its parent" pg_restore_to t4 --table shop.child
-contains "names it" "$(cat .check)" "needs TABLE shop.parent"
+contains "names it" "$(cat .check)" "needs table shop.parent"
 check "a schema" pg_restore_to t4 --schema '"Other Schema"' --table shop.parent --table shop.child
 same "and two tables" "$(sums shop '(Other|shop.parent|shop.child)')" "$(sums t4 .)"
 check_fails 1 "no such schema" pg_restore_to t4 --schema Other
 pg_createdb t5
 check "a whole schema" pg_restore_to t5 --schema shop
-same "rows of all its tables" "$(sums shop '^"?shop')" "$(sums t5 .)"
+same "rows of all its tables" "$(sums shop "^'shop")" "$(sums t5 .)"
 same "views, too" "$(pg shop -c 'SELECT count(*), sum(total) FROM shop.totals')" "$(pg t5 -c 'SELECT count(*), sum(total) FROM shop.totals')"
 
 # ---- rows alone

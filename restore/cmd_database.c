@@ -18,7 +18,8 @@
 
 /* What a restore gave besides the database. */
 struct outcome {
-    struct buf checked; /* what the engine compared, NUL-terminated at the end */
+    struct buf checked; /* what the engine compared; texts end with NUL once the restore is over */
+    struct buf left;    /* what a person has to do now */
     struct buf name;    /* --beside: of what was made */
     struct buf drop;    /* --beside: the command that removes it again */
     uint64_t bytes;     /* of streams that went into it */
@@ -75,19 +76,21 @@ static int build(struct database *db, struct outcome *o, struct error *err)
     if (rc < 0)
         return rc;
     db->target.checked = &o->checked;
+    db->target.left = &o->left;
     db->target.made = &o->name;
     db->target.drop = &o->drop;
     db->target.after_statements = &o->statements;
     rc = db->engine->look(&db->target, err);
     if (rc == 0)
         rc = members_load(&db->c, &db->m, err);
-    if (rc == 0 && db->engine->target_kind == TARGET_FILE)
+    if (rc == 0 && db->engine->target_kind != TARGET_SERVER)
         rc = space_check(db->target.to, db->m.bytes, 1, err);
     if (rc == 0 && (rc = restore_it(db, o, err)) < 0)
         rc = not_made(db, rc, err);
     o->ms = clock_mono_ms() - db->began;
     if (rc == 0)
         speed_note(&db->c.st, db->engine->name, o->bytes, o->ms);
+    rc = rc == 0 ? buf_append(&o->left, "", 1, err) : rc;
     return rc == 0 ? buf_append(&o->checked, "", 1, err) : rc;
 }
 
@@ -106,6 +109,16 @@ static int tell_next(const struct database *db, const struct outcome *o, struct 
         out_line(&cli->out, OUT_PLAIN, "To remove it again:    %s", (const char *)o->drop.data);
     free(next);
     return 0;
+}
+
+static void print_left(const struct cli_context *cli, const char *left)
+{
+    if (*left != '\0')
+        out_line(&cli->out, OUT_PLAIN, "What is left to do:");
+    for (size_t len; *left != '\0'; left += len + (left[len] == '\n')) {
+        len = strcspn(left, "\n");
+        out_line(&cli->out, OUT_PLAIN, "  %.*s", (int)len, left);
+    }
 }
 
 static void tell_script(const struct database *db, const struct outcome *o)
@@ -130,6 +143,8 @@ static int json_summary(const struct database *db, const struct outcome *o, cons
     jsonout_str(j, "target", to);
     jsonout_str(j, "beside", o->name.len > 0 ? db->target.to : NULL);
     jsonout_str(j, "checked", (const char *)o->checked.data);
+    if (o->left.len > 1)
+        jsonout_str(j, "left", (const char *)o->left.data);
     jsonout_bool(j, "compared", !db->target.no_verify);
     jsonout_u64(j, "streams", db->m.list.len);
     jsonout_u64(j, "bytes", o->bytes);
@@ -163,19 +178,21 @@ static int summary(const struct database *db, const struct outcome *o, struct er
     if (db->target.no_verify)
         out_line(&cli->out, OUT_WARN, "Not compared with what was backed up, as --no-verify asked for.");
     tell_script(db, o);
+    print_left(cli, (const char *)o->left.data);
     return o->name.len > 0 && !cli_flag(cli, "swap") ? tell_next(db, o, err) : 0;
 }
 
 int cmd_database(struct cli_context *cli, struct error *err)
 {
     struct database db;
-    struct outcome o = { .checked = BUF_INIT, .name = BUF_INIT, .drop = BUF_INIT };
+    struct outcome o = { .checked = BUF_INIT, .left = BUF_INIT, .name = BUF_INIT, .drop = BUF_INIT };
     int rc = database_open(cli, &cli->out, &db, err);
     rc = rc < 0 ? rc : build(&db, &o, err);
     rc = rc < 0 ? rc : summary(&db, &o, err);
     if (rc == 0 && cli_flag(cli, "swap"))
         rc = swap_run(cli, db.engine, (const char *)o.name.data, false, false, err);
     buf_free(&o.checked);
+    buf_free(&o.left);
     buf_free(&o.name);
     buf_free(&o.drop);
     database_close(&db, rc);

@@ -159,7 +159,7 @@ static int look(struct database *db, struct plan *p, struct error *err)
                          db->engine->name);
     struct engine_streams streams = members_streams(&db->m);
     int rc = db->engine->plan(&streams, &db->target, keep, p, err);
-    if (rc == 0 && db->engine->target_kind == TARGET_FILE) {
+    if (rc == 0 && db->engine->target_kind != TARGET_SERVER) {
         struct error why = ERROR_INIT;
         if (space_check(db->target.to, db->m.bytes, 1, &why) < 0)
             keep(PLAN_MISSING, why.text, NULL, p);

@@ -136,9 +136,9 @@ static int refuse_flags(const struct database *db, struct error *err)
     for (size_t i = 0;
          db->engine->target_kind != TARGET_SERVER && i < sizeof server_only / sizeof server_only[0]; i++)
         if (cli_given(cli, server_only[i]))
-            return error_set(err, E_USAGE,
-                             "--%s is for databases of a server; a snapshot of %s becomes a file",
-                             server_only[i], db->engine->name);
+            return error_set(err, E_USAGE, "--%s is for databases of a server; a snapshot of %s becomes a %s",
+                             server_only[i], db->engine->name,
+                             db->engine->target_kind == TARGET_DIRECTORY ? "directory" : "file");
     return 0;
 }
 

@@ -37,6 +37,7 @@ struct pgsql_settings {
     bool all_databases;
     bool globals;
     bool allow_untested;
+    uint64_t seed; /* of fingerprints */
 };
 
 /* Borrows from the job. */
@@ -184,8 +185,8 @@ char *pgsql_identity(struct pgsql *c, struct error *err);
 
 /* Whether a row of this table is too large for text. */
 int pgsql_needs_binary(struct pgsql *c, const struct pgsql_table *t, bool *out, struct error *err);
-/* The rows of t; at the end t->rows and t->fingerprint are set, after the server's verdict. */
-struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, struct error *err);
+/* The rows of t; fingerprint with this seed. At the end t->rows and t->fingerprint are set, after the server's verdict. */
+struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, uint64_t seed, struct error *err);
 /* What the child writes, which has to begin with `begins`; its verdict is that of the last read. Takes the child. */
 struct source *pgsql_child_source(struct child *child, const char *name, const char *begins,
                                   struct pgsql_origin *o, struct error *err);

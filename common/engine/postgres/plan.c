@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/alloc.h"
 #include "common/base/fact.h"
 #include "common/base/str.h"
+#include "common/engine/name.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
 #include "common/engine/select.h"
@@ -18,56 +18,22 @@ enum { BLOCK = 1 << 16 };
 
 char *pgsql_fact(const char *facts, const char *key, const char *of, struct error *err)
 {
-    size_t cap = strlen(facts) + 1;
-    char *value = mem_alloc(cap, 1, err);
-    if (value == NULL || fact_get(facts, key, value, cap))
-        return value;
-    free(value);
-    char shown[256];
-    (void)error_corrupt(err, ERR_FACTS, "%s has no fact \"%s\"", str_printable(shown, sizeof shown, of), key);
-    return NULL;
+    return name_fact_text(facts, key, of, ERR_FACTS, err);
 }
 
 int pgsql_fact_names(const char *facts, const char *key, struct vec *out, struct error *err)
 {
-    char *list = pgsql_fact(facts, key, "", NULL);
-    int rc = 0;
-    for (const char *at = list; rc == 0 && at != NULL && *at != '\0';) {
-        size_t len = strcspn(at, ",");
-        char *name = pgsql_decode(at, len, err);
-        char **slot = name != NULL ? vec_push(out, err) : NULL;
-        if (slot != NULL)
-            *slot = name;
-        else
-            free(name);
-        rc = slot != NULL ? 0 : pgsql_failed(err);
-        at += len + (at[len] == ',');
-    }
-    free(list);
-    return rc;
+    return names_of_fact(facts, key, "postgres-name", out, err);
 }
 
 void pgsql_names_free(struct vec *names)
 {
-    for (size_t i = 0; i < names->len; i++)
-        free(*(char **)vec_at(names, i));
-    vec_free(names);
+    names_free(names);
 }
 
 const char *pgsql_names_text(const struct vec *names, char *out, size_t cap)
 {
-    char shown[200];
-    size_t used = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < names->len; i++) {
-        const char *name = str_printable(shown, sizeof shown, *(char **)vec_at(names, i));
-        if (used + strlen(name) + 24 > cap) {
-            (void)snprintf(out + used, cap - used, " and %zu more", names->len - i);
-            break;
-        }
-        used += (size_t)snprintf(out + used, cap - used, "%s%s", i == 0 ? "" : ", ", name);
-    }
-    return out;
+    return names_text(names, out, cap);
 }
 
 /* ---- what the snapshot holds ----------------------------------------------------------------------------- */
@@ -217,7 +183,9 @@ int pgsql_plan_make(struct pgsql_plan *p, const struct engine_streams *streams,
     p->schema.fd = p->schema.list = -1;
     p->partial = select_is_partial(target->select);
     uint64_t tables = 0;
-    int rc = choose_database(p, err);
+    int rc = fingerprint_seed_read(target->facts, &p->seed, err);
+    if (rc == 0)
+        rc = choose_database(p, err);
     if (rc == 0)
         rc = streams->each(streams->arg, take, p, err);
     if (rc == 0 && (p->schema_facts == NULL || p->script_facts == NULL))

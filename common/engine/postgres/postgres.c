@@ -199,7 +199,7 @@ static int start_table(struct engine_run *run, struct error *err)
     if (rc == 0)
         rc = name_stream(run, true, (const char *)path.data, err);
     buf_free(&path);
-    if (rc == 0 && (run->source = pgsql_copy_source(c, t, err)) == NULL)
+    if (rc == 0 && (run->source = pgsql_copy_source(c, t, run->set.seed, err)) == NULL)
         rc = pgsql_failed(err);
     return rc;
 }

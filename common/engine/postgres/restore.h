@@ -43,6 +43,7 @@ struct pgsql_plan {
     struct pgsql_schema schema;
     bool partial;  /* not the whole database */
     uint64_t done; /* bytes so far */
+    uint64_t seed; /* of the fingerprints */
 };
 
 /* plan.c */

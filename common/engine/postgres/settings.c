@@ -1,8 +1,5 @@
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -12,25 +9,6 @@
 #include "common/base/banned.h"
 
 enum { LOCK_S = 30, LOCK_MAX_S = 86400, PORT_MAX = 65535 };
-
-/* libpq would ignore a file that others can read, and then complain about a missing password. */
-static int check_passfile(const struct pgsql_settings *s, struct error *err)
-{
-    struct stat st;
-    if (s->passfile == NULL)
-        return 0;
-    if (stat(s->passfile, &st) < 0)
-        return error_sys(err, "job %s: passfile %s", s->job, s->passfile);
-    if (!S_ISREG(st.st_mode))
-        return error_set(err, E_USAGE, "job %s: passfile %s is not a regular file", s->job, s->passfile);
-    if ((st.st_mode & 077) != 0)
-        return error_set(err, E_DENIED,
-                         "job %s: passfile %s can be read by others (mode %04o): chmod 0600 %s", s->job,
-                         s->passfile, (unsigned)(st.st_mode & 07777), s->passfile);
-    if (access(s->passfile, R_OK) < 0)
-        return error_sys(err, "job %s: passfile %s", s->job, s->passfile);
-    return 0;
-}
 
 static int read_numbers(const struct engine_job *job, struct pgsql_settings *out, struct error *err)
 {
@@ -72,10 +50,10 @@ int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out
         .host = engine_option(job, "host"),
         .port = engine_option(job, "port"),
         .user = engine_option(job, "user"),
-        .passfile = engine_option(job, "passfile"),
         .sslmode = engine_option(job, "sslmode"),
         .sslrootcert = engine_option(job, "sslrootcert"),
         .bin_dir = engine_option(job, "bin_dir"),
+        .seed = job->fingerprint_seed,
     };
     int rc = option_flag(job, "all_databases", false, &out->all_databases, err);
     if (rc == 0)
@@ -86,7 +64,8 @@ int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out
         rc = option_flag(job, "globals", true, &out->globals, err);
     if (rc == 0)
         rc = option_flag(job, "allow_untested", false, &out->allow_untested, err);
-    return rc == 0 ? check_passfile(out, err) : rc;
+    /* libpq would ignore a file that others can read, and then complain about a missing password. */
+    return rc == 0 ? option_private_file(job, "passfile", &out->passfile, err) : rc;
 }
 
 int pgsql_settings_connect(const struct pgsql_settings *s, const char *database, struct pgsql *c,

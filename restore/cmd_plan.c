@@ -109,7 +109,7 @@ static int print(const struct database *db, const struct plan *p, struct error *
                 continue;
             pairs_add(pairs, kinds[k].title, kinds[k].style, "%s", l->what);
             if (l->cure != NULL)
-                pairs_add(pairs, "", OUT_PLAIN, "-> %s", l->cure);
+                pairs_add(pairs, "cure", OUT_BOLD, "%s", l->cure);
         }
     int rc = table_print(pairs, &cli->out, err);
     table_free(pairs);

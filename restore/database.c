@@ -123,9 +123,9 @@ int database_select(struct database *db, const char *table, struct error *err)
 
 static int refuse_flags(const struct database *db, struct error *err)
 {
-    static const char *const server_only[] = { "into-nonempty", "into-source",    "create-roles", "no-owner",
-                                               "no-verify",     "no-tablespaces", "data-only",    "terminate",
-                                               "schema",        "table",          "jobs" };
+    static const char *const server_only[] = { "into-nonempty", "into-source", "create-roles",
+                                               "no-owner",      "no-verify",   "no-tablespaces",
+                                               "data-only",     "terminate",   "jobs" };
     const struct cli_context *cli = db->c.st.cli;
     if (cli_flag(cli, "swap") && !cli_flag(cli, "beside"))
         return error_set(err, E_USAGE, "--swap is for a restore --beside the live database");
@@ -139,6 +139,15 @@ static int refuse_flags(const struct database *db, struct error *err)
             return error_set(err, E_USAGE, "--%s is for databases of a server; a snapshot of %s becomes a %s",
                              server_only[i], db->engine->name,
                              db->engine->target_kind == TARGET_DIRECTORY ? "directory" : "file");
+    if ((cli_given(cli, "table") || cli_given(cli, "schema")) && (db->engine->abilities & ENGINE_PARTS) == 0)
+        return error_set(err, E_UNSUPPORTED,
+                         "a snapshot of %s is restored as a whole, without --table and --schema",
+                         db->engine->name);
+    if (cli_given(cli, "after") && (db->engine->abilities & ENGINE_AFTER) == 0)
+        return error_set(err, E_UNSUPPORTED,
+                         "--after is not there for a snapshot of %s: run the script on what was "
+                         "restored, before anybody else uses it",
+                         db->engine->name);
     return 0;
 }
 

@@ -379,6 +379,7 @@ const struct engine engine_postgres = {
     .run_facts = postgres_run_facts,
     .close = postgres_close,
     .target_kind = TARGET_SERVER,
+    .abilities = ENGINE_PARTS | ENGINE_AFTER,
     .look = pgsql_look,
     .plan = pgsql_plan_tell,
     .table = pgsql_table,

@@ -138,5 +138,7 @@ const struct engine engine_sqlite = {
     .target_kind = TARGET_FILE,
     .look = sqlite_look_any,
     .restore = sqlite_restore_any,
+    .plan = sqlite_plan,
+    .abilities = ENGINE_AFTER,
     .swap = sqlite_swap,
 };

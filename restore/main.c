@@ -91,6 +91,7 @@ static const struct cli_option files_options[] = {
     CLI_OPTIONS_END
 };
 
+/* Also of `restore plan`. */
 static const struct cli_option database_options[] = {
     JOB_OPTION,
     ALARMS_OPTION,
@@ -113,6 +114,38 @@ static const struct cli_option database_options[] = {
       .kind = CLI_FLAG,
       .help = "With --beside: put it into the place of the live one afterwards, as `restore swap` does." },
     SWAP_OPTIONS,
+    { .name = "database",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help = "Which database of a snapshot that holds several." },
+    { .name = "table",
+      .kind = CLI_STRING,
+      .metavar = "TABLE",
+      .many = true,
+      .help =
+          "Only this table: TABLE or SCHEMA.TABLE, quoted as in SQL where needed. With its partitions, columns' types, "
+          "defaults, sequences of its own, keys, indexes, triggers, comments and rights; foreign keys only when the other "
+          "table is restored too or is there. What refers to it and is left out is named. May be repeated." },
+    { .name = "schema",
+      .kind = CLI_STRING,
+      .metavar = "SCHEMA",
+      .many = true,
+      .help = "Only what is in this schema. May be repeated, also with --table." },
+    { .name = "data-only",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL: rows alone, into tables that exist and are empty." },
+    { .name = "jobs",
+      .kind = CLI_INTEGER,
+      .metavar = "N",
+      .min = 1,
+      .max = 16,
+      .help = "Connections that load rows and build indexes at once, 1 to 16. Default: 2." },
+    { .name = "after",
+      .kind = CLI_FILE,
+      .metavar = "FILE",
+      .help =
+          "A script of SQL that runs when everything is loaded and compared, in one transaction, before the restored "
+          "database is released: for example the erasure requests made since the snapshot." },
     { .name = "into-nonempty",
       .kind = CLI_FLAG,
       .help = "PostgreSQL: also into a database that holds something. Nothing of it is replaced." },
@@ -127,9 +160,38 @@ static const struct cli_option database_options[] = {
     { .name = "no-owner",
       .kind = CLI_FLAG,
       .help = "PostgreSQL: everything belongs to who restores it, and no rights are granted." },
+    { .name = "no-tablespaces",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL: everything into the tablespace of the database." },
     { .name = "no-verify",
       .kind = CLI_FLAG,
       .help = "PostgreSQL: do not compare the rows afterwards with what was backed up." },
+    CLI_OPTIONS_END
+};
+
+static const struct cli_option table_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "database",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help = "Which database of a snapshot that holds several." },
+    { .name = "format",
+      .kind = CLI_CHOICE,
+      .choices = table_formats,
+      .metavar = "FORMAT",
+      .fallback = "sql",
+      .help =
+          "`sql`: a script for psql, one transaction; `csv`: with a header, as the server writes it, NULL is nothing and "
+          "an empty text \"\"; `copy`: as COPY ... FROM takes it, rows only." },
+    { .name = "inserts", .kind = CLI_FLAG, .help = "With sql: an INSERT for each row instead of COPY." },
+    { .name = "as",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help =
+          "With sql: into a new table of this name, made like the one that is there now; to look at what was, beside "
+          "what is." },
+    { .name = "force", .letter = 'f', .kind = CLI_FLAG, .help = "Write to a terminal too." },
     CLI_OPTIONS_END
 };
 
@@ -237,6 +299,29 @@ static const struct cli_verb verbs[] = {
       .min_args = 1,
       .max_args = 1,
       .run = cmd_database },
+    { .name = "plan",
+      .synopsis = "SNAPSHOT --to TARGET",
+      .summary = "Tell what `restore database` would do, and touch nothing.",
+      .help =
+          "The same options as for `restore database`, and the same checks that it makes before it begins: what would be "
+          "made, versions, encodings, extensions, roles, tablespaces, rights, room, and how long it took before. "
+          "PostgreSQL and SQLite.\n\nExit status 0: the restore can begin. 4: something is missing or in the way; each "
+          "is told with its cure.\n\n" SELECTOR_HELP,
+      .options = database_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_plan },
+    { .name = "table",
+      .synopsis = "SNAPSHOT TABLE",
+      .summary = "Write the rows of one table to standard output.",
+      .help =
+          "TABLE or SCHEMA.TABLE, quoted as in SQL where needed. Only that table is fetched. Bytes are in the encoding of "
+          "the database. Only exit status 0 means that the output is whole: in a pipe use `set -o pipefail`. The script "
+          "of a restore that failed has no COMMIT, so nothing of it stays.\n\n" SELECTOR_HELP,
+      .options = table_options,
+      .min_args = 2,
+      .max_args = 2,
+      .run = cmd_table },
     { .name = "swap",
       .synopsis = "--to LIVE",
       .summary = "Put a database that was restored beside the live one into its place.",
@@ -309,6 +394,10 @@ static const struct cli_text examples[] = {
       "A PostgreSQL database, into one that was just created." },
     { "restore database shop-pg/12 --to shop --beside", "The same, next to the live database." },
     { "restore swap --to shop --terminate", "And put it into its place." },
+    { "restore plan shop-pg/12 --to shop_new", "What that would do, and what it lacks." },
+    { "restore database shop-pg/12 --table shop.orders --to scratch", "One table, into an empty database." },
+    { "restore table shop-pg/12 shop.orders --as orders_old | psql -X -v ON_ERROR_STOP=1 shop",
+      "Its rows beside the live ones." },
     { "restore files shop-db/7 --to /var/tmp/shop", "A snapshot's streams as plain files." },
     { "restore files www/latest --to /srv/www.new uploads", "One directory of a tree." },
     { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },

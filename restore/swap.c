@@ -12,7 +12,7 @@ enum { WORD_MAX = 4096 };
 
 int beside_possible(const struct engine *engine, struct error *err)
 {
-    if (engine->beside)
+    if ((engine->abilities & ENGINE_BESIDE) != 0)
         return 0;
     return error_set(
         err, E_UNSUPPORTED,

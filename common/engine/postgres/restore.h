@@ -15,8 +15,7 @@ struct pgsql_subset {
 
 /* schema.c: the definitions, in memory that pg_restore can read as a file. */
 struct pgsql_schema {
-    int fd;   /* of schema.pgdump; -1 */
-    int list; /* what pg_restore -L reads; -1: everything */
+    int fd; /* of schema.pgdump; -1 */
     struct pgsql_toc toc;
     bool known; /* toc was read; false when pg_dump was too new for that, and nothing is selected */
     struct pgsql_subset subset;

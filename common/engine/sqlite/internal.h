@@ -181,5 +181,7 @@ int sqlite_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg,
 int sqlite_look(const struct engine_target *target, struct error *err);
 int sqlite_restore(const struct engine_streams *streams, const struct engine_target *target,
                    struct error *err);
+int sqlite_plan(const struct engine_streams *streams, const struct engine_target *target, engine_plan_fn *fn,
+                void *arg, struct error *err);
 
 #endif

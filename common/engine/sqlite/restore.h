@@ -23,4 +23,7 @@ struct work {
 /* One stream as the file p->path: complete, checked and durable, or not there. */
 int sqlite_restore_one(struct work *w, const struct wanted *o, const struct place *p, struct error *err);
 
+/* after.c: the script of the target on a file that has no name of its own yet. */
+int sqlite_after(const char *file, const char *shown, const struct engine_target *target, struct error *err);
+
 #endif

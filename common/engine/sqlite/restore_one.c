@@ -103,6 +103,8 @@ int sqlite_restore_one(struct work *w, const struct wanted *o, const struct plac
         rc = fd_close(&fd, p->tmp, err);
     if (rc == 0)
         rc = check_file(w, p->tmp, p->path, err);
+    if (rc == 0 && w->target->after_sql != NULL)
+        rc = sqlite_after(p->tmp, p->path, w->target, err);
     if (rc == 0)
         rc = sqlite_place_publish(p, err);
 out:

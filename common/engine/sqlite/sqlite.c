@@ -136,8 +136,9 @@ const struct engine engine_sqlite = {
     .run_facts = sqlite_run_facts,
     .close = sqlite_close_run,
     .target_kind = TARGET_FILE,
-    .beside = true,
     .look = sqlite_look_any,
     .restore = sqlite_restore_any,
+    .plan = sqlite_plan,
+    .abilities = ENGINE_AFTER | ENGINE_BESIDE,
     .swap = sqlite_swap,
 };

@@ -141,10 +141,10 @@ static struct child *start(const struct maria_tool *t, const char *const *more, 
 {
     const char *argv[ARGS_MAX] = { t->path, "--defaults-file=/dev/stdin", "--no-data", "--skip-comments",
                                    "--skip-lock-tables", "--default-character-set=utf8mb4", "--tz-utc",
-                                   "--quote-names", "--skip-log-queries" };
+                                   "--quote-names" };
     struct child_options opt = { .want_stdin = true, .want_stdout = true };
     struct error why = ERROR_INIT;
-    size_t n = 9;
+    size_t n = 8;
     for (size_t i = 0; more[i] != NULL && n < ARGS_MAX - 3; i++)
         argv[n++] = more[i];
     if (database != NULL) {

@@ -104,7 +104,7 @@ struct maria_database {
     char *charset;
     char *collation;
     char *comment;
-    struct vec views;     /* char *: of the script of code */
+    struct vec views;     /* char *: of the script of code, in the order in which they can be made */
     struct vec relations; /* char *: tables and sequences in the script of definitions */
     struct vec excluded;  /* char *: left out of everything */
     struct vec empty;     /* char *: tables without their rows, as configured or because these are elsewhere */
@@ -124,6 +124,8 @@ int maria_list_contents(struct maria *c, const struct maria_settings *s, struct 
 /* The fingerprint of all definitions of a database, into `out`. */
 int maria_schema_hash(struct maria *c, const char *database, uint64_t seed, char out[FINGERPRINT_TEXT_MAX],
                       struct error *err);
+/* views.c: db->views in the order in which they can be made. `literal` is the database's name as SQL text. */
+int maria_order_views(struct maria *c, const char *literal, struct maria_database *db, struct error *err);
 int maria_count_code(struct maria *c, const char *database, uint64_t counts[MARIA_COUNTS], struct error *err);
 /* Values of sequences, which no snapshot has: after the tables. */
 int maria_read_sequences(struct maria *c, struct maria_database *db, struct error *err);

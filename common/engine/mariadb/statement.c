@@ -114,7 +114,7 @@ static char *unquoted(const char *from, size_t len, struct error *err)
     size_t to = 0;
     for (size_t i = 0; text != NULL && i + 2 < len; i++) {
         text[to++] = text[i];
-        i += text[i] == '`';
+        i += text[i] == from[0];
     }
     if (text != NULL)
         text[to] = '\0';
@@ -130,7 +130,7 @@ static int keep(struct maria_statement *out, enum token_kind kind, const char *f
         return E_NOMEM;
     w->at = from;
     w->len = len;
-    w->quoted = kind == TOKEN_NAME;
+    w->quoted = kind == TOKEN_NAME || from[0] == '"'; /* a name where sql_mode says ANSI_QUOTES */
     w->text = w->quoted ? unquoted(from, len, err) : str_dup_len(from, len, err);
     for (char *p = w->text; p != NULL && kind == TOKEN_WORD && *p != '\0'; p++)
         *p = (char)tolower((unsigned char)*p);

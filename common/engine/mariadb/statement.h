@@ -10,7 +10,7 @@
  *     while ((rc = statements_next(&s, backslash, &one, err)) > 0) ... statement_done(&one);
  *
  * A statement comes as its text without the delimiter and as words: names in
- * backticks are unquoted and marked, everything else is lower-cased up to a
+ * backticks or double quotes are unquoted and marked, everything else is lower-cased up to a
  * space or a special character, which is a word of its own; strings keep their
  * quotes.
  */
@@ -36,7 +36,7 @@ struct maria_word {
     char *text;
     const char *at; /* inside the script */
     size_t len;
-    bool quoted; /* was a name in backticks */
+    bool quoted; /* was a name in backticks or double quotes */
 };
 
 struct maria_statement {

@@ -126,6 +126,9 @@ int maria_schema_hash(struct maria *c, const char *database, uint64_t seed, char
                       struct error *err);
 /* views.c: db->views in the order in which they can be made. `literal` is the database's name as SQL text. */
 int maria_order_views(struct maria *c, const char *literal, struct maria_database *db, struct error *err);
+/* Calls fn for each view that cannot be opened: by anybody, or by this account. */
+int maria_check_views(struct maria *c, const struct maria_database *db, engine_finding_fn *fn, void *arg,
+                      struct error *err);
 int maria_count_code(struct maria *c, const char *database, uint64_t counts[MARIA_COUNTS], struct error *err);
 /* Values of sequences, which no snapshot has: after the tables. */
 int maria_read_sequences(struct maria *c, struct maria_database *db, struct error *err);
@@ -149,6 +152,8 @@ int maria_table_path(const char *name, struct buf *out, struct error *err);
 /* Calls fn for each right that is missing for these databases, with the GRANT that cures it. */
 int maria_rights(struct maria *c, const struct maria_settings *s, const struct vec *databases, bool locks,
                  engine_finding_fn *fn, void *arg, struct error *err);
+/* The account of this connection, `user`@`host`, for free(). */
+char *maria_account(struct maria *c, struct error *err);
 /* The account has RELOAD. */
 int maria_may_reload(struct maria *c, bool *out, struct error *err);
 

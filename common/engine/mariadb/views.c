@@ -1,4 +1,6 @@
-/* The order in which views can be made: those that others are made of come first. */
+/* Views: can they be opened, and the order in which they can be made, those that others are made of first. */
+#include <mysqld_error.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,5 +102,49 @@ int maria_order_views(struct maria *c, const char *literal, struct maria_databas
         names_free(&sorted);
     }
     views_free(&views);
+    return rc;
+}
+
+/* ---- can they be opened ---------------------------------------------------------------------------------------- */
+
+enum { TEXT_MAX = 700 };
+
+static int tell(struct maria *c, const char *database, const char *name, const struct error *why, engine_finding_fn *fn, void *arg,
+                struct error *err)
+{
+    char what[TEXT_MAX];
+    char cure[TEXT_MAX];
+    char shown[2][300];
+    char *account = maria_account(c, err);
+    if (account == NULL)
+        return maria_failed(err);
+    (void)snprintf(what, sizeof what, "view %s cannot be dumped: %s", str_printable(shown[0], sizeof shown[0], name),
+                   str_printable(shown[1], sizeof shown[1], why->text));
+    char *quoted = maria_quoted_text(database, err);
+    if (quoted != NULL)
+        (void)snprintf(cure, sizeof cure, "GRANT EXECUTE ON %s.* TO %s", quoted, account);
+    if (quoted != NULL)
+        fn(true, what, why->code == E_DENIED ? cure : "DROP VIEW, or mend it, or leave it out with `exclude_tables`", arg);
+    free(account);
+    free(quoted);
+    return quoted != NULL ? 0 : E_NOMEM;
+}
+
+/* As mariadb-dump does it, which gives up at the first one that fails: a table may be gone, or be no longer what it was,
+ * and functions that a view calls need a right of their own. */
+int maria_check_views(struct maria *c, const struct maria_database *db, engine_finding_fn *fn, void *arg,
+                      struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < db->views.len; i++) {
+        struct error why = ERROR_INIT;
+        const char *name = *(char **)vec_at(&db->views, i);
+        char *quoted = maria_qualified(db->name, name, err);
+        rc = quoted != NULL ? maria_execf(c, &why, "SHOW FIELDS FROM %s", quoted) : E_NOMEM;
+        free(quoted);
+        if (rc < 0 && quoted != NULL)
+            rc = rc == E_RETRY || rc == E_CANCELLED || c->broken ? error_copy(err, &why)
+                                                                  : tell(c, db->name, name, &why, fn, arg, err);
+    }
     return rc;
 }

@@ -62,6 +62,12 @@ struct conf_secret {
     size_t argc;
 };
 
+/* A program and its arguments, run without a shell; argv is NULL-terminated and NULL when not given. */
+struct conf_command {
+    const char *const *argv;
+    size_t argc;
+};
+
 enum conf_storage_type { CONF_STORAGE_LOCAL = 0, CONF_STORAGE_SFTP = 1 };
 
 struct conf_storage {
@@ -93,7 +99,7 @@ struct conf_repository {
 /* One value of one engine option; a list is several with the same key, in order. */
 struct conf_option {
     const char *key;
-    const char *value;
+    const char *value; /* NULL: between two lists of a list of lists */
     struct conf_place place;
 };
 
@@ -103,6 +109,9 @@ struct conf_job {
     const char *engine;
     unsigned compression; /* zstd level */
     bool dedup;
+    struct conf_command before; /* hooks of a run */
+    struct conf_command after;
+    uint64_t hook_timeout_ms;
     const struct conf_option *options;
     size_t noptions;
     struct conf_place place;
@@ -128,6 +137,8 @@ struct conf_hooks {
                           const char *const **required, struct error *err);
     /* Judges one value: 0, or E_USAGE with a text. Called only for keys that are allowed. */
     int (*check_option)(void *arg, const char *engine, const char *key, const char *value, struct error *err);
+    /* Whether the option may be a list of lists; NULL: none may. */
+    bool (*may_nest)(void *arg, const char *engine, const char *key);
     void *arg;
     const char *const *engines; /* NULL-terminated names, for "did you mean" */
     bool need_jobs;             /* a configuration without jobs is a problem (backup host) */

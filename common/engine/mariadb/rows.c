@@ -277,13 +277,12 @@ struct source *maria_rows_source(struct maria *c, struct maria_table *t, const c
                                  struct error *err)
 {
     struct rows_source *s = mem_alloc(1, sizeof *s, err);
-    (void)seed;
     if (s == NULL)
         return NULL;
     s->base = (struct source){ .read = rows_read, .free = rows_free };
     s->c = c;
     s->t = t;
-    s->fp = fingerprint_new(err);
+    s->fp = fingerprint_new(seed, err);
     if (s->fp != NULL && start(s, database, err) == 0)
         return &s->base;
     rows_free(&s->base);

@@ -18,7 +18,7 @@ static int read_table(struct maria_crew *crew, struct maria *c, struct maria_loa
     struct maria_table now = l->t; /* borrows its names */
     char shown[200];
     uint8_t *block = mem_alloc(1, BLOCK, err);
-    struct source *s = block != NULL ? maria_rows_source(c, &now, crew->t->goal.database, 0, err) : NULL;
+    struct source *s = block != NULL ? maria_rows_source(c, &now, crew->t->goal.database, crew->p->seed, err) : NULL;
     int64_t n = s != NULL ? 1 : maria_failed(err);
     while (n > 0)
         n = source_read(s, block, BLOCK, err);

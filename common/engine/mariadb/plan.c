@@ -161,7 +161,9 @@ int maria_plan_make(struct maria_plan *p, const struct engine_streams *streams, 
 {
     *p = (struct maria_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct maria_load) };
     uint64_t tables = 0;
-    int rc = streams->each(streams->arg, take, p, err);
+    int rc = fingerprint_seed_read(target->facts, &p->seed, err);
+    if (rc == 0)
+        rc = streams->each(streams->arg, take, p, err);
     if (rc == 0 && (p->schema_facts == NULL || p->script_facts == NULL || p->code_facts == NULL))
         rc = error_set(err, E_UNSUPPORTED,
                        "the snapshot holds no schema.sql, load.sql and code.sql of such a database of the engine mariadb");

@@ -27,6 +27,7 @@ struct maria_plan {
     bool users;
     struct vec loads; /* struct maria_load, largest first */
     uint64_t done;    /* bytes so far */
+    uint64_t seed;    /* of the fingerprints */
 };
 
 /* plan.c */

@@ -18,7 +18,8 @@ static int read_table(struct maria_crew *crew, struct maria *c, struct maria_loa
     struct maria_table now = l->t; /* borrows its names */
     char shown[200];
     uint8_t *block = mem_alloc(1, BLOCK, err);
-    struct source *s = block != NULL ? maria_rows_source(c, &now, crew->t->goal.database, crew->p->seed, err) : NULL;
+    struct source *s =
+        block != NULL ? maria_rows_source(c, &now, crew->t->goal.database, crew->p->seed, err) : NULL;
     int64_t n = s != NULL ? 1 : maria_failed(err);
     while (n > 0)
         n = source_read(s, block, BLOCK, err);
@@ -44,8 +45,8 @@ static int judge(const struct maria_plan *p, struct vec *list, struct error *err
     for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
         const struct maria_load *l = vec_at(&p->loads, i);
         if (!str_starts(l->t.fingerprint, FINGERPRINT_METHOD ":"))
-            return error_set(err, E_UNSUPPORTED, "the fingerprint of %s is of a kind that this program does not know",
-                             l->stream);
+            return error_set(err, E_UNSUPPORTED,
+                             "the fingerprint of %s is of a kind that this program does not know", l->stream);
         if (l->rows_now != l->t.rows)
             rc = differs(list, str_printf(err, "%s (%llu rows, backed up were %llu)", l->t.name,
                                           (unsigned long long)l->rows_now, (unsigned long long)l->t.rows));
@@ -97,8 +98,8 @@ int maria_compare(struct maria_target *t, struct maria_plan *p, struct error *er
     if (rc == 0)
         rc = judge_code(t, p, &list, err);
     if (rc == 0 && list.len > 0)
-        rc = error_corrupt(err, ERR_MARIA_DIFFER, "%s: what was loaded is not what was backed up: %s", t->c.where,
-                           names_text(&list, text, sizeof text));
+        rc = error_corrupt(err, ERR_MARIA_DIFFER, "%s: what was loaded is not what was backed up: %s",
+                           t->c.where, names_text(&list, text, sizeof text));
     names_free(&list);
     return rc == 0 ? told(p, err) : rc;
 }

@@ -31,7 +31,8 @@ static struct maria_load *next_table(struct maria_crew *crew)
 {
     struct crew_private *v = crew->private;
     maria_crew_lock(crew);
-    struct maria_load *l = v->rc == 0 && v->next < crew->p->loads.len ? vec_at(&crew->p->loads, v->next++) : NULL;
+    struct maria_load *l =
+        v->rc == 0 && v->next < crew->p->loads.len ? vec_at(&crew->p->loads, v->next++) : NULL;
     if (l != NULL)
         maria_plan_phase(crew->p, l->stream);
     maria_crew_unlock(crew);
@@ -55,11 +56,12 @@ static int connect_one(struct maria_crew *crew, struct maria *c, struct error *e
     int rc = maria_open(c, &at, err);
     if (rc == 0)
         rc = maria_session(c, 0, err);
-    return rc == 0 ? maria_exec(c,
-                                "SET SESSION foreign_key_checks=0, unique_checks=0, check_constraint_checks=0, "
-                                "system_versioning_insert_history=1, max_error_count=1000",
-                                err)
-                   : rc;
+    return rc == 0
+               ? maria_exec(c,
+                            "SET SESSION foreign_key_checks=0, unique_checks=0, check_constraint_checks=0, "
+                            "system_versioning_insert_history=1, max_error_count=1000",
+                            err)
+               : rc;
 }
 
 static void *hand(void *arg)

@@ -45,9 +45,10 @@ static int decode(const char *from, size_t len, char **out, struct error *err)
 
 static int refuse_password(struct error *err)
 {
-    return error_set(err, E_USAGE,
-                     "--to holds a password, and everybody on this machine can read a command line: put it into a file "
-                     "of mode 0600 and name that with ?password_file=FILE, or into ~/.my.cnf");
+    return error_set(
+        err, E_USAGE,
+        "--to holds a password, and everybody on this machine can read a command line: put it into a file "
+        "of mode 0600 and name that with ?password_file=FILE, or into ~/.my.cnf");
 }
 
 static int take_authority(const char *from, size_t len, struct maria_goal *g, struct error *err)
@@ -84,9 +85,9 @@ static int take_parameter(const char *from, size_t len, struct maria_goal *g, st
     const struct {
         const char *key;
         char **slot;
-    } known[] = {
-        { "socket=", &g->socket }, { "password_file=", &g->password_file }, { "ssl_ca=", &g->ssl_ca }
-    };
+    } known[] = { { "socket=", &g->socket },
+                  { "password_file=", &g->password_file },
+                  { "ssl_ca=", &g->ssl_ca } };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t n = strlen(known[i].key);
         if (len > n && strncmp(from, known[i].key, n) == 0)
@@ -99,7 +100,8 @@ static int take_parameter(const char *from, size_t len, struct maria_goal *g, st
     }
     if (len > 8 && strncmp(from, "password", 8) == 0)
         return refuse_password(err);
-    return error_set(err, E_USAGE, "--to: known parameters are socket, password_file, ssl_ca and ssl_verify=yes|no");
+    return error_set(err, E_USAGE,
+                     "--to: known parameters are socket, password_file, ssl_ca and ssl_verify=yes|no");
 }
 
 static int read_uri(const char *rest, struct maria_goal *g, struct error *err)
@@ -130,7 +132,8 @@ int maria_goal_read(const char *to, struct maria_goal *g, struct error *err)
     if (to != NULL && str_starts(to, SCHEME))
         rc = read_uri(to + strlen(SCHEME), g, err);
     else if (to != NULL && strstr(to, "://") != NULL)
-        rc = error_set(err, E_USAGE, "--to: give the name of a database or mariadb://USER@HOST:PORT/DATABASE");
+        rc =
+            error_set(err, E_USAGE, "--to: give the name of a database or mariadb://USER@HOST:PORT/DATABASE");
     else if (to != NULL)
         rc = (g->database = str_dup(to, err)) != NULL ? 0 : E_NOMEM;
     if (rc == 0 && (g->database == NULL || g->database[0] == '\0'))

@@ -112,8 +112,8 @@ static int load_rows(struct load *d, const char *sql, struct error *err)
             rc = fill(d, err);
     }
     if (rc == 0 && d->taken != d->l->t.rows)
-        rc = error_corrupt(err, ERR_MARIA_DIFFER, "the server took %llu rows of %llu", (unsigned long long)d->taken,
-                           (unsigned long long)d->l->t.rows);
+        rc = error_corrupt(err, ERR_MARIA_DIFFER, "the server took %llu rows of %llu",
+                           (unsigned long long)d->taken, (unsigned long long)d->l->t.rows);
     return rc;
 }
 

@@ -71,8 +71,8 @@ static int facts_of(struct maria_load *l, const char *facts, struct error *err)
 }
 
 /* rest: "TABLE.tsv" */
-static int take_table(struct maria_plan *p, const char *name, const char *rest, uint64_t len, const char *facts,
-                      struct error *err)
+static int take_table(struct maria_plan *p, const char *name, const char *rest, uint64_t len,
+                      const char *facts, struct error *err)
 {
     const char *dot = strchr(rest, '.');
     if (dot == NULL || strcmp(dot, ".tsv") != 0)
@@ -113,13 +113,15 @@ static int take_of_database(struct maria_plan *p, const char *name, const char *
 }
 
 /* The first one decides, when nobody chose. */
-static int choose_database(struct maria_plan *p, const char *name, size_t prefix, bool *ours, struct error *err)
+static int choose_database(struct maria_plan *p, const char *name, size_t prefix, bool *ours,
+                           struct error *err)
 {
     const char *wanted = p->target->select != NULL ? p->target->select->database : NULL;
     char *database = name_decode(name, prefix - 1, ERR_MARIA_NAME, err);
     if (database == NULL)
         return maria_failed(err);
-    *ours = p->database != NULL ? strcmp(p->database, database) == 0 : wanted == NULL || strcmp(wanted, database) == 0;
+    *ours = p->database != NULL ? strcmp(p->database, database) == 0
+                                : wanted == NULL || strcmp(wanted, database) == 0;
     if (!*ours || p->database != NULL) {
         free(database);
         if (!*ours && wanted == NULL)
@@ -156,8 +158,8 @@ static int by_size(const void *a, const void *b)
     return strcmp(x->stream, y->stream);
 }
 
-int maria_plan_make(struct maria_plan *p, const struct engine_streams *streams, const struct engine_target *target,
-                    struct error *err)
+int maria_plan_make(struct maria_plan *p, const struct engine_streams *streams,
+                    const struct engine_target *target, struct error *err)
 {
     *p = (struct maria_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct maria_load) };
     uint64_t tables = 0;
@@ -165,8 +167,9 @@ int maria_plan_make(struct maria_plan *p, const struct engine_streams *streams, 
     if (rc == 0)
         rc = streams->each(streams->arg, take, p, err);
     if (rc == 0 && (p->schema_facts == NULL || p->script_facts == NULL || p->code_facts == NULL))
-        rc = error_set(err, E_UNSUPPORTED,
-                       "the snapshot holds no schema.sql, load.sql and code.sql of such a database of the engine mariadb");
+        rc = error_set(
+            err, E_UNSUPPORTED,
+            "the snapshot holds no schema.sql, load.sql and code.sql of such a database of the engine mariadb");
     /* A snapshot says itself how many tables it has; one stream missing must not go unnoticed. */
     if (rc == 0 && (!fact_number(p->schema_facts, "tables", &tables) || tables != p->loads.len))
         rc = error_corrupt(err, ERR_MARIA_FACTS, "the snapshot says that it has %llu tables, and holds %zu",
@@ -196,8 +199,8 @@ void maria_plan_free(struct maria_plan *p)
 
 /* ---- bytes ------------------------------------------------------------------------------------------------------ */
 
-int maria_plan_read(const struct maria_plan *p, bool of_database, const char *rest, size_t limit, struct buf *out,
-                    struct error *err)
+int maria_plan_read(const struct maria_plan *p, bool of_database, const char *rest, size_t limit,
+                    struct buf *out, struct error *err)
 {
     char *name = str_printf(err, "%s%s", of_database ? p->prefix : "", rest);
     struct source *s = name != NULL ? p->streams->open(p->streams->arg, name, err) : NULL;

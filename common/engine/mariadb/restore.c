@@ -19,8 +19,9 @@ static int tell_events(struct maria_target *t, const struct maria_plan *p, struc
     if (scheduler == NULL)
         return maria_failed(err);
     if (strcmp(scheduler, "ON") == 0)
-        log_event(LOG_WARN, "%s: %llu events were restored, and this server's event_scheduler is ON: they run", t->c.where,
-                  (unsigned long long)events);
+        log_event(LOG_WARN,
+                  "%s: %llu events were restored, and this server's event_scheduler is ON: they run",
+                  t->c.where, (unsigned long long)events);
     free(scheduler);
     return 0;
 }
@@ -60,10 +61,11 @@ static int fill_marked(struct maria_target *t, struct maria_plan *p, struct erro
     if (rc == 0)
         return 0;
     (void)error_copy(err, &why);
-    return error_wrap(err,
-                      "%s: database %s holds only a part of the snapshot and must not be used (its comment says so, "
-                      "too); drop it (DROP DATABASE) and restore into a new one",
-                      t->c.where, str_printable(shown, sizeof shown, t->goal.database));
+    return error_wrap(
+        err,
+        "%s: database %s holds only a part of the snapshot and must not be used (its comment says so, "
+        "too); drop it (DROP DATABASE) and restore into a new one",
+        t->c.where, str_printable(shown, sizeof shown, t->goal.database));
 }
 
 int maria_look(const struct engine_target *target, struct error *err)

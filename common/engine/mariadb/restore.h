@@ -58,8 +58,9 @@ void maria_goal_free(struct maria_goal *g);
 struct maria_target {
     struct maria_goal goal;
     bool exists;
-    char *comment;  /* of the database as it was, without the mark of an earlier attempt; or NULL */
-    struct maria c; /* scripts and questions; in the database once it is there */
+    char *comment;   /* of the database as it was, without the mark of an earlier attempt; or NULL */
+    struct maria c;  /* scripts and questions; in the database once it is there */
+    struct vec made; /* char *: views and placeholders of views that were made by this restore */
 };
 /* Connects and refuses what must not be written to; makes nothing. */
 int maria_target_open(const struct engine_target *target, struct maria_target *t, struct error *err);

@@ -6,6 +6,7 @@
 #include "common/base/str.h"
 #include "common/engine/mariadb/restore.h"
 #include "common/engine/mariadb/statement.h"
+#include "common/engine/name.h"
 
 #include "common/base/banned.h"
 
@@ -25,6 +26,21 @@ static const char *shown_of(const struct maria_statement *s, char out[SHOWN_MAX]
     return str_printable(out, SHOWN_MAX, line);
 }
 
+static bool is_made(const struct maria_target *t, const char *view)
+{
+    for (size_t i = 0; view != NULL && i < t->made.len; i++)
+        if (strcmp(*(char **)vec_at(&t->made, i), view) == 0)
+            return true;
+    return false;
+}
+
+/* Nothing is dropped but the placeholders of views that were made here: what was there before stays, and a name that is
+ * taken stops the restore. */
+static bool is_passed_over(const struct maria_target *t, const struct maria_statement *s)
+{
+    return maria_word_is(s, 0, "drop") && !is_made(t, maria_view_dropped(s));
+}
+
 static int run_one(struct maria_target *t, const struct maria_plan *p, const struct maria_statement *s,
                    struct error *err)
 {
@@ -35,10 +51,14 @@ static int run_one(struct maria_target *t, const struct maria_plan *p, const str
     if (maria_shape_of(s) == SHAPE_UNKNOWN)
         return error_corrupt(err, ERR_MARIA_SCRIPT, "a statement is none that fills a database: %s ...",
                              shown_of(s, shown));
+    if (is_passed_over(t, s))
+        return 0;
     int rc = maria_statement_fit(s, p->database, t->goal.database, p->target->no_owner, &sql, err);
     if (rc == 0)
         rc = maria_exec_len(&t->c, (const char *)sql.data, sql.len, err);
     buf_free(&sql);
+    if (rc == 0 && maria_view_made(s) != NULL)
+        rc = names_add(&t->made, maria_view_made(s), err);
     return rc < 0 ? error_wrap(err, "%s ...", shown_of(s, shown)) : 0;
 }
 

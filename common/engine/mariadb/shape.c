@@ -21,8 +21,10 @@ static bool is_setting(const struct maria_statement *s)
 {
     static const char *const settings[] = { "names",     "character_set_client", "character_set_results",
                                             "time_zone", "collation_connection", "sql_mode",
-                                            "sql_notes", "foreign_key_checks",   "unique_checks", NULL };
-    static const char *const never[] = { "global", "(", "password", "role", "statement", "@@global", "persist", NULL };
+                                            "sql_notes", "foreign_key_checks",   "unique_checks",
+                                            NULL };
+    static const char *const never[] = { "global",    "(",        "password", "role",
+                                         "statement", "@@global", "persist",  NULL };
     const char *first = maria_word_name(s, 1);
     if (first == NULL || (first[0] != '@' && !is_one_of(s, 1, settings)) || strncmp(first, "@@", 2) == 0)
         return false;
@@ -38,15 +40,15 @@ static bool is_setting(const struct maria_statement *s)
 }
 
 static const char *const code[] = { "trigger", "event", "function", "procedure", "package", "view", NULL };
-static const char *const dropped[] = { "table",     "view",    "sequence", "trigger", "event", "function",
-                                       "procedure", "package", NULL };
+static const char *const dropped[] = { "table",    "view",      "sequence", "trigger", "event",
+                                       "function", "procedure", "package",  NULL };
 
 /* Behind the words between CREATE and the kind of object: OR REPLACE, DEFINER = a @ b, ALGORITHM = x and the like. */
 static size_t kind_at(const struct maria_statement *s)
 {
-    static const char *const between[] = { "or",       "replace",   "algorithm", "undefined", "merge",   "temptable",
-                                           "sql",      "security",  "definer",   "invoker",   "=",       "@",
-                                           "aggregate", "unique",   NULL };
+    static const char *const between[] = { "or",        "replace", "algorithm", "undefined", "merge",
+                                           "temptable", "sql",     "security",  "definer",   "invoker",
+                                           "=",         "@",       "aggregate", "unique",    NULL };
     size_t i = 1;
     for (; i < s->words.len; i++) {
         const struct maria_word *w = vec_at(&s->words, i);
@@ -77,16 +79,29 @@ enum maria_shape maria_shape_of(const struct maria_statement *s)
     if (maria_word_is(s, 0, "set"))
         return is_setting(s) ? SHAPE_SETTING : SHAPE_UNKNOWN;
     if (maria_word_is(s, 0, "do"))
-        return maria_word_is(s, 1, "setval") && maria_word_is(s, 2, "(") && maria_word_find(s, 3, "(") == s->words.len
+        return maria_word_is(s, 1, "setval") && maria_word_is(s, 2, "(") &&
+                       maria_word_find(s, 3, "(") == s->words.len
                    ? SHAPE_VALUE
                    : SHAPE_UNKNOWN;
     if (maria_word_is(s, 0, "drop"))
         return is_drop(s) ? SHAPE_OBJECT : SHAPE_UNKNOWN;
     if (maria_word_is(s, 0, "alter") && maria_word_is(s, 1, "database"))
-        return maria_word_name(s, 2) != NULL && maria_word_is(s, 3, "character") ? SHAPE_DATABASE : SHAPE_UNKNOWN;
+        return maria_word_name(s, 2) != NULL && maria_word_is(s, 3, "character") ? SHAPE_DATABASE
+                                                                                 : SHAPE_UNKNOWN;
     if (!maria_word_is(s, 0, "create"))
         return SHAPE_UNKNOWN;
     return is_definition(s) || is_one_of(s, kind_at(s), code) ? SHAPE_OBJECT : SHAPE_UNKNOWN;
+}
+
+const char *maria_view_made(const struct maria_statement *s)
+{
+    size_t kind = maria_word_is(s, 0, "create") ? kind_at(s) : s->words.len;
+    return maria_word_is(s, kind, "view") ? maria_word_name(s, kind + 1) : NULL;
+}
+
+const char *maria_view_dropped(const struct maria_statement *s)
+{
+    return maria_word_is(s, 0, "drop") && maria_word_is(s, 1, "view") ? maria_word_name(s, 4) : NULL;
 }
 
 /* ---- in another database ------------------------------------------------------------------------------------ */
@@ -104,14 +119,16 @@ static int copy_to(struct cut *c, const char *to, const char *go_on, struct erro
 }
 
 /* A name of the database in front of the object's own, as people may have written it. */
-static int cut_qualifier(struct cut *c, const struct maria_statement *s, size_t i, const char *from, struct error *err)
+static int cut_qualifier(struct cut *c, const struct maria_statement *s, size_t i, const char *from,
+                         struct error *err)
 {
     const char *name = maria_word_name(s, i);
     if (name == NULL || !maria_word_is(s, i + 1, ".") || maria_word_name(s, i + 2) == NULL)
         return 0;
     if (strcmp(name, from) != 0) {
         char shown[200];
-        return error_set(err, E_UNSUPPORTED, "it belongs to database %s, which is not the one that is restored",
+        return error_set(err, E_UNSUPPORTED,
+                         "it belongs to database %s, which is not the one that is restored",
                          str_printable(shown, sizeof shown, name));
     }
     const struct maria_word *first = vec_at(&s->words, i);

@@ -121,7 +121,8 @@ static char *unquoted(const char *from, size_t len, struct error *err)
     return text;
 }
 
-static int keep(struct maria_statement *out, enum token_kind kind, const char *from, size_t len, struct error *err)
+static int keep(struct maria_statement *out, enum token_kind kind, const char *from, size_t len,
+                struct error *err)
 {
     if (out->words.len == MARIA_WORDS_MAX)
         return 0;
@@ -191,7 +192,8 @@ static int skip_to_statement(struct maria_statements *s, bool backslash, struct 
     return 0;
 }
 
-int maria_statement_next(struct maria_statements *s, bool backslash, struct maria_statement *out, struct error *err)
+int maria_statement_next(struct maria_statements *s, bool backslash, struct maria_statement *out,
+                         struct error *err)
 {
     *out = (struct maria_statement){ .text = NULL, .words = VEC_OF(struct maria_word) };
     int rc = skip_to_statement(s, backslash, err);

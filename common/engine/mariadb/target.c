@@ -35,10 +35,11 @@ static int refuse_older(const struct engine_target *target, const struct maria *
         return error_set(err, E_UNSUPPORTED, "the snapshot does not say which version of MariaDB it is of");
     if (here >= release_of(source))
         return 0;
-    return error_set(err, E_UNSUPPORTED,
-                     "%s: the server is of MariaDB %u.%u, the snapshot of %u.%u: restore to that release or a newer "
-                     "one",
-                     c->where, here / 100, here % 100, release_of(source) / 100, release_of(source) % 100);
+    return error_set(
+        err, E_UNSUPPORTED,
+        "%s: the server is of MariaDB %u.%u, the snapshot of %u.%u: restore to that release or a newer "
+        "one",
+        c->where, here / 100, here % 100, release_of(source) / 100, release_of(source) % 100);
 }
 
 static int refuse_settings(struct maria *c, struct error *err)
@@ -46,10 +47,11 @@ static int refuse_settings(struct maria *c, struct error *err)
     int64_t files = 0;
     int rc = maria_number(c, "SELECT @@global.local_infile", &files, err);
     if (rc == 0 && files == 0)
-        rc = error_set(err, E_UNSUPPORTED,
-                       "%s: the server takes no LOAD DATA LOCAL, which loads the rows (from this program's memory): "
-                       "SET GLOBAL local_infile = ON, for as long as the restore runs",
-                       c->where);
+        rc = error_set(
+            err, E_UNSUPPORTED,
+            "%s: the server takes no LOAD DATA LOCAL, which loads the rows (from this program's memory): "
+            "SET GLOBAL local_infile = ON, for as long as the restore runs",
+            c->where);
     return rc;
 }
 
@@ -65,14 +67,15 @@ static int refuse_own(const struct maria_target *t, struct error *err)
 static int count_contents(struct maria_target *t, int64_t *out, struct error *err)
 {
     char *d = maria_literal_text(t->goal.database, err);
-    char *sql = d != NULL
-                    ? str_printf(err,
-                                 "SELECT (SELECT count(*) FROM information_schema.tables WHERE table_schema = %s AND "
-                                 "BINARY table_schema = %s) + (SELECT count(*) FROM information_schema.routines WHERE "
-                                 "routine_schema = %s AND BINARY routine_schema = %s) + (SELECT count(*) FROM "
-                                 "information_schema.events WHERE event_schema = %s AND BINARY event_schema = %s)",
-                                 d, d, d, d, d, d)
-                    : NULL;
+    char *sql =
+        d != NULL ? str_printf(
+                        err,
+                        "SELECT (SELECT count(*) FROM information_schema.tables WHERE table_schema = %s AND "
+                        "BINARY table_schema = %s) + (SELECT count(*) FROM information_schema.routines WHERE "
+                        "routine_schema = %s AND BINARY routine_schema = %s) + (SELECT count(*) FROM "
+                        "information_schema.events WHERE event_schema = %s AND BINARY event_schema = %s)",
+                        d, d, d, d, d, d)
+                  : NULL;
     int rc = sql != NULL ? maria_number(&t->c, sql, out, err) : E_NOMEM;
     free(d);
     free(sql);
@@ -87,10 +90,11 @@ static int refuse_nonempty(const struct engine_target *target, struct maria_targ
         return 0;
     int rc = count_contents(t, &objects, err);
     if (rc == 0 && objects != 0)
-        rc = error_set(err, E_EXISTS,
-                       "%s: database %s is not empty (it holds %lld objects): restore into a new one, which is made, or "
-                       "say --into-nonempty",
-                       t->c.where, str_printable(shown, sizeof shown, t->goal.database), (long long)objects);
+        rc = error_set(
+            err, E_EXISTS,
+            "%s: database %s is not empty (it holds %lld objects): restore into a new one, which is made, or "
+            "say --into-nonempty",
+            t->c.where, str_printable(shown, sizeof shown, t->goal.database), (long long)objects);
     return rc;
 }
 
@@ -127,18 +131,21 @@ static int refuse_source(const struct engine_target *target, struct maria_target
     if (target->into_source)
         return 0;
     int rc = names_of_fact(target->facts, "databases", ERR_MARIA_NAME, &names, err);
-    char *there = rc == 0 ? name_fact_text(target->facts, "server", "the snapshot", ERR_MARIA_FACTS, err) : NULL;
+    char *there =
+        rc == 0 ? name_fact_text(target->facts, "server", "the snapshot", ERR_MARIA_FACTS, err) : NULL;
     char *here = there != NULL ? maria_identity(&t->c, err) : NULL;
     struct buf encoded = BUF_INIT;
     rc = here != NULL ? name_encode(&encoded, here, err) : maria_failed(err);
     if (rc == 0)
         rc = buf_append(&encoded, "", 1, err);
-    bool same = rc == 0 && strcmp((const char *)encoded.data, there) == 0 && in_list(&names, t->goal.database);
+    bool same =
+        rc == 0 && strcmp((const char *)encoded.data, there) == 0 && in_list(&names, t->goal.database);
     if (rc == 0 && (same || is_job(target, t)))
-        rc = error_set(err, E_EXISTS,
-                       "%s: database %s is the one that was backed up: restore into a new one beside it, or say "
-                       "--into-source",
-                       t->c.where, str_printable(shown, sizeof shown, t->goal.database));
+        rc = error_set(
+            err, E_EXISTS,
+            "%s: database %s is the one that was backed up: restore into a new one beside it, or say "
+            "--into-source",
+            t->c.where, str_printable(shown, sizeof shown, t->goal.database));
     buf_free(&encoded);
     free(here);
     free(there);
@@ -150,11 +157,13 @@ static int look_for_database(struct maria_target *t, struct error *err)
 {
     MYSQL_RES *r = NULL;
     char *d = maria_literal_text(t->goal.database, err);
-    int rc = d != NULL ? maria_queryf(&t->c, &r, err,
-                                      "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = %s "
-                                      "AND BINARY schema_name = %s",
-                                      d, d)
-                       : E_NOMEM;
+    int rc =
+        d != NULL
+            ? maria_queryf(&t->c, &r, err,
+                           "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = %s "
+                           "AND BINARY schema_name = %s",
+                           d, d)
+            : E_NOMEM;
     MYSQL_ROW row = rc == 0 ? mysql_fetch_row(r) : NULL;
     t->exists = row != NULL;
     if (row != NULL) {
@@ -169,7 +178,7 @@ static int look_for_database(struct maria_target *t, struct error *err)
 
 int maria_target_open(const struct engine_target *target, struct maria_target *t, struct error *err)
 {
-    *t = (struct maria_target){ .exists = false };
+    *t = (struct maria_target){ .exists = false, .made = VEC_OF(char *) };
     int rc = maria_goal_read(target->to, &t->goal, err);
     if (rc == 0)
         rc = refuse_own(t, err);
@@ -192,6 +201,7 @@ void maria_target_close(struct maria_target *t)
 {
     maria_close(&t->c);
     maria_goal_free(&t->goal);
+    names_free(&t->made);
     free(t->comment);
     t->comment = NULL;
 }
@@ -202,8 +212,9 @@ static int set_comment(struct maria_target *t, const char *text, struct error *e
 {
     char *name = maria_quoted_text(t->goal.database, err);
     char *literal = maria_literal_text(text, err);
-    int rc = name != NULL && literal != NULL ? maria_execf(&t->c, err, "ALTER DATABASE %s COMMENT %s", name, literal)
-                                             : E_NOMEM;
+    int rc = name != NULL && literal != NULL
+                 ? maria_execf(&t->c, err, "ALTER DATABASE %s COMMENT %s", name, literal)
+                 : E_NOMEM;
     free(name);
     free(literal);
     return rc;
@@ -222,7 +233,8 @@ static int make(struct maria_target *t, const struct maria_plan *p, struct error
     char collation[64];
     if (!fact_get(p->schema_facts, "charset", charset, sizeof charset) || !is_plain_name(charset) ||
         !fact_get(p->schema_facts, "collation", collation, sizeof collation) || !is_plain_name(collation))
-        return error_corrupt(err, ERR_MARIA_FACTS, "schema.sql does not say which character set the database has");
+        return error_corrupt(err, ERR_MARIA_FACTS,
+                             "schema.sql does not say which character set the database has");
     char *name = maria_quoted_text(t->goal.database, err);
     int rc = name != NULL ? maria_execf(&t->c, err, "%s DATABASE %s CHARACTER SET %s COLLATE %s",
                                         t->exists ? "ALTER" : "CREATE", name, charset, collation)

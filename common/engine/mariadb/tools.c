@@ -50,8 +50,8 @@ int maria_tool_find(const char *bin_dir, struct maria_tool *out, struct error *e
     int rc = out->path != NULL ? child_run(argv, &opt, &said, VERSION_LIMIT, &why) : E_NOMEM;
     if (rc == E_NOT_FOUND)
         rc = error_set(err, rc,
-                       "%s is not in %s: apt-get install mariadb-client, or say where it is with `bin_dir`", name,
-                       bin_dir != NULL ? bin_dir : "PATH");
+                       "%s is not in %s: apt-get install mariadb-client, or say where it is with `bin_dir`",
+                       name, bin_dir != NULL ? bin_dir : "PATH");
     else if (rc < 0)
         rc = error_copy(err, &why);
     if (rc == 0)
@@ -123,7 +123,8 @@ static int add_address(const struct maria_address *a, struct buf *out, struct er
 }
 
 /* What of the database is left out of this script. */
-static int add_database(const struct maria_database *db, enum maria_script script, struct buf *out, struct error *err)
+static int add_database(const struct maria_database *db, enum maria_script script, struct buf *out,
+                        struct error *err)
 {
     int rc = buf_printf(out, err, "[mariadb-dump]\n");
     if (rc == 0)
@@ -139,11 +140,12 @@ static int check_names(const struct vec *names, struct error *err)
     size_t len = 0;
     for (size_t i = 0; i < names->len; i++)
         len += strlen(*(char **)vec_at(names, i)) + 1 + sizeof(char *);
-    return len < NAMES_MAX ? 0
-                           : error_set(err, E_UNSUPPORTED,
-                                       "the names of %zu views are too long for one command line: leave some out with "
-                                       "`exclude_tables`",
-                                       names->len);
+    return len < NAMES_MAX
+               ? 0
+               : error_set(err, E_UNSUPPORTED,
+                           "the names of %zu views are too long for one command line: leave some out with "
+                           "`exclude_tables`",
+                           names->len);
 }
 
 static int add_args(struct vec *argv, const char *const *more, struct error *err)
@@ -198,7 +200,7 @@ static struct child *start_dump(const struct maria_tool *t, const char *const *m
     for (size_t i = 0; rc == 0 && names != NULL && i < names->len; i++) {
         const char *const one[] = { *(char **)vec_at(names, i), NULL };
         rc = add_args(&argv, one, err);
-        }
+    }
     if (rc == 0 && vec_push(&argv, err) != NULL)
         child = start(argv.data, file, err);
     vec_free(&argv);
@@ -206,15 +208,14 @@ static struct child *start_dump(const struct maria_tool *t, const char *const *m
 }
 
 static struct source *run(const struct maria_tool *t, struct maria_origin *o, const struct maria_database *db,
-                          enum maria_script script, const struct vec *names, const char *const *args, struct error *err)
+                          enum maria_script script, const struct vec *names, const char *const *args,
+                          struct error *err)
 {
     static const char begins[] = "/*";
     static const char ends[] = "SQL_NOTES=@OLD_SQL_NOTES */;\n\n";
-    struct feed_options options = { .name = "mariadb-dump",
-                                    .begins = begins,
-                                    .ends = ends,
-                                    .tick = maria_origin_tick,
-                                    .arg = o };
+    struct feed_options options = {
+        .name = "mariadb-dump", .begins = begins, .ends = ends, .tick = maria_origin_tick, .arg = o
+    };
     struct buf file = BUF_INIT;
     struct child *child = NULL;
     int rc = add_address(&o->set->at, &file, err);

@@ -56,10 +56,12 @@ static int exists(struct maria *c, const char *account, bool *out, struct error 
 {
     int64_t n = 0;
     char *literal = maria_literal_text(account, err);
-    char *sql = literal != NULL
-                    ? str_printf(err, "SELECT count(*) FROM mysql.global_priv WHERE BINARY concat(user, '@', host) = %s",
-                                 literal)
-                    : NULL;
+    char *sql =
+        literal != NULL
+            ? str_printf(err,
+                         "SELECT count(*) FROM mysql.global_priv WHERE BINARY concat(user, '@', host) = %s",
+                         literal)
+            : NULL;
     int rc = sql != NULL ? maria_number(c, sql, &n, err) : E_NOMEM;
     free(literal);
     free(sql);
@@ -166,7 +168,8 @@ int maria_tell_definers(struct maria_target *t, const struct maria_plan *p, stru
     struct vec definers = VEC_OF(char *);
     struct vec missing = VEC_OF(char *);
     char list[LIST_MAX];
-    int rc = p->target->no_owner ? 0 : names_of_fact(p->code_facts, "definers", ERR_MARIA_NAME, &definers, err);
+    int rc =
+        p->target->no_owner ? 0 : names_of_fact(p->code_facts, "definers", ERR_MARIA_NAME, &definers, err);
     for (size_t i = 0; rc == 0 && i < definers.len; i++) {
         const char *name = *(char **)vec_at(&definers, i);
         bool there = true;
@@ -175,10 +178,11 @@ int maria_tell_definers(struct maria_target *t, const struct maria_plan *p, stru
             rc = names_add(&missing, name, err);
     }
     if (rc == 0 && missing.len > 0)
-        log_event(LOG_WARN,
-                  "%s: views, triggers or routines run as %s, which this server has not: they will fail until the "
-                  "accounts are made (--create-roles), or restore with --no-owner",
-                  t->c.where, names_text(&missing, list, sizeof list));
+        log_event(
+            LOG_WARN,
+            "%s: views, triggers or routines run as %s, which this server has not: they will fail until the "
+            "accounts are made (--create-roles), or restore with --no-owner",
+            t->c.where, names_text(&missing, list, sizeof list));
     names_free(&definers);
     names_free(&missing);
     return rc;

@@ -85,10 +85,11 @@ int maria_order_views(struct maria *c, const char *literal, struct maria_databas
     struct vec sorted = VEC_OF(char *);
     MYSQL_RES *r = NULL;
     MYSQL_ROW row;
-    int rc = maria_queryf(c, &r, err,
-                          "SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = %s "
-                          "AND BINARY table_schema = %s ORDER BY BINARY table_name",
-                          literal, literal);
+    int rc = maria_queryf(
+        c, &r, err,
+        "SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = %s "
+        "AND BINARY table_schema = %s ORDER BY BINARY table_name",
+        literal, literal);
     while (rc == 0 && (row = mysql_fetch_row(r)) != NULL)
         if (is_wanted(&db->views, row[0]))
             rc = take_view(db->name, row, &views, err);
@@ -109,8 +110,8 @@ int maria_order_views(struct maria *c, const char *literal, struct maria_databas
 
 enum { TEXT_MAX = 700 };
 
-static int tell(struct maria *c, const char *database, const char *name, const struct error *why, engine_finding_fn *fn, void *arg,
-                struct error *err)
+static int tell(struct maria *c, const char *database, const char *name, const struct error *why,
+                engine_finding_fn *fn, void *arg, struct error *err)
 {
     char what[TEXT_MAX];
     char cure[TEXT_MAX];
@@ -118,13 +119,16 @@ static int tell(struct maria *c, const char *database, const char *name, const s
     char *account = maria_account(c, err);
     if (account == NULL)
         return maria_failed(err);
-    (void)snprintf(what, sizeof what, "view %s cannot be dumped: %s", str_printable(shown[0], sizeof shown[0], name),
+    (void)snprintf(what, sizeof what, "view %s cannot be dumped: %s",
+                   str_printable(shown[0], sizeof shown[0], name),
                    str_printable(shown[1], sizeof shown[1], why->text));
     char *quoted = maria_quoted_text(database, err);
     if (quoted != NULL)
         (void)snprintf(cure, sizeof cure, "GRANT EXECUTE ON %s.* TO %s", quoted, account);
     if (quoted != NULL)
-        fn(true, what, why->code == E_DENIED ? cure : "DROP VIEW, or mend it, or leave it out with `exclude_tables`", arg);
+        fn(true, what,
+           why->code == E_DENIED ? cure : "DROP VIEW, or mend it, or leave it out with `exclude_tables`",
+           arg);
     free(account);
     free(quoted);
     return quoted != NULL ? 0 : E_NOMEM;
@@ -143,8 +147,9 @@ int maria_check_views(struct maria *c, const struct maria_database *db, engine_f
         rc = quoted != NULL ? maria_execf(c, &why, "SHOW FIELDS FROM %s", quoted) : E_NOMEM;
         free(quoted);
         if (rc < 0 && quoted != NULL)
-            rc = rc == E_RETRY || rc == E_CANCELLED || c->broken ? error_copy(err, &why)
-                                                                  : tell(c, db->name, name, &why, fn, arg, err);
+            rc = rc == E_RETRY || rc == E_CANCELLED || c->broken
+                     ? error_copy(err, &why)
+                     : tell(c, db->name, name, &why, fn, arg, err);
     }
     return rc;
 }

@@ -104,7 +104,8 @@ static const struct cli_option database_options[] = {
           "For SQLite: a new file, or for a snapshot of several databases a directory that is new or empty; an existing file "
           "is never overwritten. For PostgreSQL: an existing, empty "
           "database, by its name, as postgresql://USER@HOST:PORT/DATABASE or as \"host=HOST dbname=DATABASE\". A "
-          "password belongs into a file (PGPASSFILE, or passfile=FILE), not here." },
+          "password belongs into a file (PGPASSFILE, or passfile=FILE), not here. For MariaDB: a database, empty or "
+          "not made yet, by its name or as mariadb://USER@HOST:PORT/DATABASE?password_file=FILE." },
     { .name = "beside",
       .kind = CLI_FLAG,
       .help =
@@ -148,24 +149,24 @@ static const struct cli_option database_options[] = {
           "database is released: for example the erasure requests made since the snapshot." },
     { .name = "into-nonempty",
       .kind = CLI_FLAG,
-      .help = "PostgreSQL: also into a database that holds something. Nothing of it is replaced." },
+      .help = "PostgreSQL, MariaDB: also into a database that holds something. Nothing of it is replaced." },
     { .name = "into-source",
       .kind = CLI_FLAG,
-      .help = "PostgreSQL: also into the very database that was backed up." },
+      .help = "PostgreSQL, MariaDB: also into the very database that was backed up." },
     { .name = "create-roles",
       .kind = CLI_FLAG,
       .help =
-          "PostgreSQL: make the roles that are missing, as the snapshot has them. Existing ones stay as they "
+          "PostgreSQL, MariaDB: make the roles and accounts that are missing, as the snapshot has them. Existing ones stay as they "
           "are." },
     { .name = "no-owner",
       .kind = CLI_FLAG,
-      .help = "PostgreSQL: everything belongs to who restores it, and no rights are granted." },
+      .help = "PostgreSQL, MariaDB: everything belongs to who restores it, and no rights are granted." },
     { .name = "no-tablespaces",
       .kind = CLI_FLAG,
       .help = "PostgreSQL: everything into the tablespace of the database." },
     { .name = "no-verify",
       .kind = CLI_FLAG,
-      .help = "PostgreSQL: do not compare the rows afterwards with what was backed up." },
+      .help = "PostgreSQL, MariaDB: do not compare the rows afterwards with what was backed up." },
     CLI_OPTIONS_END
 };
 

@@ -67,7 +67,7 @@ static int take_rows(const PGresult *r, struct vec *kinds, struct error *err)
 }
 
 /* A cursor: a database may have more functions than should be in memory at once. */
-static int take_query(struct pgsql *c, const char *sql, struct vec *kinds, struct error *err)
+static int take_cursor(struct pgsql *c, const char *sql, struct vec *kinds, struct error *err)
 {
     char *declare = str_printf(err, "DECLARE backupd_census NO SCROLL CURSOR FOR %s", sql);
     int rc = declare != NULL ? pgsql_exec(c, declare, err) : E_NOMEM;
@@ -80,7 +80,18 @@ static int take_query(struct pgsql *c, const char *sql, struct vec *kinds, struc
         PQclear(r);
     }
     free(declare);
-    return rc == 0 ? pgsql_exec(c, "CLOSE backupd_census", err) : rc;
+    return rc;
+}
+
+/* Who writes down a view locks what it reads; the savepoint gives these locks back, and ends the cursor. */
+static int take_query(struct pgsql *c, const char *sql, struct vec *kinds, struct error *err)
+{
+    int rc = pgsql_exec(c, "SAVEPOINT backupd_census", err);
+    if (rc == 0)
+        rc = take_cursor(c, sql, kinds, err);
+    if (rc == 0)
+        rc = pgsql_exec(c, "ROLLBACK TO SAVEPOINT backupd_census", err);
+    return rc == 0 ? pgsql_exec(c, "RELEASE SAVEPOINT backupd_census", err) : rc;
 }
 
 /* ---- kinds to facts -------------------------------------------------------------------------------------- */

@@ -55,6 +55,16 @@ static const struct cli_option ls_options[] = { JOB_OPTION,
                                                       "Also owner, attributes and facts of each member." },
                                                 CLI_OPTIONS_END };
 
+static const struct cli_option diff_options[] = {
+    JOB_OPTION,
+    { .name = "database",
+      .kind = CLI_STRING,
+      .metavar = "DB",
+      .help = "Only this database, as `restore ls` spells its name." },
+    { .name = "all", .letter = 'a', .kind = CLI_FLAG, .help = "List every change, not only the first 200." },
+    CLI_OPTIONS_END
+};
+
 static const struct cli_option cat_options[] = {
     JOB_OPTION,
     ALARMS_OPTION,
@@ -268,6 +278,20 @@ static const struct cli_verb verbs[] = {
       .min_args = 1,
       .max_args = 2,
       .run = cmd_ls },
+    { .name = "diff",
+      .synopsis = "SNAPSHOT SNAPSHOT",
+      .summary = "Show what is different between two snapshots.",
+      .help =
+          "Tables that came, went, or have other rows or contents; other numbers of objects, rights, values of "
+          "sequences; files of a tree by size, contents and metadata. Only the lists and facts of the snapshots are "
+          "read, no data. Contents of tables are compared by their fingerprints, which those of different writers "
+          "do not allow.\n\nThe first column: + added, - removed, ~ changed, m only metadata of a file changed, ? the same number of rows "
+          "and contents that cannot be compared.\n\nExit status 0 whether or not there are differences; `differs` in the summary of --json "
+          "tells programs.\n\n" SELECTOR_HELP,
+      .options = diff_options,
+      .min_args = 2,
+      .max_args = 2,
+      .run = cmd_diff },
     { .name = "cat",
       .synopsis = "SNAPSHOT PATH",
       .summary = "Write one stream to standard output.",
@@ -402,6 +426,7 @@ static const struct cli_text examples[] = {
     { "restore files shop-db/7 --to /var/tmp/shop", "A snapshot's streams as plain files." },
     { "restore files www/latest --to /srv/www.new uploads", "One directory of a tree." },
     { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },
+    { "restore diff shop-db/latest~1 shop-db/latest", "What the last night changed." },
     { "restore list --storage /mnt/copy --kit kit.key", "On a fresh machine, without any configuration." },
     { NULL, NULL }
 };

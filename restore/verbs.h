@@ -9,6 +9,7 @@
 int cmd_list(struct cli_context *cli, struct error *err);
 int cmd_show(struct cli_context *cli, struct error *err);
 int cmd_ls(struct cli_context *cli, struct error *err);
+int cmd_diff(struct cli_context *cli, struct error *err);
 int cmd_cat(struct cli_context *cli, struct error *err);
 int cmd_files(struct cli_context *cli, struct error *err);
 int cmd_database(struct cli_context *cli, struct error *err);

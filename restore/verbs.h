@@ -12,8 +12,11 @@ int cmd_ls(struct cli_context *cli, struct error *err);
 int cmd_cat(struct cli_context *cli, struct error *err);
 int cmd_files(struct cli_context *cli, struct error *err);
 int cmd_database(struct cli_context *cli, struct error *err);
+int cmd_export(struct cli_context *cli, struct error *err);
 int cmd_verify(struct cli_context *cli, struct error *err);
 
+/* --format of export */
+extern const char *const export_formats[];
 /* --level: in the order of enum check_level. */
 extern const char *const verify_levels[];
 

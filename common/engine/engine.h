@@ -154,6 +154,16 @@ struct engine_swap {
     bool look_only;    /* tell, and change nothing */
 };
 
+/* What an engine adds to an export, which serves people who have nothing but stock tools. */
+struct engine_export {
+    /* Gets the part of README.txt that says how to load the files: plain text, commands on lines that begin with four
+     * blanks. They run one after the other in the directory `data`, which holds every stream under its name. */
+    struct buf *steps;
+    /* Takes one more file for `data`; reads bytes to their end and does not free them. */
+    int (*file)(void *arg, const char *name, struct source *bytes, struct error *err);
+    void *arg;
+};
+
 struct engine {
     const char *name;                    /* "sqlite" */
     const char *const *required_options; /* NULL-terminated */
@@ -185,6 +195,10 @@ struct engine {
     /* The rows of the one selected table to out, whole or with a negative code. May be NULL. */
     int (*table)(const struct engine_streams *streams, const struct engine_selection *select,
                  const char *run_facts, enum engine_format format, struct sink *out, struct error *err);
+    /* How the streams of a snapshot are loaded with stock tools. The same snapshot gives the same. May be NULL: then only
+     * the streams themselves are exported. */
+    int (*export)(const struct engine_streams *streams, const char *run_facts,
+                  const struct engine_export *out, struct error *err);
     /* In one step; what a killed swap left is named by the next one and mended. May be NULL. */
     int (*swap)(const struct engine_swap *swap, engine_plan_fn *fn, void *arg, struct error *err);
 };

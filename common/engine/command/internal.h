@@ -31,4 +31,8 @@ bool command_has_secret(const char *text);
 /* Appends ["pg_dump", "-Fc", "a b"] in printable UTF-8 on one line, redacted, cut at COMMAND_SHOWN_MAX. */
 int command_show(const char *const *argv, struct buf *out, struct error *err);
 
+/* export.c */
+int command_export(const struct engine_streams *streams, const char *run_facts,
+                   const struct engine_export *out, struct error *err);
+
 #endif

@@ -202,4 +202,8 @@ int pgsql_look(const struct engine_target *target, struct error *err);
 int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
 
+/* export.c */
+int pgsql_export(const struct engine_streams *streams, const char *run_facts, const struct engine_export *out,
+                 struct error *err);
+
 #endif

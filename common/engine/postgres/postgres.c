@@ -297,4 +297,5 @@ const struct engine engine_postgres = {
     .target_kind = TARGET_SERVER,
     .look = pgsql_look,
     .restore = pgsql_restore,
+    .export = pgsql_export,
 };

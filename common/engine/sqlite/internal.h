@@ -62,4 +62,8 @@ int sqlite_look(const struct engine_target *target, struct error *err);
 int sqlite_restore(const struct engine_streams *streams, const struct engine_target *target,
                    struct error *err);
 
+/* export.c */
+int sqlite_export(const struct engine_streams *streams, const char *run_facts,
+                  const struct engine_export *out, struct error *err);
+
 #endif

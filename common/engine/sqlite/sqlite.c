@@ -192,4 +192,5 @@ const struct engine engine_sqlite = {
     .target_kind = TARGET_FILE,
     .look = sqlite_look,
     .restore = sqlite_restore,
+    .export = sqlite_export,
 };

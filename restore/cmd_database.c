@@ -78,9 +78,9 @@ static int refuse_flags(const struct cli_context *cli, const struct engine *engi
     for (size_t i = 0;
          engine->target_kind != TARGET_SERVER && i < sizeof server_flags / sizeof server_flags[0]; i++)
         if (cli_flag(cli, server_flags[i]))
-            return error_set(err, E_USAGE,
-                             "--%s is for databases of a server; a snapshot of %s becomes a file",
-                             server_flags[i], engine->name);
+            return error_set(err, E_USAGE, "--%s is for databases of a server; a snapshot of %s becomes a %s",
+                             server_flags[i], engine->name,
+                             engine->target_kind == TARGET_DIRECTORY ? "directory" : "file");
     return 0;
 }
 
@@ -135,9 +135,9 @@ static int not_made(const struct engine *engine, const struct engine_target *tar
                            : error_wrap(err, "%s was not made", target->to);
 }
 
-/* `checked` gets what the engine compared. Nothing is fetched before the target was looked at. */
+/* `checked` gets what the engine compared, `left` what a person has to do now. Nothing is fetched before the target was looked at. */
 static int build(struct chosen *c, struct members *m, const struct engine *engine, struct buf *checked,
-                 struct error *err)
+                 struct buf *left, struct error *err)
 {
     struct engine_job job = { .name = NULL };
     struct engine_target target = target_of(c);
@@ -149,10 +149,11 @@ static int build(struct chosen *c, struct members *m, const struct engine *engin
         return rc;
     target.source = known ? &job : NULL;
     target.checked = checked;
+    target.left = left;
     rc = engine->look(&target, err);
     if (rc == 0)
         rc = members_load(c, m, err);
-    if (rc == 0 && engine->target_kind == TARGET_FILE)
+    if (rc == 0 && engine->target_kind != TARGET_SERVER)
         rc = space_check(target.to, m->bytes, 1, err);
     if (rc == 0 && (rc = restore_it(c, m, engine, &target, err)) < 0)
         rc = not_made(engine, &target, rc, err);
@@ -160,8 +161,18 @@ static int build(struct chosen *c, struct members *m, const struct engine *engin
     return rc;
 }
 
+static void print_left(const struct cli_context *cli, const char *left)
+{
+    if (*left != '\0')
+        out_line(&cli->out, OUT_PLAIN, "What is left to do:");
+    for (size_t len; *left != '\0'; left += len + (left[len] == '\n')) {
+        len = strcspn(left, "\n");
+        out_line(&cli->out, OUT_PLAIN, "  %.*s", (int)len, left);
+    }
+}
+
 static int summary(const struct chosen *c, const struct members *m, const struct engine *engine,
-                   const char *checked, uint64_t ms, struct error *err)
+                   const char *checked, const char *left, uint64_t ms, struct error *err)
 {
     const struct cli_context *cli = c->st.cli;
     const char *to = cli_text(cli, "to");
@@ -172,6 +183,8 @@ static int summary(const struct chosen *c, const struct members *m, const struct
         jsonout_str(o, "engine", engine->name);
         jsonout_str(o, "target", to);
         jsonout_str(o, "checked", checked);
+        if (*left != '\0')
+            jsonout_str(o, "left", left);
         jsonout_u64(o, "streams", m->list.len);
         jsonout_u64(o, "bytes", m->bytes);
         jsonout_double(o, "seconds", (double)ms / 1000.0);
@@ -184,6 +197,7 @@ static int summary(const struct chosen *c, const struct members *m, const struct
              checked[0] != '\0' ? ", " : "", checked);
     if (cli_flag(cli, "no-verify"))
         out_line(&cli->out, OUT_WARN, "Not compared with what was backed up, as --no-verify asked for.");
+    print_left(cli, left);
     return 0;
 }
 
@@ -192,6 +206,7 @@ int cmd_database(struct cli_context *cli, struct error *err)
     struct chosen c = { .snap = NULL };
     struct members m = { .bytes = 0 };
     struct buf checked = BUF_INIT;
+    struct buf left = BUF_INIT;
     int rc = chosen_open(cli, KIT_NEEDED, cli->args[0], &c, err);
     rc = rc < 0 ? rc : chosen_begin(&c, &cli->out, err);
     uint64_t began = clock_mono_ms(); /* not the time a passphrase took to type */
@@ -199,11 +214,15 @@ int cmd_database(struct cli_context *cli, struct error *err)
     if (engine == NULL) {
         rc = rc < 0 ? rc : err->code;
     } else {
-        rc = build(&c, &m, engine, &checked, err);
+        rc = build(&c, &m, engine, &checked, &left, err);
         rc = rc < 0 ? rc : buf_append(&checked, "", 1, err);
-        rc = rc < 0 ? rc : summary(&c, &m, engine, (const char *)checked.data, clock_mono_ms() - began, err);
+        rc = rc < 0 ? rc : buf_append(&left, "", 1, err);
+        rc = rc < 0 ? rc
+                    : summary(&c, &m, engine, (const char *)checked.data, (const char *)left.data,
+                              clock_mono_ms() - began, err);
     }
     buf_free(&checked);
+    buf_free(&left);
     members_free(&m);
     chosen_close(&c, rc);
     return rc;

@@ -5,6 +5,7 @@
 
 #include "backupd/host.h"
 #include "backupd/job/assign.h"
+#include "backupd/job/last.h"
 #include "backupd/job/pump.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -96,6 +97,8 @@ static int attempt(struct job_run *run, const struct held *h, struct error *err)
     if (rc == 0) {
         progress_item(progress, "finishing");
         rc = session_commit(session, (const char *)facts.data, &run->session, err);
+        if (rc == 0)
+            last_write(h->state, h->job.name, run->session.logical);
     }
 out:
     if (source != NULL)
@@ -157,7 +160,9 @@ static int prepare(struct job_run *run, struct held *h, struct error *err)
     rc = assign_writer(run->cli, run->conf, h->repository, run->job->name, h->backend, run->writer, err);
     if (rc == 0)
         rc = access_writer_keys(h->repository, run->writer, &h->keys, err);
-    return rc == 0 ? writer_state(run, h, err) : rc;
+    if (rc == 0 && (rc = writer_state(run, h, err)) == 0)
+        last_read(h->state, &h->job);
+    return rc;
 }
 
 int job_run(struct job_run *run, struct error *err)

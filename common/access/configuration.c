@@ -20,26 +20,33 @@ static int options_of(void *arg, const char *name, const char *const **allowed, 
     return 0;
 }
 
+static bool is_in(const char *const *list, const char *key)
+{
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+        if (strcmp(list[i], key) == 0)
+            return true;
+    return false;
+}
+
+static bool may_nest(void *arg, const char *name, const char *key)
+{
+    const struct engine *engine = engine_find(name, NULL);
+    (void)arg;
+    return engine != NULL && is_in(engine->nested_options, key);
+}
+
 struct conf *access_configuration(const char *path, bool need_jobs, struct conf_problems *problems,
                                   struct error *err)
 {
-    struct conf_hooks hooks = { .engine_options = options_of, .need_jobs = need_jobs };
+    struct conf_hooks hooks = { .engine_options = options_of, .may_nest = may_nest, .need_jobs = need_jobs };
     return conf_load(path, &hooks, problems, err);
-}
-
-static bool is_path(const struct engine *engine, const char *key)
-{
-    for (size_t i = 0; engine->path_options != NULL && engine->path_options[i] != NULL; i++)
-        if (strcmp(engine->path_options[i], key) == 0)
-            return true;
-    return false;
 }
 
 /* A file name means the same wherever the program is started. */
 static char *value_of(const struct conf *conf, const struct engine *engine, const struct conf_option *o,
                       struct error *err)
 {
-    bool relative = is_path(engine, o->key) && o->value[0] != '/' && o->value[0] != '\0';
+    bool relative = is_in(engine->path_options, o->key) && o->value[0] != '/' && o->value[0] != '\0';
     return relative ? path_join(conf->dir, o->value, err) : str_dup(o->value, err);
 }
 
@@ -54,6 +61,8 @@ int access_job(const struct conf *conf, const struct conf_job *job, struct engin
     *out = (struct engine_job){ .name = job->name, .options = options, .noptions = job->noptions };
     for (size_t i = 0; i < job->noptions; i++) {
         options[i].key = job->options[i].key;
+        if (job->options[i].value == NULL)
+            continue;
         options[i].value = value_of(conf, engine, &job->options[i], err);
         if (options[i].value == NULL) {
             access_job_free(out);

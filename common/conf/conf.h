@@ -93,7 +93,7 @@ struct conf_repository {
 /* One value of one engine option; a list is several with the same key, in order. */
 struct conf_option {
     const char *key;
-    const char *value;
+    const char *value; /* NULL: between two lists of a list of lists */
     struct conf_place place;
 };
 
@@ -128,6 +128,8 @@ struct conf_hooks {
                           const char *const **required, struct error *err);
     /* Judges one value: 0, or E_USAGE with a text. Called only for keys that are allowed. */
     int (*check_option)(void *arg, const char *engine, const char *key, const char *value, struct error *err);
+    /* Whether the option may be a list of lists; NULL: none may. */
+    bool (*may_nest)(void *arg, const char *engine, const char *key);
     void *arg;
     const char *const *engines; /* NULL-terminated names, for "did you mean" */
     bool need_jobs;             /* a configuration without jobs is a problem (backup host) */

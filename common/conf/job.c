@@ -76,16 +76,65 @@ static void option_keep(struct load *l, const struct conf_job *job, const struct
     o->place.file = job->place.file;
 }
 
+static void list_keep(struct load *l, const struct conf_job *job, const struct conf_node *key,
+                      const struct conf_node *list, bool judge, struct vec *out)
+{
+    for (size_t i = 0; i < list->items.len; i++)
+        option_keep(l, job, key, conf_node_at(list, i), judge, out);
+}
+
+static void separator_keep(struct load *l, const struct conf_job *job, const struct conf_node *key,
+                           const struct conf_node *list, struct vec *out)
+{
+    struct conf_option *o = vec_push(out, l->err);
+    if (o == NULL) {
+        l->rc = E_NOMEM;
+        return;
+    }
+    *o = (struct conf_option){ .key = conf_keep_text(l, key->text), .place = list->place };
+    o->place.file = job->place.file;
+}
+
+/* A list of lists: every item has to be one that holds something. */
+static void nested_keep(struct load *l, const struct conf_job *job, const struct given *g, bool judge,
+                        struct vec *out)
+{
+    for (size_t i = 0; i < g->value->items.len; i++) {
+        const struct conf_node *list = conf_node_at(g->value, i);
+        if (list->kind == NODE_BAD)
+            continue;
+        if (list->kind != NODE_LIST || list->items.len == 0) {
+            conf_problem_add(
+                l->problems, list->place,
+                "jobs.%s.%s: of a list of lists, every item has to be a list [PROGRAM, ARG, ...]", job->name,
+                g->key->text);
+            continue;
+        }
+        if (i > 0)
+            separator_keep(l, job, g->key, list, out);
+        list_keep(l, job, g->key, list, judge, out);
+    }
+}
+
+static bool has_list(const struct conf_node *list)
+{
+    for (size_t i = 0; i < list->items.len; i++)
+        if (conf_node_at(list, i)->kind == NODE_LIST)
+            return true;
+    return false;
+}
+
 /* One option of the file becomes one entry, a list one entry for each item. */
 static void option_read(struct load *l, const struct conf_job *job, const struct given *g, bool judge,
                         struct vec *out)
 {
-    if (g->value->kind != NODE_LIST) {
+    if (g->value->kind != NODE_LIST)
         option_keep(l, job, g->key, g->value, judge, out);
-        return;
-    }
-    for (size_t i = 0; i < g->value->items.len; i++)
-        option_keep(l, job, g->key, conf_node_at(g->value, i), judge, out);
+    else if (judge && has_list(g->value) && l->hooks->may_nest != NULL &&
+             l->hooks->may_nest(l->hooks->arg, job->engine, g->key->text))
+        nested_keep(l, job, g, judge, out);
+    else
+        list_keep(l, job, g->key, g->value, judge, out);
 }
 
 static void engine_problem(struct load *l, const struct frame *f, const struct conf_job *job,

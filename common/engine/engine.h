@@ -36,15 +36,17 @@
 /* Where chunk boundaries make sense. */
 enum chunk_mode { CHUNK_CONTENT = 0, CHUNK_PAGES = 1 };
 
-struct engine_option { /* one `key: value` of the job's configuration */
+struct engine_option { /* one `key: value` of the job's configuration; a list is several with one key */
     const char *key;
-    const char *value;
+    const char *value; /* NULL: between two lists of a list of lists (nested_options) */
 };
 
 struct engine_job {
     const char *name; /* of the job, for messages */
     const struct engine_option *options;
     size_t noptions;
+    uint64_t last_bytes; /* of the streams of this job's last published snapshot, when last_known */
+    bool last_known;     /* false: there was none, or the state was lost */
     /* For fingerprints: secret, the same every night, told in the sealed facts of the snapshot. 0: none. */
     uint64_t fingerprint_seed;
     bool preflight; /* probe: somebody reads the findings now, also those that are only good to know */
@@ -96,8 +98,9 @@ struct engine_selection {
 
 /* What the name of a restored database is. */
 enum engine_target_kind {
-    TARGET_FILE = 0, /* a new file of this machine, which needs room for it */
-    TARGET_SERVER,   /* a database of a server */
+    TARGET_FILE = 0,  /* a new file of this machine, which needs room for it */
+    TARGET_SERVER,    /* a database of a server */
+    TARGET_DIRECTORY, /* a new directory of this machine, which needs room for it */
 };
 
 struct engine_target {
@@ -110,6 +113,7 @@ struct engine_target {
     void *progress_arg;
     struct buf
         *checked; /* gets what the engine compared, for a sentence "Checked: ..., ", or nothing; or NULL */
+    struct buf *left; /* gets what is left for the person to do, lines that end with newlines; or NULL */
     const struct engine_selection *select; /* NULL: everything */
     unsigned jobs;                         /* connections that load at once; 0: the engine's default */
     /* Next to the live database `to`, under a name of its own, which goes to `made`. */
@@ -169,6 +173,7 @@ struct engine {
     const char *const *required_options; /* NULL-terminated */
     const char *const *allowed_options;  /* NULL-terminated, including the required ones */
     const char *const *path_options;     /* NULL-terminated: relative to the configuration file's directory */
+    const char *const *nested_options;   /* NULL-terminated: may be a list of lists; or NULL */
     /* 0 when it could look, whatever it found; a negative code is for a job that makes no sense. */
     int (*probe)(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
     struct engine_run *(*open)(const struct engine_job *job, struct error *err);

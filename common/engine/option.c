@@ -1,6 +1,9 @@
 #include "common/engine/option.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -62,6 +65,43 @@ int option_size(const struct engine_job *job, const char *key, uint64_t otherwis
                              text, size_format(limit, max));
     }
     *bytes = value;
+    return 0;
+}
+
+int option_percent(const struct engine_job *job, const char *key, unsigned otherwise, unsigned *out,
+                   struct error *err)
+{
+    const char *text = engine_option(job, key);
+    char digits[8];
+    uint64_t value = otherwise;
+    if (text != NULL) {
+        size_t len = strcspn(text, "%");
+        (void)snprintf(digits, sizeof digits, "%.*s", (int)len, text);
+        if (len >= sizeof digits || text[len + (text[len] == '%')] != '\0' ||
+            number_parse(digits, 0, 100, &value, NULL) < 0)
+            return error_set(err, E_USAGE, "job %s: %s: \"%s\" is no percentage from 0%% to 100%%", job->name,
+                             key, text);
+    }
+    *out = (unsigned)value;
+    return 0;
+}
+
+int option_private_file(const struct engine_job *job, const char *key, const char **out, struct error *err)
+{
+    struct stat st;
+    const char *path = engine_option(job, key);
+    *out = path;
+    if (path == NULL)
+        return 0;
+    if (stat(path, &st) < 0)
+        return error_sys(err, "job %s: %s %s", job->name, key, path);
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, E_USAGE, "job %s: %s %s is not a regular file", job->name, key, path);
+    if ((st.st_mode & 077) != 0)
+        return error_set(err, E_DENIED, "job %s: %s %s can be read by others (mode %04o): chmod 0600 %s",
+                         job->name, key, path, (unsigned)(st.st_mode & 07777), path);
+    if (access(path, R_OK) < 0)
+        return error_sys(err, "job %s: %s %s", job->name, key, path);
     return 0;
 }
 

@@ -88,8 +88,12 @@ static int start_with_pipes(struct child *c, struct child_image *image, const st
     int out[2] = { -1, -1 };
     int errors[2] = { -1, -1 };
     int rc = make_pipe(errors, err);
-    if (rc == 0 && opt->want_stdin)
+    if (rc == 0 && opt->input != NULL) {
+        in[READ_END] = opt->input->out;
+        opt->input->out = -1;
+    } else if (rc == 0 && opt->want_stdin) {
         rc = make_pipe(in, err);
+    }
     if (rc == 0 && opt->want_stdout)
         rc = make_pipe(out, err);
     if (rc == 0)

@@ -15,7 +15,7 @@
  *   - is found through PATH when its name holds no '/'; a missing program is
  *     an error of child_start (E_NOT_FOUND);
  *   - gets PATH HOME LANG TZ TMPDIR of this process and options.env, nothing else;
- *   - has stdin on /dev/null or a pipe, stdout on /dev/null or a pipe, stderr
+ *   - has stdin on /dev/null, a pipe or another child's output, stdout on /dev/null or a pipe, stderr
  *     on a pipe whose last CHILD_STDERR_MAX bytes are kept; no other
  *     descriptor, default signals, umask inherited;
  *   - leads a process group of its own, which is killed as a whole: on timeout,
@@ -41,18 +41,20 @@
 
 #include "common/base/error.h"
 
+struct child;
+
 enum { CHILD_STDERR_MAX = 64 * 1024 };
 
 struct child_options {
     const char *const *env; /* more "NAME=value", NULL-terminated; wins over the inherited; or NULL */
     const char *dir;        /* working directory, or NULL */
     bool want_stdin;        /* a pipe instead of /dev/null */
-    bool want_stdout;       /* a pipe instead of /dev/null */
-    bool outlives_stop;     /* for clean-up work: not killed when a stop is requested */
-    uint64_t timeout_ms;    /* 0: none */
+    struct child
+        *input; /* instead: what this one writes (its want_stdout), whose descriptor is then gone; or NULL */
+    bool want_stdout;    /* a pipe instead of /dev/null */
+    bool outlives_stop;  /* for clean-up work: not killed when a stop is requested */
+    uint64_t timeout_ms; /* 0: none */
 };
-
-struct child;
 
 /* The file that child_start() would run for this name, for free(). E_NOT_FOUND as there; E_DENIED: a path whose
  * file is not executable. */

@@ -186,10 +186,69 @@ same "only the listed variables get through" "HOME LANG MARK PATH PWD SHLVL TZ U
 contains "those of the job among them" "$(tr '\0' '\n' <env.out)" "MARK=a b"
 config "command: [$TMP/bin/bad, --password=geheim]"
 printf '#!/bin/bash\necho "cannot log in with password=geheim" >&2\nexit 1\n' >bin/bad
-check_fails 1 "a password on the command line" backupd backup
-contains "is warned of" "$(<.check)" "item 2 of \`command\` seems to hold a password"
+check_fails 4 "a password on the command line" backupd backup
+contains "is refused" "$(<.check)" "argument 1 of $TMP/bin/bad in \`command\` seems to hold a password"
+contains "with the way out" "$(<.check)" "put it into a file that the program reads"
 same "and not repeated" 0 "$(grep -c geheim .check || true)"
+for arguments in "mysqldump, -pgeheim" "mysqldump, --password, geheim" "redis-cli, -a, geheim"; do
+    config "command: [$arguments]" "name: x"
+    check_fails 4 "[$arguments] is refused" backupd backup
+    contains "[$arguments]: for that reason" "$(<.check)" "seems to hold a password"
+done
+config "command: [$TMP/bin/bad]" "env: [REDISCLI_AUTH=geheim]"
+check_fails 4 "a password in env is refused" backupd backup
+contains "for that reason, too" "$(<.check)" "item 1 of \`env\` seems to hold a password"
+config "command: [$TMP/bin/bad, --password=geheim]" "allow_visible_secrets: yes"
+check_fails 1 "allowed all the same" backupd backup
+contains "the program runs" "$(<.check)" "cannot log in with password=***"
+same "what it is, is not repeated" 0 "$(grep -c geheim .check || true)"
 printf '#!/bin/bash\necho data\n' >bin/bad
 check "not in the snapshot either" backupd backup
 contains "what ran is stored without it" "$(restore show latest)" '--password=***'
+
+# ---- pipelines: a list of lists, every status counts
+config "command: [[$TMP/bin/dump, 1], [gzip, -1], [cat]]" "name: shop.dump.gz"
+check "a pipeline" backupd backup
+check "comes back whole" bash -c "'$RESTORE' --config c.yaml cat latest shop.dump.gz | gunzip | cmp - want"
+contains "the snapshot says what ran" "$(restore show latest)" "[\"$TMP/bin/dump\", \"1\"] | [\"gzip\", \"-1\"] | [\"cat\"]"
+count=$(published)
+printf '#!/bin/bash\ncat want; echo no more >&2; exit 3\n' >bin/bad
+config "command:" "  - [$TMP/bin/bad]" "  - [gzip]" "name: x.gz"
+check_fails 1 "its first stage fails" backupd backup
+contains "it is named" "$(<.check)" "stage 1 of 2: $TMP/bin/bad failed with status 3: no more"
+config "command: [[cat, $TMP/want], [head, -c, 3M]]" "name: x"
+check_fails 1 "a stage that does not read to the end" backupd backup
+contains "SIGPIPE is a failure" "$(<.check)" "ended by signal 13 (SIGPIPE)"
+config "command: [[cat, $TMP/want], [no-such-program]]"
+check_fails 4 "a stage that is not there" backupd backup
+contains "is named" "$(<.check)" "no-such-program"
+config "command: [[cat, $TMP/want], x]"
+check_fails 2 "lists and words mixed" backupd backup
+contains "are explained" "$(<.check)" "every item has to be a list"
+config "command: [[cat], []]"
+check_fails 2 "an empty stage" backupd backup
+config "command: [cat]" "env: [[A=b], [C=d]]"
+check_fails 2 "no other option takes a list of lists" backupd backup
+same "none of them published anything" "$count" "$(published)"
+
+# ---- marks and max_shrink
+config "command: [$TMP/bin/dump, 1]" "name: d" "end_mark: \"paid\""
+check "an output that ends as it should" backupd backup
+config "command: [head, -c, 3M, $TMP/want]" "name: d" "end_mark: \"paid\""
+check_fails 1 "one that does not" backupd backup
+contains "says how it ends" "$(<.check)" "and not with \"paid\" (\`end_mark\`)"
+config "command: [head, -c, 30M, $TMP/want]" "name: d" "max_shrink: 30%"
+check_fails 1 "an output that shrank by too much" backupd backup
+contains "both sizes are told" "$(<.check)" "\`max_shrink\` is 30%"
+config "command: [head, -c, 39M, $TMP/want]" "name: d" "max_shrink: 30%"
+check "one that shrank by less" backupd backup
+config "command: [head, -c, 30M, $TMP/want]" "name: d" "max_shrink: 30%"
+check "is what the next one is compared with" backupd backup
+rm state/main/*/last-run
+config "command: [head, -c, 1M, $TMP/want]" "name: d" "max_shrink: 30%"
+check "with the state lost there is nothing to compare with" backupd backup
+contains "and it is said" "$(<.check)" "is not checked this time"
+same "once" 1 "$(grep -c 'is not checked this time' .check)"
+config "command: [head, -c, 100K, $TMP/want]" "name: d" "max_shrink: 30%"
+check_fails 1 "and next time it is compared again" backupd backup
 finish

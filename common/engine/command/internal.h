@@ -6,14 +6,30 @@
 
 #include "common/base/buffer.h"
 #include "common/engine/command/command.h"
+#include "common/engine/producer.h"
+
+struct command_mark {
+    uint8_t bytes[COMMAND_MARK_MAX];
+    size_t len; /* 0: not given */
+    bool text;  /* given as text, not as hex: */
+};
 
 /* settings.c: the options of a job, parsed and copied. */
 struct command_settings {
-    char **argv; /* NULL-terminated, at least the program */
-    char **env;  /* NULL-terminated */
-    char *dir;   /* or NULL */
-    char *name;  /* of the stream */
+    char **args; /* of all stages, with a NULL after each; nargs entries */
+    size_t nargs;
+    const char *const *stages[PRODUCER_STAGES_MAX]; /* into args; each has at least its program */
+    size_t nstages;
+    char **env; /* NULL-terminated */
+    char *dir;  /* or NULL */
+    char *name; /* of the stream */
+    struct command_mark begin;
+    struct command_mark end;
+    bool visible_secrets; /* the person says that what looks like one is none */
     uint64_t min_size;
+    unsigned max_shrink; /* percent; 100: not checked */
+    uint64_t last_bytes; /* of the job's last snapshot, when known */
+    bool last_known;
     uint64_t timeout_ms;
     uint64_t stall_ms;
 };
@@ -23,13 +39,19 @@ void command_settings_free(struct command_settings *s);
 
 int command_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
 
-/* redact.c: `text` with "***" for the values of password=, token= and the like, and for the password of a URL
- * with user:password@. Returns out, cut at cap. */
-const char *command_redact(char *out, size_t cap, const char *text);
-/* True when command_redact() would strike something out. */
-bool command_has_secret(const char *text);
-/* Appends ["pg_dump", "-Fc", "a b"] in printable UTF-8 on one line, redacted, cut at COMMAND_SHOWN_MAX. */
-int command_show(const char *const *argv, struct buf *out, struct error *err);
+/* marks.c: the first and last bytes of an output, and what they must be. */
+struct command_ends {
+    uint8_t head[COMMAND_MARK_MAX];
+    size_t head_len;
+    uint8_t tail[COMMAND_MARK_MAX + 2]; /* and a line's end */
+    size_t tail_len;
+};
+
+int command_mark_read(const struct engine_job *job, const char *key, struct command_mark *out,
+                      struct error *err);
+void command_ends_add(struct command_ends *e, const void *data, size_t len);
+int command_ends_check(const struct command_ends *e, const char *program, const struct command_mark *begin,
+                       const struct command_mark *end, struct error *err);
 
 /* export.c */
 int command_export(const struct engine_streams *streams, const char *run_facts,

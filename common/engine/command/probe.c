@@ -7,6 +7,7 @@
 
 #include "common/base/str.h"
 #include "common/engine/command/internal.h"
+#include "common/engine/redact.h"
 #include "common/sys/child.h"
 
 #include "common/base/banned.h"
@@ -23,21 +24,19 @@ static bool found_everywhere(const char *path)
     return false;
 }
 
-static void check_program(const struct engine_job *job, const struct command_settings *s,
-                          engine_finding_fn *fn, void *arg)
+static void check_program(const struct engine_job *job, const char *program, engine_finding_fn *fn, void *arg)
 {
     struct error why = ERROR_INIT;
     char what[WHAT_MAX];
     char cure[WHAT_MAX];
-    char *path = child_find(s->argv[0], &why);
+    char *path = child_find(program, &why);
     if (path == NULL) {
         fn(true, why.text,
            why.code == E_DENIED ? "give this user the right to execute it, or run backupd as one that may"
                                 : "install it, or give its whole path in `command`",
            arg);
-    } else if (job->preflight && s->argv[0][0] != '/' && !found_everywhere(path)) {
-        (void)snprintf(what, sizeof what, "%s is found as %s through the PATH of this shell", s->argv[0],
-                       path);
+    } else if (job->preflight && program[0] != '/' && !found_everywhere(path)) {
+        (void)snprintf(what, sizeof what, "%s is found as %s through the PATH of this shell", program, path);
         (void)snprintf(cure, sizeof cure, "cron and systemd have another PATH: write %s in `command`", path);
         fn(false, what, cure, arg);
     }
@@ -61,15 +60,38 @@ static void check_dir(const struct command_settings *s, engine_finding_fn *fn, v
     fn(true, what, "correct the job's `dir`, or the rights on it", arg);
 }
 
-static void check_secrets(const char *key, char *const *list, engine_finding_fn *fn, void *arg)
+static void secret_found(const struct command_settings *s, const char *what, engine_finding_fn *fn, void *arg)
 {
-    for (size_t i = 0; list[i] != NULL; i++) {
-        char what[WHAT_MAX];
-        if (!command_has_secret(list[i]))
+    fn(!s->visible_secrets, what,
+       "put it into a file that the program reads and only its user may open (.pgpass, .my.cnf and the like); if it "
+       "is no secret, say so with `allow_visible_secrets: yes`",
+       arg);
+}
+
+static void check_secrets(const struct command_settings *s, engine_finding_fn *fn, void *arg)
+{
+    char what[WHAT_MAX];
+    for (size_t i = 0; i < s->nstages; i++) {
+        for (size_t j = 0; s->stages[i][j] != NULL; j++) {
+            if (!redact_finds_at(s->stages[i], j))
+                continue;
+            (void)snprintf(
+                what, sizeof what,
+                "argument %zu of %s in `command` seems to hold a password: everybody on this host can see "
+                "it in `ps`",
+                j, s->stages[i][0]);
+            secret_found(s, what, fn, arg);
+        }
+    }
+    for (size_t i = 0; s->env[i] != NULL; i++) {
+        if (!redact_finds(s->env[i]))
             continue;
-        (void)snprintf(what, sizeof what, "item %zu of `%s` seems to hold a password%s", i + 1, key,
-                       strcmp(key, "command") == 0 ? ": everybody on this host can see it in `ps`" : "");
-        fn(false, what, "put it into a file that the program reads and only its user may open", arg);
+        (void)snprintf(
+            what, sizeof what,
+            "item %zu of `env` seems to hold a password: an environment is handed on to every program, and "
+            "root and this user can read it",
+            i + 1);
+        secret_found(s, what, fn, arg);
     }
 }
 
@@ -78,9 +100,9 @@ static void check_floor(const struct command_settings *s, engine_finding_fn *fn,
     if (s->min_size == 0)
         fn(false, "`min_size` is 0: an empty output counts as a backup",
            "set `min_size` to what a good output never falls below", arg);
-    else if (s->min_size == 1)
+    else if (s->min_size == 1 && s->end.len == 0 && s->max_shrink == 100)
         fn(false, "any output of a byte or more counts as a backup",
-           "set `min_size` to what a good output never falls below", arg);
+           "set `min_size` to what a good output never falls below, or `end_mark` to what it ends with", arg);
 }
 
 int command_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err)
@@ -89,10 +111,10 @@ int command_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg
     int rc = command_settings_read(job, &s, err);
     if (rc < 0)
         return rc;
-    check_program(job, &s, fn, arg);
+    for (size_t i = 0; i < s.nstages; i++)
+        check_program(job, s.stages[i][0], fn, arg);
     check_dir(&s, fn, arg);
-    check_secrets("command", s.argv, fn, arg);
-    check_secrets("env", s.env, fn, arg);
+    check_secrets(&s, fn, arg);
     if (job->preflight)
         check_floor(&s, fn, arg);
     command_settings_free(&s);

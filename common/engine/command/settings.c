@@ -47,6 +47,38 @@ static char **list_read(const struct engine_job *job, const char *key, struct er
     return list;
 }
 
+/* The stages of `command`: as list_read, with a NULL behind each stage instead of the mark between them. */
+static int stages_read(const struct engine_job *job, struct command_settings *s, struct error *err)
+{
+    size_t bytes = 0;
+    size_t start = 0;
+    s->nargs = option_count(job, "command");
+    if (s->nargs > COMMAND_ARGS_MAX)
+        return error_set(err, E_USAGE, "job %s: command has %zu items (limit %d)", job->name, s->nargs,
+                         COMMAND_ARGS_MAX);
+    s->nargs++;
+    s->args = mem_alloc(s->nargs + 1, sizeof *s->args, err);
+    if (s->args == NULL)
+        return E_NOMEM;
+    for (size_t i = 0; i < s->nargs; i++) {
+        const char *value = option_at(job, "command", i); /* NULL: another list begins, or the end */
+        bytes += value != NULL ? strlen(value) + 1 : 1;
+        if (bytes > COMMAND_BYTES_MAX)
+            return error_set(err, E_USAGE, "job %s: command is longer than %d bytes", job->name,
+                             COMMAND_BYTES_MAX);
+        if (value != NULL && (s->args[i] = str_dup(value, err)) == NULL)
+            return E_NOMEM;
+        if (value != NULL)
+            continue;
+        if (s->nstages == PRODUCER_STAGES_MAX)
+            return error_set(err, E_USAGE, "job %s: command is a pipeline of more than %d programs",
+                             job->name, PRODUCER_STAGES_MAX);
+        s->stages[s->nstages++] = (const char *const *)s->args + start;
+        start = i + 1;
+    }
+    return 0;
+}
+
 static bool is_file(const char *path)
 {
     struct stat st;
@@ -54,12 +86,12 @@ static bool is_file(const char *path)
 }
 
 /* A line for a shell would be taken for a program with blanks in its name. */
-static int check_program(const struct engine_job *job, const struct command_settings *s, struct error *err)
+static int check_program(const struct engine_job *job, const char *const *argv, struct error *err)
 {
-    const char *program = s->argv[0];
+    const char *program = argv[0];
     if (program == NULL || program[0] == '\0')
         return error_set(err, E_USAGE, "job %s: the option `command` must name a program", job->name);
-    if (s->argv[1] == NULL && strpbrk(program, " \t\n") != NULL && !is_file(program))
+    if (argv[1] == NULL && strpbrk(program, " \t\n") != NULL && !is_file(program))
         return error_set(err, E_USAGE,
                          "job %s: no shell reads `command`; write program and arguments as a list: command: "
                          "[pg_dump, -Fc, shop]",
@@ -110,22 +142,28 @@ static int add_user(char **env, struct error *err)
 static int read_lists(const struct engine_job *job, struct command_settings *s, struct error *err)
 {
     struct error why = ERROR_INIT;
-    if ((s->argv = list_read(job, "command", &why)) == NULL || (s->env = list_read(job, "env", &why)) == NULL)
+    if ((s->env = list_read(job, "env", &why)) == NULL)
         return error_copy(err, &why);
-    int rc = check_program(job, s, err);
+    int rc = stages_read(job, s, err);
+    for (size_t i = 0; rc == 0 && i < s->nstages; i++)
+        rc = check_program(job, s->stages[i], err);
     rc = rc < 0 ? rc : check_env(job, s->env, err);
     return rc < 0 ? rc : add_user(s->env, err);
 }
 
 int command_settings_read(const struct engine_job *job, struct command_settings *out, struct error *err)
 {
-    *out = (struct command_settings){ .argv = NULL };
+    *out = (struct command_settings){ .last_bytes = job->last_bytes, .last_known = job->last_known };
     const char *dir = engine_option(job, "dir");
     int rc = read_lists(job, out, err);
-    rc = rc < 0 ? rc : option_stream_name(job, out->argv[0], &out->name, err);
+    rc = rc < 0 ? rc : option_stream_name(job, out->stages[0][0], &out->name, err);
     rc = rc < 0 ? rc : option_size(job, "min_size", MIN_SIZE, MIN_SIZE_MAX, &out->min_size, err);
     rc = rc < 0 ? rc : option_duration(job, "timeout", DAY_S, 1, TIMEOUT_MAX_S, &out->timeout_ms, err);
     rc = rc < 0 ? rc : option_duration(job, "stall_timeout", STALL_S, 1, TIMEOUT_MAX_S, &out->stall_ms, err);
+    rc = rc < 0 ? rc : command_mark_read(job, "begin_mark", &out->begin, err);
+    rc = rc < 0 ? rc : command_mark_read(job, "end_mark", &out->end, err);
+    rc = rc < 0 ? rc : option_percent(job, "max_shrink", 100, &out->max_shrink, err);
+    rc = rc < 0 ? rc : option_flag(job, "allow_visible_secrets", false, &out->visible_secrets, err);
     if (rc == 0 && dir != NULL && (out->dir = str_dup(dir, err)) == NULL)
         rc = E_NOMEM;
     if (rc < 0)
@@ -135,9 +173,11 @@ int command_settings_read(const struct engine_job *job, struct command_settings 
 
 void command_settings_free(struct command_settings *s)
 {
-    list_free(s->argv);
+    for (size_t i = 0; s->args != NULL && i < s->nargs; i++)
+        free(s->args[i]);
+    free(s->args);
     list_free(s->env);
     free(s->dir);
     free(s->name);
-    *s = (struct command_settings){ .argv = NULL };
+    *s = (struct command_settings){ .args = NULL };
 }

@@ -130,7 +130,7 @@ static int compare_objects(struct pgsql *c, const struct pgsql_plan *p, struct v
 {
     uint64_t expected = 0;
     int64_t now = 0;
-    if (p->target->into_nonempty || !fact_number(p->target->facts, "large_objects", &expected))
+    if (p->target->into_nonempty || !fact_number(p->schema_facts, "large_objects", &expected))
         return 0;
     int rc = pgsql_number(c, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata", &now, err);
     if (rc < 0 || (uint64_t)now == expected)

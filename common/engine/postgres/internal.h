@@ -24,8 +24,8 @@ enum {
 /* ---- settings.c: the options of a job ------------------------------------------------------------------ */
 
 struct pgsql_settings {
-    const char *job; /* borrowed, as all of these */
-    const char *database;
+    const struct engine_job *from; /* borrowed, as all of these */
+    const char *job;
     const char *host;
     const char *port;
     const char *user;
@@ -34,13 +34,23 @@ struct pgsql_settings {
     const char *sslrootcert;
     const char *bin_dir;
     uint64_t lock_ms;
+    bool all_databases;
     bool globals;
     bool allow_untested;
 };
 
 /* Borrows from the job. */
 int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out, struct error *err);
-int pgsql_settings_connect(const struct pgsql_settings *s, struct pgsql *c, struct error *err);
+int pgsql_settings_connect(const struct pgsql_settings *s, const char *database, struct pgsql *c,
+                           struct error *err);
+
+/* ---- databases.c: which ones a job means ---------------------------------------------------------------- */
+
+/* Their names, in the order of their streams: char *, for pgsql_names_free. When the server has to be asked, c gets
+ * the connection; pgsql_close. */
+int pgsql_databases(const struct pgsql_settings *s, struct pgsql *c, struct vec *out, struct error *err);
+/* plan.c */
+void pgsql_names_free(struct vec *names);
 
 /* ---- catalog.c: what there is to copy ------------------------------------------------------------------ */
 
@@ -142,10 +152,14 @@ struct pgsql_origin {
     int64_t version_num;
     int64_t large_objects;
     bool may_read_passwords;
-    struct buf about; /* facts of the server and the database */
+    char *identity;   /* of the server, or NULL when it does not tell */
+    char *oid;        /* of the database */
+    struct buf about; /* facts of the server */
+    struct buf facts; /* facts of the database */
 };
 
-int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, struct error *err);
+int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, const char *database,
+                      struct error *err);
 /* main is still in its transaction; asks the server at most every half minute unless `now`. */
 int pgsql_origin_alive(struct pgsql_origin *o, bool now, struct error *err);
 void pgsql_origin_close(struct pgsql_origin *o); /* a zeroed one is fine */
@@ -153,7 +167,7 @@ void pgsql_origin_close(struct pgsql_origin *o); /* a zeroed one is fine */
 int pgsql_origin_tick(void *origin, struct error *err);
 /* ACCESS SHARE on all of them. `helper` finds out who is in the way. */
 int pgsql_lock_all(struct pgsql *c, const struct vec *locks, struct pgsql *helper, struct error *err);
-/* facts.c: fills o->about and what else is known of the source. */
+/* facts.c: fills o->about, o->facts and what else is known of the source. */
 int pgsql_origin_facts(struct pgsql_origin *o, struct error *err);
 /* Facts of a table's stream, once it was read. */
 int pgsql_table_facts(const struct pgsql_table *t, struct buf *out, struct error *err);
@@ -195,9 +209,6 @@ int pgsql_load_script(const struct pgsql_origin *o, struct buf *out, struct erro
 /* ---- probe.c, restore.c -------------------------------------------------------------------------------- */
 
 int pgsql_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
-/* Findings about a connection that stands. */
-int pgsql_probe_rights(struct pgsql *c, const struct pgsql_settings *s, engine_finding_fn *fn, void *arg,
-                       struct error *err);
 int pgsql_look(const struct engine_target *target, struct error *err);
 int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);

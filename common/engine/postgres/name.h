@@ -1,12 +1,7 @@
 /*
  * name.h - names of the database as file names, as SQL, and back.
  *
- * In streams and facts a name is percent-encoded: letters and digits of ASCII,
- * '_', '-' (not in front) and UTF-8 beyond ASCII stay; every other byte becomes
- * %XX with upper-case digits. So are bytes that are not UTF-8 (databases in
- * other encodings), control characters and invisible marks of Unicode
- * (U+0080-009F, U+2000-206F, U+FEFF). A name of at most 63 bytes becomes at
- * most 189, without '.', '/', ',' or '='.
+ * In streams and facts a name is encoded as common/engine/name.h says.
  *
  * All functions append to a struct buf, without a NUL.
  */

@@ -2,71 +2,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/alloc.h"
 #include "common/base/fact.h"
 #include "common/base/str.h"
+#include "common/engine/name.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
 
 #include "common/base/banned.h"
 
 #define ERR_FACTS "postgres-facts"
-enum { BLOCK = 1 << 16 };
+enum { BLOCK = 1 << 16, LIST_MAX = 600 };
 
 /* ---- facts ---------------------------------------------------------------------------------------------- */
 
 char *pgsql_fact(const char *facts, const char *key, const char *of, struct error *err)
 {
-    size_t cap = strlen(facts) + 1;
-    char *value = mem_alloc(cap, 1, err);
-    if (value == NULL || fact_get(facts, key, value, cap))
-        return value;
-    free(value);
-    char shown[256];
-    (void)error_corrupt(err, ERR_FACTS, "%s has no fact \"%s\"", str_printable(shown, sizeof shown, of), key);
-    return NULL;
+    return name_fact_text(facts, key, of, ERR_FACTS, err);
 }
 
 int pgsql_fact_names(const char *facts, const char *key, struct vec *out, struct error *err)
 {
-    char *list = pgsql_fact(facts, key, "", NULL);
-    int rc = 0;
-    for (const char *at = list; rc == 0 && at != NULL && *at != '\0';) {
-        size_t len = strcspn(at, ",");
-        char *name = pgsql_decode(at, len, err);
-        char **slot = name != NULL ? vec_push(out, err) : NULL;
-        if (slot != NULL)
-            *slot = name;
-        else
-            free(name);
-        rc = slot != NULL ? 0 : pgsql_failed(err);
-        at += len + (at[len] == ',');
-    }
-    free(list);
-    return rc;
+    return names_of_fact(facts, key, "postgres-name", out, err);
 }
 
 void pgsql_names_free(struct vec *names)
 {
-    for (size_t i = 0; i < names->len; i++)
-        free(*(char **)vec_at(names, i));
-    vec_free(names);
+    names_free(names);
 }
 
 const char *pgsql_names_text(const struct vec *names, char *out, size_t cap)
 {
-    char shown[200];
-    size_t used = 0;
-    out[0] = '\0';
-    for (size_t i = 0; i < names->len; i++) {
-        const char *name = str_printable(shown, sizeof shown, *(char **)vec_at(names, i));
-        if (used + strlen(name) + 24 > cap) {
-            (void)snprintf(out + used, cap - used, " and %zu more", names->len - i);
-            break;
-        }
-        used += (size_t)snprintf(out + used, cap - used, "%s%s", i == 0 ? "" : ", ", name);
-    }
-    return out;
+    return names_text(names, out, cap);
 }
 
 /* ---- what the snapshot holds ----------------------------------------------------------------------------- */
@@ -155,11 +121,8 @@ static int take(const char *name, uint64_t len, const char *facts, void *arg, st
     if (slash == NULL)
         return unknown(name, err);
     size_t prefix = (size_t)(slash + 1 - name);
-    if (p->prefix == NULL && (p->prefix = str_dup_len(name, prefix, err)) == NULL)
-        return E_NOMEM;
     if (strlen(p->prefix) != prefix || strncmp(name, p->prefix, prefix) != 0)
-        return error_set(err, E_UNSUPPORTED,
-                         "the snapshot holds more than one database; this program restores one");
+        return 0; /* of another database */
     const char *rest = slash + 1;
     if (str_starts(rest, "tables/"))
         return take_table(p, name, rest + strlen("tables/"), len, facts, err);
@@ -173,19 +136,81 @@ static int take(const char *name, uint64_t len, const char *facts, void *arg, st
     return 0;
 }
 
+/* ---- which database -------------------------------------------------------------------------------------- */
+
+/* The databases of the snapshot: each has one schema.pgdump. */
+static int take_database(const char *name, uint64_t len, const char *facts, void *arg, struct error *err)
+{
+    struct vec *names = arg;
+    const char *slash = strchr(name, '/');
+    (void)len;
+    (void)facts;
+    if (slash == NULL || strcmp(slash, "/schema.pgdump") != 0)
+        return 0;
+    char **slot = vec_push(names, err);
+    if (slot == NULL)
+        return E_NOMEM;
+    *slot = pgsql_decode(name, (size_t)(slash - name), err);
+    return *slot != NULL ? 0 : pgsql_failed(err);
+}
+
+static int choose(const struct vec *names, const char *wanted, const char **out, struct error *err)
+{
+    char list[LIST_MAX];
+    char shown[200];
+    for (size_t i = 0; i < names->len; i++) {
+        *out = *(char **)vec_at(names, i);
+        if (wanted != NULL ? strcmp(*out, wanted) == 0 : names->len == 1)
+            return 0;
+    }
+    if (names->len == 0)
+        return error_set(err, E_UNSUPPORTED,
+                         "the snapshot holds no schema.pgdump: it is none of the engine postgres");
+    (void)pgsql_names_text(names, list, sizeof list);
+    if (wanted == NULL)
+        return error_set(err, E_USAGE,
+                         "the snapshot holds %zu databases, and one is restored at a time: say which: %s",
+                         names->len, list);
+    return error_set(err, E_NOT_FOUND, "the snapshot holds no database %s, but: %s",
+                     str_printable(shown, sizeof shown, wanted), list);
+}
+
+static int choose_database(struct pgsql_plan *p, struct error *err)
+{
+    const struct engine_selection *select = p->target->select;
+    struct vec names = VEC_OF(char *);
+    struct buf prefix = BUF_INIT;
+    const char *name = NULL;
+    int rc = p->streams->each(p->streams->arg, take_database, &names, err);
+    if (rc == 0)
+        rc = choose(&names, select != NULL ? select->database : NULL, &name, err);
+    if (rc == 0)
+        rc = pgsql_encode(&prefix, name, err);
+    if (rc == 0)
+        rc = buf_append(&prefix, "/", 2, err);
+    if (rc == 0)
+        p->prefix = (char *)prefix.data;
+    else
+        buf_free(&prefix);
+    pgsql_names_free(&names);
+    return rc;
+}
+
 int pgsql_plan_make(struct pgsql_plan *p, const struct engine_streams *streams,
                     const struct engine_target *target, struct error *err)
 {
     *p = (struct pgsql_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct pgsql_load) };
     uint64_t tables = 0;
-    int rc = streams->each(streams->arg, take, p, err);
+    int rc = choose_database(p, err);
+    if (rc == 0)
+        rc = streams->each(streams->arg, take, p, err);
     if (rc == 0 && (p->schema_facts == NULL || p->script_facts == NULL))
         rc = error_set(err, E_UNSUPPORTED,
-                       "the snapshot holds no schema.pgdump and load.sql: it is none of the "
-                       "engine postgres");
-    /* A snapshot says itself how many tables it has; one stream missing must not go unnoticed. */
-    if (rc == 0 && (!fact_number(target->facts, "tables", &tables) || tables != p->loads.len))
-        rc = error_corrupt(err, ERR_FACTS, "the snapshot says that it has %llu tables, and holds %zu",
+                       "the snapshot holds no load.sql: it is none of the engine postgres");
+    /* A database says itself how many tables it has; one stream missing must not go unnoticed. */
+    if (rc == 0 && (!fact_number(p->schema_facts, "tables", &tables) || tables != p->loads.len))
+        rc = error_corrupt(err, ERR_FACTS,
+                           "the snapshot says that the database has %llu tables, and holds %zu",
                            (unsigned long long)tables, p->loads.len);
     return rc;
 }

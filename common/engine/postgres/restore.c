@@ -89,10 +89,10 @@ static int fill(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *
     return rc;
 }
 
-static void tell_database_settings(const struct pgsql *c, const struct engine_target *t)
+static void tell_database_settings(const struct pgsql *c, const struct pgsql_plan *p)
 {
     uint64_t n = 0;
-    if (fact_number(t->facts, "database_settings", &n) && n > 0)
+    if (fact_number(p->schema_facts, "database_settings", &n) && n > 0)
         log_event(
             LOG_WARN,
             "%s: the source has settings, rights or a comment of the database itself (ALTER DATABASE ... SET, "
@@ -119,7 +119,7 @@ static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql
             "into a new one",
             c->where, marked ? " (its comment says so, too)" : "");
     }
-    tell_database_settings(c, p->target);
+    tell_database_settings(c, p);
     return 0;
 }
 
@@ -131,6 +131,8 @@ int pgsql_restore(const struct engine_streams *streams, const struct engine_targ
     int rc = pgsql_target_open(target, &c, err);
     if (rc == 0)
         rc = pgsql_plan_make(&plan, streams, target, err);
+    if (rc == 0)
+        rc = pgsql_target_fits(&plan, &c, err);
     if (rc == 0)
         rc = find_tool(&c, target, &tool, err);
     if (rc == 0)

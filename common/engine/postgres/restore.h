@@ -17,8 +17,8 @@ struct pgsql_load {
 struct pgsql_plan {
     const struct engine_streams *streams;
     const struct engine_target *target;
-    char *prefix; /* "DB/" as it is spelled in the streams' names */
-    char *schema_facts;
+    char *prefix;       /* "DB/" as it is spelled in the streams' names: of the one that is wanted */
+    char *schema_facts; /* also what is known of the database itself */
     char *script_facts;
     bool globals;
     bool objects;
@@ -42,12 +42,13 @@ void pgsql_plan_phase(const struct pgsql_plan *p, const char *what);
 char *pgsql_fact(const char *facts, const char *key, const char *of, struct error *err);
 /* An encoded, comma-separated fact as names: calls vec_push on out (char *). Missing is empty. */
 int pgsql_fact_names(const char *facts, const char *key, struct vec *out, struct error *err);
-void pgsql_names_free(struct vec *names);
 /* "a, b, c and 4 more" of names, printable. */
 const char *pgsql_names_text(const struct vec *names, char *out, size_t cap);
 
 /* target.c: connects to `to`, refuses what must not be written to. */
 int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err);
+/* Refuses what does not fit the database that the plan restores. */
+int pgsql_target_fits(const struct pgsql_plan *p, const struct pgsql *c, struct error *err);
 
 /* roles.c: every role the dump names exists afterwards, or an error that names those that do not. */
 int pgsql_roles_settle(struct pgsql *c, const struct pgsql_plan *p, struct error *err);

@@ -1,8 +1,5 @@
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -13,25 +10,6 @@
 
 enum { LOCK_S = 30, LOCK_MAX_S = 86400, PORT_MAX = 65535 };
 
-/* libpq would ignore a file that others can read, and then complain about a missing password. */
-static int check_passfile(const struct pgsql_settings *s, struct error *err)
-{
-    struct stat st;
-    if (s->passfile == NULL)
-        return 0;
-    if (stat(s->passfile, &st) < 0)
-        return error_sys(err, "job %s: passfile %s", s->job, s->passfile);
-    if (!S_ISREG(st.st_mode))
-        return error_set(err, E_USAGE, "job %s: passfile %s is not a regular file", s->job, s->passfile);
-    if ((st.st_mode & 077) != 0)
-        return error_set(err, E_DENIED,
-                         "job %s: passfile %s can be read by others (mode %04o): chmod 0600 %s", s->job,
-                         s->passfile, (unsigned)(st.st_mode & 07777), s->passfile);
-    if (access(s->passfile, R_OK) < 0)
-        return error_sys(err, "job %s: passfile %s", s->job, s->passfile);
-    return 0;
-}
-
 static int read_numbers(const struct engine_job *job, struct pgsql_settings *out, struct error *err)
 {
     uint64_t port = 0;
@@ -40,30 +18,57 @@ static int read_numbers(const struct engine_job *job, struct pgsql_settings *out
     return option_duration(job, "lock_timeout", LOCK_S, 1, LOCK_MAX_S, &out->lock_ms, err);
 }
 
+static int check_databases(const struct pgsql_settings *s, struct error *err)
+{
+    size_t n = option_count(s->from, "database");
+    if (s->all_databases && n > 0)
+        return error_set(err, E_USAGE, "job %s: give `database` or `all_databases`, not both", s->job);
+    if (!s->all_databases && n == 0)
+        return error_set(err, E_USAGE,
+                         "job %s: the option `database` must name a database, or several in a list; or say "
+                         "`all_databases: yes`",
+                         s->job);
+    if (!s->all_databases && option_count(s->from, "exclude_databases") > 0)
+        return error_set(err, E_USAGE, "job %s: `exclude_databases` goes with `all_databases: yes` only",
+                         s->job);
+    for (size_t i = 0; i < n; i++) {
+        const char *name = option_at(s->from, "database", i);
+        if (name[0] == '\0')
+            return error_set(err, E_USAGE, "job %s: the option `database` must name a database", s->job);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(option_at(s->from, "database", j), name) == 0)
+                return error_set(err, E_USAGE, "job %s: `database` names %s twice", s->job, name);
+    }
+    return 0;
+}
+
 int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out, struct error *err)
 {
     *out = (struct pgsql_settings){
+        .from = job,
         .job = job->name,
-        .database = engine_option(job, "database"),
         .host = engine_option(job, "host"),
         .port = engine_option(job, "port"),
         .user = engine_option(job, "user"),
-        .passfile = engine_option(job, "passfile"),
         .sslmode = engine_option(job, "sslmode"),
         .sslrootcert = engine_option(job, "sslrootcert"),
         .bin_dir = engine_option(job, "bin_dir"),
     };
-    if (out->database == NULL || out->database[0] == '\0')
-        return error_set(err, E_USAGE, "job %s: the option `database` must name a database", job->name);
-    int rc = read_numbers(job, out, err);
+    int rc = option_flag(job, "all_databases", false, &out->all_databases, err);
+    if (rc == 0)
+        rc = check_databases(out, err);
+    if (rc == 0)
+        rc = read_numbers(job, out, err);
     if (rc == 0)
         rc = option_flag(job, "globals", true, &out->globals, err);
     if (rc == 0)
         rc = option_flag(job, "allow_untested", false, &out->allow_untested, err);
-    return rc == 0 ? check_passfile(out, err) : rc;
+    /* libpq would ignore a file that others can read, and then complain about a missing password. */
+    return rc == 0 ? option_private_file(job, "passfile", &out->passfile, err) : rc;
 }
 
-int pgsql_settings_connect(const struct pgsql_settings *s, struct pgsql *c, struct error *err)
+int pgsql_settings_connect(const struct pgsql_settings *s, const char *database, struct pgsql *c,
+                           struct error *err)
 {
     const char *const keys[] = { "dbname",
                                  "host",
@@ -77,7 +82,7 @@ int pgsql_settings_connect(const struct pgsql_settings *s, struct pgsql *c, stru
                                  "keepalives_interval",
                                  "keepalives_count",
                                  NULL };
-    const char *const values[] = { s->database,    s->host,   s->port, s->user, s->passfile, s->sslmode,
+    const char *const values[] = { database,       s->host,   s->port, s->user, s->passfile, s->sslmode,
                                    s->sslrootcert, "backupd", "30",    "10",    "3",         NULL };
     return pgsql_open(c, keys, values, err);
 }

@@ -6,6 +6,7 @@
 #include "common/base/fact.h"
 #include "common/base/str.h"
 #include "common/base/number.h"
+#include "common/engine/option.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
 
@@ -83,11 +84,11 @@ static int refuse_older(const struct engine_target *t, const struct pgsql *c, st
         c->where, here, (unsigned long long)(source / 10000));
 }
 
-static int refuse_encoding(const struct engine_target *t, const struct pgsql *c, char *encoding, size_t cap,
-                           struct error *err)
+int pgsql_target_fits(const struct pgsql_plan *p, const struct pgsql *c, struct error *err)
 {
+    char encoding[64];
     const char *here = PQparameterStatus(c->conn, "server_encoding");
-    if (!fact_get(t->facts, "encoding", encoding, cap))
+    if (!fact_get(p->schema_facts, "encoding", encoding, sizeof encoding))
         return error_set(err, E_UNSUPPORTED, "the snapshot does not say which encoding it has");
     if (here != NULL && strcmp(here, encoding) == 0)
         return 0;
@@ -152,6 +153,15 @@ static bool same_text(const char *a, const char *b)
     return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
+static bool names_database(const struct engine_job *job, const char *name)
+{
+    const char *all = engine_option(job, "all_databases");
+    for (size_t i = 0; i < option_count(job, "database"); i++)
+        if (same_text(option_at(job, "database", i), name))
+            return true;
+    return all != NULL && option_count(job, "database") == 0;
+}
+
 /* The same connection as that of the configured job, as far as its text tells. */
 static bool is_job(const struct engine_target *t, const struct pgsql *c)
 {
@@ -161,26 +171,37 @@ static bool is_job(const struct engine_target *t, const struct pgsql *c)
     const char *port = engine_option(t->source, "port");
     const char *here = PQhost(c->conn);
     bool same_host = host == NULL ? here == NULL || here[0] == '/' : same_text(host, here);
-    return same_host && same_text(engine_option(t->source, "database"), PQdb(c->conn)) &&
+    return same_host && names_database(t->source, PQdb(c->conn)) &&
            same_text(port != NULL ? port : "5432", PQport(c->conn));
+}
+
+static bool is_listed(const char *list, const char *oid)
+{
+    for (const char *at = list; *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        if (len == strlen(oid) && strncmp(at, oid, len) == 0)
+            return true;
+        at += len + (at[len] == ',');
+    }
+    return false;
 }
 
 static int is_recorded(const struct engine_target *t, struct pgsql *c, bool *same, struct error *err)
 {
     char cluster[NUMBER_TEXT_MAX];
-    char oid[NUMBER_TEXT_MAX];
-    char both[2 * NUMBER_TEXT_MAX + 1];
+    char *oids = pgsql_fact(t->facts, "database_oids", "", NULL);
     *same = false;
-    if (!fact_get(t->facts, "system_identifier", cluster, sizeof cluster) ||
-        !fact_get(t->facts, "database_oid", oid, sizeof oid))
-        return 0;
-    char *here = pgsql_identity(c, err);
-    if (here == NULL)
-        return pgsql_failed(err);
-    (void)snprintf(both, sizeof both, "%s/%s", cluster, oid);
-    *same = strcmp(here, both) == 0;
-    free(here);
-    return 0;
+    int rc = 0;
+    if (oids != NULL && fact_get(t->facts, "system_identifier", cluster, sizeof cluster)) {
+        char *here = pgsql_identity(c, err); /* "CLUSTER/OID" */
+        const char *slash = here != NULL ? strchr(here, '/') : NULL;
+        rc = here != NULL ? 0 : pgsql_failed(err);
+        *same = slash != NULL && strlen(cluster) == (size_t)(slash - here) &&
+                strncmp(cluster, here, strlen(cluster)) == 0 && is_listed(oids, slash + 1);
+        free(here);
+    }
+    free(oids);
+    return rc;
 }
 
 static int refuse_source(const struct engine_target *t, struct pgsql *c, struct error *err)
@@ -200,16 +221,14 @@ static int refuse_source(const struct engine_target *t, struct pgsql *c, struct 
 
 int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err)
 {
-    char encoding[64];
     int rc = connect_to(target->to, c, err);
     if (rc == E_NOT_FOUND)
         return error_wrap(err, "the database must exist (createdb -T template0 NAME)");
     if (rc == 0)
         rc = refuse_older(target, c, err);
+    /* Its own encoding; pgsql_target_fits says whether that is the snapshot's. */
     if (rc == 0)
-        rc = refuse_encoding(target, c, encoding, sizeof encoding, err);
-    if (rc == 0)
-        rc = pgsql_session(c, 0, encoding, err);
+        rc = pgsql_session(c, 0, NULL, err);
     if (rc == 0)
         rc = refuse_readonly(c, err);
     if (rc == 0)

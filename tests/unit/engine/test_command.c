@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/str.h"
 #include "common/engine/command/internal.h"
+#include "common/engine/redact.h"
 #include "common/sys/interrupt.h"
 
 #include "common/base/banned.h"
@@ -201,6 +202,211 @@ START_TEST(a_pipeline_inside_may_end_in_any_order)
 }
 END_TEST
 
+/* ---- pipelines ------------------------------------------------------------------------------------------ */
+
+/* Each script in a shell of its own, one reading the other; "" ends them. */
+static int pipeline(const char *const scripts[4], const char *key, const char *value, struct buf *out,
+                    struct buf *facts, struct error *err)
+{
+    struct engine_option o[OPTIONS_MAX + 4];
+    size_t n = 0;
+    for (size_t i = 0; i < 4 && scripts[i] != NULL; i++) {
+        if (i > 0)
+            o[n++] = (struct engine_option){ "command", NULL };
+        o[n++] = (struct engine_option){ "command", "sh" };
+        o[n++] = (struct engine_option){ "command", "-c" };
+        o[n++] = (struct engine_option){ "command", scripts[i] };
+    }
+    o[n++] = (struct engine_option){ "stall_timeout", "20s" };
+    if (key != NULL && strcmp(key, "stall_timeout") == 0)
+        o[n - 1].value = value;
+    else if (key != NULL)
+        o[n++] = (struct engine_option){ key, value };
+    return backup(o, n, 65536, out, facts, err);
+}
+
+START_TEST(a_pipeline_is_one_stream)
+{
+    static const char *const scripts[4] = { "seq 1 200000", "tr 0-8 1-9", "cat" };
+    struct buf out = BUF_INIT;
+    struct buf facts = BUF_INIT;
+    struct error err = ERROR_INIT;
+    int rc = pipeline(scripts, NULL, NULL, &out, &facts, &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
+    ck_assert_uint_eq(out.len, 1288895);
+    ck_assert_int_eq(memcmp(out.data, "2\n3\n4\n", 6), 0);
+    ck_assert_ptr_nonnull(strstr((const char *)facts.data,
+                                 "command=[\"sh\", \"-c\", \"seq 1 200000\"] | [\"sh\", \"-c\", "
+                                 "\"tr 0-8 1-9\"] | [\"sh\", \"-c\", \"cat\"]\n"));
+    buf_free(&out);
+    buf_free(&facts);
+}
+END_TEST
+
+static const struct {
+    const char *scripts[4];
+    const char *key;
+    const char *value;
+    const char *says;
+} bad_pipelines[] = {
+    { { "echo a; echo why >&2; exit 3", "cat" }, NULL, NULL, "stage 1 of 2: sh failed with status 3: why" },
+    { { "echo a", "cat; exit 4", "cat" }, NULL, NULL, "stage 2 of 3: sh failed with status 4" },
+    { { "echo a", "cat", "cat; exit 5" }, NULL, NULL, "stage 3 of 3: sh failed with status 5" },
+    { { "echo a; exit 1", "cat; exit 2", "cat" },
+      NULL,
+      NULL,
+      "stage 1 of 3: sh failed with status 1 (1 more stage failed with it)" },
+    /* the later one is the reason, the earlier one only lost its reader */
+    { { "exec yes", "head -n 1; exit 6" }, NULL, NULL, "stage 2 of 2: sh failed with status 6" },
+    /* and where the later one is content, the whole is still not */
+    { { "exec yes", "exec head -n 1" },
+      NULL,
+      NULL,
+      "stage 1 of 2: sh was ended by signal 13 (SIGPIPE). What comes after it did not read to its end" },
+    { { "exec yes", "cat", "exec head -n 1" }, NULL, NULL, "What comes after it did not read to its end" },
+    { { "echo a; kill -KILL $$", "cat" }, NULL, NULL, "stage 1 of 2: sh was ended by signal 9 (SIGKILL)" },
+    { { "setsid sleep 5 & echo a", "cat" },
+      NULL,
+      NULL,
+      "stage 1 of 2 (sh) ended, but a process that it started" },
+    { { "exec >&-; exec sleep 1000", "cat" },
+      "stall_timeout",
+      "1s",
+      "stage 1 of 2 (sh) did not end after the output was complete for 1.0 s" },
+    { { "sleep 1000", "cat; echo silent >&2" },
+      "stall_timeout",
+      "1s",
+      "stage 2 of 2 (sh) wrote nothing for 1.0 s" },
+    { { "while :; do echo a; sleep 0.05; done", "cat" }, "timeout", "1s", "did not end within 1.0 s" },
+};
+
+START_TEST(a_failure_of_any_stage_is_one)
+{
+    struct error err = ERROR_INIT;
+    int rc =
+        pipeline(bad_pipelines[_i].scripts, bad_pipelines[_i].key, bad_pipelines[_i].value, NULL, NULL, &err);
+    ck_assert_msg(rc == E_IO && strstr(err.text, bad_pipelines[_i].says) != NULL, "%d: %s", rc, err.text);
+}
+END_TEST
+
+START_TEST(a_missing_stage_is_named)
+{
+    struct engine_option o[] = { { "command", "true" },
+                                 { "command", NULL },
+                                 { "command", "no-such-program" } };
+    struct engine_option empty[] = { { "command", "true" }, { "command", NULL } };
+    struct error err = ERROR_INIT;
+    ck_assert_int_eq(backup(o, 3, 4096, NULL, NULL, &err), E_NOT_FOUND);
+    ck_assert_msg(strstr(err.text, "stage 2 of 2 (no-such-program): ") != NULL, "%s", err.text);
+    ck_assert_int_eq(backup(empty, 2, 4096, NULL, NULL, &err), E_USAGE);
+    struct engine_option many[64];
+    for (size_t i = 0; i < 64; i++)
+        many[i] = (struct engine_option){ "command", i % 2 == 0 ? "cat" : NULL };
+    ck_assert_int_eq(backup(many, 63, 4096, NULL, NULL, &err), E_USAGE);
+    ck_assert_msg(strstr(err.text, "more than 16 programs") != NULL, "%s", err.text);
+}
+END_TEST
+
+/* ---- marks and sizes ------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *script;
+    const char *key;
+    const char *value;
+    const char *says; /* NULL: good */
+} marked[] = {
+    { "echo BEGIN; echo END", "begin_mark", "BEGIN", NULL },
+    { "echo BEGIN; echo END", "end_mark", "END", NULL },
+    { "printf 'a\r\nEND\r\n'", "end_mark", "END", NULL },
+    { "printf END", "end_mark", "END", NULL },
+    { "echo END; echo", "end_mark", "END", "ends with \"ND\\x0a\"" },
+    { "echo a; echo EN", "end_mark", "END", "ends with \"\\x0aEN\" and not with \"END\" (`end_mark`)" },
+    { "echo EN", "end_mark", "END", "ends with \"EN\"" },
+    { "echo END", "end_mark", "END\n", NULL },
+    { "printf END", "end_mark", "END\n", "and not with \"END\\x0a\"" },
+    { "printf '\\037\\213x'", "begin_mark", "hex:1f8b", NULL },
+    { "printf '\\037\\214x'", "begin_mark", "hex:1f8b",
+      "begins with \"\\x1f\\x8c\" and not with \"\\x1f\\x8b\"" },
+    { "printf x", "begin_mark", "hex:1f8b", "begins with \"x\"" },
+    { "head -c 300000 /dev/zero; echo END", "end_mark", "END", NULL },
+    { "printf 'x\\377'", "end_mark", "hex:ff", NULL },
+    { "printf 'x\\377\\n'", "end_mark", "hex:ff", "ends with" },
+};
+
+START_TEST(marks_are_compared)
+{
+    struct error err = ERROR_INIT;
+    int rc = shell_with(marked[_i].script, marked[_i].key, marked[_i].value, NULL, &err);
+    if (marked[_i].says == NULL)
+        ck_assert_msg(rc == 0, "%s", err.text);
+    else
+        ck_assert_msg(rc == E_IO && strstr(err.text, marked[_i].says) != NULL, "%d: %s", rc, err.text);
+}
+END_TEST
+
+/* Fed in pieces of any size, the ends are the same. */
+START_TEST(the_ends_of_an_output)
+{
+    char text[2000];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)('a' + i % 26);
+    for (size_t len = 0; len < sizeof text; len += 61) {
+        for (size_t step = 1; step < 700; step += 97) {
+            struct command_ends e = { .head_len = 0 };
+            for (size_t at = 0; at < len; at += step)
+                command_ends_add(&e, text + at, len - at < step ? len - at : step);
+            ck_assert_uint_eq(e.head_len, len < sizeof e.head ? len : sizeof e.head);
+            ck_assert_uint_eq(e.tail_len, len < sizeof e.tail ? len : sizeof e.tail);
+            ck_assert(len == 0 || memcmp(e.head, text, e.head_len) == 0);
+            ck_assert(len == 0 || memcmp(e.tail, text + len - e.tail_len, e.tail_len) == 0);
+        }
+    }
+}
+END_TEST
+
+static int shrink(const char *percent, bool known, uint64_t last, struct error *err)
+{
+    struct engine_option o[] = {
+        { "command", "printf" }, { "command", "%080d" }, { "command", "1" }, { "max_shrink", percent }
+    };
+    const struct engine *e = command_engine();
+    struct engine_job job = {
+        .name = "night", .options = o, .noptions = 4, .last_known = known, .last_bytes = last
+    };
+    struct engine_stream s;
+    char block[200];
+    struct engine_run *run = e->open(&job, err);
+    if (run == NULL)
+        return err->code;
+    ck_assert_int_eq(e->next(run, &s, err), 1);
+    while (e->read(run, block, sizeof block, err) > 0)
+        ;
+    int rc = e->finish(run, err);
+    e->close(run);
+    return rc;
+}
+
+START_TEST(an_output_that_shrank)
+{
+    struct error err = ERROR_INIT;
+    ck_assert_int_eq(shrink("20%", true, 100, &err), 0);
+    ck_assert_int_eq(shrink("19%", true, 100, &err), E_IO);
+    ck_assert_msg(
+        strstr(err.text, "wrote 80 B, 20% less than the 100 B of the last snapshot; `max_shrink` is 19%") !=
+            NULL,
+        "%s", err.text);
+    ck_assert_int_eq(shrink("19", false, 0, &err), 0);
+    ck_assert_int_eq(shrink("100%", true, UINT64_MAX, &err), 0);
+    ck_assert_int_eq(shrink("0%", true, 80, &err), 0);
+    ck_assert_int_eq(shrink("0%", true, 81, &err), E_IO);
+    ck_assert_int_eq(shrink("0%", true, 0, &err), 0);
+    ck_assert_int_eq(shrink("101%", true, 1, &err), E_USAGE);
+    ck_assert_int_eq(shrink("5%%", true, 1, &err), E_USAGE);
+    ck_assert_int_eq(shrink("", true, 1, &err), E_USAGE);
+    ck_assert_int_eq(shrink("half", true, 1, &err), E_USAGE);
+}
+END_TEST
+
 START_TEST(a_requested_stop_is_told_as_that)
 {
     static const char *const scripts[] = { "sleep 1000", "echo data; setsid sleep 3 & sleep 1000" };
@@ -331,7 +537,7 @@ START_TEST(a_long_command_is_cut_in_the_facts)
     for (size_t i = 2; i < 3002; i++)
         o[i] = (struct engine_option){ "command", argument };
     ck_assert_int_eq(backup(o, 500, 4096, NULL, &facts, &err), 0);
-    ck_assert_uint_lt(facts.len, COMMAND_SHOWN_MAX + 500);
+    ck_assert_uint_lt(facts.len, REDACT_SHOWN_MAX + 500);
     ck_assert_ptr_nonnull(strstr((const char *)facts.data, ", ...]\n"));
     ck_assert_int_eq(backup(o, 700, 4096, NULL, NULL, &err), E_USAGE); /* 64 KiB */
     ck_assert_int_eq(backup(o, 3000, 4096, NULL, NULL, &err), E_USAGE);
@@ -363,6 +569,10 @@ static const struct {
     { { { "command", "true" }, { "env", "A B=x" } }, "is no NAME=value" },
     { { { "env", "=x" }, { "command", "true" } }, "is no NAME=value" },
     { { { "command", "true" }, { "env", "A=1" }, { "env", "A=2" } }, "`env` has A twice" },
+    { { { "command", "true" }, { "end_mark", "hex:f" } }, "end_mark has 0 bytes" },
+    { { { "command", "true" }, { "end_mark", "hex:0g" } }, "is no hex: with two digits" },
+    { { { "command", "true" }, { "begin_mark", "" } }, "begin_mark has 0 bytes" },
+    { { { "command", "true" }, { "command", NULL }, { "command", "./x" } }, "needs its whole path" },
 };
 
 START_TEST(options_that_make_no_sense)
@@ -456,8 +666,12 @@ START_TEST(probe_finds_what_is_better_changed)
     expect_probe(floor, 1, true, 0, 1, "any output of a byte or more");
     expect_probe(floor, 1, false, 0, 0, "");
     expect_probe(none, 2, true, 0, 1, "`min_size` is 0");
-    expect_probe(argument, 3, false, 0, 1, "item 2 of `command` seems to hold a password: everybody");
-    expect_probe(env, 3, false, 0, 1, "item 1 of `env` seems to hold a password");
+    expect_probe(argument, 3, false, 1, 0,
+                 "argument 1 of true in `command` seems to hold a password: everybody");
+    expect_probe(env, 3, false, 1, 0, "item 1 of `env` seems to hold a password");
+    env[2] = argument[2] = (struct engine_option){ "allow_visible_secrets", "yes" };
+    expect_probe(argument, 3, false, 0, 1, "argument 1 of true");
+    expect_probe(env, 3, false, 0, 1, "item 1 of `env`");
 }
 END_TEST
 
@@ -484,10 +698,49 @@ static const struct {
 START_TEST(passwords_are_struck_out)
 {
     char out[256];
-    ck_assert_str_eq(command_redact(out, sizeof out, redactions[_i].text), redactions[_i].want);
-    ck_assert_int_eq(command_has_secret(redactions[_i].text), strstr(redactions[_i].want, "***") != NULL);
-    (void)command_redact(out, 8, redactions[_i].text);
+    ck_assert_str_eq(redact_text(out, sizeof out, redactions[_i].text), redactions[_i].want);
+    ck_assert_int_eq(redact_finds(redactions[_i].text), strstr(redactions[_i].want, "***") != NULL);
+    (void)redact_text(out, 8, redactions[_i].text);
     ck_assert_uint_lt(strlen(out), 8);
+}
+END_TEST
+
+static const struct {
+    const char *argv[5];
+    const char *want; /* what redact_argv makes of it */
+} arguments[] = {
+    { { "x", "--password", "geheim" }, "[\"x\", \"--password\", \"***\"]" },
+    { { "x", "--password=geheim" }, "[\"x\", \"--password=***\"]" },
+    { { "x", "--password", "-v" }, "[\"x\", \"--password\", \"-v\"]" },
+    { { "x", "--password" }, "[\"x\", \"--password\"]" },
+    { { "x", "--api-key", "abc" }, "[\"x\", \"--api-key\", \"***\"]" },
+    { { "pg_dump", "--no-password", "shop" }, "[\"pg_dump\", \"--no-password\", \"shop\"]" },
+    { { "x", "--password-file", "/f" }, "[\"x\", \"--password-file\", \"/f\"]" },
+    { { "/usr/bin/mysqldump", "-pgeheim", "shop" }, "[\"/usr/bin/mysqldump\", \"-p***\", \"shop\"]" },
+    { { "mariadb-dump", "-p", "shop" }, "[\"mariadb-dump\", \"-p\", \"shop\"]" },
+    { { "sudo", "mariadb-dump", "-pgeheim" }, "[\"sudo\", \"mariadb-dump\", \"-p***\"]" },
+    { { "psql", "-p5432" }, "[\"psql\", \"-p5432\"]" },
+    { { "tar", "-pcf", "-" }, "[\"tar\", \"-pcf\", \"-\"]" },
+    { { "mongodump", "-p", "geheim" }, "[\"mongodump\", \"-p\", \"***\"]" },
+    { { "redis-cli", "-a", "geheim", "--rdb", "-" }, "[\"redis-cli\", \"-a\", \"***\", \"--rdb\", \"-\"]" },
+    { { "redis-cli", "-p", "6379" }, "[\"redis-cli\", \"-p\", \"6379\"]" },
+    { { "redis-cli", "--askpass", "--rdb", "-" }, "[\"redis-cli\", \"--askpass\", \"--rdb\", \"-\"]" },
+};
+
+START_TEST(passwords_by_their_place)
+{
+    const char *argv[6] = { NULL };
+    struct buf out = BUF_INIT;
+    bool found = false;
+    for (size_t i = 0; i < 5; i++)
+        argv[i] = arguments[_i].argv[i];
+    for (size_t i = 0; argv[i] != NULL; i++)
+        found = found || redact_finds_at(argv, i);
+    ck_assert_int_eq(redact_argv(argv, &out, NULL), 0);
+    ck_assert_int_eq(buf_append(&out, "", 1, NULL), 0);
+    ck_assert_str_eq((const char *)out.data, arguments[_i].want);
+    ck_assert_int_eq(found, strstr(arguments[_i].want, "***") != NULL);
+    buf_free(&out);
 }
 END_TEST
 
@@ -514,6 +767,13 @@ int main(void)
     tcase_add_test(t, probe_finds_what_would_fail);
     tcase_add_test(t, probe_finds_what_is_better_changed);
     tcase_add_loop_test(t, passwords_are_struck_out, 0, COUNT(redactions));
+    tcase_add_loop_test(t, passwords_by_their_place, 0, COUNT(arguments));
+    tcase_add_test(t, a_pipeline_is_one_stream);
+    tcase_add_loop_test(t, a_failure_of_any_stage_is_one, 0, COUNT(bad_pipelines));
+    tcase_add_test(t, a_missing_stage_is_named);
+    tcase_add_loop_test(t, marks_are_compared, 0, COUNT(marked));
+    tcase_add_test(t, the_ends_of_an_output);
+    tcase_add_test(t, an_output_that_shrank);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -280,7 +280,6 @@ START_TEST(test_settings)
     struct pgsql_settings s;
     struct error err = ERROR_INIT;
     ck_assert_int_eq(settings(&s, &err, NULL, NULL), 0);
-    ck_assert_str_eq(s.database, "shop");
     ck_assert_uint_eq(s.lock_ms, 30000);
     ck_assert(s.globals);
     ck_assert(!s.allow_untested);
@@ -288,10 +287,12 @@ START_TEST(test_settings)
     ck_assert_uint_eq(s.lock_ms, 5000);
     ck_assert_int_eq(settings(&s, &err, "globals", "no"), 0);
     ck_assert(!s.globals);
-    static const char *const bad[][2] = { { "lock_timeout", "0s" }, { "lock_timeout", "x" },
-                                          { "globals", "maybe" },   { "port", "0" },
-                                          { "port", "70000" },      { "port", "x" },
-                                          { "allow_untested", "1" } };
+    static const char *const bad[][2] = { { "lock_timeout", "0s" },    { "lock_timeout", "x" },
+                                          { "globals", "maybe" },      { "port", "0" },
+                                          { "port", "70000" },         { "port", "x" },
+                                          { "allow_untested", "1" },   { "database", "shop" },
+                                          { "database", "" },          { "all_databases", "yes" },
+                                          { "exclude_databases", "x" } };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ck_assert_int_eq(settings(&s, &err, bad[i][0], bad[i][1]), E_USAGE);
     ck_assert_int_eq(settings(&s, &err, "passfile", "/nonexistent/pgpass"), E_NOT_FOUND);

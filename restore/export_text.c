@@ -60,9 +60,18 @@ int export_readme(const struct chosen *c, const struct buf *steps, struct buf *o
     return rc < 0 ? rc : buf_append(out, steps->data, steps->len, err);
 }
 
+/* The seed of fingerprints is as secret as the snapshot; what it is for can be had from the sums of the files. */
+static bool is_secret(const char *key, size_t len)
+{
+    static const char seed[] = "fingerprint_seed";
+    return len == sizeof seed - 1 && memcmp(key, seed, len) == 0;
+}
+
 static void add_fact(const char *key, size_t key_len, const char *value, size_t value_len, void *arg)
 {
     char text[FACT_KEY_MAX];
+    if (is_secret(key, key_len))
+        return;
     (void)snprintf(text, sizeof text, "%.*s", (int)key_len, key);
     jsonout_bytes(arg, text, value, value_len);
 }

@@ -58,7 +58,7 @@ static int check_tail(const struct feed *f, struct error *err)
     if (f->seen < strlen(f->o.begins))
         return no_dump(f, "is no dump", err);
     return f->tail_len == wanted && memcmp(f->tail, f->o.ends, wanted) == 0 ? 0
-                                                                           : no_dump(f, "has no end", err);
+                                                                            : no_dump(f, "has no end", err);
 }
 
 static int verdict(struct feed *f, struct error *err)

@@ -2,6 +2,7 @@
 #include "common/base/str.h"
 #include "common/engine/command/command.h"
 #include "common/engine/command/internal.h"
+#include "common/engine/redact.h"
 
 #include "common/base/banned.h"
 
@@ -18,8 +19,8 @@ static int tell(const char *name, uint64_t len, const char *facts, void *arg, st
 int command_export(const struct engine_streams *streams, const char *run_facts,
                    const struct engine_export *out, struct error *err)
 {
-    char command[COMMAND_SHOWN_MAX + 1];
-    char shown[COMMAND_SHOWN_MAX + 1];
+    char command[REDACT_SHOWN_MAX + 1];
+    char shown[REDACT_SHOWN_MAX + 1];
     int rc = buf_printf(out->steps, err,
                         "What a program wrote, byte for byte. Give it to the program that reads it:\n\n");
     rc = rc < 0 ? rc : streams->each(streams->arg, tell, out->steps, err);

@@ -105,10 +105,11 @@ int maria_list_databases(struct maria *c, const struct maria_settings *s, struct
     MYSQL_RES *r = NULL;
     MYSQL_ROW row;
     *out = (struct vec)VEC_OF(struct maria_database);
-    int rc = maria_query(c,
-                         "SELECT schema_name, default_character_set_name, default_collation_name, schema_comment "
-                         "FROM information_schema.schemata ORDER BY BINARY schema_name",
-                         &r, err);
+    int rc =
+        maria_query(c,
+                    "SELECT schema_name, default_character_set_name, default_collation_name, schema_comment "
+                    "FROM information_schema.schemata ORDER BY BINARY schema_name",
+                    &r, err);
     while (rc == 0 && (row = mysql_fetch_row(r)) != NULL)
         if (is_wanted(s, text_of(row, 0)))
             rc = take_database(row, out, err);
@@ -117,10 +118,11 @@ int maria_list_databases(struct maria *c, const struct maria_settings *s, struct
         char shown[200];
         const char *name = option_at(s->job, "database", i);
         if (!has_database(out, name))
-            rc = error_set(err, E_NOT_FOUND,
-                           "%s: there is no database %s, or the account has no right in it: correct `database`, or "
-                           "GRANT it",
-                           c->where, str_printable(shown, sizeof shown, name));
+            rc = error_set(
+                err, E_NOT_FOUND,
+                "%s: there is no database %s, or the account has no right in it: correct `database`, or "
+                "GRANT it",
+                c->where, str_printable(shown, sizeof shown, name));
     }
     return rc;
 }
@@ -151,7 +153,8 @@ static int add_table(const struct maria_database *db, MYSQL_ROW row, struct vec 
     t->bytes = strtoull(text_of(row, T_BYTES), NULL, 10);
     t->versioned = strcmp(text_of(row, T_TYPE), "SYSTEM VERSIONED") == 0;
     t->transactional = strcmp(text_of(row, T_TRANSACTIONS), "YES") == 0;
-    if ((t->database = str_dup(db->name, err)) == NULL || (t->name = str_dup(text_of(row, T_NAME), err)) == NULL)
+    if ((t->database = str_dup(db->name, err)) == NULL ||
+        (t->name = str_dup(text_of(row, T_NAME), err)) == NULL)
         return E_NOMEM;
     return 0;
 }
@@ -169,8 +172,8 @@ static int unreadable(const struct maria_database *db, MYSQL_ROW row, struct err
 {
     char shown[2][200];
     return error_set(err, E_CORRUPT, "table %s.%s cannot be opened by the server: %s",
-                     str_printable(shown[0], sizeof shown[0], db->name),
-                     text_of(row, T_NAME), str_printable(shown[1], sizeof shown[1], text_of(row, T_COMMENT)));
+                     str_printable(shown[0], sizeof shown[0], db->name), text_of(row, T_NAME),
+                     str_printable(shown[1], sizeof shown[1], text_of(row, T_COMMENT)));
 }
 
 static int take_relation(const struct maria_settings *s, struct maria_database *db, MYSQL_ROW row,
@@ -187,7 +190,8 @@ static int take_relation(const struct maria_settings *s, struct maria_database *
     if (row[T_ENGINE] == NULL)
         return unreadable(db, row, err);
     int rc = names_add(&db->relations, name, err);
-    if (rc == 0 && (is_elsewhere(row[T_ENGINE]) || maria_is_excluded(s, "exclude_table_data", db->name, name)))
+    if (rc == 0 &&
+        (is_elsewhere(row[T_ENGINE]) || maria_is_excluded(s, "exclude_table_data", db->name, name)))
         return names_add(&db->empty, name, err);
     return rc == 0 ? add_table(db, row, tables, err) : rc;
 }
@@ -215,8 +219,8 @@ static int list_relations(struct maria *c, const struct maria_settings *s, struc
 static enum maria_kind kind_of(const char *type)
 {
     static const char *const fixed[] = { "uuid", "inet4", "inet6" };
-    static const char *const plain[] = { "tinyint", "smallint", "mediumint", "int",       "bigint", "decimal", "double",
-                                         "date",    "datetime", "timestamp", "time",      "year" };
+    static const char *const plain[] = { "tinyint", "smallint", "mediumint", "int",       "bigint", "decimal",
+                                         "double",  "date",     "datetime",  "timestamp", "time",   "year" };
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
         if (strcasecmp(fixed[i], type) == 0)
             return KIND_FIXED;
@@ -244,10 +248,11 @@ static int take_column(MYSQL_ROW row, struct maria_table *t, struct error *err)
     bool period = strcmp(expression, "ROW START") == 0 || strcmp(expression, "ROW END") == 0;
     if (period && strcasecmp(text_of(row, 2), "timestamp") != 0) {
         char shown[200];
-        return error_set(err, E_UNSUPPORTED,
-                         "table %s.%s is versioned by transactions, whose numbers no other server knows: leave it out "
-                         "with `exclude_tables`, or version it by time",
-                         t->database, str_printable(shown, sizeof shown, t->name));
+        return error_set(
+            err, E_UNSUPPORTED,
+            "table %s.%s is versioned by transactions, whose numbers no other server knows: leave it out "
+            "with `exclude_tables`, or version it by time",
+            t->database, str_printable(shown, sizeof shown, t->name));
     }
     if (!period && strcmp(text_of(row, 3), "ALWAYS") == 0)
         return 0;
@@ -276,18 +281,20 @@ static struct maria_table *table_at(const struct vec *tables, size_t *at, const 
 }
 
 /* Both lists are in the order of the names' bytes; `from` is the database's first table. */
-static int add_columns(struct maria *c, const char *literal, struct vec *tables, size_t from, struct error *err)
+static int add_columns(struct maria *c, const char *literal, struct vec *tables, size_t from,
+                       struct error *err)
 {
     MYSQL_RES *r = NULL;
     MYSQL_ROW row;
     size_t at = from;
     struct maria_table *last = NULL;
     bool named = false;
-    int rc = maria_queryf(c, &r, err,
-                          "SELECT table_name, column_name, data_type, is_generated, generation_expression "
-                          "FROM information_schema.columns WHERE table_schema = %s AND BINARY table_schema = %s "
-                          "ORDER BY BINARY table_name, ordinal_position",
-                          literal, literal);
+    int rc =
+        maria_queryf(c, &r, err,
+                     "SELECT table_name, column_name, data_type, is_generated, generation_expression "
+                     "FROM information_schema.columns WHERE table_schema = %s AND BINARY table_schema = %s "
+                     "ORDER BY BINARY table_name, ordinal_position",
+                     literal, literal);
     while (rc == 0 && (row = mysql_fetch_row(r)) != NULL) {
         struct maria_table *t = table_at(tables, &at, text_of(row, 0));
         if (t != last && last != NULL)
@@ -330,19 +337,21 @@ int maria_count_code(struct maria *c, const char *database, uint64_t counts[MARI
 {
     MYSQL_RES *r = NULL;
     char *d = maria_literal_text(database, err);
-    int rc = d == NULL ? E_NOMEM
-                       : maria_queryf(c, &r, err,
-                                      "SELECT (SELECT count(*) FROM information_schema.tables WHERE table_schema = %s "
-                                      "AND BINARY table_schema = %s AND table_type = 'VIEW'), "
-                                      "(SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = %s "
-                                      "AND BINARY trigger_schema = %s), "
-                                      "sum(routine_type = 'PROCEDURE'), sum(routine_type = 'FUNCTION'), "
-                                      "sum(routine_type = 'PACKAGE'), "
-                                      "(SELECT count(*) FROM information_schema.events WHERE event_schema = %s "
-                                      "AND BINARY event_schema = %s) "
-                                      "FROM information_schema.routines WHERE routine_schema = %s "
-                                      "AND BINARY routine_schema = %s",
-                                      d, d, d, d, d, d, d, d);
+    int rc =
+        d == NULL
+            ? E_NOMEM
+            : maria_queryf(c, &r, err,
+                           "SELECT (SELECT count(*) FROM information_schema.tables WHERE table_schema = %s "
+                           "AND BINARY table_schema = %s AND table_type = 'VIEW'), "
+                           "(SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = %s "
+                           "AND BINARY trigger_schema = %s), "
+                           "sum(routine_type = 'PROCEDURE'), sum(routine_type = 'FUNCTION'), "
+                           "sum(routine_type = 'PACKAGE'), "
+                           "(SELECT count(*) FROM information_schema.events WHERE event_schema = %s "
+                           "AND BINARY event_schema = %s) "
+                           "FROM information_schema.routines WHERE routine_schema = %s "
+                           "AND BINARY routine_schema = %s",
+                           d, d, d, d, d, d, d, d);
     MYSQL_ROW row = rc == 0 ? mysql_fetch_row(r) : NULL;
     for (unsigned i = 0; row != NULL && i < MARIA_COUNTS; i++)
         counts[i] = strtoull(text_of(row, i), NULL, 10);
@@ -397,9 +406,10 @@ int maria_read_sequences(struct maria *c, struct maria_database *db, struct erro
     for (size_t i = 0; rc == 0 && i < db->sequences.len; i++) {
         struct maria_sequence *s = vec_at(&db->sequences, i);
         char *name = maria_qualified(db->name, s->name, err);
-        char *sql = name != NULL ? str_printf(err,
-                                              "SELECT concat(next_not_cached_value, ', 0, ', cycle_count) FROM %s", name)
-                                 : NULL;
+        char *sql =
+            name != NULL
+                ? str_printf(err, "SELECT concat(next_not_cached_value, ', 0, ', cycle_count) FROM %s", name)
+                : NULL;
         free(s->value);
         s->value = sql != NULL ? maria_text(c, sql, err) : NULL;
         rc = s->value != NULL ? 0 : maria_failed(err);

@@ -116,8 +116,7 @@ static int status_of(short events, int status)
 static int wait_for(struct maria *c, int status, struct error *err)
 {
     uint64_t now = clock_mono_ms();
-    uint64_t end =
-        status & MYSQL_WAIT_TIMEOUT ? now + mysql_get_timeout_value_ms(c->conn) : UINT64_MAX;
+    uint64_t end = status & MYSQL_WAIT_TIMEOUT ? now + mysql_get_timeout_value_ms(c->conn) : UINT64_MAX;
     for (;; now = clock_mono_ms()) {
         struct pollfd p = { .fd = mysql_get_socket(c->conn), .events = events_of(status) };
         uint64_t left = end > now ? end - now : 0;
@@ -211,8 +210,7 @@ int maria_query(struct maria *c, const char *sql, MYSQL_RES **out, struct error 
     int rc = run(c, sql, strlen(sql), err);
     if (rc < 0 || mysql_field_count(c->conn) == 0)
         return rc;
-    WAITING(c, err, rc, mysql_store_result_start(out, c->conn),
-            mysql_store_result_cont(out, c->conn, rc));
+    WAITING(c, err, rc, mysql_store_result_start(out, c->conn), mysql_store_result_cont(out, c->conn, rc));
     if (rc < 0)
         return rc;
     return *out != NULL ? 0 : maria_error(c, "", err);

@@ -38,15 +38,15 @@ enum { MARIA_WHERE_MAX = 272, MARIA_PASSWORD_MAX = 4096 };
 struct maria_address {
     const char *host; /* a name or an address; NULL: a socket */
     const char *socket;
-    unsigned port;              /* 0: the default */
-    const char *user;           /* NULL: as the defaults say, else the account of this process */
-    const char *password_file;  /* its first line is the password; refused when others can read it */
-    const char *defaults_file;  /* an option file with a group [client]; refused when others can read it */
-    bool own_defaults;          /* the person's own: ~/.my.cnf and those of the system */
-    const char *ssl_ca;         /* a file of certificates */
-    bool ssl_verify;            /* TLS with a certificate that fits the host */
-    bool local_files;           /* maria_load is used */
-    const char *database;       /* or NULL */
+    unsigned port;             /* 0: the default */
+    const char *user;          /* NULL: as the defaults say, else the account of this process */
+    const char *password_file; /* its first line is the password; refused when others can read it */
+    const char *defaults_file; /* an option file with a group [client]; refused when others can read it */
+    bool own_defaults;         /* the person's own: ~/.my.cnf and those of the system */
+    const char *ssl_ca;        /* a file of certificates */
+    bool ssl_verify;           /* TLS with a certificate that fits the host */
+    bool local_files;          /* maria_load is used */
+    const char *database;      /* or NULL */
 };
 
 struct maria {

@@ -62,8 +62,9 @@ int maria_password(const char *path, struct buf *out, struct error *err)
     if (out->len > 0 && out->data[out->len - 1] == '\r')
         out->len--;
     if (out->len > MARIA_PASSWORD_MAX || (out->len > 0 && memchr(out->data, '\0', out->len) != NULL))
-        return error_set(err, E_USAGE, "password file %s: its first line is no password (at most %d bytes, no NUL)",
-                         path, MARIA_PASSWORD_MAX);
+        return error_set(err, E_USAGE,
+                         "password file %s: its first line is no password (at most %d bytes, no NUL)", path,
+                         MARIA_PASSWORD_MAX);
     return buf_append(out, "", 1, err);
 }
 
@@ -159,10 +160,11 @@ static int refuse_mysql(const struct maria *c, struct error *err)
     const char *version = mysql_get_server_info(c->conn);
     if (mariadb_connection(c->conn))
         return 0;
-    return error_set(err, E_UNSUPPORTED,
-                     "%s: this server is MySQL (%s), not MariaDB. MySQL has no snapshots that are aligned without a "
-                     "lock; back it up with the engine `command` and its own mysqldump",
-                     c->where, str_printable(shown, sizeof shown, version != NULL ? version : "?"));
+    return error_set(
+        err, E_UNSUPPORTED,
+        "%s: this server is MySQL (%s), not MariaDB. MySQL has no snapshots that are aligned without a "
+        "lock; back it up with the engine `command` and its own mysqldump",
+        c->where, str_printable(shown, sizeof shown, version != NULL ? version : "?"));
 }
 
 int maria_open(struct maria *c, const struct maria_address *a, struct error *err)
@@ -172,9 +174,10 @@ int maria_open(struct maria *c, const struct maria_address *a, struct error *err
     name_place(c, a);
     int rc = a->password_file != NULL ? maria_password(a->password_file, &password, err) : 0;
     if (rc == 0 && getenv("MYSQL_PWD") != NULL)
-        rc = error_set(err, E_USAGE,
-                       "MYSQL_PWD is set; a password in the environment is not used: put it into a file of mode "
-                       "0600 and name that with `password_file`");
+        rc = error_set(
+            err, E_USAGE,
+            "MYSQL_PWD is set; a password in the environment is not used: put it into a file of mode "
+            "0600 and name that with `password_file`");
     if (rc == 0 && (c->conn = mysql_init(NULL)) == NULL)
         rc = error_set(err, E_NOMEM, "out of memory (a connection)");
     if (rc == 0)
@@ -190,12 +193,12 @@ int maria_open(struct maria *c, const struct maria_address *a, struct error *err
 /* ---- a session that is the same everywhere --------------------------------------------------------------- */
 
 /* The text of values depends on the first line of these; what is read at all, on the second. */
-#define SESSION_BYTES                                                                                         \
-    "sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00', character_set_results=NULL, "  \
+#define SESSION_BYTES                                                                                        \
+    "sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00', character_set_results=NULL, " \
     "sql_quote_show_create=1, div_precision_increment=4, lc_time_names='en_US'"
-#define SESSION_REST                                                                                        \
-    "sql_select_limit=18446744073709551615, max_statement_time=0, net_write_timeout=3600, "                 \
-    "net_read_timeout=3600, wait_timeout=86400, idle_transaction_timeout=0, "                               \
+#define SESSION_REST                                                                        \
+    "sql_select_limit=18446744073709551615, max_statement_time=0, net_write_timeout=3600, " \
+    "net_read_timeout=3600, wait_timeout=86400, idle_transaction_timeout=0, "               \
     "idle_readonly_transaction_timeout=0, group_concat_max_len=1073741824"
 
 const char *maria_session_text(void)

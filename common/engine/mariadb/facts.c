@@ -36,10 +36,10 @@ static const char about_server[] =
     "SELECT @@version, @@version_comment, @@hostname, @@port, @@server_id, @@global.sql_mode, "
     "@@character_set_server, @@collation_server, @@lower_case_table_names, @@gtid_binlog_pos, @@gtid_slave_pos, "
     "@@global.time_zone, @@system_time_zone, CURRENT_USER()";
-static const char *const about_keys[] = { "server_version", "version_comment", "source_host",
-                                          "source_port",    "server_id",       "sql_mode",
-                                          "server_charset", "server_collation", "lower_case_table_names",
-                                          "gtid_binlog_pos", "gtid_slave_pos", "time_zone",
+static const char *const about_keys[] = { "server_version",   "version_comment",  "source_host",
+                                          "source_port",      "server_id",        "sql_mode",
+                                          "server_charset",   "server_collation", "lower_case_table_names",
+                                          "gtid_binlog_pos",  "gtid_slave_pos",   "time_zone",
                                           "system_time_zone", "source_account" };
 
 static int add_server(struct maria_origin *o, struct error *err)
@@ -60,7 +60,8 @@ static int add_position(struct maria_origin *o, struct error *err)
     if (o->binlog_file[0] == '\0')
         return 0;
     char *file = maria_literal_text(o->binlog_file, err);
-    char *sql = file != NULL ? str_printf(err, "SELECT BINLOG_GTID_POS(%s, %s)", file, o->binlog_position) : NULL;
+    char *sql =
+        file != NULL ? str_printf(err, "SELECT BINLOG_GTID_POS(%s, %s)", file, o->binlog_position) : NULL;
     char *gtid = sql != NULL ? maria_text(&o->main, sql, err) : NULL;
     int rc = gtid != NULL ? add_text(&o->about, "binlog_file", o->binlog_file, err) : maria_failed(err);
     if (rc == 0)
@@ -164,7 +165,8 @@ int maria_table_facts(const struct maria_table *t, struct buf *out, struct error
         if (rc == 0)
             rc = buf_append(out, "\n", 1, err);
     }
-    return rc == 0 ? buf_printf(out, err, "rows=%llu\nfingerprint=%s\n", (unsigned long long)t->rows, t->fingerprint)
+    return rc == 0 ? buf_printf(out, err, "rows=%llu\nfingerprint=%s\n", (unsigned long long)t->rows,
+                                t->fingerprint)
                    : rc;
 }
 
@@ -181,8 +183,9 @@ int maria_schema_facts(const struct maria_database *db, const struct vec *tables
 {
     int rc = name_fact(out, "database", db->name, err);
     if (rc == 0)
-        rc = buf_printf(out, err, "charset=%s\ncollation=%s\ntables=%zu\nsequences=%zu\nschema=%s\n", db->charset,
-                        db->collation, tables_of(tables, db->name), db->sequences.len, db->schema);
+        rc = buf_printf(out, err, "charset=%s\ncollation=%s\ntables=%zu\nsequences=%zu\nschema=%s\n",
+                        db->charset, db->collation, tables_of(tables, db->name), db->sequences.len,
+                        db->schema);
     if (rc == 0 && db->comment[0] != '\0')
         rc = name_fact(out, "comment", db->comment, err);
     if (rc == 0 && db->empty.len > 0)

@@ -14,10 +14,14 @@ static unsigned right_of(const char *text, size_t len)
         const char *name;
         unsigned right;
     } names[] = {
-        { "SELECT", RIGHT_SELECT },   { "SHOW VIEW", RIGHT_SHOW_VIEW },
-        { "TRIGGER", RIGHT_TRIGGER }, { "EVENT", RIGHT_EVENT },
-        { "LOCK TABLES", RIGHT_LOCK }, { "RELOAD", RIGHT_RELOAD },
-        { "SHOW CREATE ROUTINE", RIGHT_ROUTINE }, { "ALL PRIVILEGES", 2 * RIGHT_ALL - 1 },
+        { "SELECT", RIGHT_SELECT },
+        { "SHOW VIEW", RIGHT_SHOW_VIEW },
+        { "TRIGGER", RIGHT_TRIGGER },
+        { "EVENT", RIGHT_EVENT },
+        { "LOCK TABLES", RIGHT_LOCK },
+        { "RELOAD", RIGHT_RELOAD },
+        { "SHOW CREATE ROUTINE", RIGHT_ROUTINE },
+        { "ALL PRIVILEGES", 2 * RIGHT_ALL - 1 },
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strlen(names[i].name) == len && strncmp(names[i].name, text, len) == 0)

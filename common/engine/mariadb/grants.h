@@ -38,9 +38,9 @@ struct grants {
     struct vec list; /* struct grant */
 };
 
-#define GRANTS_INIT                          \
-    {                                        \
-        .list = VEC_OF(struct grant)         \
+#define GRANTS_INIT                  \
+    {                                \
+        .list = VEC_OF(struct grant) \
     }
 
 int grants_add(struct grants *g, const char *line, struct error *err);

@@ -52,12 +52,12 @@ bool maria_is_excluded(const struct maria_settings *s, const char *option, const
 
 /* ---- catalog.c: what there is --------------------------------------------------------------------------- */
 
-enum maria_kind { /* how a column is read and loaded */
-    KIND_PLAIN = 0, /* digits, dates and the like: nothing to escape */
-    KIND_BYTES,     /* text and blobs as they are stored */
-    KIND_FIXED,     /* uuid, inet4, inet6: text, which LOAD DATA takes only with a character set */
-    KIND_FLOAT,     /* read as a double: as a float the server shows six digits of it */
-    KIND_ENUM,      /* bytes; an invalid value is the empty text */
+enum maria_kind {                 /* how a column is read and loaded */
+                  KIND_PLAIN = 0, /* digits, dates and the like: nothing to escape */
+                  KIND_BYTES,     /* text and blobs as they are stored */
+                  KIND_FIXED, /* uuid, inet4, inet6: text, which LOAD DATA takes only with a character set */
+                  KIND_FLOAT, /* read as a double: as a float the server shows six digits of it */
+                  KIND_ENUM,  /* bytes; an invalid value is the empty text */
 };
 extern const char *const maria_kinds[]; /* their names in facts */
 enum { MARIA_KINDS = 5 };
@@ -107,7 +107,7 @@ struct maria_database {
     struct vec views;     /* char *: of the script of code */
     struct vec relations; /* char *: tables and sequences in the script of definitions */
     struct vec excluded;  /* char *: left out of everything */
-    struct vec empty;     /* char *: tables without their rows, as configured or because these are elsewhere */
+    struct vec empty; /* char *: tables without their rows, as configured or because these are elsewhere */
     struct vec sequences; /* struct maria_sequence */
     struct vec definers;  /* char *: accounts that its code runs as, "user@host" */
     uint64_t counts[MARIA_COUNTS];
@@ -226,5 +226,9 @@ int maria_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, 
 int maria_look(const struct engine_target *target, struct error *err);
 int maria_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
+
+/* export.c */
+int maria_export(const struct engine_streams *streams, const char *run_facts, const struct engine_export *out,
+                 struct error *err);
 
 #endif

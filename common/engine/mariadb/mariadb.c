@@ -46,7 +46,8 @@ static struct engine_run *mariadb_open(const struct engine_job *job, struct erro
     struct engine_run *run = mem_alloc(1, sizeof *run, err);
     if (run == NULL)
         return NULL;
-    if (maria_settings_read(job, &run->set, err) < 0 || maria_tool_find(run->set.bin_dir, &run->dump, err) < 0 ||
+    if (maria_settings_read(job, &run->set, err) < 0 ||
+        maria_tool_find(run->set.bin_dir, &run->dump, err) < 0 ||
         maria_origin_open(&run->origin, &run->set, err) < 0) {
         mariadb_close(run);
         return NULL;
@@ -83,7 +84,8 @@ static int read_freshest(struct maria *c, struct maria_table *t, struct error *e
     for (size_t i = 0; rc == 0 && i < t->fresh.len; i++) {
         char *table = maria_qualified(t->database, t->name, err);
         char *column = maria_quoted_text(*(char **)vec_at(&t->fresh, i), err);
-        char *sql = table != NULL && column != NULL ? str_printf(err, "SELECT MAX(%s) FROM %s", column, table) : NULL;
+        char *sql =
+            table != NULL && column != NULL ? str_printf(err, "SELECT MAX(%s) FROM %s", column, table) : NULL;
         char *value = sql != NULL ? maria_text(c, sql, err) : NULL;
         rc = value != NULL ? names_add(&t->freshest, value, err) : maria_failed(err);
         free(table);
@@ -234,7 +236,8 @@ static int mariadb_finish(struct engine_run *run, struct error *err)
         rc = maria_exec(&run->origin.readers[0], "DO 0", err);
     for (size_t i = 0; rc == 0 && i < run->origin.nreaders; i++)
         if (!(run->origin.readers[i].conn->server_status & SERVER_STATUS_IN_TRANS))
-            rc = error_set(err, E_RETRY, "%s: the transaction of a snapshot ended", run->origin.readers[i].where);
+            rc = error_set(err, E_RETRY, "%s: the transaction of a snapshot ended",
+                           run->origin.readers[i].where);
     return rc == 0 ? maria_origin_unchanged(&run->origin, err) : rc;
 }
 
@@ -252,12 +255,26 @@ static int mariadb_run_facts(struct engine_run *run, struct buf *out, struct err
 }
 
 static const char *const required[] = { NULL };
-static const char *const allowed[] = {
-    "database",     "all_databases", "host",           "port",           "socket",
-    "user",         "password_file", "defaults_file",  "ssl_ca",         "ssl_verify",
-    "users",        "lock_timeout",  "connections",    "exclude_tables", "exclude_table_data",
-    "freshness",    "bin_dir",       "non_transactional", "allow_untested", NULL
-};
+static const char *const allowed[] = { "database",
+                                       "all_databases",
+                                       "host",
+                                       "port",
+                                       "socket",
+                                       "user",
+                                       "password_file",
+                                       "defaults_file",
+                                       "ssl_ca",
+                                       "ssl_verify",
+                                       "users",
+                                       "lock_timeout",
+                                       "connections",
+                                       "exclude_tables",
+                                       "exclude_table_data",
+                                       "freshness",
+                                       "bin_dir",
+                                       "non_transactional",
+                                       "allow_untested",
+                                       NULL };
 static const char *const paths[] = { "socket", "password_file", "defaults_file", "ssl_ca", "bin_dir", NULL };
 
 const struct engine engine_mariadb = {
@@ -276,4 +293,5 @@ const struct engine engine_mariadb = {
     .target_kind = TARGET_SERVER,
     .look = maria_look,
     .restore = maria_restore,
+    .export = maria_export,
 };

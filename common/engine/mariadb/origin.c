@@ -29,11 +29,12 @@ int maria_check_release(const struct maria *c, bool allow_untested, struct error
     const char *version = mysql_get_server_info(c->conn);
     if (maria_is_tested(c) || allow_untested)
         return 0;
-    return error_set(err, E_UNSUPPORTED,
-                     "%s: the server is of MariaDB %s, and this engine is tested with %d.%d only; `allow_untested: "
-                     "yes` tries it all the same",
-                     c->where, str_printable(shown, sizeof shown, version != NULL ? version : "?"), MARIA_MAJOR,
-                     MARIA_MINOR);
+    return error_set(
+        err, E_UNSUPPORTED,
+        "%s: the server is of MariaDB %s, and this engine is tested with %d.%d only; `allow_untested: "
+        "yes` tries it all the same",
+        c->where, str_printable(shown, sizeof shown, version != NULL ? version : "?"), MARIA_MAJOR,
+        MARIA_MINOR);
 }
 
 /* ---- tables without transactions --------------------------------------------------------------------------- */
@@ -54,11 +55,12 @@ static int refuse_others(const struct maria_origin *o, size_t n, struct error *e
 {
     char shown[200];
     const struct maria_table *t = vec_at(&o->tables, 0);
-    return error_set(err, E_UNSUPPORTED,
-                     "%zu tables have no transactions, so no snapshot shows them (%s.%s, ...): convert them (ALTER "
-                     "TABLE ... ENGINE=InnoDB), or say `non_transactional: lock` to lock them against writes while "
-                     "they are read, or leave them out with `exclude_table_data`",
-                     n, t->database, str_printable(shown, sizeof shown, t->name));
+    return error_set(
+        err, E_UNSUPPORTED,
+        "%zu tables have no transactions, so no snapshot shows them (%s.%s, ...): convert them (ALTER "
+        "TABLE ... ENGINE=InnoDB), or say `non_transactional: lock` to lock them against writes while "
+        "they are read, or leave them out with `exclude_table_data`",
+        n, t->database, str_printable(shown, sizeof shown, t->name));
 }
 
 static int lock_others(struct maria_origin *o, size_t n, struct error *err)
@@ -246,7 +248,8 @@ static void refuse_finding(bool fatal, const char *what, const char *cure, void 
 static int refuse_silence(struct maria_origin *o, struct error *err)
 {
     struct error why = ERROR_INIT;
-    int rc = maria_rights(&o->main, o->set, &o->databases, o->set->other == OTHER_LOCK, refuse_finding, &why, err);
+    int rc =
+        maria_rights(&o->main, o->set, &o->databases, o->set->other == OTHER_LOCK, refuse_finding, &why, err);
     if (rc == 0 && why.code < 0)
         rc = error_set(err, why.code, "%s: %s", o->main.where, why.text);
     return rc;

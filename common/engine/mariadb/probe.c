@@ -37,7 +37,8 @@ static const char *cure_of_connection(const struct maria *c, int code)
     case 0:
         return "see the message";
     default:
-        return code == E_RETRY ? "check that the server runs, `socket`, or `host` and `port`" : "see the message";
+        return code == E_RETRY ? "check that the server runs, `socket`, or `host` and `port`"
+                               : "see the message";
     }
 }
 
@@ -74,9 +75,10 @@ static void on_tables(const struct probe *p, const struct vec *tables)
     (void)snprintf(what, sizeof what, "%zu tables have no transactions (%s.%s, ...): %s", n, first->database,
                    str_printable(shown, sizeof shown, first->name),
                    locks ? "they are locked against writes while they are read" : "no snapshot shows them");
-    p->fn(!locks, what,
-          "ALTER TABLE ... ENGINE=InnoDB, or `non_transactional: lock`, or leave them out with `exclude_table_data`",
-          p->arg);
+    p->fn(
+        !locks, what,
+        "ALTER TABLE ... ENGINE=InnoDB, or `non_transactional: lock`, or leave them out with `exclude_table_data`",
+        p->arg);
 }
 
 static void on_database(const struct probe *p, const struct maria_database *db)
@@ -88,9 +90,10 @@ static void on_database(const struct probe *p, const struct maria_database *db)
     (void)snprintf(what, sizeof what, "database %s: the rows of %zu tables are not backed up (%s, ...)",
                    str_printable(shown[0], sizeof shown[0], db->name), db->empty.len,
                    str_printable(shown[1], sizeof shown[1], *(char **)vec_at(&db->empty, 0)));
-    p->fn(false, what,
-          "nothing, when they are in `exclude_table_data`, or their engine keeps them elsewhere (FEDERATED, MERGE, ...)",
-          p->arg);
+    p->fn(
+        false, what,
+        "nothing, when they are in `exclude_table_data`, or their engine keeps them elsewhere (FEDERATED, MERGE, ...)",
+        p->arg);
 }
 
 /* A view that its tables do not fit any more cannot be dumped by anybody. */

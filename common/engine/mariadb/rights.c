@@ -68,7 +68,8 @@ static const char *missing_of(const struct rights *r, const char *database, bool
     out[0] = '\0';
     for (size_t i = 0; i < sizeof needed / sizeof needed[0] - !locks; i++)
         if (!grants_has(&r->grants, needed[i].right, database, NULL))
-            used += (size_t)snprintf(out + used, TEXT_MAX - used, "%s%s", used == 0 ? "" : ", ", needed[i].name);
+            used +=
+                (size_t)snprintf(out + used, TEXT_MAX - used, "%s%s", used == 0 ? "" : ", ", needed[i].name);
     return out;
 }
 
@@ -81,11 +82,13 @@ static int check_database(const struct rights *r, const char *database, bool loc
     if (missing_of(r, database, locks, list)[0] == '\0')
         return 0;
     char *quoted = maria_quoted_text(database, err);
-    (void)snprintf(what, sizeof what,
-                   "database %s: the account has no right %s, and the server hides what it covers (tables, views, "
-                   "triggers, events) without a word",
-                   str_printable(shown, sizeof shown, database), list);
-    int rc = quoted != NULL ? buf_printf(&cure, err, "GRANT %s ON %s.* TO %s", list, quoted, r->account) : E_NOMEM;
+    (void)snprintf(
+        what, sizeof what,
+        "database %s: the account has no right %s, and the server hides what it covers (tables, views, "
+        "triggers, events) without a word",
+        str_printable(shown, sizeof shown, database), list);
+    int rc =
+        quoted != NULL ? buf_printf(&cure, err, "GRANT %s ON %s.* TO %s", list, quoted, r->account) : E_NOMEM;
     if (rc == 0)
         rc = buf_append(&cure, "", 1, err);
     if (rc == 0)
@@ -108,12 +111,14 @@ static void check_server(const struct rights *r)
     bool routines = grants_has(g, RIGHT_SELECT, "mysql", "proc") || grants_has(g, RIGHT_ROUTINE, NULL, NULL);
     bool newer = mysql_get_server_version(r->c->conn) >= ROUTINE_RIGHT_SINCE;
     if (!routines)
-        tell(r, true,
-             "the account may not see procedures and functions of others: they would be missing, and the server does "
-             "not say how many there are",
-             newer ? "SHOW CREATE ROUTINE ON *.*" : "SELECT ON mysql.proc");
+        tell(
+            r, true,
+            "the account may not see procedures and functions of others: they would be missing, and the server does "
+            "not say how many there are",
+            newer ? "SHOW CREATE ROUTINE ON *.*" : "SELECT ON mysql.proc");
     if (r->s->users && !grants_has(g, RIGHT_SELECT, "mysql", NULL))
-        tell(r, true, "the account may not read the accounts of the server (or say `users: no`)", "SELECT ON mysql.*");
+        tell(r, true, "the account may not read the accounts of the server (or say `users: no`)",
+             "SELECT ON mysql.*");
     if (r->s->all_databases && !grants_has(g, RIGHT_SELECT, NULL, NULL))
         tell(r, true, "all_databases: the account does not see databases that it has no right in",
              "SELECT, SHOW VIEW, TRIGGER, EVENT ON *.*");
@@ -124,16 +129,18 @@ static void advise(const struct rights *r, bool locks)
 {
     char cure[TEXT_MAX];
     if (r->s->readers > 1 && !grants_has(&r->grants, RIGHT_RELOAD, NULL, NULL))
-        tell(r, false,
-             "without the right RELOAD a server that writes without a pause, or that has no binary log, is read with "
-             "one connection only",
-             "RELOAD ON *.*");
+        tell(
+            r, false,
+            "without the right RELOAD a server that writes without a pause, or that has no binary log, is read with "
+            "one connection only",
+            "RELOAD ON *.*");
     if (!grants_has(&r->grants, RIGHT_ALL, NULL, NULL))
         return;
-    (void)snprintf(cure, sizeof cure,
-                   "an account for backups alone: CREATE USER backupd@localhost IDENTIFIED VIA unix_socket; GRANT "
-                   "SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD%s ON *.* TO backupd@localhost",
-                   locks ? ", LOCK TABLES" : "");
+    (void)snprintf(
+        cure, sizeof cure,
+        "an account for backups alone: CREATE USER backupd@localhost IDENTIFIED VIA unix_socket; GRANT "
+        "SELECT, SHOW VIEW, TRIGGER, EVENT, RELOAD%s ON *.* TO backupd@localhost",
+        locks ? ", LOCK TABLES" : "");
     r->fn(false, "the account may do everything, and a backup only needs to read", cure, r->arg);
 }
 
@@ -152,10 +159,11 @@ static int check_hosts(const struct rights *r, struct error *err)
         return maria_failed(err);
     if (found[0] != '\0') {
         char shown[200];
-        (void)snprintf(what, sizeof what,
-                       "the account %s is of a host name, and this server runs with skip_name_resolve: mariadb-dump "
-                       "cannot dump it",
-                       str_printable(shown, sizeof shown, found));
+        (void)snprintf(
+            what, sizeof what,
+            "the account %s is of a host name, and this server runs with skip_name_resolve: mariadb-dump "
+            "cannot dump it",
+            str_printable(shown, sizeof shown, found));
         r->fn(true, what, "DROP USER for it, which nobody can use here, or `users: no`", r->arg);
     }
     free(found);

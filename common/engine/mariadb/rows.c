@@ -60,7 +60,8 @@ static int add_loaded(const struct maria_table *t, struct buf *out, struct error
         const struct maria_column *col = vec_at(&t->columns, i);
         rc = i == 0 ? 0 : buf_append(out, ", ", 2, err);
         if (rc == 0)
-            rc = col->kind == KIND_FIXED ? buf_printf(out, err, "@c%zu", i + 1) : maria_quote(out, col->name, err);
+            rc = col->kind == KIND_FIXED ? buf_printf(out, err, "@c%zu", i + 1)
+                                         : maria_quote(out, col->name, err);
     }
     return rc == 0 && t->columns.len == 0 ? buf_printf(out, err, "@c1") : rc;
 }

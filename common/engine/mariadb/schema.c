@@ -23,7 +23,8 @@ static const char *const queries[] = {
     "SELECT 'i', table_name, non_unique, index_name, seq_in_index, column_name, sub_part, index_type, comment, ignored "
     "FROM information_schema.statistics" OF("table_schema"),
     "SELECT 'k', table_name, constraint_name, column_name, ordinal_position, referenced_table_schema, "
-    "referenced_table_name, referenced_column_name FROM information_schema.key_column_usage" OF("table_schema"),
+    "referenced_table_name, referenced_column_name FROM information_schema.key_column_usage" OF(
+        "table_schema"),
     "SELECT 'f', table_name, constraint_name, update_rule, delete_rule "
     "FROM information_schema.referential_constraints" OF("constraint_schema"),
     "SELECT 'h', table_name, constraint_name, check_clause FROM information_schema.check_constraints" OF(

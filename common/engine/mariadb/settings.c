@@ -31,8 +31,8 @@ static int read_choice(const struct engine_job *job, struct maria_settings *out,
     if (other != NULL && strcmp(other, "lock") == 0)
         out->other = OTHER_LOCK;
     else if (other != NULL && strcmp(other, "refuse") != 0)
-        return error_set(err, E_USAGE, "job %s: non_transactional: \"%s\" is neither refuse nor lock", job->name,
-                         other);
+        return error_set(err, E_USAGE, "job %s: non_transactional: \"%s\" is neither refuse nor lock",
+                         job->name, other);
     return 0;
 }
 
@@ -43,9 +43,10 @@ static int check_databases(const struct engine_job *job, const struct maria_sett
         if (option_at(job, "database", i)[0] == '\0')
             return error_set(err, E_USAGE, "job %s: the option `database` must name a database", job->name);
     if ((n > 0) == s->all_databases)
-        return error_set(err, E_USAGE,
-                         "job %s: say which databases: `database: NAME`, a list of names, or `all_databases: yes`",
-                         job->name);
+        return error_set(
+            err, E_USAGE,
+            "job %s: say which databases: `database: NAME`, a list of names, or `all_databases: yes`",
+            job->name);
     return 0;
 }
 
@@ -56,7 +57,8 @@ static int check_patterns(const struct engine_job *job, const char *key, struct 
         char shown[200];
         const char *pattern = option_at(job, key, i);
         if (strchr(pattern, '.') == NULL)
-            return error_set(err, E_USAGE, "job %s: %s: \"%s\" is no DATABASE.TABLE (* and ? stand for anything)",
+            return error_set(err, E_USAGE,
+                             "job %s: %s: \"%s\" is no DATABASE.TABLE (* and ? stand for anything)",
                              job->name, key, str_printable(shown, sizeof shown, pattern));
     }
     return 0;

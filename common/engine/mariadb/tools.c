@@ -49,8 +49,8 @@ int maria_tool_find(const char *bin_dir, struct maria_tool *out, struct error *e
     int rc = out->path != NULL ? child_run(argv, &opt, &said, VERSION_LIMIT, &why) : E_NOMEM;
     if (rc == E_NOT_FOUND)
         rc = error_set(err, rc,
-                       "%s is not in %s: apt-get install mariadb-client, or say where it is with `bin_dir`", name,
-                       bin_dir != NULL ? bin_dir : "PATH");
+                       "%s is not in %s: apt-get install mariadb-client, or say where it is with `bin_dir`",
+                       name, bin_dir != NULL ? bin_dir : "PATH");
     else if (rc < 0)
         rc = error_copy(err, &why);
     if (rc == 0)
@@ -122,8 +122,8 @@ static int add_address(const struct maria_address *a, struct buf *out, struct er
 }
 
 /* What of the database is left out of this script. */
-static int add_database(const struct maria_database *db, enum maria_script script, bool views, struct buf *out,
-                        struct error *err)
+static int add_database(const struct maria_database *db, enum maria_script script, bool views,
+                        struct buf *out, struct error *err)
 {
     int rc = buf_printf(out, err, "[mariadb-dump]\n");
     if (rc == 0)
@@ -139,9 +139,15 @@ static int add_database(const struct maria_database *db, enum maria_script scrip
 static struct child *start(const struct maria_tool *t, const char *const *more, const char *database,
                            const struct buf *file, struct error *err)
 {
-    const char *argv[ARGS_MAX] = { t->path, "--defaults-file=/dev/stdin", "--no-data", "--skip-comments",
-                                   "--skip-lock-tables", "--default-character-set=utf8mb4", "--tz-utc",
-                                   "--quote-names", "--skip-log-queries" };
+    const char *argv[ARGS_MAX] = { t->path,
+                                   "--defaults-file=/dev/stdin",
+                                   "--no-data",
+                                   "--skip-comments",
+                                   "--skip-lock-tables",
+                                   "--default-character-set=utf8mb4",
+                                   "--tz-utc",
+                                   "--quote-names",
+                                   "--skip-log-queries" };
     struct child_options opt = { .want_stdin = true, .want_stdout = true };
     struct error why = ERROR_INIT;
     size_t n = 9;
@@ -171,11 +177,9 @@ static struct source *run(const struct maria_tool *t, struct maria_origin *o, co
 {
     static const char begins[] = "/*";
     static const char ends[] = "SQL_NOTES=@OLD_SQL_NOTES */;\n\n";
-    struct feed_options options = { .name = "mariadb-dump",
-                                    .begins = begins,
-                                    .ends = ends,
-                                    .tick = maria_origin_tick,
-                                    .arg = o };
+    struct feed_options options = {
+        .name = "mariadb-dump", .begins = begins, .ends = ends, .tick = maria_origin_tick, .arg = o
+    };
     struct buf file = BUF_INIT;
     struct child *child = NULL;
     int rc = add_address(&o->set->at, &file, err);

@@ -157,13 +157,20 @@ static int definitions(const struct export *x, const struct export_database *d, 
 
 /* ---- the steps ------------------------------------------------------------------------------------------- */
 
-/* A fact of the database, else of the snapshot, as a word for the shell behind an option; nothing without it. */
+/* A fact of the database; early snapshots have it among those of the run. */
+static bool known(const struct export *x, const struct export_database *d, const char *key, char *out,
+                  size_t cap)
+{
+    return fact_get(d->facts, key, out, cap) || fact_get(x->facts, key, out, cap);
+}
+
+/* A fact as a word for the shell behind an option; nothing without it. */
 static int option(const struct export *x, const struct export_database *d, const char *key, const char *name,
                   struct error *err)
 {
     char value[FACT_MAX];
     char word[WORD_MAX];
-    if (!fact_get(d->facts, key, value, sizeof value) && !fact_get(x->facts, key, value, sizeof value))
+    if (!known(x, d, key, value, sizeof value))
         return 0;
     if (value[0] == '\0')
         return 0;
@@ -174,7 +181,7 @@ static int create(const struct export *x, const struct export_database *d, const
                   struct error *err)
 {
     char provider[FACT_MAX];
-    bool icu = fact_get(x->facts, "collation_provider", provider, sizeof provider) &&
+    bool icu = known(x, d, "collation_provider", provider, sizeof provider) &&
                (strcmp(provider, "i") == 0 || strcmp(provider, "icu") == 0);
     int rc = buf_printf(x->out->steps, err, "    createdb --template=template0");
     rc = rc < 0 ? rc : option(x, d, "encoding", "--encoding", err);
@@ -250,8 +257,12 @@ static int load(const struct export *x, const struct export_database *d, struct 
 static int notes(const struct export *x, struct error *err)
 {
     struct buf *out = x->out->steps;
-    uint64_t settings = 0;
+    bool settings = false;
+    char n[FACT_MAX];
     int rc = 0;
+    for (size_t i = 0; i < x->databases.len; i++)
+        settings = settings || (known(x, vec_at(&x->databases, i), "database_settings", n, sizeof n) &&
+                                strcmp(n, "0") != 0);
     if (x->tool.path != NULL)
         rc = buf_printf(
             out, err,
@@ -267,7 +278,7 @@ static int notes(const struct export *x, struct error *err)
             out, err,
             "\nThe definitions are in schema.pgdump only, which pg_restore reads: where this was made there "
             "was\nno pg_restore for it. As SQL: pg_restore --file=- --section=pre-data schema.pgdump\n");
-    if (rc == 0 && fact_number(x->facts, "database_settings", &settings) && settings > 0)
+    if (rc == 0 && settings)
         rc = buf_printf(
             out, err,
             "\nSettings, rights and the comment of the database itself (ALTER DATABASE ... SET) are not set "
@@ -291,7 +302,7 @@ static int steps(const struct export *x, struct error *err)
         (void)snprintf(version, sizeof version, "of an unknown version");
     int rc = buf_printf(
         out, err,
-        "A database of PostgreSQL %s. Load it as a superuser into a server of this\nrelease or a newer "
+        "Databases of PostgreSQL %s, each of one moment. Load them as a superuser into a server of this\nrelease or a newer "
         "one; PGHOST, PGPORT and PGUSER say which. Each command must end well but the\nfirst: roles "
         "that exist already give harmless errors there.\n\n",
         str_printable(shown, sizeof shown, version));

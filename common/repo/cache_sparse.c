@@ -17,8 +17,8 @@
 enum { SPARSE_HEAD = 16, NUMBER_LEN = 4 };
 
 /* Fetched at most 1.42 times what is used, and 1 MiB: readers are promised 1.5 times and 2 MiB, nodes, headers and logs
- * included. A night adds at most a quarter: after one that changed everything the next one is not expected to. */
-enum { WHOLE_PERCENT = 142, SLACK = MIB, GROWTH_PART = 4, WORTH_PERCENT = 90, RATIO_UNIT = 1024 };
+ * included. A night adds at most a half: after one that changed everything the next one is not expected to. */
+enum { WHOLE_PERCENT = 142, SLACK = MIB, GROWTH_PART = 2, WORTH_PERCENT = 90, RATIO_UNIT = 1024 };
 
 struct sparse_use {
     uint64_t used;   /* plaintext */
@@ -92,6 +92,29 @@ static void weigh(const struct cache *c, uint32_t number, struct sparse_use *u)
         return;
     u->whole = list->placed ? list->ref.plen : list->len;
     u->stored = list->placed ? list->ref.clen : 0;
+}
+
+/* Of a blob whose list is not in memory, from its head in the journal; u32 number | 0[4] | id | u32 off, clen, plen. */
+static int weigh_stored(const struct cache *c, uint32_t number, struct sparse_use *u, struct error *err)
+{
+    enum { CLEN_AT = 8 + BLOB_ID_LEN + 4 };
+    uint8_t head[CACHE_BLOB_HEAD];
+    const struct blob_slot *slot = slot_at(c, number);
+    if (u->stored != 0 || slot == NULL || slot->state != SLOT_KNOWN)
+        return 0;
+    const struct cache_pack *pack = vec_at(&c->packs, slot->pack);
+    int rc = journal_read(&c->journal, pack->at + slot->at, head, sizeof head, err);
+    if (rc < 0)
+        return rc;
+    uint32_t stored = load_u32(head + CLEN_AT);
+    uint32_t whole = load_u32(head + CLEN_AT + 4);
+    /* Damage is found where the chunks are read; here it only must not mislead. */
+    if (load_u32(head) == number && whole >= 1 && whole <= BLOB_PLAIN_MAX && stored >= 1 &&
+        stored <= whole + 64) {
+        u->whole = whole;
+        u->stored = stored;
+    }
+    return 0;
 }
 
 static int settle(struct cache *c, struct error *err)
@@ -171,6 +194,9 @@ static int all_weighed(struct cache *c, struct vec *blobs, uint64_t *ratio, stru
         uint32_t number = 0;
         memcpy(&number, key, sizeof number);
         weigh(c, number, u);
+        int rc = weigh_stored(c, number, u, err);
+        if (rc < 0)
+            return rc;
     }
     *ratio = usual_ratio(&s->uses);
     pos = 0;
@@ -213,6 +239,14 @@ static int choose(struct cache *c, struct vec *out, struct error *err)
         else
             *slot = b->number;
         whole -= b->whole - b->used;
+    }
+    /* Once avoided, always avoided: a second copy that grew sparse itself must not lead back to the first. */
+    for (size_t i = 0; rc == 0 && i < s->navoid; i++) {
+        uint32_t *slot = slot_live(c, slot_at(c, s->avoid[i])) ? vec_push(out, err) : NULL;
+        if (slot != NULL)
+            *slot = s->avoid[i];
+        else if (slot_live(c, slot_at(c, s->avoid[i])))
+            rc = E_NOMEM;
     }
     vec_sort(out, by_number);
     vec_free(&blobs);

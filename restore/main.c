@@ -235,6 +235,28 @@ static const struct cli_option swap_options[] = {
     CLI_OPTIONS_END
 };
 
+static const struct cli_option export_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "to",
+      .letter = 't',
+      .kind = CLI_FILE,
+      .metavar = "PATH",
+      .required = true,
+      .help = "A new file or directory; `-` is standard output. An existing one is never overwritten." },
+    { .name = "format",
+      .letter = 'F',
+      .kind = CLI_CHOICE,
+      .choices = export_formats,
+      .metavar = "FORM",
+      .help = "`tar.zst` (what PATH.tar.zst and `-` are without this option) or `dir`." },
+    { .name = "unsafe-links",
+      .kind = CLI_FLAG,
+      .help = "dir: also make symbolic links that lead out of the directory. One of them ends the export "
+              "otherwise." },
+    CLI_OPTIONS_END
+};
+
 static const struct cli_option verify_options[] = {
     JOB_OPTION,
     { .name = "read-data",
@@ -358,6 +380,22 @@ static const struct cli_verb verbs[] = {
           "Exit status 13: connections are in the way, and nothing was changed.",
       .options = swap_options,
       .run = cmd_swap },
+    { .name = "export",
+      .synopsis = "SNAPSHOT --to PATH",
+      .summary = "Write a snapshot in standard forms, to be loaded without this program.",
+      .help =
+          "Into one archive or directory come the streams as they are (what psql, pg_restore, sqlite3 or tar "
+          "take), a README.txt with the exact steps to load them, and a MANIFEST.json with times, versions, "
+          "facts and the SHA-256 of each file. What a PostgreSQL dump defines is also there as plain SQL when "
+          "a pg_restore of the server's release or a newer one is installed here.\n\nIt is all or nothing: "
+          "one damaged stream ends it and nothing is left. An archive has owners, set-user-id bits, "
+          "attributes, ACLs and holes of files; a directory has what `restore files` restores. The same "
+          "snapshot gives the same bytes. Nothing of it is encrypted.\n\nExit status 3: all is there, but the backup "
+          "itself held only the beginning of a file, or metadata could not be written.\n\n" SELECTOR_HELP,
+      .options = export_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_export },
     { .name = "verify",
       .synopsis = "[SNAPSHOT]",
       .summary = "Check that the repository is whole.",
@@ -425,6 +463,7 @@ static const struct cli_text examples[] = {
       "Its rows beside the live ones." },
     { "restore files shop-db/7 --to /var/tmp/shop", "A snapshot's streams as plain files." },
     { "restore files www/latest --to /srv/www.new uploads", "One directory of a tree." },
+    { "restore export shop-pg/12 --to shop.tar.zst", "For somebody who has only PostgreSQL's own tools." },
     { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },
     { "restore diff shop-db/latest~1 shop-db/latest", "What the last night changed." },
     { "restore list --storage /mnt/copy --kit kit.key", "On a fresh machine, without any configuration." },

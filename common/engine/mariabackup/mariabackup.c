@@ -231,4 +231,5 @@ const struct engine engine_mariabackup = {
     .target_kind = TARGET_DIRECTORY,
     .look = mb_look,
     .restore = mb_restore,
+    .export = mariabackup_export,
 };

@@ -234,4 +234,8 @@ int maria_look(const struct engine_target *target, struct error *err);
 int maria_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
 
+/* export.c */
+int maria_export(const struct engine_streams *streams, const char *run_facts, const struct engine_export *out,
+                 struct error *err);
+
 #endif

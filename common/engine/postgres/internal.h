@@ -224,9 +224,13 @@ int pgsql_look(const struct engine_target *target, struct error *err);
 int pgsql_plan_tell(const struct engine_streams *streams, const struct engine_target *target,
                     engine_plan_fn *fn, void *arg, struct error *err);
 /* export.c */
-int pgsql_table(const struct engine_streams *streams, const struct engine_export *what, struct sink *out,
+int pgsql_table(const struct engine_streams *streams, const struct engine_table *what, struct sink *out,
                 struct error *err);
 int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
+
+/* export.c */
+int pgsql_export(const struct engine_streams *streams, const char *run_facts, const struct engine_export *out,
+                 struct error *err);
 
 #endif

@@ -392,4 +392,5 @@ const struct engine engine_postgres = {
     .table = pgsql_table,
     .restore = pgsql_restore,
     .swap = pgsql_swap,
+    .export = pgsql_export,
 };

@@ -113,18 +113,23 @@ contains "the server's words are told" "$(<.check)" "AUTH failed: WRONGPASS"
 printf 'geheim-wort\n' >pass
 
 # ---- a server that dies in the middle
-python3 -c '
+python3 - >fill2 <<'PY'
 import os, sys
 for i in range(60):
     v = os.urandom(1000000)
     sys.stdout.buffer.write(b"*3\r\n$3\r\nSET\r\n$%d\r\nr%d\r\n$%d\r\n%s\r\n" % (len(str(i)) + 1, i, len(v), v))
-' >fill2
+PY
 "$FIXTURE" stop "$TMP/db"
 "$FIXTURE" start "$TMP/db" --set client-output-buffer-limit="replica 0 0 0"
 SOCKET=$(readlink -f db/socket)/s
 redis-cli -s "$SOCKET" --pipe <fill2 >fill.log
 mkdir bin
-printf '#!/bin/bash\nhead -c 20000000; kill -KILL "$(<%s/db/pid)"; cat\n' "$TMP" >bin/midway
+cat >bin/midway <<'SH'
+#!/bin/bash
+head -c 20000000
+kill -KILL "$(<"${0%/bin/*}/db/pid")"
+cat
+SH
 chmod +x bin/midway
 config "      - [redis-cli, -s, $SOCKET, --rdb, '-']" "      - [$TMP/bin/midway]"
 check_fails 1 "a server killed in the middle" backupd backup

@@ -388,6 +388,49 @@ START_TEST(a_piece_with_a_wrong_sum)
 }
 END_TEST
 
+/* The stream ends in the middle, with an error of the storage: that is the news, not what mbstream says then. */
+static int64_t broken_read(struct source *src, void *data, size_t cap, struct error *err)
+{
+    (void)src;
+    static bool begun;
+    struct buf s = BUF_INIT;
+    begun = !begun;
+    if (!begun)
+        return error_set(err, E_IO, "the storage does not answer");
+    put_good(&s);
+    ck_assert_uint_gt(cap, 100);
+    memcpy(data, s.data, 100);
+    buf_free(&s);
+    return 100;
+}
+
+static void broken_free(struct source *src)
+{
+    (void)src;
+}
+
+static struct source *open_broken(void *arg, const char *name, struct error *err)
+{
+    static struct source broken = { .read = broken_read, .free = broken_free };
+    (void)arg;
+    (void)name;
+    (void)err;
+    return &broken;
+}
+
+START_TEST(a_source_that_breaks_is_told)
+{
+    struct engine_streams streams = { .open = open_broken };
+    struct error err = ERROR_INIT;
+    make_dir();
+    struct engine_target target = { .to = to, .facts = good_facts };
+    ck_assert_int_eq(engine_find("mariabackup", NULL)->restore(&streams, &target, &err), E_IO);
+    ck_assert_msg(strstr(err.text, "the storage does not answer") != NULL, "%s", err.text);
+    ck_assert_msg(strstr(err.text, "mbstream") == NULL, "%s", err.text);
+    remove_dir();
+}
+END_TEST
+
 START_TEST(targets_that_make_no_sense)
 {
     struct buf s = BUF_INIT;
@@ -427,6 +470,7 @@ int main(void)
     tcase_add_loop_test(t, a_hostile_stream_writes_nothing, 0, COUNT(hostile));
     tcase_add_test(t, what_cannot_be_prepared_is_marked);
     tcase_add_test(t, a_piece_with_a_wrong_sum);
+    tcase_add_test(t, a_source_that_breaks_is_told);
     tcase_add_test(t, targets_that_make_no_sense);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

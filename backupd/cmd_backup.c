@@ -25,8 +25,9 @@ const struct cli_option backup_options[] = {
 struct tally {
     size_t good;
     size_t bad;
-    size_t flawed; /* of the good ones: published, but not all of the source is in it */
-    int code;      /* of all failures so far, E_IO when they differ */
+    size_t flawed;  /* of the good ones: published, but not all of the source is in it */
+    size_t unclean; /* of the good ones: `after` failed */
+    int code;       /* of all failures so far, E_IO when they differ */
 };
 
 static int run_one(struct cli_context *cli, struct job_run *run, bool alone, struct tally *t,
@@ -37,6 +38,7 @@ static int run_one(struct cli_context *cli, struct job_run *run, bool alone, str
     if (rc == 0) {
         t->good++;
         t->flawed += summary_flawed(run);
+        t->unclean += run->after_failed;
         return summary_print(run, err);
     }
     t->code = t->bad == 0 || t->code == rc ? rc : E_IO;
@@ -53,8 +55,14 @@ static int run_one(struct cli_context *cli, struct job_run *run, bool alone, str
 /* Each failure was told when it happened. */
 static int verdict(struct cli_context *cli, const struct tally *t, struct error *err)
 {
-    if (t->bad == 0 && t->flawed == 0)
+    if (t->bad == 0 && t->flawed == 0 && t->unclean == 0)
         return 0;
+    if (t->bad == 0 && t->flawed == 0) {
+        cli->exit_code = CLI_EXIT_PARTLY;
+        return error_set(err, E_IO,
+                         "%zu of %zu jobs published a snapshot, but did not clean up: `after` failed",
+                         t->unclean, t->good);
+    }
     if (t->bad == 0) {
         cli->exit_code = CLI_EXIT_PARTLY;
         return error_set(

@@ -22,6 +22,13 @@ static void on_finding(bool fatal, const char *what, const char *cure, void *arg
     report_finding(arg, fatal, what, cure);
 }
 
+/* What `before` makes is not there yet: what is missing now says little about the night. */
+static void on_finding_without(bool fatal, const char *what, const char *cure, void *arg)
+{
+    (void)fatal;
+    report_finding(arg, false, what, cure);
+}
+
 /* What is read: the files and directories among the options. */
 static void add_paths(const struct engine *engine, const struct engine_job *job, struct report *report)
 {
@@ -45,7 +52,10 @@ static int ask(const struct conf *conf, const struct conf_job *conf_job, struct 
     job.preflight = true;
     report_add(report, "engine", OUT_PLAIN, "%s", engine->name);
     add_paths(engine, &job, report);
-    rc = engine->probe(&job, on_finding, report, err);
+    bool hooked = conf_job->before.argv != NULL;
+    if (hooked)
+        report_add(report, "before", OUT_PLAIN, "was not run: what it prepares is not looked at");
+    rc = engine->probe(&job, hooked ? on_finding_without : on_finding, report, err);
     access_job_free(&job);
     return rc;
 }

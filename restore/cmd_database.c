@@ -10,6 +10,7 @@
 #include "common/base/str.h"
 #include "common/cli/progress.h"
 #include "restore/streams.h"
+#include "restore/swap.h"
 #include "restore/target/space.h"
 #include "restore/verbs.h"
 
@@ -68,13 +69,23 @@ static const struct engine *find_engine(const struct chosen *c, struct error *er
     return engine;
 }
 
+/* What a restore beside the live one made: its name, and the command that removes it. Empty: it was none. */
+struct beside {
+    struct buf name;
+    struct buf drop;
+};
+
 /* ---- the target ---------------------------------------------------------------------------------------- */
 
-static const char *const server_flags[] = { "into-nonempty", "into-source", "create-roles", "no-owner",
-                                            "no-verify" };
+static const char *const server_flags[] = { "into-nonempty", "into-source", "create-roles",
+                                            "no-owner",      "no-verify",   "terminate" };
 
 static int refuse_flags(const struct cli_context *cli, const struct engine *engine, struct error *err)
 {
+    if (cli_flag(cli, "swap") && !cli_flag(cli, "beside"))
+        return error_set(err, E_USAGE, "--swap is for a restore --beside the live database");
+    if (cli_flag(cli, "beside") && swap_possible(engine, err) < 0)
+        return E_UNSUPPORTED;
     for (size_t i = 0;
          engine->target_kind != TARGET_SERVER && i < sizeof server_flags / sizeof server_flags[0]; i++)
         if (cli_flag(cli, server_flags[i]))
@@ -91,6 +102,8 @@ static struct engine_target target_of(const struct chosen *c)
         .to = cli_text(cli, "to"),
         .facts = c->snap->object->priv.facts,
         .snapshot = c->name,
+        .beside = cli_flag(cli, "beside"),
+        .via = cli_text(cli, "via"),
         .into_nonempty = cli_flag(cli, "into-nonempty"),
         .into_source = cli_flag(cli, "into-source"),
         .create_roles = cli_flag(cli, "create-roles"),
@@ -135,9 +148,24 @@ static int not_made(const struct engine *engine, const struct engine_target *tar
                            : error_wrap(err, "%s was not made", target->to);
 }
 
-/* `checked` gets what the engine compared, `left` what a person has to do now. Nothing is fetched before the target was looked at. */
-static int build(struct chosen *c, struct members *m, const struct engine *engine, struct buf *checked,
-                 struct buf *left, struct error *err)
+/* What a person hears at the end. Texts end with NUL once the restore is over. */
+struct outcome {
+    struct buf checked; /* what the engine compared */
+    struct buf left;    /* what a person has to do now */
+    struct beside made; /* --beside: what was made */
+};
+
+static void outcome_free(struct outcome *o)
+{
+    buf_free(&o->checked);
+    buf_free(&o->left);
+    buf_free(&o->made.name);
+    buf_free(&o->made.drop);
+}
+
+/* Nothing is fetched before the target was looked at. */
+static int build(struct chosen *c, struct members *m, const struct engine *engine, struct outcome *out,
+                 struct error *err)
 {
     struct engine_job job = { .name = NULL };
     struct engine_target target = target_of(c);
@@ -148,8 +176,10 @@ static int build(struct chosen *c, struct members *m, const struct engine *engin
     if (rc < 0)
         return rc;
     target.source = known ? &job : NULL;
-    target.checked = checked;
-    target.left = left;
+    target.checked = &out->checked;
+    target.left = &out->left;
+    target.made = &out->made.name;
+    target.drop = &out->made.drop;
     rc = engine->look(&target, err);
     if (rc == 0)
         rc = members_load(c, m, err);
@@ -171,17 +201,37 @@ static void print_left(const struct cli_context *cli, const char *left)
     }
 }
 
+/* The live one is as it was; what comes next is up to the person. */
+static int tell_next(const struct cli_context *cli, const struct engine *engine, const struct beside *made,
+                     struct error *err)
+{
+    char *next = swap_command(cli, engine, (const char *)made->name.data, false, err);
+    if (next == NULL)
+        return E_NOMEM;
+    out_line(&cli->out, OUT_PLAIN, "It is not live yet.");
+    out_line(&cli->out, OUT_PLAIN, "To make it live:       %s", next);
+    if (made->drop.len > 0)
+        out_line(&cli->out, OUT_PLAIN, "To remove it again:    %s", (const char *)made->drop.data);
+    free(next);
+    return 0;
+}
+
 static int summary(const struct chosen *c, const struct members *m, const struct engine *engine,
-                   const char *checked, const char *left, uint64_t ms, struct error *err)
+                   const struct outcome *out, uint64_t ms, struct error *err)
 {
     const struct cli_context *cli = c->st.cli;
-    const char *to = cli_text(cli, "to");
+    const struct beside *made = &out->made;
+    const char *checked = (const char *)out->checked.data;
+    const char *left = (const char *)out->left.data;
+    bool beside = made->name.len > 0;
+    const char *to = beside ? (const char *)made->name.data : cli_text(cli, "to");
     char rate[RATE_TEXT_MAX];
     if (cli->json) {
         struct jsonout *o = jsonout_new("summary");
         jsonout_str(o, "snapshot", c->name);
         jsonout_str(o, "engine", engine->name);
         jsonout_str(o, "target", to);
+        jsonout_str(o, "beside", beside ? cli_text(cli, "to") : NULL);
         jsonout_str(o, "checked", checked);
         if (*left != '\0')
             jsonout_str(o, "left", left);
@@ -198,15 +248,14 @@ static int summary(const struct chosen *c, const struct members *m, const struct
     if (cli_flag(cli, "no-verify"))
         out_line(&cli->out, OUT_WARN, "Not compared with what was backed up, as --no-verify asked for.");
     print_left(cli, left);
-    return 0;
+    return beside && !cli_flag(cli, "swap") ? tell_next(cli, engine, made, err) : 0;
 }
 
 int cmd_database(struct cli_context *cli, struct error *err)
 {
     struct chosen c = { .snap = NULL };
     struct members m = { .bytes = 0 };
-    struct buf checked = BUF_INIT;
-    struct buf left = BUF_INIT;
+    struct outcome out = { .checked = BUF_INIT, .left = BUF_INIT, .made = { BUF_INIT, BUF_INIT } };
     int rc = chosen_open(cli, KIT_NEEDED, cli->args[0], &c, err);
     rc = rc < 0 ? rc : chosen_begin(&c, &cli->out, err);
     uint64_t began = clock_mono_ms(); /* not the time a passphrase took to type */
@@ -214,15 +263,14 @@ int cmd_database(struct cli_context *cli, struct error *err)
     if (engine == NULL) {
         rc = rc < 0 ? rc : err->code;
     } else {
-        rc = build(&c, &m, engine, &checked, &left, err);
-        rc = rc < 0 ? rc : buf_append(&checked, "", 1, err);
-        rc = rc < 0 ? rc : buf_append(&left, "", 1, err);
-        rc = rc < 0 ? rc
-                    : summary(&c, &m, engine, (const char *)checked.data, (const char *)left.data,
-                              clock_mono_ms() - began, err);
+        rc = build(&c, &m, engine, &out, err);
+        rc = rc < 0 ? rc : buf_append(&out.checked, "", 1, err);
+        rc = rc < 0 ? rc : buf_append(&out.left, "", 1, err);
+        rc = rc < 0 ? rc : summary(&c, &m, engine, &out, clock_mono_ms() - began, err);
+        if (rc == 0 && cli_flag(cli, "swap"))
+            rc = swap_run(cli, engine, (const char *)out.made.name.data, false, false, err);
     }
-    buf_free(&checked);
-    buf_free(&left);
+    outcome_free(&out);
     members_free(&m);
     chosen_close(&c, rc);
     return rc;

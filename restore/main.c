@@ -27,6 +27,18 @@
                 "snapshot. What is restored is still checked byte for byte; it may not be the newest."  \
     }
 
+/* Of the two verbs that exchange names. */
+#define SWAP_OPTIONS                                                                                          \
+    { .name = "terminate",                                                                                    \
+      .kind = CLI_FLAG,                                                                                       \
+      .help =                                                                                                 \
+          "PostgreSQL: end the connections to both databases, which a swap lists; otherwise it refuses when " \
+          "there are any." },                                                                                 \
+    {                                                                                                         \
+        .name = "via", .kind = CLI_STRING, .metavar = "DATABASE", .fallback = "postgres",                     \
+        .help = "PostgreSQL: the database of the server to work from; neither of the two."                    \
+    }
+
 static const struct cli_option list_options[] = {
     JOB_OPTION,
     { .name = "all", .letter = 'a', .kind = CLI_FLAG, .help = "Also expired and void snapshots." },
@@ -91,6 +103,15 @@ static const struct cli_option database_options[] = {
           "For SQLite: a new file; an existing one is never overwritten. For PostgreSQL: an existing, empty "
           "database, by its name, as postgresql://USER@HOST:PORT/DATABASE or as \"host=HOST dbname=DATABASE\". A "
           "password belongs into a file (PGPASSFILE, or passfile=FILE), not here." },
+    { .name = "beside",
+      .kind = CLI_FLAG,
+      .help =
+          "TARGET is the live database, which stays as it is: restore into a new one next to it, named after it and "
+          "the time, with its owner, settings and rights. PostgreSQL and SQLite." },
+    { .name = "swap",
+      .kind = CLI_FLAG,
+      .help = "With --beside: put it into the place of the live one afterwards, as `restore swap` does." },
+    SWAP_OPTIONS,
     { .name = "into-nonempty",
       .kind = CLI_FLAG,
       .help = "PostgreSQL: also into a database that holds something. Nothing of it is replaced." },
@@ -108,6 +129,35 @@ static const struct cli_option database_options[] = {
     { .name = "no-verify",
       .kind = CLI_FLAG,
       .help = "PostgreSQL: do not compare the rows afterwards with what was backed up." },
+    CLI_OPTIONS_END
+};
+
+static const char *const swap_engines[] = { "postgres", "sqlite", NULL };
+
+static const struct cli_option swap_options[] = {
+    { .name = "to",
+      .letter = 't',
+      .kind = CLI_FILE,
+      .metavar = "LIVE",
+      .required = true,
+      .help = "The live database, as for `restore database --beside`." },
+    { .name = "from",
+      .kind = CLI_FILE,
+      .metavar = "NAME",
+      .help =
+          "What takes its place. Default: what `restore database --beside` made, when there is just one; with "
+          "--undo what the last swap kept." },
+    { .name = "undo",
+      .kind = CLI_FLAG,
+      .help = "Put back what a swap replaced. The restored one is kept in turn." },
+    SWAP_OPTIONS,
+    { .name = "plan", .kind = CLI_FLAG, .help = "Only tell what would be done, and who is in the way." },
+    { .name = "engine",
+      .kind = CLI_CHOICE,
+      .choices = swap_engines,
+      .metavar = "ENGINE",
+      .help =
+          "What kind of database LIVE is. Default: sqlite when it is the path of a file, else postgres." },
     CLI_OPTIONS_END
 };
 
@@ -186,6 +236,17 @@ static const struct cli_verb verbs[] = {
       .min_args = 1,
       .max_args = 1,
       .run = cmd_database },
+    { .name = "swap",
+      .synopsis = "--to LIVE",
+      .summary = "Put a database that was restored beside the live one into its place.",
+      .help =
+          "The two exchange their names in one step, and the one that was live is kept as LIVE_before_restore_TIME "
+          "(PostgreSQL) or LIVE.before-restore-TIME (SQLite). Which becomes which is told first, with everybody who is "
+          "connected, and at the end the line that undoes it. Whatever is killed in between, LIVE is one of the two as "
+          "a whole; the next call names what was left and mends it.\n\nNeither the repository nor a kit is needed. "
+          "Exit status 13: connections are in the way, and nothing was changed.",
+      .options = swap_options,
+      .run = cmd_swap },
     { .name = "verify",
       .synopsis = "[SNAPSHOT]",
       .summary = "Check that the repository is whole.",
@@ -245,6 +306,8 @@ static const struct cli_text examples[] = {
     { "restore database latest --job shop-db --to /var/tmp/shop.db", "The newest backup of one database." },
     { "restore database shop-pg/12 --to shop_new --create-roles",
       "A PostgreSQL database, into one that was just created." },
+    { "restore database shop-pg/12 --to shop --beside", "The same, next to the live database." },
+    { "restore swap --to shop --terminate", "And put it into its place." },
     { "restore files shop-db/7 --to /var/tmp/shop", "A snapshot's streams as plain files." },
     { "restore files www/latest --to /srv/www.new uploads", "One directory of a tree." },
     { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },

@@ -12,6 +12,7 @@ int cmd_ls(struct cli_context *cli, struct error *err);
 int cmd_cat(struct cli_context *cli, struct error *err);
 int cmd_files(struct cli_context *cli, struct error *err);
 int cmd_database(struct cli_context *cli, struct error *err);
+int cmd_swap(struct cli_context *cli, struct error *err);
 int cmd_verify(struct cli_context *cli, struct error *err);
 
 /* --level: in the order of enum check_level. */

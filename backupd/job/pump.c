@@ -5,6 +5,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/str.h"
+#include "common/engine/fingerprint.h"
 #include "common/sys/interrupt.h"
 
 #if defined __has_include
@@ -96,6 +97,8 @@ int pump_facts(const struct pump *p, struct engine_run *source, const struct con
         host[0] = '\0';
     int rc = buf_printf(out, err, "engine=%s\njob=%s\nhost=%s\nbackupd=%s\n", p->engine->name, job->name,
                         str_printable(safe, sizeof safe, host), BACKUP_VERSION);
+    if (rc == 0)
+        rc = fingerprint_seed_fact(p->fingerprint_seed, out, err);
     if (rc == 0)
         rc = p->engine->run_facts(source, out, err);
     return rc == 0 ? buf_append(out, "", 1, err) : rc;

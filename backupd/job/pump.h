@@ -14,6 +14,7 @@ struct pump {
     struct session *session;
     struct progress *progress;
     bool no_dedup;
+    uint64_t fingerprint_seed; /* a fact of the snapshot */
 };
 
 /* Every stream to its end, with its facts. E_CANCELLED between two reads. */

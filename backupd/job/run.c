@@ -5,6 +5,7 @@
 
 #include "backupd/host.h"
 #include "backupd/job/assign.h"
+#include "backupd/job/hook.h"
 #include "backupd/job/last.h"
 #include "backupd/job/pump.h"
 #include "common/base/clock.h"
@@ -25,6 +26,8 @@ struct held {
     struct backend *backend;
     struct writer_keys keys;
     char *state; /* this writer's directory */
+    char *base;  /* of the repository's state */
+    struct hooks hooks;
 };
 
 /* ---- probe --------------------------------------------------------------------------------------------- */
@@ -76,9 +79,11 @@ static int attempt(struct job_run *run, const struct held *h, struct error *err)
     if (rc < 0)
         goto out;
     progress = progress_start(run->cli, run->job->name, NULL); /* a run without a display is a run, too */
-    struct pump pump = {
-        .engine = h->engine, .session = session, .progress = progress, .no_dedup = !run->job->dedup
-    };
+    struct pump pump = { .engine = h->engine,
+                         .session = session,
+                         .progress = progress,
+                         .no_dedup = !run->job->dedup,
+                         .fingerprint_seed = h->job.fingerprint_seed };
     source = h->engine->open(&h->job, err);
     if (source == NULL) {
         rc = err->code < 0 ? err->code : E_IO;
@@ -134,6 +139,17 @@ static int writer_state(struct job_run *run, struct held *h, struct error *err)
     return h->state != NULL ? 0 : E_NOMEM;
 }
 
+/* The source may only be there when this is done. */
+static int before(struct job_run *run, struct held *h, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    h->base = host_state(run->conf, h->repository, &why);
+    if (h->base == NULL)
+        return error_copy(err, &why);
+    h->hooks.state = h->base;
+    return hooks_before(&h->hooks, err);
+}
+
 static int prepare(struct job_run *run, struct held *h, struct error *err)
 {
     struct access_root root;
@@ -148,6 +164,8 @@ static int prepare(struct job_run *run, struct held *h, struct error *err)
     if (rc == 0)
         rc = access_job(run->conf, run->job, &h->job, err);
     if (rc == 0)
+        rc = before(run, h, err);
+    if (rc == 0)
         rc = probe(h, err);
     if (rc < 0)
         return rc;
@@ -160,6 +178,8 @@ static int prepare(struct job_run *run, struct held *h, struct error *err)
     rc = assign_writer(run->cli, run->conf, h->repository, run->job->name, h->backend, run->writer, err);
     if (rc == 0)
         rc = access_writer_keys(h->repository, run->writer, &h->keys, err);
+    if (rc == 0)
+        rc = writer_seed_derive(h->keys.w_w, &h->job.fingerprint_seed, err);
     if (rc == 0 && (rc = writer_state(run, h, err)) == 0)
         last_read(h->state, &h->job);
     return rc;
@@ -167,7 +187,7 @@ static int prepare(struct job_run *run, struct held *h, struct error *err)
 
 int job_run(struct job_run *run, struct error *err)
 {
-    struct held h = { .engine = NULL };
+    struct held h = { .engine = NULL, .hooks = { .job = run->job } };
     struct error why = ERROR_INIT;
     uint64_t begin = clock_mono_ms();
     int rc = prepare(run, &h, &why);
@@ -175,8 +195,10 @@ int job_run(struct job_run *run, struct error *err)
         rc = attempts(run, &h, &why);
     if (rc == E_NOT_FOUND && why.name != NULL && strcmp(why.name, ERR_CHARTER_MISSING) == 0)
         run->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
+    run->after_failed = !hooks_after(&h.hooks, rc == 0);
     run->milliseconds = clock_mono_ms() - begin;
     free(h.state);
+    free(h.base);
     writer_keys_free(&h.keys);
     backend_close(h.backend);
     access_job_free(&h.job);

@@ -10,6 +10,8 @@
  * while it is open. A passing failure (a lost connection, a commit that
  * retention overtook) is run once more; what was stored already is adopted.
  *
+ * The job's hooks (hook.h) run around all of it, once, also around a repetition.
+ *
  * Errors: E_UNSUPPORTED when the probe found something fatal (nothing was
  * touched), E_BUSY when another run holds the writer, E_CANCELLED on request.
  */
@@ -34,6 +36,7 @@ struct job_run {
     uint64_t milliseconds;
     struct engine_flaws flaws; /* of what was published */
     unsigned reruns;
+    bool after_failed;          /* the hook at the end */
     char where[ERROR_TEXT_MAX]; /* the storage, for people */
 };
 

@@ -50,6 +50,7 @@ static int print_json(const struct job_run *run, const char *id, struct error *e
     jsonout_u64(o, "packs_adopted", s->adopted);
     jsonout_u64(o, "packs_needed", s->needed);
     jsonout_u64(o, "reruns", run->reruns);
+    jsonout_bool(o, "after_failed", run->after_failed);
     jsonout_str(o, "receipt", s->receipt);
     return jsonout_emit(o, err);
 }
@@ -92,6 +93,8 @@ static int print_text(const struct job_run *run, const char *id, struct error *e
     if (run->reruns != 0)
         pairs_add(t, "runs", OUT_PLAIN, "%u", run->reruns + 1);
     add_flaws(t, &run->flaws);
+    if (run->after_failed)
+        pairs_add(t, "after", OUT_BAD, "the job's `after` failed: see the warnings");
     pairs_add(t, "time", OUT_PLAIN, "%s", duration_format(a, run->milliseconds));
     pairs_add(t, "receipt", OUT_BOLD, "%s", s->receipt);
     int rc = table_print(t, &run->cli->out, err);

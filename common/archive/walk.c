@@ -1,7 +1,6 @@
 /* The directories of a walk. */
 #include "common/archive/walk.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,14 +15,12 @@
 
 #include "common/base/banned.h"
 
-#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOCTTY | O_CLOEXEC)
-
 static struct walk_dir *top(const struct walk *w)
 {
     return w->dirs.len != 0 ? vec_at(&w->dirs, w->dirs.len - 1) : NULL;
 }
 
-static const char *path_of(const struct walk *w)
+const char *walk_path(const struct walk *w)
 {
     return w->path.len > 1 ? (const char *)w->path.data : ".";
 }
@@ -31,7 +28,7 @@ static const char *path_of(const struct walk *w)
 void walk_tell(const struct walk *w, enum walk_note what, const char *why)
 {
     if (w->options.note != NULL)
-        w->options.note(w->options.arg, what, path_of(w), why);
+        w->options.note(w->options.arg, what, walk_path(w), why);
 }
 
 bool walk_is_fatal(int sys)
@@ -39,113 +36,13 @@ bool walk_is_fatal(int sys)
     return sys == EMFILE || sys == ENFILE || sys == ENOMEM;
 }
 
-static int set_path(struct walk *w, size_t keep, const char *name, struct error *err)
+int walk_set_path(struct walk *w, size_t keep, const char *name, struct error *err)
 {
     w->path.len = keep;
     int rc = keep != 0 && name != NULL ? buf_append(&w->path, "/", 1, err) : 0;
     if (rc == 0 && name != NULL)
         rc = buf_append(&w->path, name, strlen(name), err);
     return rc < 0 ? rc : buf_append(&w->path, "", 1, err);
-}
-
-/* ---- listing ------------------------------------------------------------------------------------------- */
-
-/* A look at a directory does not change its time of access, where the kernel lets us say so: our own, or as root. */
-static int open_dir(int at, const char *name)
-{
-    int fd = openat(at, name, DIR_FLAGS | O_NOFOLLOW | O_NOATIME);
-    if (fd < 0 && errno == EPERM)
-        fd = openat(at, name, DIR_FLAGS | O_NOFOLLOW);
-    return fd;
-}
-
-/* As if the whole paths were compared: "a" < "a-b" < "a/". */
-static int by_path(const void *x, const void *y)
-{
-    const struct walk_name *a = x;
-    const struct walk_name *b = y;
-    size_t i = 0;
-    while (a->name[i] != '\0' && a->name[i] == b->name[i])
-        i++;
-    unsigned ca = a->name[i] == '\0' && a->below ? '/' : (unsigned char)a->name[i];
-    unsigned cb = b->name[i] == '\0' && b->below ? '/' : (unsigned char)b->name[i];
-    return ca < cb ? -1 : ca > cb;
-}
-
-static bool is_dir(int fd, const struct dirent *e)
-{
-    struct stat st;
-    if (e->d_type != DT_UNKNOWN)
-        return e->d_type == DT_DIR;
-    return fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 && S_ISDIR(st.st_mode);
-}
-
-static int add_name(struct walk_dir *d, const char *name, bool dir, struct error *err)
-{
-    struct walk_name *self = vec_push(&d->names, err);
-    if (self == NULL)
-        return E_NOMEM;
-    char *copy = str_dup(name, err);
-    *self = (struct walk_name){ .name = copy, .dir = dir };
-    struct walk_name *below = copy != NULL && dir ? vec_push(&d->names, err) : NULL;
-    if (below != NULL)
-        *below = (struct walk_name){ .name = copy, .below = true, .dir = true };
-    return copy == NULL || (dir && below == NULL) ? E_NOMEM : 0;
-}
-
-static int add_entry(struct walk *w, struct walk_dir *d, int fd, const struct dirent *e, struct error *err)
-{
-    if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-        return 0;
-    bool dir = is_dir(fd, e);
-    int rc = set_path(w, d->path_len, e->d_name, err);
-    if (rc < 0)
-        return rc;
-    if (w->options.excluded != NULL && w->options.excluded(w->options.arg, path_of(w), dir)) {
-        walk_tell(w, WALK_EXCLUDED, "excluded");
-        return 0;
-    }
-    return add_name(d, e->d_name, dir, err);
-}
-
-static int cannot_list(const struct walk *w, struct error *err)
-{
-    char shown[512];
-    return error_sys(
-        err,
-        "list the directory \"%s\" of the tree (a backup without it would have a hole: `exclude` "
-        "it, or run as a user who may read it)",
-        str_printable(shown, sizeof shown, path_of(w)));
-}
-
-static int list(struct walk *w, struct walk_dir *d, struct error *err)
-{
-    int copy = open_dir(d->fd, ".");
-    DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
-    if (dir == NULL) {
-        int rc = cannot_list(w, err);
-        fd_drop(&copy);
-        return rc;
-    }
-    int rc = 0;
-    for (errno = 0; rc == 0;) {
-        const struct dirent *e = readdir(dir);
-        if (e == NULL)
-            break;
-        rc = add_entry(w, d, copy, e, err);
-        errno = 0;
-    }
-    if (rc == 0 && errno != 0) {
-        int sys = errno;
-        w->path.len = d->path_len;
-        rc = buf_append(&w->path, "", 1, err);
-        errno = sys;
-        rc = rc < 0 ? rc : cannot_list(w, err);
-    }
-    (void)closedir(dir);
-    if (rc == 0)
-        vec_sort(&d->names, by_path);
-    return rc;
 }
 
 /* ---- down and up --------------------------------------------------------------------------------------- */
@@ -174,8 +71,8 @@ static int enter(struct walk *w, int fd, const struct stat *st, struct error *er
     };
     if (w->dirs.len > WALK_DIRS_OPEN + 1) /* not the root: see open_again */
         fd_drop(&((struct walk_dir *)vec_at(&w->dirs, w->dirs.len - 1 - WALK_DIRS_OPEN))->fd);
-    int rc = w->options.enter != NULL ? w->options.enter(w->options.arg, fd, path_of(w), err) : 0;
-    return rc < 0 ? rc : list(w, d, err);
+    int rc = w->options.enter != NULL ? w->options.enter(w->options.arg, fd, walk_path(w), err) : 0;
+    return rc == 0 ? walk_list(w, d, err) : rc < 0 ? rc : 0; /* no names: it is left at once */
 }
 
 static int descend(struct walk *w, const struct walk_name *name, struct error *err)
@@ -185,19 +82,19 @@ static int descend(struct walk *w, const struct walk_name *name, struct error *e
         walk_tell(w, WALK_UNREAD, "the directory was replaced during the backup");
         return 0;
     }
-    int fd = open_dir(top(w)->fd, name->name);
+    int fd = walk_open_dir(top(w)->fd, name->name);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) {
         walk_tell(w, WALK_UNREAD, "the directory was removed or replaced during the backup");
         return 0;
     }
     if (fd < 0) {
         if (!walk_is_elsewhere(w, top(w)->fd, name->name))
-            return cannot_list(w, err);
+            return walk_cannot_list(w, err);
         walk_tell(w, WALK_MOUNT, "it is on another file system");
         return 0;
     }
     if (fstat(fd, &st) < 0) {
-        int rc = cannot_list(w, err);
+        int rc = walk_cannot_list(w, err);
         fd_drop(&fd);
         return rc;
     }
@@ -220,12 +117,12 @@ static int open_again(const struct walk *w, const struct walk_dir *d)
 {
     char name[NAME_MAX + 1];
     const char *path = (const char *)w->path.data;
-    int fd = open_dir(((struct walk_dir *)vec_at(&w->dirs, 0))->fd, ".");
+    int fd = walk_open_dir(((struct walk_dir *)vec_at(&w->dirs, 0))->fd, ".");
     for (size_t at = 0; fd >= 0 && at < d->path_len;) {
         size_t n = strcspn(path + at, "/");
         memcpy(name, path + at, n);
         name[n] = '\0';
-        int next = open_dir(fd, name);
+        int next = walk_open_dir(fd, name);
         fd_drop(&fd);
         fd = next;
         at += n + 1;
@@ -237,18 +134,18 @@ static int open_again(const struct walk *w, const struct walk_dir *d)
  * is in it. */
 static int reopen(struct walk *w, const struct walk_dir *child, struct walk_dir *parent, struct error *err)
 {
-    parent->fd = openat(child->fd, "..", DIR_FLAGS | O_NOFOLLOW);
+    parent->fd = openat(child->fd, "..", WALK_DIR_FLAGS | O_NOFOLLOW);
     if (!is_dir_of(parent->fd, parent)) {
         fd_drop(&parent->fd);
         parent->fd = open_again(w, parent);
     }
     if (parent->fd < 0 && walk_is_fatal(errno))
-        return cannot_list(w, err);
+        return walk_cannot_list(w, err);
     if (is_dir_of(parent->fd, parent))
         return 0;
     fd_drop(&parent->fd);
     parent->at = parent->names.len;
-    int rc = set_path(w, parent->path_len, NULL, err);
+    int rc = walk_set_path(w, parent->path_len, NULL, err);
     if (rc == 0)
         walk_tell(w, WALK_UNREAD, "the directory was moved while it was read: some of what is in it");
     return rc;
@@ -258,7 +155,7 @@ static int leave(struct walk *w, struct error *err)
 {
     struct walk_dir *d = top(w);
     struct stat st;
-    int rc = set_path(w, d->path_len, NULL, err);
+    int rc = walk_set_path(w, d->path_len, NULL, err);
     if (rc == 0 && fstat(d->fd, &st) == 0 &&
         (st.st_mtim.tv_sec != d->st.st_mtim.tv_sec || st.st_mtim.tv_nsec != d->st.st_mtim.tv_nsec))
         walk_tell(w, WALK_DIR_CHANGED, "entries came or went while it was read");
@@ -294,8 +191,8 @@ struct walk *walk_open(const struct walk_options *options, struct error *err)
     w->file = -1;
     w->dirs = (struct vec)VEC_OF(struct walk_dir);
     int rc = walk_member_init(w, err);
-    rc = rc < 0 ? rc : set_path(w, 0, NULL, err);
-    int fd = rc < 0 ? -1 : open(options->root, DIR_FLAGS);
+    rc = rc < 0 ? rc : walk_set_path(w, 0, NULL, err);
+    int fd = rc < 0 ? -1 : open(options->root, WALK_DIR_FLAGS);
     if (rc == 0 && (fd < 0 || fstat(fd, &w->root) < 0)) {
         rc = error_sys(err, "open the directory %s", str_printable(shown, sizeof shown, options->root));
         fd_drop(&fd);
@@ -319,9 +216,9 @@ int walk_next(struct walk *w, struct walk_item *out, struct error *err)
         }
         struct walk_name name = *(struct walk_name *)vec_at(&d->names, d->at++);
         /* A rename while it was listed can show one name twice. */
-        if (d->at > 1 && by_path(vec_at(&d->names, d->at - 2), &name) == 0)
+        if (d->at > 1 && walk_by_path(vec_at(&d->names, d->at - 2), &name) == 0)
             continue;
-        rc = set_path(w, d->path_len, name.name, err);
+        rc = walk_set_path(w, d->path_len, name.name, err);
         if (rc < 0)
             break;
         if (w->path.len - 1 > CATALOG_PATH_MAX) {

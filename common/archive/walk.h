@@ -50,7 +50,7 @@ struct walk_options {
     bool one_file_system;
     /* Whether a member is left out, with all that is below it. May be NULL. */
     bool (*excluded)(void *arg, const char *path, bool is_dir);
-    /* A directory before it is listed; a negative return ends the walk. May be NULL. */
+    /* A directory before it is listed: 0; 1 leaves out what is in it; a negative return ends the walk. May be NULL. */
     int (*enter)(void *arg, int dir, const char *path, struct error *err);
     walk_note_fn *note;
     void *arg;

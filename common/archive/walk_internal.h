@@ -4,6 +4,8 @@
 #ifndef COMMON_ARCHIVE_WALK_INTERNAL_H
 #define COMMON_ARCHIVE_WALK_INTERNAL_H
 
+#include <fcntl.h>
+
 #include "common/archive/walk.h"
 #include "common/archive/xattr.h"
 #include "common/base/map.h"
@@ -38,6 +40,19 @@ struct walk {
     struct vec firsts; /* char *: the first name of each */
     int file;          /* the present regular file, or -1 */
 };
+
+#define WALK_DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOCTTY | O_CLOEXEC)
+
+/* walk_list.c */
+int walk_open_dir(int at, const char *name);
+int walk_by_path(const void *x, const void *y);
+int walk_cannot_list(const struct walk *w, struct error *err);
+/* The names in d, which is open and walk.path, sorted. */
+int walk_list(struct walk *w, struct walk_dir *d, struct error *err);
+
+/* walk.c: the path of the present member, and a new one: `keep` bytes of it, then `name` or nothing. */
+const char *walk_path(const struct walk *w);
+int walk_set_path(struct walk *w, size_t keep, const char *name, struct error *err);
 
 /* walk_member.c: the member walk.path, called `name` in the open directory. 1: *out; 0: told by note. */
 int walk_member(struct walk *w, int dir, const struct walk_name *name, struct walk_item *out,

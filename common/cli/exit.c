@@ -50,6 +50,8 @@ const char *cli_exit_text(int exit_code)
         return "Another run holds what is needed.";
     case CLI_EXIT_WRONG_KEY:
         return "A key or passphrase is wrong.";
+    case CLI_EXIT_IN_USE:
+        return "Connections are in the way of a swap, which changed nothing.";
     case CLI_EXIT_INTERRUPTED:
         return "It was interrupted.";
     default:

@@ -14,6 +14,7 @@ enum cli_exit {
     CLI_EXIT_NO_REPOSITORY = 10, /* set by the verb: only it knows what was not found */
     CLI_EXIT_BUSY = 11,          /* E_BUSY */
     CLI_EXIT_WRONG_KEY = 12,     /* E_AUTH */
+    CLI_EXIT_IN_USE = 13,        /* connections are in the way, nothing was changed: set by the verb */
     CLI_EXIT_INTERRUPTED = 130,  /* E_CANCELLED */
 };
 

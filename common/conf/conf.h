@@ -62,6 +62,12 @@ struct conf_secret {
     size_t argc;
 };
 
+/* A program and its arguments, run without a shell; argv is NULL-terminated and NULL when not given. */
+struct conf_command {
+    const char *const *argv;
+    size_t argc;
+};
+
 enum conf_storage_type { CONF_STORAGE_LOCAL = 0, CONF_STORAGE_SFTP = 1 };
 
 struct conf_storage {
@@ -103,6 +109,9 @@ struct conf_job {
     const char *engine;
     unsigned compression; /* zstd level */
     bool dedup;
+    struct conf_command before; /* hooks of a run */
+    struct conf_command after;
+    uint64_t hook_timeout_ms;
     const struct conf_option *options;
     size_t noptions;
     struct conf_place place;

@@ -7,7 +7,8 @@
 #include "common/conf/setting.h"
 
 /* The member's type follows from conf_type: STRING, PATH, REFERENCE const char *; BOOL bool; INTEGER and
- * CHOICE unsigned; SIZE and DURATION (milliseconds) uint64_t; SECRET struct conf_secret; MAPPING none. */
+ * CHOICE unsigned; SIZE and DURATION (milliseconds) uint64_t; COMMAND struct conf_command; SECRET struct
+ * conf_secret; MAPPING none. */
 struct rule {
     struct conf_setting setting;
     size_t offset; /* in the struct of the section */

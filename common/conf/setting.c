@@ -170,6 +170,27 @@ static const struct rule job[] = {
         .fallback = "true",
         .help = "Store data that an earlier backup already has only once." },
       J(dedup) },
+    { { .name = "before",
+        .type = CONF_COMMAND,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "Program that runs before the source is looked at, for example to make a snapshot of its file "
+            "system. When it fails, so does the run." },
+      J(before) },
+    { { .name = "after",
+        .type = CONF_COMMAND,
+        .flags = CONF_RELOADABLE,
+        .help = "Program that runs at the end in any case, also when the run or \"before\" failed." },
+      J(after) },
+    { { .name = "hook_timeout",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "5m",
+        .min = 1,
+        .max = 86400,
+        .help =
+            "How long \"before\" and \"after\" may take, each; then they are killed and count as failed." },
+      J(hook_timeout_ms) },
 };
 
 static const struct {
@@ -229,11 +250,17 @@ static int bounds_format(const struct conf_setting *setting, struct buf *out, st
 int conf_type_format(const struct conf_setting *setting, struct buf *out, struct error *err)
 {
     static const char *const names[] = {
-        [CONF_STRING] = "text",        [CONF_PATH] = "file name",
-        [CONF_BOOL] = "true or false", [CONF_INTEGER] = "number",
-        [CONF_SIZE] = "size",          [CONF_DURATION] = "duration",
-        [CONF_SECRET] = "secret",      [CONF_REFERENCE] = "repository",
-        [CONF_MAPPING] = "section",    [CONF_CHOICE] = "",
+        [CONF_STRING] = "text",
+        [CONF_PATH] = "file name",
+        [CONF_BOOL] = "true or false",
+        [CONF_INTEGER] = "number",
+        [CONF_SIZE] = "size",
+        [CONF_DURATION] = "duration",
+        [CONF_COMMAND] = "program and arguments, a list",
+        [CONF_SECRET] = "secret",
+        [CONF_REFERENCE] = "repository",
+        [CONF_MAPPING] = "section",
+        [CONF_CHOICE] = "",
     };
     if (setting->max != 0)
         return bounds_format(setting, out, err);

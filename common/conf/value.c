@@ -156,6 +156,7 @@ static int text_read(struct load *l, const struct conf_setting *s, const char *t
     case CONF_REFERENCE:
         *(const char **)slot = conf_keep_text(l, text);
         return 0;
+    case CONF_COMMAND:
     case CONF_SECRET:
     case CONF_MAPPING:
         break;
@@ -163,14 +164,16 @@ static int text_read(struct load *l, const struct conf_setting *s, const char *t
     return error_set(err, E_INTERNAL, "no text form for %s", s->name);
 }
 
-static bool command_read(struct load *l, const char *what, const struct conf_node *list,
-                         struct conf_secret *out)
+/* `name`: what the list is called in messages. */
+static bool command_read(struct load *l, const char *what, const char *name, const struct conf_node *list,
+                         struct conf_command *out)
 {
     if (list->kind == NODE_BAD)
         return false;
     if (list->kind != NODE_LIST || list->items.len == 0) {
         conf_problem_add(l->problems, list->place,
-                         "%s: command has to be a list [PROGRAM, ARG, ...]; it is run without a shell", what);
+                         "%s: %s has to be a list [PROGRAM, ARG, ...]; it is run without a shell", what,
+                         name);
         return false;
     }
     const char **argv = conf_keep_block(l, mem_alloc(list->items.len + 1, sizeof *argv, l->err));
@@ -184,12 +187,10 @@ static bool command_read(struct load *l, const char *what, const struct conf_nod
     }
     if (argv[0] != NULL && argv[0][0] != '/') {
         conf_problem_add(l->problems, conf_node_at(list, 0)->place,
-                         "%s: the program of command needs its whole path, like /usr/bin/%s", what, argv[0]);
+                         "%s: the program of %s needs its whole path, like /usr/bin/%s", what, name, argv[0]);
         return false;
     }
-    out->kind = CONF_SECRET_COMMAND;
-    out->argv = argv;
-    out->argc = list->items.len;
+    *out = (struct conf_command){ .argv = argv, .argc = list->items.len };
     return true;
 }
 
@@ -210,8 +211,14 @@ static bool secret_read(struct load *l, const char *what, const struct conf_node
     }
     const struct conf_node *key = conf_node_at(value, 0);
     const struct conf_node *arg = conf_node_at(value, 1);
-    if (strcmp(key->text, "command") == 0)
-        return command_read(l, what, arg, out);
+    if (strcmp(key->text, "command") == 0) {
+        struct conf_command command = { .argv = NULL };
+        if (!command_read(l, what, "command", arg, &command))
+            return false;
+        *out =
+            (struct conf_secret){ .kind = CONF_SECRET_COMMAND, .argv = command.argv, .argc = command.argc };
+        return true;
+    }
     bool file = strcmp(key->text, "file") == 0;
     if (!file && strcmp(key->text, "credential") != 0) {
         conf_problem_add(l->problems, key->place, "%s: '%s' is no form of a secret: %s", what, key->text,
@@ -237,6 +244,8 @@ bool conf_value_read(struct load *l, const struct rule *rule, const char *what, 
     struct error err = ERROR_INIT;
     if (rule->setting.type == CONF_SECRET)
         return secret_read(l, what, value, slot);
+    if (rule->setting.type == CONF_COMMAND)
+        return command_read(l, what, rule->setting.name, value, slot);
     if (!conf_value_is_text(l, what, value))
         return false;
     if (value->text[0] == '\0') {

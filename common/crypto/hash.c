@@ -26,6 +26,7 @@ static const uint8_t persons[PERSON_COUNT][crypto_generichash_blake2b_PERSONALBY
     [PERSON_RID] = "bk1 rid",
     [PERSON_SEAL_KEYS] = "bk1 seal keys",
     [PERSON_SEAL_NONCE] = "bk1 seal nonce",
+    [PERSON_SEED] = "bk1 seed",
 };
 
 const uint8_t *hash_person(enum person person)
@@ -115,9 +116,15 @@ void file_hash_free(struct file_hash_state *s)
 
 struct check_state {
     XXH3_state_t *xxh; /* made by the library: it asks for 64-byte alignment */
+    uint64_t seed;
 };
 
 struct check_state *check_new(struct error *err)
+{
+    return check_new_seeded(0, err);
+}
+
+struct check_state *check_new_seeded(uint64_t seed, struct error *err)
 {
     struct check_state *s = mem_alloc(1, sizeof *s, err);
     if (s == NULL)
@@ -128,13 +135,14 @@ struct check_state *check_new(struct error *err)
         free(s);
         return NULL;
     }
+    s->seed = seed;
     check_reset(s);
     return s;
 }
 
 void check_reset(struct check_state *s)
 {
-    (void)XXH3_128bits_reset(s->xxh);
+    (void)XXH3_128bits_reset_withSeed(s->xxh, s->seed);
 }
 
 void check_update(struct check_state *s, const void *data, size_t len)
@@ -162,6 +170,13 @@ void check_hash(const void *data, size_t len, uint8_t out[CHECK_LEN])
 {
     XXH128_canonical_t big_endian;
     XXH128_canonicalFromHash(&big_endian, XXH3_128bits(data, len));
+    memcpy(out, big_endian.digest, CHECK_LEN);
+}
+
+void check_hash_seeded(uint64_t seed, const void *data, size_t len, uint8_t out[CHECK_LEN])
+{
+    XXH128_canonical_t big_endian;
+    XXH128_canonicalFromHash(&big_endian, XXH3_128bits_withSeed(data, len, seed));
     memcpy(out, big_endian.digest, CHECK_LEN);
 }
 

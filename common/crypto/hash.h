@@ -38,6 +38,7 @@ enum person {
     PERSON_RID,        /* "bk1 rid" */
     PERSON_SEAL_KEYS,  /* "bk1 seal keys" */
     PERSON_SEAL_NONCE, /* "bk1 seal nonce" */
+    PERSON_SEED,       /* "bk1 seed" */
     PERSON_COUNT
 };
 
@@ -68,12 +69,15 @@ void wide_hash(const void *data, size_t len, uint8_t out[64]);
 /* XXH3-128 of a stream. */
 struct check_state;
 struct check_state *check_new(struct error *err);
+/* With a seed; 0 is the same as none. */
+struct check_state *check_new_seeded(uint64_t seed, struct error *err);
 void check_reset(struct check_state *s);
 void check_update(struct check_state *s, const void *data, size_t len);
 void check_final(const struct check_state *s, uint8_t out[CHECK_LEN]);
 void check_free(struct check_state *s);
 /* XXH3-128 of one block: what the calls above give for it, faster. */
 void check_hash(const void *data, size_t len, uint8_t out[CHECK_LEN]);
+void check_hash_seeded(uint64_t seed, const void *data, size_t len, uint8_t out[CHECK_LEN]);
 /* XXH64 of a block, for journals on the local disk. */
 uint64_t check64(const void *data, size_t len);
 

@@ -5,14 +5,15 @@
 
 #include "common/engine/command/command.h"
 #include "common/engine/files/files.h"
+#include "common/engine/mariadb/mariadb.h"
 #include "common/engine/mariabackup/mariabackup.h"
 #include "common/engine/postgres/postgres.h"
 #include "common/engine/sqlite/sqlite.h"
 
 #include "common/base/banned.h"
 
-static const struct engine *const engines[] = { &engine_sqlite, &engine_postgres, &engine_files,
-                                                &engine_mariabackup, &engine_command };
+static const struct engine *const engines[] = { &engine_sqlite,      &engine_postgres, &engine_mariadb,
+                                                &engine_mariabackup, &engine_files,    &engine_command };
 enum { ENGINES = sizeof engines / sizeof engines[0] };
 
 const struct engine *engine_find(const char *name, struct error *err)

@@ -116,18 +116,24 @@ struct engine_target {
     struct buf *left; /* gets what is left for the person to do, lines that end with newlines; or NULL */
     const struct engine_selection *select; /* NULL: everything */
     unsigned jobs;                         /* connections that load at once; 0: the engine's default */
-    /* Next to the live database `to`, under a name of its own, which goes to `made`. */
+    /* Next to the live database `to`, which stays as it is, under a name of its own, which goes to `made`. */
     bool beside;
-    struct buf *made; /* gets the name of what was made; or NULL */
+    const char
+        *via; /* TARGET_SERVER: connect to this database to make the new one; NULL: the engine's own choice */
+    struct buf *made; /* gets the name of what was made, NUL-terminated; or NULL */
+    struct buf *drop; /* gets the command that removes it again, NUL-terminated; or NULL */
     /* SQL that runs when everything is loaded and compared, before the target is released; or NULL. */
     const char *after_sql;
-    const char *after_name; /* of its file, for messages */
+    const char *after_name;     /* of its file, for messages */
+    uint64_t *after_statements; /* gets how many statements ran; or NULL */
     /* TARGET_SERVER: what the person asked for beyond the default. */
-    bool into_nonempty; /* although it holds something */
-    bool into_source;   /* although it is what was backed up */
-    bool create_roles;  /* make the roles that are missing */
-    bool no_owner;      /* without owners and rights */
-    bool no_verify;     /* without comparing afterwards */
+    bool into_nonempty;  /* although it holds something */
+    bool into_source;    /* although it is what was backed up */
+    bool create_roles;   /* make the roles that are missing */
+    bool no_owner;       /* without owners and rights */
+    bool no_verify;      /* without comparing afterwards */
+    bool no_tablespaces; /* everything into the database's own */
+    bool data_only;      /* rows alone, into tables that exist and are empty */
 };
 
 /* One line of a plan, or of what a swap is about to do. */
@@ -138,7 +144,8 @@ enum engine_plan_kind {
     PLAN_FITS,       /* was compared and fits: versions, encodings, extensions, room */
     PLAN_HANDLED,    /* a known difference that the restore takes care of, and how */
     PLAN_NOTE,       /* good to know */
-    PLAN_MISSING,    /* the restore would fail: what is missing, and the cure */
+    PLAN_MISSING,    /* it would fail: what is missing or in the way, and the cure */
+    PLAN_CONNECTION, /* somebody uses what a swap renames: who, since when; and the cure when it is in the way */
 };
 
 /* Texts are borrowed for the call. cure may be NULL. */
@@ -150,12 +157,27 @@ enum engine_format {
     FORMAT_SQL,      /* a script for the database's own client: rows, and what they need around them */
 };
 
+struct engine_export {
+    const struct engine_selection *select; /* one table */
+    const char *facts;                     /* of the snapshot's run */
+    enum engine_format format;
+    bool inserts;   /* FORMAT_SQL: an INSERT for each row */
+    const char *as; /* FORMAT_SQL: into a new table of this name, as people write it; or NULL */
+};
+
+/* The name of a format violation: who uses the database keeps it from being renamed (E_BUSY). */
+#define ENGINE_IN_USE "in-use"
+
+/* Two databases exchange their names; the one that was live is kept. */
 struct engine_swap {
     const char *live;  /* `to` of the restore: the database that applications use */
     const char *fresh; /* what takes its place; NULL: what restore --beside left, when there is just one */
+    const char *via;   /* as in engine_target */
     bool undo;         /* the other way round: what was live before comes back */
     bool terminate;    /* end the connections that are in the way */
     bool look_only;    /* tell, and change nothing */
+    struct buf *kept;  /* gets the name under which the one that was live is kept, NUL-terminated; or NULL */
+    struct buf *drop;  /* gets the command that removes what is kept, NUL-terminated; or NULL */
 };
 
 struct engine {
@@ -187,10 +209,11 @@ struct engine {
     /* What restore() would do with this target. 0 when it could look, whatever it found. May be NULL. */
     int (*plan)(const struct engine_streams *streams, const struct engine_target *target, engine_plan_fn *fn,
                 void *arg, struct error *err);
-    /* The rows of the one selected table to out, whole or with a negative code. May be NULL. */
-    int (*table)(const struct engine_streams *streams, const struct engine_selection *select,
-                 const char *run_facts, enum engine_format format, struct sink *out, struct error *err);
-    /* In one step; what a killed swap left is named by the next one and mended. May be NULL. */
+    /* The rows of the one selected table to out, whole or with a negative code; out is not finished. May be NULL. */
+    int (*table)(const struct engine_streams *streams, const struct engine_export *what, struct sink *out,
+                 struct error *err);
+    /* In one step; what a killed swap left is named by the next one and mended. Tells fn which becomes which, who is
+     * in the way (then E_BUSY "in-use", and nothing was changed), and what else notices it. May be NULL. */
     int (*swap)(const struct engine_swap *swap, engine_plan_fn *fn, void *arg, struct error *err);
 };
 

@@ -5,25 +5,30 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/fact.h"
 #include "common/base/str.h"
 #include "common/crypto/hash.h"
 
 #include "common/base/banned.h"
 
+enum { SEED_DIGITS = 16 };
+
 struct fingerprint {
     struct check_state *row; /* of a row that came in pieces */
     bool open;
+    uint64_t seed;
     uint64_t high;
     uint64_t low;
     uint64_t rows;
 };
 
-struct fingerprint *fingerprint_new(struct error *err)
+struct fingerprint *fingerprint_new(uint64_t seed, struct error *err)
 {
     struct fingerprint *fp = mem_alloc(1, sizeof *fp, err);
     if (fp == NULL)
         return NULL;
-    fp->row = check_new(err);
+    fp->seed = seed;
+    fp->row = check_new_seeded(seed, err);
     if (fp->row == NULL) {
         free(fp);
         return NULL;
@@ -80,7 +85,7 @@ void fingerprint_lines(struct fingerprint *fp, const void *data, size_t len)
             fingerprint_row(fp);
         } else {
             uint8_t hash[CHECK_LEN];
-            check_hash(p, line, hash);
+            check_hash_seeded(fp->seed, p, line, hash);
             add(fp, hash);
         }
         p = end + 1;
@@ -123,6 +128,28 @@ bool fingerprint_join(char sum[FINGERPRINT_TEXT_MAX], const char *other)
         return false;
     (void)fingerprint_text(&both, sum);
     return true;
+}
+
+int fingerprint_seed_fact(uint64_t seed, struct buf *out, struct error *err)
+{
+    return buf_printf(out, err, FINGERPRINT_SEED_FACT "=%016llx\n", (unsigned long long)seed);
+}
+
+int fingerprint_seed_read(const char *facts, uint64_t *out, struct error *err)
+{
+    char text[SEED_DIGITS + 2];
+    uint8_t seed[SEED_DIGITS / 2];
+    *out = 0;
+    if (!fact_get(facts, FINGERPRINT_SEED_FACT, text, sizeof text))
+        return 0;
+    if (strlen(text) != SEED_DIGITS || !hex_decode(seed, sizeof seed, text))
+        return error_set(err, E_UNSUPPORTED,
+                         "the fact " FINGERPRINT_SEED_FACT
+                         " of the snapshot is no number of %d digits: it is of "
+                         "a kind that this program does not know",
+                         SEED_DIGITS);
+    *out = big_endian(seed);
+    return 0;
 }
 
 void fingerprint_free(struct fingerprint *fp)

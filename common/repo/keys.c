@@ -265,6 +265,15 @@ const struct writer_derived *writer_derived_of(const struct secret *derived)
     return (const struct writer_derived *)(const void *)secret_view(derived);
 }
 
+int writer_seed_derive(const struct secret *w_w, uint64_t *out, struct error *err)
+{
+    uint8_t hash[KEY_LEN];
+    int rc = hash_keyed(PERSON_SEED, secret_view(w_w), secret_len(w_w), NULL, 0, hash, sizeof hash, err);
+    *out = rc == 0 ? load_u64(hash) : 0;
+    secret_wipe(hash, sizeof hash);
+    return rc;
+}
+
 int session_key(const uint8_t mix_key[KEY_LEN], const struct session_name *name, const uint8_t s[SHARE_LEN],
                 uint8_t k_s[KEY_LEN], struct error *err)
 {

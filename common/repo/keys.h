@@ -111,6 +111,9 @@ struct writer_derived {
 struct secret *writer_derive(const struct secret *w_w, struct error *err);
 const struct writer_derived *writer_derived_of(const struct secret *derived);
 
+/* The writer's seed for fingerprints of rows: the first 8 bytes of H("bk1 seed", W_w, ""), little-endian. */
+int writer_seed_derive(const struct secret *w_w, uint64_t *out, struct error *err);
+
 /* Which session a key belongs to. */
 struct session_name {
     uint8_t repo_id[REPO_ID_LEN];

@@ -17,7 +17,7 @@
  *   - gets PATH HOME LANG TZ TMPDIR of this process and options.env, nothing else;
  *   - has stdin on /dev/null, a pipe or another child's output, stdout on /dev/null or a pipe, stderr
  *     on a pipe whose last CHILD_STDERR_MAX bytes are kept; no other
- *     descriptor, default signals, umask inherited;
+ *     descriptor but those of `keep`, default signals, umask inherited;
  *   - leads a process group of its own, which is killed as a whole: on timeout,
  *     by child_kill(), by child_free(), after its leader's exit, and when the
  *     thread that started it dies (the leader only). Start it from a thread
@@ -51,8 +51,9 @@ struct child_options {
     bool want_stdin;        /* a pipe instead of /dev/null */
     struct child
         *input; /* instead: what this one writes (its want_stdout), whose descriptor is then gone; or NULL */
-    bool want_stdout;    /* a pipe instead of /dev/null */
-    bool outlives_stop;  /* for clean-up work: not killed when a stop is requested */
+    bool want_stdout;   /* a pipe instead of /dev/null */
+    bool outlives_stop; /* for clean-up work: not killed when a stop is requested */
+    const int *keep; /* descriptors above 2 that it gets too, under the same numbers; ends with -1; or NULL */
     uint64_t timeout_ms; /* 0: none */
 };
 

@@ -102,9 +102,13 @@ int child_image_init(struct child_image *image, const char *const argv[], const 
                      struct error *err)
 {
     struct error why = ERROR_INIT;
-    *image = (struct child_image){
-        .argv = argv, .dir = opt->dir, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .error_fd = -1
-    };
+    *image = (struct child_image){ .argv = argv,
+                                   .dir = opt->dir,
+                                   .keep = opt->keep,
+                                   .stdin_fd = -1,
+                                   .stdout_fd = -1,
+                                   .stderr_fd = -1,
+                                   .error_fd = -1 };
     if (argv[0] == NULL || *argv[0] == '\0')
         return error_set(err, E_USAGE, "no program to run");
     if ((image->path = find_program(argv[0], &why)) == NULL ||
@@ -167,6 +171,9 @@ _Noreturn void child_image_exec(const struct child_image *image, long parent)
         !place(image->stdout_fd >= 0 ? image->stdout_fd : null_fd, 1) || !place(image->stderr_fd, 2))
         give_up(image->error_fd);
     (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* an old kernel: ours are close-on-exec anyway */
+    for (const int *fd = image->keep; fd != NULL && *fd >= 0; fd++)
+        if (fcntl(*fd, F_SETFD, 0) < 0)
+            give_up(image->error_fd);
     if (image->dir != NULL && chdir(image->dir) < 0)
         give_up(image->error_fd);
     (void)execve(image->path, argv.to, image->env);

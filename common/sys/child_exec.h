@@ -15,6 +15,7 @@ struct child_image {
     const char *const *argv; /* borrowed */
     char **env;              /* NULL-terminated */
     const char *dir;         /* borrowed, or NULL */
+    const int *keep;         /* borrowed, ends with -1, or NULL */
     int stdin_fd;            /* -1: /dev/null */
     int stdout_fd;           /* -1: /dev/null */
     int stderr_fd;

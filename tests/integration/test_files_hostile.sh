@@ -195,9 +195,14 @@ sed -i "s|path: $TMP/busy|path: $TMP/nowhere|" backupd.yaml
 check_fails 4 "a root that is not there" files_backup
 mkdir nowhere
 printf '%s\n' "$$" >nowhere/postmaster.pid
+echo 15 >nowhere/PG_VERSION
 check_fails 4 "the data directory of a running server" files_backup
-contains "with the way out" "$(cat .check)" "exclude"
-rm nowhere/postmaster.pid
+contains "with the way out" "$(cat .check)" "as a database"
+mkdir nowhere/sub
+mv nowhere/PG_VERSION nowhere/postmaster.pid nowhere/sub
+check_fails 3 "one that somebody put into the tree: the rest is stored" files_backup
+contains "and it is named" "$(cat .check)" '"sub"'
+rm -r nowhere/sub
 printf '%s' "x" >nowhere/file
 sqlite3 nowhere/app.db "PRAGMA journal_mode=WAL; CREATE TABLE t(x)" >/dev/null
 mkfifo hold

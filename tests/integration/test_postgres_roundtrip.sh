@@ -30,9 +30,9 @@ pg_fill shop
 
 check "a backup" pg_backup
 same "server and database are told" "postgres shop 15" \
-    "$(fact source) $(fact database) $(fact server_version | cut -d. -f1)"
+    "$(fact source) $(fact database shop/schema.pgdump) $(fact server_version | cut -d. -f1)"
 same "and how the text was made" "DateStyle=ISO" "$(fact settings | cut -d' ' -f1)"
-same "the fingerprint is that of another program" "$(pg_sums shop | awk '/shop.secrets/ { print $NF }')" \
+same "the fingerprint is that of another program" "$(pg_sums shop "$(fact fingerprint_seed)" | awk '/shop.secrets/ { print $NF }')" \
     "$(fact fingerprint shop/tables/shop/secrets.copy | sed 's/xxh3-128-sum://')"
 same "rows, too" 2001 "$(fact rows shop/tables/shop/customers.copy)"
 

@@ -14,7 +14,7 @@ mkdir storage
         sqlite3 -batch "$TMP/plain.db" "CREATE TABLE t (n); INSERT INTO t VALUES ($i)"
         mv -- "$TMP/plain.db" "$TMP/$name"
         printf '  j%d: { engine: sqlite, path: %s }\n' "$i" \
-            "$(python3 -c 'import json, sys; print(json.dumps(sys.argv[1]))' "$TMP/$name")"
+            "$(python3 -c 'import json, re, sys; print(json.dumps(re.sub(r"([*?[])", r"\\\1", sys.argv[1])))' "$TMP/$name")"
         i=$((i + 1))
     done
 } >c.yaml

@@ -54,7 +54,7 @@ pg_restore_to() {
     "$RESTORE" --config "$HOST/backupd.yaml" database latest "$@" --to "host=$PGSOCK user=postgres dbname='$database'"
 }
 
-pg_sums() { /usr/bin/python3 "$REPO_ROOT/tests/support/postgres_sums.py" "$PG_BIN/psql" "$PGSOCK" "$1"; }
+pg_sums() { /usr/bin/python3 "$REPO_ROOT/tests/support/postgres_sums.py" "$PG_BIN/psql" "$PGSOCK" "$@"; }
 # The definitions, without the random words that pg_dump writes since 15.14.
 pg_schema() { "$PG_BIN/pg_dump" -s -h "$PGSOCK" -U postgres -d "$1" | grep -vE '^\\(un)?restrict '; }
 

@@ -1,10 +1,12 @@
-"""Rows and fingerprint of every table of a database, by psql and python3-xxhash: postgres_sums.py PSQL HOST DATABASE"""
+"""Rows and fingerprint of every table of a database, by psql and python3-xxhash: postgres_sums.py PSQL HOST DATABASE
+[SEED], the seed as the fact fingerprint_seed gives it"""
 import subprocess
 import sys
 
 import xxhash
 
 psql, host, database = sys.argv[1:4]
+seed = int((sys.argv[4:] + ["0"])[0], 16)
 SETTINGS = ("SET datestyle='ISO'; SET intervalstyle='postgres'; SET extra_float_digits=3; SET timezone='UTC'; "
             "SET bytea_output='hex'; SET lc_monetary='C'; SET search_path='';")
 
@@ -29,5 +31,5 @@ for line in filter(None, run(TABLES).rstrip(b"\n").split(b"\x01")):
     if "by_state" in table:  # rows change the partition, the table has all of them
         source = f"(SELECT * FROM {table})"
     rows = run(f"COPY {source} TO STDOUT").split(b"\n")[:-1]
-    total = sum(xxhash.xxh3_128_intdigest(row) for row in rows) % 2**128
+    total = sum(xxhash.xxh3_128_intdigest(row, seed=seed) for row in rows) % 2**128
     print(repr(table), len(rows), f"{total:032x}")

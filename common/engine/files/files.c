@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,8 @@ struct engine_run {
     uint64_t changed;
     uint64_t broken;
     uint64_t wals;
-    bool reading; /* a file that was not read to its end */
+    uint64_t live; /* directories of databases in use */
+    bool reading;  /* a file that was not read to its end */
     bool done;
 };
 
@@ -66,10 +68,23 @@ static bool on_name(void *arg, const char *path, bool is_dir)
     return files_settings_exclude(&run->set, path, is_dir);
 }
 
+/* The tree itself is the operator's choice, and a mistake. What lies in it anybody may have put there, so it must not
+ * keep the rest from being stored; it is missing, by name. */
 static int on_dir(void *arg, int dir, const char *path, struct error *err)
 {
-    (void)arg;
-    return live_refuse(dir, path, err);
+    struct engine_run *run = arg;
+    char what[LIVE_TEXT_MAX];
+    char text[LIVE_TEXT_MAX + 200];
+    if (strcmp(path, ".") == 0)
+        return live_refuse(dir, path, err);
+    if (!live_is_database(dir, what, sizeof what))
+        return 0;
+    (void)snprintf(
+        text, sizeof text,
+        "it is %s: its files copied one by one are no backup; back it up as a database and `exclude` it here",
+        what);
+    tell(LOG_WARN, ++run->live, "what is in this directory is missing in this snapshot", path, text);
+    return 1;
 }
 
 /* ---- the run ------------------------------------------------------------------------------------------- */
@@ -200,10 +215,12 @@ static int files_run_facts(struct engine_run *run, struct buf *out, struct error
         { "excluded", n[WALK_EXCLUDED] },
         { "special", n[WALK_SPECIAL] },
         { "other_file_systems", n[WALK_MOUNT] },
-        { "missing", n[WALK_UNREAD] + run->broken },
+        { "missing", n[WALK_UNREAD] + run->broken + run->live },
         { "changed", run->changed },
         { "metadata_missing", n[WALK_METADATA] },
         { "directories_changed", n[WALK_DIR_CHANGED] },
+        { "live_databases", run->live },
+        { "sqlite_logs", run->wals },
     };
     int rc =
         buf_printf(out, err,
@@ -218,7 +235,7 @@ static int files_run_facts(struct engine_run *run, struct buf *out, struct error
 
 static void files_flaws(const struct engine_run *run, struct engine_flaws *out)
 {
-    *out = (struct engine_flaws){ .missing = run->notes[WALK_UNREAD] + run->broken,
+    *out = (struct engine_flaws){ .missing = run->notes[WALK_UNREAD] + run->broken + run->live,
                                   .changed = run->changed,
                                   .metadata = run->notes[WALK_METADATA] };
 }

@@ -24,7 +24,10 @@ int files_settings_read(const struct engine_job *job, struct files_settings *out
 bool files_settings_exclude(const struct files_settings *s, const char *path, bool is_dir);
 void files_settings_free(struct files_settings *s);
 
-/* live.c: E_UNSUPPORTED, with the way out, when the open directory belongs to a running database server. */
+/* live.c: whether the open directory belongs to a running database server, and which, in words. */
+enum { LIVE_TEXT_MAX = 160 };
+bool live_is_database(int dir, char *what, size_t cap);
+/* E_UNSUPPORTED when it does. */
 int live_refuse(int dir, const char *path, struct error *err);
 /* Whether an open file is an SQLite write-ahead log with content. */
 bool live_is_wal(int fd, const char *path);

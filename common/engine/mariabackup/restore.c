@@ -7,7 +7,7 @@
 #include "common/base/str.h"
 #include "common/engine/mariabackup/internal.h"
 #include "common/engine/mariabackup/mbstream.h"
-#include "common/engine/mariabackup/place.h"
+#include "common/engine/mariabackup/datadir.h"
 #include "common/engine/redact.h"
 #include "common/stream/stream.h"
 #include "common/sys/child.h"
@@ -52,7 +52,7 @@ int mb_look(const struct engine_target *target, struct error *err)
 {
     struct error why = ERROR_INIT;
     struct tools tools;
-    int rc = place_possible(target->to, &why);
+    int rc = datadir_possible(target->to, &why);
     if (rc == 0 && (rc = tools_find(target, &tools, &why)) == 0)
         tools_free(&tools);
     return rc < 0 ? error_copy(err, &why) : 0;
@@ -111,7 +111,7 @@ static int feed(struct source *src, struct child *c, struct mbstream *m, const s
     return ended < 0 || rc == 0 ? ended : error_copy(err, &why);
 }
 
-static int extract(struct source *src, const struct tools *tools, const struct place *place,
+static int extract(struct source *src, const struct tools *tools, const struct datadir *place,
                    struct mbstream *m, const struct engine_target *t, struct error *err)
 {
     const char *const argv[] = { tools->mbstream, "-x", "-C", place->work, NULL };
@@ -125,13 +125,13 @@ static int extract(struct source *src, const struct tools *tools, const struct p
         rc = err->code;
     child_free(c);
     free(block);
-    return rc < 0 ? rc : place_compare(place, m, err);
+    return rc < 0 ? rc : datadir_compare(place, m, err);
 }
 
 /* ---- prepare -------------------------------------------------------------------------------------------- */
 
 /* Only the options of the backup itself: those of this host's server are none of its business. */
-static int prepare(const struct tools *tools, const struct place *place, struct error *err)
+static int prepare(const struct tools *tools, const struct datadir *place, struct error *err)
 {
     char *defaults = str_printf(err, "--defaults-file=%s/backup-my.cnf", place->work);
     char *target = str_printf(err, "--target-dir=%s", place->work);
@@ -151,7 +151,7 @@ static int prepare(const struct tools *tools, const struct place *place, struct 
 /* ---- the whole ------------------------------------------------------------------------------------------ */
 
 static int build(const struct engine_streams *streams, const struct engine_target *t,
-                 const struct tools *tools, struct place *place, struct mbstream *m, struct error *err)
+                 const struct tools *tools, struct datadir *place, struct mbstream *m, struct error *err)
 {
     phase(t, MB_STREAM);
     struct source *src = streams->open(streams->arg, MB_STREAM, err);
@@ -164,7 +164,7 @@ static int build(const struct engine_streams *streams, const struct engine_targe
     phase(t, "mariabackup --prepare");
     rc = prepare(tools, place, err);
     phase(t, "flushing");
-    return rc < 0 ? rc : place_release(place, err);
+    return rc < 0 ? rc : datadir_release(place, err);
 }
 
 /* What is left to the person. */
@@ -196,17 +196,17 @@ int mb_restore(const struct engine_streams *streams, const struct engine_target 
 {
     struct error why = ERROR_INIT;
     struct tools tools = { .mbstream = NULL };
-    struct place place = { .dir = NULL };
+    struct datadir place = { .dir = NULL };
     struct mbstream *m = NULL;
     int rc = tools_find(target, &tools, &why);
     if (rc < 0)
         return error_copy(err, &why);
-    rc = place_make(target->to, &place, &why);
+    rc = datadir_make(target->to, &place, &why);
     if (rc < 0)
         goto out;
     m = mbstream_new(&why);
     rc = m != NULL ? build(streams, target, &tools, &place, m, &why) : E_NOMEM;
-    if (rc < 0 && place_abandon(&place)) {
+    if (rc < 0 && datadir_abandon(&place)) {
         char text[ERROR_TEXT_MAX];
         (void)str_printable(text, sizeof text, why.text);
         rc = error_set(&why, rc, "%.700s. What was restored so far is in %.200s, and of no use: remove it",
@@ -218,7 +218,7 @@ int mb_restore(const struct engine_streams *streams, const struct engine_target 
     rc = rc < 0 ? rc : steps(target, &why);
 out:
     mbstream_free(m);
-    place_free(&place);
+    datadir_free(&place);
     tools_free(&tools);
     return rc < 0 ? error_copy(err, &why) : 0;
 }

@@ -14,10 +14,10 @@
 
 enum { BLOCK = 1 << 18, LIST_MAX = 600 };
 
-static int read_rows(struct pgsql *c, struct pgsql_table *now, struct error *err)
+static int read_rows(struct pgsql *c, struct pgsql_table *now, uint64_t seed, struct error *err)
 {
     uint8_t *block = mem_alloc(1, BLOCK, err);
-    struct source *s = block != NULL ? pgsql_copy_source(c, now, err) : NULL;
+    struct source *s = block != NULL ? pgsql_copy_source(c, now, seed, err) : NULL;
     int64_t n = s != NULL ? 1 : pgsql_failed(err);
     while (n > 0)
         n = source_read(s, block, BLOCK, err);
@@ -27,11 +27,11 @@ static int read_rows(struct pgsql *c, struct pgsql_table *now, struct error *err
 }
 
 /* In a transaction each: the locks of all tables together may be more than the server has room for. */
-static int read_table(struct pgsql *c, struct pgsql_table *now, struct error *err)
+static int read_table(struct pgsql *c, struct pgsql_table *now, uint64_t seed, struct error *err)
 {
     int rc = pgsql_exec(c, "BEGIN TRANSACTION READ ONLY", err);
     if (rc == 0)
-        rc = read_rows(c, now, err);
+        rc = read_rows(c, now, seed, err);
     return rc == 0 ? pgsql_exec(c, "COMMIT", err) : rc;
 }
 
@@ -84,7 +84,8 @@ static int own_condition(struct pgsql *c, const struct pgsql_table *t, char **ou
     return rc;
 }
 
-static int add_table(struct pgsql *c, const struct pgsql_load *l, struct vec *groups, struct error *err)
+static int add_table(struct pgsql *c, const struct pgsql_load *l, uint64_t seed, struct vec *groups,
+                     struct error *err)
 {
     struct pgsql_table now = l->t;
     char shown[200];
@@ -94,7 +95,7 @@ static int add_table(struct pgsql *c, const struct pgsql_load *l, struct vec *gr
     now.condition = NULL;
     int rc = l->t.condition != NULL ? own_condition(c, &l->t, &now.condition, err) : 0;
     if (rc == 0)
-        rc = read_table(c, &now, err);
+        rc = read_table(c, &now, seed, err);
     free(now.condition);
     if (rc == 0 &&
         (!fingerprint_join(g->sum, l->t.fingerprint) || !fingerprint_join(g->sum_now, now.fingerprint)))
@@ -130,7 +131,8 @@ static int compare_objects(struct pgsql *c, const struct pgsql_plan *p, struct v
 {
     uint64_t expected = 0;
     int64_t now = 0;
-    if (p->target->into_nonempty || !fact_number(p->target->facts, "large_objects", &expected))
+    if (p->target->into_nonempty || p->target->data_only || p->partial ||
+        !fact_number(p->schema_facts, "large_objects", &expected))
         return 0;
     int rc = pgsql_number(c, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata", &now, err);
     if (rc < 0 || (uint64_t)now == expected)
@@ -162,7 +164,7 @@ int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err
     for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
         const struct pgsql_load *l = vec_at(&p->loads, i);
         pgsql_plan_phase(p, l->stream);
-        rc = add_table(c, l, &groups, err);
+        rc = add_table(c, l, p->seed, &groups, err);
         rows += l->t.rows;
     }
     if (rc == 0)

@@ -66,9 +66,12 @@ int pgsql_error(struct pgsql *c, const PGresult *result, struct error *err, cons
     const char *state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
     const char *primary = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     const char *hint = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_HINT) : NULL;
+    const char *context = result != NULL ? PQresultErrorField(result, PG_DIAG_CONTEXT) : NULL;
     const char *colon = what[0] != '\0' ? ": " : "";
     char advice[HINT_MAX] = "";
     (void)snprintf(c->state, sizeof c->state, "%s", state != NULL ? state : "");
+    if (context != NULL)
+        (void)snprintf(c->context, sizeof c->context, "%s", context);
     if (primary != NULL)
         (void)str_printable(message, sizeof message, primary);
     else

@@ -24,12 +24,13 @@
 #include "common/base/buffer.h"
 #include "common/base/error.h"
 
-enum { PGSQL_WHERE_MAX = 200, PGSQL_STATE_MAX = 6 };
+enum { PGSQL_WHERE_MAX = 200, PGSQL_STATE_MAX = 6, PGSQL_CONTEXT_MAX = 256 };
 
 struct pgsql {
     PGconn *conn;
-    char where[PGSQL_WHERE_MAX];               /* "database shop at /run/postgresql", printable */
-    char state[PGSQL_STATE_MAX];               /* SQLSTATE of the last failure, or "" */
+    char where[PGSQL_WHERE_MAX];     /* "database shop at /run/postgresql", printable */
+    char state[PGSQL_STATE_MAX];     /* SQLSTATE of the last failure, or "" */
+    char context[PGSQL_CONTEXT_MAX]; /* where the server met it, in its words; the caller clears it */
     int (*tick)(void *arg, struct error *err); /* while waiting, often; a failure ends the wait; or NULL */
     void *tick_arg;
 };
@@ -69,6 +70,12 @@ int pgsql_error(struct pgsql *c, const PGresult *result, struct error *err, cons
 int pgsql_failed(const struct error *err);
 /* The code that belongs to a SQLSTATE. */
 int pgsql_code_of(const char *state);
+
+/* put.c: rows to the server (COPY ... FROM STDIN), never blocked in a send: a stop that is requested is obeyed also
+ * when the server takes nothing. end: how many rows it took. After an error the connection is of no use. */
+int pgsql_put_begin(struct pgsql *c, const char *sql, struct error *err);
+int pgsql_put(struct pgsql *c, const void *data, size_t len, struct error *err);
+int pgsql_put_end(struct pgsql *c, uint64_t *rows, struct error *err);
 
 /* How other programs reach the same database: a connection string without a password, and the password file
  * (NULL: none) for PGPASSFILE. For free(). */

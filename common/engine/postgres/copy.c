@@ -133,7 +133,7 @@ static int start(struct pgsql *c, const struct pgsql_table *t, struct error *err
     return rc;
 }
 
-struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, struct error *err)
+struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, uint64_t seed, struct error *err)
 {
     struct copy_source *s = mem_alloc(1, sizeof *s, err);
     if (s == NULL)
@@ -142,7 +142,7 @@ struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, struct 
     s->c = c;
     s->t = t;
     pgsql_tuples_init(&s->tuples);
-    s->fp = fingerprint_new(err);
+    s->fp = fingerprint_new(seed, err);
     if (s->fp != NULL && start(c, t, err) == 0)
         return &s->base;
     copy_free(&s->base);
@@ -202,7 +202,7 @@ static int try_rows(struct pgsql *c, const struct pgsql_table *t, struct error *
         rc = buf_append(&where, "", 1, err);
     if (rc == 0) {
         some.condition = (char *)where.data;
-        struct source *s = pgsql_copy_source(c, &some, err);
+        struct source *s = pgsql_copy_source(c, &some, 0, err);
         int64_t n = s != NULL ? 1 : pgsql_failed(err);
         while (n > 0)
             n = source_read(s, block, sizeof block, err);

@@ -23,8 +23,9 @@ static int add_text(struct buf *out, const char *key, const char *value, struct 
 }
 
 /* What a hardened server does not show is left out. */
-static int add_identifier(struct pgsql *c, struct buf *out, struct error *err)
+static int add_identifier(struct pgsql_origin *o, struct error *err)
 {
+    struct pgsql *c = &o->main;
     char *may = pgsql_text(
         c, "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')", err);
     if (may == NULL)
@@ -32,20 +33,23 @@ static int add_identifier(struct pgsql *c, struct buf *out, struct error *err)
     char *id = may[0] == 't'
                    ? pgsql_text(c, "SELECT system_identifier FROM pg_catalog.pg_control_system()", err)
                    : NULL;
-    int rc = id != NULL ? add_text(out, "system_identifier", id, err) : may[0] == 't' ? pgsql_failed(err) : 0;
+    int rc = id != NULL      ? add_text(&o->about, "system_identifier", id, err)
+             : may[0] == 't' ? pgsql_failed(err)
+                             : 0;
     free(may);
-    free(id);
+    o->identity = id;
     return rc;
 }
 
 /* jsonb: the columns of pg_database differ between major releases. */
 static const char about_database[] =
     "SELECT pg_catalog.current_setting('server_version'), pg_catalog.current_setting('server_version_num'), "
+    "pg_catalog.pg_is_in_recovery(), "
     "pg_catalog.pg_encoding_to_char(d.encoding), coalesce(j->>'datlocprovider', 'c'), d.datcollate, d.datctype, "
     "coalesce(j->>'daticulocale', j->>'datlocale', ''), coalesce(j->>'datcollversion', ''), d.oid, "
     "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_db_role_setting s WHERE s.setdatabase = d.oid) "
     "+ (d.datacl IS NOT NULL)::int + (pg_catalog.shobj_description(d.oid, 'pg_database') IS NOT NULL)::int, "
-    "pg_catalog.pg_is_in_recovery(), (SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata), "
+    "(SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata), "
     "pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT') "
     "FROM pg_catalog.pg_database d, LATERAL (SELECT pg_catalog.to_jsonb(d) AS j) x "
     "WHERE d.datname = pg_catalog.current_database()";
@@ -53,19 +57,29 @@ static const char about_database[] =
 static int add_database(struct pgsql_origin *o, struct error *err)
 {
     static const char *const keys[] = {
-        "server_version", "server_version_num", "encoding",     "collation_provider", "collate",    "ctype",
-        "icu_locale",     "collation_version",  "database_oid", "database_settings",  "in_recovery"
+        "server_version", "server_version_num", "in_recovery", /* of the server */
+        "encoding",       "collation_provider", "collate",      "ctype",
+        "icu_locale",     "collation_version",  "database_oid", "database_settings"
     };
-    enum { KEYS = sizeof keys / sizeof keys[0], OBJECTS = KEYS, PASSWORDS };
+    enum {
+        VERSION_NUM = 1,
+        SERVERS = 3,
+        OID = 9,
+        KEYS = sizeof keys / sizeof keys[0],
+        OBJECTS = KEYS,
+        PASSWORDS
+    };
     PGresult *r = NULL;
     int rc = pgsql_query(&o->main, about_database, &r, err);
     if (rc == 0 && PQntuples(r) != 1)
         rc = error_set(err, E_INTERNAL, "%s: pg_database does not list it", o->main.where);
     for (int i = 0; rc == 0 && i < KEYS; i++)
         if (PQgetvalue(r, 0, i)[0] != '\0')
-            rc = add_text(&o->about, keys[i], PQgetvalue(r, 0, i), err);
+            rc = add_text(i < SERVERS ? &o->about : &o->facts, keys[i], PQgetvalue(r, 0, i), err);
     if (rc == 0) {
-        o->version_num = strtoll(PQgetvalue(r, 0, 1), NULL, 10);
+        o->version_num = strtoll(PQgetvalue(r, 0, VERSION_NUM), NULL, 10);
+        o->oid = str_dup(PQgetvalue(r, 0, OID), err);
+        rc = o->oid != NULL ? 0 : E_NOMEM;
         o->large_objects = strtoll(PQgetvalue(r, 0, OBJECTS), NULL, 10);
         o->may_read_passwords = PQgetvalue(r, 0, PASSWORDS)[0] == 't';
     }
@@ -77,7 +91,7 @@ int pgsql_origin_facts(struct pgsql_origin *o, struct error *err)
 {
     const PGconn *c = o->main.conn;
     struct buf *out = &o->about;
-    int rc = add_name(out, "database", PQdb(c), err);
+    int rc = add_name(&o->facts, "database", PQdb(c), err);
     if (rc == 0)
         rc = add_text(out, "source_host", PQhost(c) != NULL ? PQhost(c) : "", err);
     if (rc == 0)
@@ -87,10 +101,12 @@ int pgsql_origin_facts(struct pgsql_origin *o, struct error *err)
     if (rc == 0)
         rc = add_database(o, err);
     if (rc == 0)
-        rc = add_identifier(&o->main, out, err);
+        rc = add_identifier(o, err);
     if (rc == 0)
-        rc = buf_printf(out, err, "settings=%s\ntables=%zu\nsequences=%zu\nlarge_objects=%lld\n",
-                        pgsql_session_text(), o->tables.len, o->sequences.len, (long long)o->large_objects);
+        rc = buf_printf(out, err, "settings=%s\n", pgsql_session_text());
+    if (rc == 0)
+        rc = buf_printf(&o->facts, err, "tables=%zu\nsequences=%zu\nlarge_objects=%lld\n", o->tables.len,
+                        o->sequences.len, (long long)o->large_objects);
     return rc;
 }
 

@@ -24,8 +24,8 @@ enum {
 /* ---- settings.c: the options of a job ------------------------------------------------------------------ */
 
 struct pgsql_settings {
-    const char *job; /* borrowed, as all of these */
-    const char *database;
+    const struct engine_job *from; /* borrowed, as all of these */
+    const char *job;
     const char *host;
     const char *port;
     const char *user;
@@ -34,13 +34,24 @@ struct pgsql_settings {
     const char *sslrootcert;
     const char *bin_dir;
     uint64_t lock_ms;
+    bool all_databases;
     bool globals;
     bool allow_untested;
+    uint64_t seed; /* of fingerprints */
 };
 
 /* Borrows from the job. */
 int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out, struct error *err);
-int pgsql_settings_connect(const struct pgsql_settings *s, struct pgsql *c, struct error *err);
+int pgsql_settings_connect(const struct pgsql_settings *s, const char *database, struct pgsql *c,
+                           struct error *err);
+
+/* ---- databases.c: which ones a job means ---------------------------------------------------------------- */
+
+/* Their names, in the order of their streams: char *, for pgsql_names_free. When the server has to be asked, c gets
+ * the connection; pgsql_close. */
+int pgsql_databases(const struct pgsql_settings *s, struct pgsql *c, struct vec *out, struct error *err);
+/* plan.c */
+void pgsql_names_free(struct vec *names);
 
 /* ---- catalog.c: what there is to copy ------------------------------------------------------------------ */
 
@@ -127,6 +138,10 @@ const char *pgsql_tool_reason(const char *said, char *out, size_t cap);
  * that takes a connection string ("-d"). For pgsql_tool_finish and child_free. */
 struct child *pgsql_tool_start(const struct pgsql_tool *t, const struct pgsql *c, const char *database_option,
                                const char *const *more, bool to_stdin, struct error *err);
+/* The same for one that reads the descriptors of `keep` (child.h) and writes nothing to us. */
+struct child *pgsql_tool_start_with(const struct pgsql_tool *t, const struct pgsql *c,
+                                    const char *database_option, const char *const *more, bool to_stdin,
+                                    const int *keep, struct error *err);
 
 /* ---- origin.c: one moment of the source ---------------------------------------------------------------- */
 
@@ -142,10 +157,14 @@ struct pgsql_origin {
     int64_t version_num;
     int64_t large_objects;
     bool may_read_passwords;
-    struct buf about; /* facts of the server and the database */
+    char *identity;   /* of the server, or NULL when it does not tell */
+    char *oid;        /* of the database */
+    struct buf about; /* facts of the server */
+    struct buf facts; /* facts of the database */
 };
 
-int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, struct error *err);
+int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, const char *database,
+                      struct error *err);
 /* main is still in its transaction; asks the server at most every half minute unless `now`. */
 int pgsql_origin_alive(struct pgsql_origin *o, bool now, struct error *err);
 void pgsql_origin_close(struct pgsql_origin *o); /* a zeroed one is fine */
@@ -153,7 +172,7 @@ void pgsql_origin_close(struct pgsql_origin *o); /* a zeroed one is fine */
 int pgsql_origin_tick(void *origin, struct error *err);
 /* ACCESS SHARE on all of them. `helper` finds out who is in the way. */
 int pgsql_lock_all(struct pgsql *c, const struct vec *locks, struct pgsql *helper, struct error *err);
-/* facts.c: fills o->about and what else is known of the source. */
+/* facts.c: fills o->about, o->facts and what else is known of the source. */
 int pgsql_origin_facts(struct pgsql_origin *o, struct error *err);
 /* Facts of a table's stream, once it was read. */
 int pgsql_table_facts(const struct pgsql_table *t, struct buf *out, struct error *err);
@@ -166,8 +185,8 @@ char *pgsql_identity(struct pgsql *c, struct error *err);
 
 /* Whether a row of this table is too large for text. */
 int pgsql_needs_binary(struct pgsql *c, const struct pgsql_table *t, bool *out, struct error *err);
-/* The rows of t; at the end t->rows and t->fingerprint are set, after the server's verdict. */
-struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, struct error *err);
+/* The rows of t; fingerprint with this seed. At the end t->rows and t->fingerprint are set, after the server's verdict. */
+struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, uint64_t seed, struct error *err);
 /* What the child writes, which has to begin with `begins`; its verdict is that of the last read. Takes the child. */
 struct source *pgsql_child_source(struct child *child, const char *name, const char *begins,
                                   struct pgsql_origin *o, struct error *err);
@@ -190,15 +209,19 @@ bool pgsql_tuples_ended(const struct pgsql_tuples *t);
 /* ---- script.c: load.sql -------------------------------------------------------------------------------- */
 
 int pgsql_read_sequences(struct pgsql *c, struct vec *sequences, struct error *err);
+/* What a script of psql sets before rows come. */
+const char *pgsql_script_settings(void);
 int pgsql_load_script(const struct pgsql_origin *o, struct buf *out, struct error *err);
 
 /* ---- probe.c, restore.c -------------------------------------------------------------------------------- */
 
 int pgsql_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
-/* Findings about a connection that stands. */
-int pgsql_probe_rights(struct pgsql *c, const struct pgsql_settings *s, engine_finding_fn *fn, void *arg,
-                       struct error *err);
 int pgsql_look(const struct engine_target *target, struct error *err);
+int pgsql_plan_tell(const struct engine_streams *streams, const struct engine_target *target,
+                    engine_plan_fn *fn, void *arg, struct error *err);
+/* export.c */
+int pgsql_table(const struct engine_streams *streams, const struct engine_export *what, struct sink *out,
+                struct error *err);
 int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
 

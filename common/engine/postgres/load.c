@@ -7,6 +7,7 @@
 #include "common/base/alloc.h"
 #include "common/base/fact.h"
 #include "common/base/str.h"
+#include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
 #include "common/engine/postgres/statement.h"
 #include "common/sys/fdio.h"
@@ -19,7 +20,7 @@ enum { BLOCK = 1 << 18, SCRIPT_MAX = 256 * 1024 * 1024 };
 
 /* Until the child's verdict: to the end of the stream, whose own check comes last, even when the child has read
  * enough; but not for one that failed. */
-static int feed(struct child *child, struct source *s, struct pgsql_plan *p, bool count, struct error *err)
+static int feed(struct child *child, struct source *s, struct pgsql_plan *p, struct error *err)
 {
     int64_t n = 0;
     bool wants = true;
@@ -31,101 +32,32 @@ static int feed(struct child *child, struct source *s, struct pgsql_plan *p, boo
             wants = false;
             rc = why.sys == EPIPE ? pgsql_tool_finish(child, "pg_restore", err) : error_copy(err, &why);
         }
-        if (count)
-            pgsql_plan_progress(p, (uint64_t)n);
+        pgsql_plan_progress(p, (uint64_t)n);
     }
     free(block);
     rc = rc == 0 && n < 0 ? (int)n : rc;
     return rc == 0 && wants ? pgsql_tool_finish(child, "pg_restore", err) : rc;
 }
 
-int pgsql_load_dump(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool, const char *rest,
-                    const char *section, struct error *err)
+int pgsql_load_objects(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool,
+                       struct error *err)
 {
     bool bare = p->target->no_owner;
-    const char *const args[] = { "--exit-on-error", section, bare ? "--no-owner" : NULL, "--no-privileges",
-                                 NULL };
+    const char *const args[] = { "--exit-on-error", "--section=data", bare ? "--no-owner" : NULL,
+                                 "--no-privileges", NULL };
     struct child *child = NULL;
-    struct source *s = pgsql_plan_open(p, true, rest, err);
+    struct source *s = pgsql_plan_open(p, true, "largeobjects.pgdump", err);
     int rc = s != NULL ? 0 : pgsql_failed(err);
     if (rc == 0 && (child = pgsql_tool_start(tool, c, "-d", args, true, err)) == NULL)
         rc = pgsql_failed(err);
     if (rc == 0)
-        rc = feed(child, s, p, strcmp(section, "--section=post-data") != 0, err);
+        rc = feed(child, s, p, err);
     child_free(child);
     source_free(s);
-    return rc < 0 ? error_wrap(err, "%s", rest) : 0;
+    return rc < 0 ? error_wrap(err, "largeobjects.pgdump") : 0;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------- */
-
-static int put(struct pgsql *c, struct source *s, struct pgsql_plan *p, struct error *err)
-{
-    int64_t n = 0;
-    uint8_t *block = mem_alloc(1, BLOCK, err);
-    int rc = block != NULL ? 0 : E_NOMEM;
-    while (rc == 0 && (n = source_read(s, block, BLOCK, err)) > 0) {
-        if (PQputCopyData(c->conn, (const char *)block, (int)n) != 1)
-            rc = pgsql_error(c, NULL, err, "send rows");
-        pgsql_plan_progress(p, (uint64_t)n);
-    }
-    rc = rc == 0 && n < 0 ? (int)n : rc;
-    free(block);
-    return rc;
-}
-
-static int ended(struct pgsql *c, const struct pgsql_load *l, struct error *err)
-{
-    PGresult *r = NULL;
-    int rc = pgsql_result(c, &r, err);
-    if (rc == 0 && (r == NULL || PQresultStatus(r) != PGRES_COMMAND_OK))
-        rc = pgsql_error(c, r, err, "");
-    else if (rc == 0 && strtoull(PQcmdTuples(r), NULL, 10) != l->t.rows)
-        rc = error_corrupt(err, "facts-differ", "the server took %s rows of %llu", PQcmdTuples(r),
-                           (unsigned long long)l->t.rows);
-    PQclear(r);
-    return pgsql_drain(c, rc, err);
-}
-
-static int load_rows(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_load *l, struct error *err)
-{
-    struct buf sql = BUF_INIT;
-    PGresult *r = NULL;
-    struct source *s = pgsql_plan_open(p, true, l->stream + strlen(p->prefix), err);
-    int rc = s != NULL ? pgsql_copy_sql(&l->t, false, &sql, err) : pgsql_failed(err);
-    if (rc == 0)
-        rc = pgsql_query(c, (const char *)sql.data, &r, err);
-    if (rc == 0 && PQresultStatus(r) != PGRES_COPY_IN)
-        rc = error_set(err, E_INTERNAL, "COPY takes no rows");
-    PQclear(r);
-    if (rc == 0)
-        rc = put(c, s, p, err);
-    /* Without the end the server takes nothing of it. */
-    if (rc == 0 && PQputCopyEnd(c->conn, NULL) != 1)
-        rc = pgsql_error(c, NULL, err, "send rows");
-    if (rc == 0)
-        rc = ended(c, l, err);
-    buf_free(&sql);
-    source_free(s);
-    return rc;
-}
-
-/* In a transaction each, without triggers where this role may switch them off. */
-static int load_table(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_load *l, bool replica,
-                      struct error *err)
-{
-    char shown[200];
-    int rc = pgsql_exec(c, "BEGIN", err);
-    if (rc == 0 && replica)
-        rc = pgsql_exec(c, "SET LOCAL session_replication_role = replica", err);
-    if (rc == 0)
-        rc = load_rows(c, p, l, err);
-    if (rc == 0)
-        rc = pgsql_exec(c, "COMMIT", err);
-    return rc < 0 ? error_wrap(err, "table %s", str_printable(shown, sizeof shown, l->t.sql)) : 0;
-}
-
-static int may_be_replica(struct pgsql *c, bool *out, struct error *err)
+int pgsql_may_be_replica(struct pgsql *c, bool *out, struct error *err)
 {
     const char *sql =
         PQserverVersion(c->conn) >= 150000
@@ -134,18 +66,6 @@ static int may_be_replica(struct pgsql *c, bool *out, struct error *err)
     int64_t may = 0;
     int rc = pgsql_number(c, sql, &may, err);
     *out = may != 0;
-    return rc;
-}
-
-int pgsql_load_tables(struct pgsql *c, struct pgsql_plan *p, struct error *err)
-{
-    bool replica = false;
-    int rc = may_be_replica(c, &replica, err);
-    for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
-        const struct pgsql_load *l = vec_at(&p->loads, i);
-        pgsql_plan_phase(p, l->stream);
-        rc = load_table(c, p, l, replica, err);
-    }
     return rc;
 }
 
@@ -173,10 +93,47 @@ bool pgsql_is_setval(const struct statement *s)
            statement_is(s, number + 3, ")") && s->words.len == number + 4;
 }
 
+/* The value of a sequence that is restored. */
+static int sets_wanted(const struct pgsql_plan *p, const struct statement *s, bool *out, struct error *err)
+{
+    enum { NAME_AT = 5 }; /* select pg_catalog . setval ( 'NAME' */
+    const struct pgsql_schema *schema = &p->schema;
+    const struct word *name = vec_at(&s->words, NAME_AT);
+    int rc = 0;
+    *out = schema->subset.wanted == NULL;
+    for (size_t i = 0; rc == 0 && !*out && i < schema->toc.entries.len; i++) {
+        const struct toc_entry *e = toc_at(&schema->toc, i);
+        struct buf literal = BUF_INIT;
+        if (!schema->subset.wanted[i] || !toc_is(e, "SEQUENCE"))
+            continue;
+        char *sql = pgsql_qualified(e->schema, e->tag, err);
+        rc = sql != NULL ? pgsql_literal(&literal, sql, err) : E_NOMEM;
+        if (rc == 0)
+            rc = buf_append(&literal, "", 1, err);
+        *out = rc == 0 && strcmp((const char *)literal.data, name->text) == 0;
+        buf_free(&literal);
+        free(sql);
+    }
+    return rc;
+}
+
+static uint64_t sequences_wanted(const struct pgsql_plan *p, bool *known)
+{
+    const struct pgsql_schema *schema = &p->schema;
+    uint64_t n = 0;
+    *known = true;
+    if (schema->subset.wanted == NULL)
+        *known = fact_number(p->script_facts, "sequences", &n);
+    for (size_t i = 0; schema->subset.wanted != NULL && i < schema->toc.entries.len; i++)
+        n += schema->subset.wanted[i] && toc_is(toc_at(&schema->toc, i), "SEQUENCE");
+    return n;
+}
+
 int pgsql_load_sequences(struct pgsql *c, const struct pgsql_plan *p, struct error *err)
 {
     struct buf script = BUF_INIT;
-    uint64_t expected = 0;
+    bool known = false;
+    uint64_t expected = sequences_wanted(p, &known);
     uint64_t done = 0;
     int rc = pgsql_plan_read(p, true, "load.sql", SCRIPT_MAX, &script, err);
     struct statements all = statements_of((const char *)script.data, script.len > 0 ? script.len - 1 : 0);
@@ -185,8 +142,9 @@ int pgsql_load_sequences(struct pgsql *c, const struct pgsql_plan *p, struct err
         rc = statement_next(&all, &s, err);
         if (rc <= 0)
             break;
-        rc = 0;
-        if (pgsql_is_setval(&s)) {
+        bool wanted = false;
+        rc = pgsql_is_setval(&s) ? sets_wanted(p, &s, &wanted, err) : 0;
+        if (rc == 0 && wanted) {
             char *sql = str_dup_len(s.text, s.len, err);
             rc = sql != NULL ? pgsql_exec_one(c, sql, err) : E_NOMEM;
             free(sql);
@@ -195,8 +153,8 @@ int pgsql_load_sequences(struct pgsql *c, const struct pgsql_plan *p, struct err
         statement_free(&s);
     }
     buf_free(&script);
-    if (rc == 0 && (!fact_number(p->script_facts, "sequences", &expected) || expected != done))
-        rc = error_corrupt(err, "postgres-facts", "load.sql sets %llu sequences, the snapshot has %llu",
+    if (rc == 0 && (!known || expected != done))
+        rc = error_corrupt(err, "postgres-facts", "load.sql sets %llu of %llu sequences",
                            (unsigned long long)done, (unsigned long long)expected);
     return rc < 0 ? error_wrap(err, "sequences") : 0;
 }

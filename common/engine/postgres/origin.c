@@ -214,12 +214,13 @@ static int begin_steady(struct pgsql_origin *o, struct error *err)
 }
 
 /* A server that starts, or recovers from a crash, is worth a moment. */
-static int connect_one(const struct pgsql_settings *s, struct pgsql *c, struct error *err)
+static int connect_one(const struct pgsql_settings *s, const char *database, struct pgsql *c,
+                       struct error *err)
 {
     uint64_t end = clock_mono_ms() + STARTING_MS;
     for (;;) {
         struct error why = ERROR_INIT;
-        int rc = pgsql_settings_connect(s, c, &why);
+        int rc = pgsql_settings_connect(s, database, c, &why);
         bool starting = rc < 0 && strcmp(c->state, "57P03") == 0;
         if (!starting || clock_mono_ms() > end || interrupt_requested())
             return rc < 0 ? error_copy(err, &why) : pgsql_session(c, s->lock_ms, NULL, err);
@@ -228,13 +229,14 @@ static int connect_one(const struct pgsql_settings *s, struct pgsql *c, struct e
     }
 }
 
-int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, struct error *err)
+int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, const char *database,
+                      struct error *err)
 {
     *o = (struct pgsql_origin){ .tables = VEC_OF(struct pgsql_table),
                                 .sequences = VEC_OF(struct pgsql_sequence) };
-    int rc = connect_one(s, &o->main, err);
+    int rc = connect_one(s, database, &o->main, err);
     if (rc == 0)
-        rc = connect_one(s, &o->copy, err);
+        rc = connect_one(s, database, &o->copy, err);
     if (rc == 0)
         rc = begin_steady(o, err);
     if (rc == 0)
@@ -291,6 +293,9 @@ void pgsql_origin_close(struct pgsql_origin *o)
     free(o->snapshot);
     pgsql_tables_free(&o->tables);
     pgsql_sequences_free(&o->sequences);
+    free(o->identity);
+    free(o->oid);
     buf_free(&o->about);
+    buf_free(&o->facts);
     *o = (struct pgsql_origin){ .snapshot = NULL };
 }

@@ -7,6 +7,7 @@
 #include "common/engine/name.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
+#include "common/engine/select.h"
 
 #include "common/base/banned.h"
 
@@ -121,11 +122,8 @@ static int take(const char *name, uint64_t len, const char *facts, void *arg, st
     if (slash == NULL)
         return unknown(name, err);
     size_t prefix = (size_t)(slash + 1 - name);
-    if (p->prefix == NULL && (p->prefix = str_dup_len(name, prefix, err)) == NULL)
-        return E_NOMEM;
     if (strlen(p->prefix) != prefix || strncmp(name, p->prefix, prefix) != 0)
-        return error_set(err, E_UNSUPPORTED,
-                         "the snapshot holds more than one database; this program restores one");
+        return 0; /* of another database */
     const char *rest = slash + 1;
     if (str_starts(rest, "tables/"))
         return take_table(p, name, rest + strlen("tables/"), len, facts, err);
@@ -139,36 +137,85 @@ static int take(const char *name, uint64_t len, const char *facts, void *arg, st
     return 0;
 }
 
+/* ---- which database -------------------------------------------------------------------------------------- */
+
+/* The databases of the snapshot: each has one schema.pgdump. */
+static int take_database(const char *name, uint64_t len, const char *facts, void *arg, struct error *err)
+{
+    struct vec *names = arg;
+    const char *slash = strchr(name, '/');
+    (void)len;
+    (void)facts;
+    if (slash == NULL || strcmp(slash, "/schema.pgdump") != 0)
+        return 0;
+    char **slot = vec_push(names, err);
+    if (slot == NULL)
+        return E_NOMEM;
+    *slot = pgsql_decode(name, (size_t)(slash - name), err);
+    return *slot != NULL ? 0 : pgsql_failed(err);
+}
+
+static int choose_database(struct pgsql_plan *p, struct error *err)
+{
+    const struct engine_selection *select = p->target->select;
+    struct vec names = VEC_OF(char *);
+    struct buf prefix = BUF_INIT;
+    size_t at = 0;
+    int rc = p->streams->each(p->streams->arg, take_database, &names, err);
+    if (rc == 0)
+        rc = select_database(select, names.data, names.len, &at, err);
+    if (rc == 0)
+        rc = pgsql_encode(&prefix, *(char **)vec_at(&names, at), err);
+    if (rc == 0)
+        rc = buf_append(&prefix, "/", 2, err);
+    if (rc == 0)
+        p->prefix = (char *)prefix.data;
+    else
+        buf_free(&prefix);
+    pgsql_names_free(&names);
+    return rc;
+}
+
 int pgsql_plan_make(struct pgsql_plan *p, const struct engine_streams *streams,
                     const struct engine_target *target, struct error *err)
 {
     *p = (struct pgsql_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct pgsql_load) };
+    p->schema.fd = p->schema.list = -1;
+    p->partial = select_is_partial(target->select);
     uint64_t tables = 0;
-    int rc = streams->each(streams->arg, take, p, err);
+    int rc = fingerprint_seed_read(target->facts, &p->seed, err);
+    if (rc == 0)
+        rc = choose_database(p, err);
+    if (rc == 0)
+        rc = streams->each(streams->arg, take, p, err);
     if (rc == 0 && (p->schema_facts == NULL || p->script_facts == NULL))
         rc = error_set(err, E_UNSUPPORTED,
-                       "the snapshot holds no schema.pgdump and load.sql: it is none of the "
-                       "engine postgres");
-    /* A snapshot says itself how many tables it has; one stream missing must not go unnoticed. */
-    if (rc == 0 && (!fact_number(target->facts, "tables", &tables) || tables != p->loads.len))
-        rc = error_corrupt(err, ERR_FACTS, "the snapshot says that it has %llu tables, and holds %zu",
+                       "the snapshot holds no load.sql: it is none of the engine postgres");
+    /* A database says itself how many tables it has; one stream missing must not go unnoticed. */
+    if (rc == 0 && (!fact_number(p->schema_facts, "tables", &tables) || tables != p->loads.len))
+        rc = error_corrupt(err, ERR_FACTS,
+                           "the snapshot says that the database has %llu tables, and holds %zu",
                            (unsigned long long)tables, p->loads.len);
     return rc;
 }
 
+void pgsql_load_free(struct pgsql_load *l)
+{
+    pgsql_names_free(&l->t.columns);
+    free(l->t.schema);
+    free(l->t.name);
+    free(l->t.sql);
+    free(l->t.into);
+    free(l->t.condition);
+    free(l->stream);
+}
+
 void pgsql_plan_free(struct pgsql_plan *p)
 {
-    for (size_t i = 0; i < p->loads.len; i++) {
-        struct pgsql_load *l = vec_at(&p->loads, i);
-        pgsql_names_free(&l->t.columns);
-        free(l->t.schema);
-        free(l->t.name);
-        free(l->t.sql);
-        free(l->t.into);
-        free(l->t.condition);
-        free(l->stream);
-    }
+    for (size_t i = 0; i < p->loads.len; i++)
+        pgsql_load_free(vec_at(&p->loads, i));
     vec_free(&p->loads);
+    pgsql_schema_free(&p->schema);
     free(p->prefix);
     free(p->schema_facts);
     free(p->script_facts);

@@ -8,15 +8,25 @@
 #include "common/base/str.h"
 #include "common/engine/postgres/internal.h"
 #include "common/engine/postgres/name.h"
+#include "common/engine/postgres/swap.h"
 
 #include "common/base/banned.h"
 
 /* The streams of a run, in this order: first what takes locks of its own, last the values of the sequences. */
+/* From STEP_SCHEMA on those of one database, and again for the next. */
 enum step { STEP_GLOBALS, STEP_SCHEMA, STEP_OBJECTS, STEP_TABLES, STEP_SCRIPT, STEP_END };
 
 struct engine_run {
     struct pgsql_settings set;
+    struct vec databases; /* char * */
+    size_t database;      /* the one whose streams come now */
     struct pgsql_origin origin;
+    /* of the server, for facts */
+    struct buf about;
+    struct buf oids;
+    char *identity;
+    bool passwords; /* are in globals.sql */
+    bool untested;
     struct pgsql_tool dump;
     struct pgsql_tool dumpall;
     struct source *source; /* of the current stream */
@@ -38,6 +48,10 @@ static void postgres_close(struct engine_run *run)
     pgsql_origin_close(&run->origin);
     pgsql_tool_free(&run->dump);
     pgsql_tool_free(&run->dumpall);
+    pgsql_names_free(&run->databases);
+    buf_free(&run->about);
+    buf_free(&run->oids);
+    free(run->identity);
     buf_free(&run->name);
     buf_free(&run->script);
     free(run);
@@ -64,17 +78,58 @@ static int find_tools(struct engine_run *run, struct error *err)
     return rc;
 }
 
+/* What is known of the server from the first database has to be true of the others. */
+static int note_server(struct engine_run *run, struct error *err)
+{
+    struct pgsql_origin *o = &run->origin;
+    int rc = buf_printf(&run->oids, err, "%s%s", run->database == 0 ? "" : ",", o->oid);
+    if (rc < 0 || run->database > 0) {
+        if (rc == 0 && run->identity != NULL && o->identity != NULL &&
+            strcmp(run->identity, o->identity) != 0)
+            rc = error_set(err, E_RETRY, "%s: this is another server than that of the database before",
+                           o->main.where);
+        return rc;
+    }
+    run->untested = o->version_num / 10000 != PGSQL_MAJOR;
+    run->passwords = o->may_read_passwords;
+    if (o->identity != NULL && (run->identity = str_dup(o->identity, err)) == NULL)
+        return E_NOMEM;
+    rc = buf_append(&run->about, o->about.data, o->about.len, err);
+    return rc == 0 ? find_tools(run, err) : rc;
+}
+
+static int open_database(struct engine_run *run, struct error *err)
+{
+    const char *name = *(char **)vec_at(&run->databases, run->database);
+    struct error why = ERROR_INIT;
+    int rc = pgsql_origin_open(&run->origin, &run->set, name, &why);
+    /* It was there a moment ago. */
+    if (rc == E_NOT_FOUND && run->set.all_databases)
+        return error_set(err, E_RETRY, "%s", why.text);
+    if (rc < 0)
+        return error_copy(err, &why);
+    if (rc == 0)
+        rc = refuse_version(run, err);
+    return rc == 0 ? note_server(run, err) : rc;
+}
+
 static struct engine_run *postgres_open(const struct engine_job *job, struct error *err)
 {
+    struct pgsql c = { .conn = NULL };
     struct engine_run *run = mem_alloc(1, sizeof *run, err);
     if (run == NULL)
         return NULL;
-    if (pgsql_settings_read(job, &run->set, err) < 0 || pgsql_origin_open(&run->origin, &run->set, err) < 0 ||
-        refuse_version(run, err) < 0 || find_tools(run, err) < 0) {
-        postgres_close(run);
-        return NULL;
-    }
-    return run;
+    run->databases = (struct vec)VEC_OF(char *);
+    int rc = pgsql_settings_read(job, &run->set, err);
+    if (rc == 0)
+        rc = pgsql_databases(&run->set, &c, &run->databases, err);
+    pgsql_close(&c);
+    if (rc == 0)
+        rc = open_database(run, err);
+    if (rc == 0)
+        return run;
+    postgres_close(run);
+    return NULL;
 }
 
 /* ---- the streams --------------------------------------------------------------------------------------- */
@@ -144,7 +199,7 @@ static int start_table(struct engine_run *run, struct error *err)
     if (rc == 0)
         rc = name_stream(run, true, (const char *)path.data, err);
     buf_free(&path);
-    if (rc == 0 && (run->source = pgsql_copy_source(c, t, err)) == NULL)
+    if (rc == 0 && (run->source = pgsql_copy_source(c, t, run->set.seed, err)) == NULL)
         rc = pgsql_failed(err);
     return rc;
 }
@@ -175,13 +230,37 @@ static bool is_due(const struct engine_run *run, enum step step)
     }
 }
 
-static void advance(struct engine_run *run)
+/* The verdict about a database whose streams were read: its snapshot was held until now, so that all of it is of one
+ * moment. */
+static int end_database(struct engine_run *run, struct error *err)
+{
+    struct pgsql_origin *o = &run->origin;
+    if (run->step != STEP_END || run->table != o->tables.len)
+        return error_set(err, E_INTERNAL, "postgres: not every stream was read");
+    int rc = pgsql_origin_alive(o, true, err);
+    if (rc == 0 && PQtransactionStatus(o->copy.conn) != PQTRANS_INTRANS)
+        rc = error_set(err, E_RETRY, "%s: the transaction that read the tables ended", o->copy.where);
+    return rc;
+}
+
+static int advance(struct engine_run *run, struct error *err)
 {
     if (run->begun && run->step != STEP_TABLES)
         run->step++;
     run->begun = true;
     while (run->step != STEP_END && !is_due(run, run->step))
         run->step++;
+    if (run->step != STEP_END || run->database + 1 == run->databases.len)
+        return 0;
+    int rc = end_database(run, err);
+    if (rc < 0)
+        return rc;
+    pgsql_origin_close(&run->origin);
+    run->database++;
+    run->step = STEP_SCHEMA;
+    run->table = 0;
+    buf_clear(&run->script);
+    return open_database(run, err);
 }
 
 static int start_stream(struct engine_run *run, struct error *err)
@@ -208,10 +287,10 @@ static int postgres_next(struct engine_run *run, struct engine_stream *out, stru
     run->current = NULL;
     if (run->step == STEP_END)
         return 0;
-    advance(run);
-    if (run->step == STEP_END)
-        return 0;
-    int rc = start_stream(run, err);
+    int rc = advance(run, err);
+    if (rc < 0 || run->step == STEP_END)
+        return rc;
+    rc = start_stream(run, err);
     if (rc < 0)
         return rc;
     run->ended = false;
@@ -235,11 +314,17 @@ static int64_t postgres_read(struct engine_run *run, void *data, size_t cap, str
 
 /* ---- facts and verdict --------------------------------------------------------------------------------- */
 
+static int schema_facts(struct pgsql_origin *o, struct buf *out, struct error *err)
+{
+    int rc = buf_append(out, o->facts.data, o->facts.len, err);
+    return rc == 0 ? pgsql_role_facts(&o->main, out, err) : rc;
+}
+
 static int postgres_stream_facts(struct engine_run *run, struct buf *out, struct error *err)
 {
     switch (run->step) {
     case STEP_SCHEMA:
-        return pgsql_role_facts(&run->origin.main, out, err);
+        return schema_facts(&run->origin, out, err);
     case STEP_TABLES:
         return pgsql_table_facts(run->current, out, err);
     case STEP_SCRIPT:
@@ -251,34 +336,33 @@ static int postgres_stream_facts(struct engine_run *run, struct buf *out, struct
 
 static int postgres_finish(struct engine_run *run, struct error *err)
 {
-    if (run->step != STEP_END || run->table != run->origin.tables.len)
-        return error_set(err, E_INTERNAL, "postgres: not every stream was read");
-    /* The snapshot was held until now, so that all of it is of one moment. */
-    int rc = pgsql_origin_alive(&run->origin, true, err);
-    if (rc == 0 && PQtransactionStatus(run->origin.copy.conn) != PQTRANS_INTRANS)
-        rc =
-            error_set(err, E_RETRY, "%s: the transaction that read the tables ended", run->origin.copy.where);
+    if (run->database + 1 != run->databases.len)
+        return error_set(err, E_INTERNAL, "postgres: not every database was read");
+    int rc = end_database(run, err);
     run->finished = rc == 0;
     return rc;
 }
 
 static int postgres_run_facts(struct engine_run *run, struct buf *out, struct error *err)
 {
-    const char *globals = !run->set.globals                ? "no"
-                          : run->origin.may_read_passwords ? "yes"
-                                                           : "without-passwords";
+    const char *globals = !run->set.globals ? "no" : run->passwords ? "yes" : "without-passwords";
     int rc = buf_printf(out, err, "source=postgres\npg_dump=%s\nglobals=%s\n", run->dump.version, globals);
     if (rc == 0)
-        rc = buf_append(out, run->origin.about.data, run->origin.about.len, err);
-    if (rc == 0 && run->origin.version_num / 10000 != PGSQL_MAJOR)
+        rc = buf_append(out, run->about.data, run->about.len, err);
+    if (rc == 0)
+        rc = buf_printf(out, err, "databases=%zu\n", run->databases.len);
+    if (rc == 0)
+        rc = buf_printf(out, err, "database_oids=%.*s\n", (int)run->oids.len, (const char *)run->oids.data);
+    if (rc == 0 && run->untested)
         rc = buf_printf(out, err, "untested=yes\n");
     return rc;
 }
 
-static const char *const required[] = { "database", NULL };
-static const char *const allowed[] = { "database",     "host",    "port",           "user",
-                                       "passfile",     "sslmode", "sslrootcert",    "globals",
-                                       "lock_timeout", "bin_dir", "allow_untested", NULL };
+static const char *const required[] = { NULL };
+static const char *const allowed[] = {
+    "database", "all_databases", "exclude_databases", "host",         "port",    "user",           "passfile",
+    "sslmode",  "sslrootcert",   "globals",           "lock_timeout", "bin_dir", "allow_untested", NULL
+};
 static const char *const paths[] = { "passfile", "sslrootcert", "bin_dir", NULL };
 
 const struct engine engine_postgres = {
@@ -296,5 +380,8 @@ const struct engine engine_postgres = {
     .close = postgres_close,
     .target_kind = TARGET_SERVER,
     .look = pgsql_look,
+    .plan = pgsql_plan_tell,
+    .table = pgsql_table,
     .restore = pgsql_restore,
+    .swap = pgsql_swap,
 };

@@ -1,8 +1,10 @@
 /*
- * postgres.h - the engine `postgres`: one database of a PostgreSQL server, of one moment.
+ * postgres.h - the engine `postgres`: databases of a PostgreSQL server, each of one moment.
  *
  * Options
- *   database        its name (required)
+ *   database        its name, or a list of names
+ *   all_databases   yes: all that allow connections and are no templates, but for
+ *   exclude_databases   those whose name one of these patterns matches
  *   host            a name, or the directory of a socket; port, user: as for psql
  *   passfile        libpq's password file; refused when others can read it. There
  *                   is no option for a password, and PGPASSWORD is refused.
@@ -23,6 +25,10 @@
  *                                   longer than 1 GB as text
  *   DB/load.sql                     loads the tables with psql, sets the sequences
  *
+ * Several databases come one after the other, each with a snapshot of its own that
+ * ends before the next begins: one moment of all of them does not exist in
+ * PostgreSQL. What is known of a database are facts of its schema.pgdump.
+ *
  * One connection locks the tables (ACCESS SHARE) and then takes the snapshot;
  * LOCK TABLE takes none, so what the snapshot shows is what is locked. A second
  * one, and pg_dump, read in that snapshot. Sequences are not transactional: they
@@ -33,7 +39,8 @@
  * A server whose own loss, lock or conflict ends a run gives E_RETRY. Memory: a
  * few MB, and twice the longest row.
  *
- * restore() fills a database that exists and is empty; `to` is its name, a URI or
+ * restore() fills a database that exists and is empty with the one of the snapshot,
+ * or the selected one of several; `to` is its name, a URI or
  * a connection string without a password. Order: roles when asked for, pre-data,
  * rows, large objects, sequences, post-data, then the comparison of every table's
  * rows and fingerprint with the facts (E_CORRUPT "facts-differ"). While it runs

@@ -173,17 +173,34 @@ static int check_globals(struct probe *p, struct error *err)
     return 0;
 }
 
-int pgsql_probe_rights(struct pgsql *c, const struct pgsql_settings *s, engine_finding_fn *fn, void *arg,
-                       struct error *err)
+/* Findings of one of several databases say which. */
+struct naming {
+    engine_finding_fn *fn;
+    void *arg;
+    const char *database; /* NULL: there is only one */
+    bool others;          /* not the first: what concerns the server was said */
+};
+
+static void name_finding(bool fatal, const char *what, const char *cure, void *arg)
 {
-    struct probe p = { .c = c, .s = s, .fn = fn, .arg = arg, .role = BUF_INIT };
+    const struct naming *n = arg;
+    char text[TEXT_MAX + 200];
+    char shown[160];
+    (void)snprintf(text, sizeof text, "database %s: %s",
+                   str_printable(shown, sizeof shown, n->database != NULL ? n->database : ""), what);
+    n->fn(fatal, n->database != NULL ? text : what, cure, n->arg);
+}
+
+static int probe_rights(struct pgsql *c, const struct pgsql_settings *s, struct naming *n, struct error *err)
+{
+    struct probe p = { .c = c, .s = s, .fn = name_finding, .arg = n, .role = BUF_INIT };
     char *role = pgsql_text(c, "SELECT current_user", err);
     int rc = role != NULL ? pgsql_quote(&p.role, role, err) : pgsql_failed(err);
     if (rc == 0)
         rc = buf_append(&p.role, "", 1, err);
-    if (rc == 0)
+    if (rc == 0 && !n->others)
         check_version(&p, (unsigned)(PQserverVersion(c->conn) / 10000));
-    if (rc == 0)
+    if (rc == 0 && !n->others)
         rc = check_globals(&p, err);
     for (size_t i = 0; rc == 0 && i < sizeof rules / sizeof rules[0]; i++)
         rc = apply(&p, &rules[i], err);
@@ -192,21 +209,40 @@ int pgsql_probe_rights(struct pgsql *c, const struct pgsql_settings *s, engine_f
     return rc;
 }
 
+static int probe_one(const struct pgsql_settings *s, const char *database, struct naming *n,
+                     struct error *why)
+{
+    struct pgsql c = { .conn = NULL };
+    int rc = pgsql_settings_connect(s, database, &c, why);
+    if (rc < 0 && rc != E_USAGE)
+        n->fn(true, why->text, cure_of_connection(&c, rc), n->arg); /* its text names the database */
+    else if (rc == 0 &&
+             ((rc = pgsql_session(&c, s->lock_ms, NULL, why)) < 0 || (rc = probe_rights(&c, s, n, why)) < 0))
+        name_finding(true, why->text, "see the message", n);
+    pgsql_close(&c);
+    return rc;
+}
+
 int pgsql_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err)
 {
     struct pgsql_settings s;
     struct pgsql c = { .conn = NULL };
+    struct vec databases = VEC_OF(char *);
+    struct naming n = { .fn = fn, .arg = arg, .database = NULL };
     struct error why = ERROR_INIT;
     int rc = pgsql_settings_read(job, &s, &why);
     if (rc == 0)
-        rc = pgsql_settings_connect(&s, &c, &why);
-    if (rc == E_USAGE)
-        return error_copy(err, &why); /* no connection was made */
-    if (rc < 0)
+        rc = pgsql_databases(&s, &c, &databases, &why);
+    if (rc < 0 && rc != E_USAGE && rc != E_NOMEM && rc != E_CANCELLED)
         fn(true, why.text, cure_of_connection(&c, rc), arg);
-    else if ((rc = pgsql_session(&c, s.lock_ms, NULL, &why)) < 0 ||
-             (rc = pgsql_probe_rights(&c, &s, fn, arg, &why)) < 0)
-        fn(true, why.text, "see the message", arg);
     pgsql_close(&c);
-    return rc == E_NOMEM || rc == E_CANCELLED ? error_copy(err, &why) : 0;
+    for (size_t i = 0; i < databases.len && rc != E_USAGE && rc != E_NOMEM && rc != E_CANCELLED; i++) {
+        const char *name = *(char **)vec_at(&databases, i);
+        n.database = databases.len > 1 ? name : NULL;
+        n.others = i > 0;
+        error_clear(&why);
+        rc = probe_one(&s, name, &n, &why);
+    }
+    pgsql_names_free(&databases);
+    return rc == E_USAGE || rc == E_NOMEM || rc == E_CANCELLED ? error_copy(err, &why) : 0;
 }

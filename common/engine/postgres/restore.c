@@ -8,8 +8,12 @@
 #include "common/base/str.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
+#include "common/engine/postgres/swap.h"
+#include "common/engine/select.h"
 
 #include "common/base/banned.h"
+
+enum { LIST_MAX = 600, SHOWN_MAX = 400, LEFT_LINES = 40 };
 
 /* ---- a mark on what is not complete ---------------------------------------------------------------------- */
 
@@ -53,8 +57,8 @@ static char *mark(struct pgsql *c, const struct engine_target *t, bool *marked)
 /* ---- the steps -------------------------------------------------------------------------------------------- */
 
 /* Of the target's release; and new enough for what pg_dump wrote. */
-static int find_tool(const struct pgsql *c, const struct engine_target *t, struct pgsql_tool *out,
-                     struct error *err)
+int pgsql_restore_tool(const struct pgsql *c, const struct engine_target *t, struct pgsql_tool *out,
+                       struct error *err)
 {
     unsigned wanted = (unsigned)(PQserverVersion(c->conn) / 10000);
     char dump[PGSQL_VERSION_MAX];
@@ -68,31 +72,44 @@ static int find_tool(const struct pgsql *c, const struct engine_target *t, struc
     return pgsql_tool_find("pg_restore", wanted, NULL, out, err);
 }
 
+unsigned pgsql_jobs(const struct engine_target *target)
+{
+    unsigned jobs = target->jobs != 0 ? target->jobs : PGSQL_JOBS;
+    return jobs < PGSQL_JOBS_MAX ? jobs : PGSQL_JOBS_MAX;
+}
+
 static int fill(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool, struct error *err)
 {
+    unsigned jobs = pgsql_jobs(p->target);
+    bool definitions = !p->target->data_only;
+    int rc = 0;
     pgsql_plan_phase(p, "definitions");
-    int rc = pgsql_load_dump(c, p, tool, "schema.pgdump", "--section=pre-data", err);
+    if (definitions)
+        rc = pgsql_schema_load(c, p, tool, "--section=pre-data", 1, err);
     if (rc == 0)
-        rc = pgsql_load_tables(c, p, err);
+        rc = pgsql_load_tables(c, p, jobs, err);
     pgsql_plan_phase(p, "large objects");
-    if (rc == 0 && p->objects)
-        rc = pgsql_load_dump(c, p, tool, "largeobjects.pgdump", "--section=data", err);
+    if (rc == 0 && p->objects && !p->partial && definitions)
+        rc = pgsql_load_objects(c, p, tool, err);
     pgsql_plan_phase(p, "sequences");
-    if (rc == 0)
+    if (rc == 0 && definitions)
         rc = pgsql_load_sequences(c, p, err);
     pgsql_plan_phase(p, "indexes, keys, views");
-    if (rc == 0)
-        rc = pgsql_load_dump(c, p, tool, "schema.pgdump", "--section=post-data", err);
+    if (rc == 0 && definitions)
+        rc = pgsql_schema_load(c, p, tool, "--section=post-data", jobs, err);
     pgsql_plan_phase(p, "comparing");
     if (rc == 0 && !p->target->no_verify)
         rc = pgsql_compare(c, p, err);
+    pgsql_plan_phase(p, p->target->after_name != NULL ? p->target->after_name : "");
+    if (rc == 0 && p->target->after_sql != NULL)
+        rc = pgsql_after(c, p->target, err);
     return rc;
 }
 
-static void tell_database_settings(const struct pgsql *c, const struct engine_target *t)
+static void tell_database_settings(const struct pgsql *c, const struct pgsql_plan *p)
 {
     uint64_t n = 0;
-    if (fact_number(t->facts, "database_settings", &n) && n > 0)
+    if (fact_number(p->schema_facts, "database_settings", &n) && n > 0)
         log_event(
             LOG_WARN,
             "%s: the source has settings, rights or a comment of the database itself (ALTER DATABASE ... SET, "
@@ -101,44 +118,100 @@ static void tell_database_settings(const struct pgsql *c, const struct engine_ta
             c->where);
 }
 
-static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool,
+/* A database that was in use before keeps its comment, and nobody is told to drop it. */
+static bool is_guest(const struct engine_target *t)
+{
+    return t->data_only || (t->into_nonempty && select_is_partial(t->select));
+}
+
+static int unfinished(const struct pgsql *c, const struct pgsql_plan *p, bool marked, struct error *err)
+{
+    struct vec names = VEC_OF(char *);
+    char list[LIST_MAX];
+    if (!is_guest(p->target))
+        return error_wrap(
+            err,
+            "%s holds only a part of the snapshot and must not be used%s; drop it (dropdb) and restore into a new one",
+            c->where, marked ? " (its comment says so, too)" : "");
+    for (size_t i = 0; i < p->loads.len; i++) {
+        char **slot = vec_push(&names, NULL);
+        if (slot != NULL)
+            *slot = str_dup(((const struct pgsql_load *)vec_at(&p->loads, i))->t.sql, NULL);
+    }
+    (void)pgsql_names_text(&names, list, sizeof list);
+    pgsql_names_free(&names);
+    return error_wrap(
+        err,
+        "%s: these tables hold only a part of what was backed up, or were not made: %s; %s them and try again",
+        c->where, list, p->target->data_only ? "TRUNCATE" : "DROP");
+}
+
+static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *tool, bool tell,
                        struct error *err)
 {
     struct error why = ERROR_INIT;
     bool marked = false;
-    char *before = mark(c, p->target, &marked);
+    char *before = is_guest(p->target) ? NULL : mark(c, p->target, &marked);
     int rc = fill(c, p, tool, &why);
     if (rc == 0 && marked)
         rc = set_comment(c, before, &why);
     free(before);
     if (rc < 0) {
         (void)error_copy(err, &why);
-        return error_wrap(
-            err,
-            "%s holds only a part of the snapshot and must not be used%s; drop it (dropdb) and restore "
-            "into a new one",
-            c->where, marked ? " (its comment says so, too)" : "");
+        return unfinished(c, p, marked, err);
     }
-    tell_database_settings(c, p->target);
+    if (tell && !p->partial)
+        tell_database_settings(c, p);
     return 0;
 }
 
-int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target, struct error *err)
+static void tell_left(const struct pgsql_plan *p)
+{
+    const struct vec *left = &p->schema.subset.left;
+    char shown[SHOWN_MAX];
+    for (size_t i = 0; p->partial && !p->target->data_only && i < left->len && i < LEFT_LINES; i++)
+        log_event(LOG_WARN, "left out: %s", str_printable(shown, sizeof shown, *(char **)vec_at(left, i)));
+    if (p->partial && left->len > LEFT_LINES)
+        log_event(LOG_WARN, "left out: %zu more; `restore plan` lists all of them", left->len - LEFT_LINES);
+    if (p->partial && p->objects)
+        log_event(LOG_WARN, "left out: large objects, which belong to no table");
+}
+
+int pgsql_restore_into(const struct engine_streams *streams, const struct engine_target *target, bool tell,
+                       struct error *err)
 {
     struct pgsql_plan plan = { .streams = NULL };
     struct pgsql_tool tool = { .path = NULL };
-    struct pgsql c;
-    int rc = pgsql_target_open(target, &c, err);
+    struct pgsql c = { .conn = NULL };
+    int rc = pgsql_after_check(target, err);
+    if (rc == 0)
+        rc = pgsql_target_open(target, &c, err);
     if (rc == 0)
         rc = pgsql_plan_make(&plan, streams, target, err);
     if (rc == 0)
-        rc = find_tool(&c, target, &tool, err);
+        rc = pgsql_target_fits(&plan, &c, err);
+    if (rc == 0)
+        rc = pgsql_schema_fetch(&plan, err);
+    if (rc == 0)
+        rc = pgsql_schema_select(&plan, target->into_nonempty ? &c : NULL, err);
+    if (rc == 0)
+        rc = pgsql_fits_or_fail(&c, &plan, err);
+    if (rc == 0)
+        rc = pgsql_restore_tool(&c, target, &tool, err);
     if (rc == 0)
         rc = pgsql_roles_settle(&c, &plan, err);
     if (rc == 0)
-        rc = fill_marked(&c, &plan, &tool, err);
+        rc = fill_marked(&c, &plan, &tool, tell, err);
+    if (rc == 0)
+        tell_left(&plan);
     pgsql_plan_free(&plan);
     pgsql_tool_free(&tool);
     pgsql_close(&c);
     return rc;
+}
+
+int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target, struct error *err)
+{
+    return target->beside ? pgsql_beside(streams, target, err)
+                          : pgsql_restore_into(streams, target, true, err);
 }

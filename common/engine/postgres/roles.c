@@ -37,15 +37,31 @@ static int exists(struct pgsql *c, const char *name, bool *out, struct error *er
     return rc;
 }
 
-static int find_missing(struct pgsql *c, const struct pgsql_plan *p, struct vec *missing, struct error *err)
+/* Owner of something that is restored, or named in its rights. More than it is does no harm. */
+static bool is_needed(const struct pgsql_plan *p, const char *role)
+{
+    const struct pgsql_schema *s = &p->schema;
+    bool needed = s->subset.wanted == NULL;
+    for (size_t i = 0; !needed && i < s->toc.entries.len; i++) {
+        const struct toc_entry *e = toc_at(&s->toc, i);
+        bool rights = toc_is(e, "ACL") || toc_is(e, "DEFAULT ACL") || toc_is(e, "POLICY");
+        needed = s->subset.wanted[i] && !p->target->data_only &&
+                 ((!p->target->no_owner && strcmp(e->owner, role) == 0) ||
+                  (rights && (!p->target->no_owner || toc_is(e, "POLICY")) && strstr(e->sql, role) != NULL));
+    }
+    return needed;
+}
+
+int pgsql_roles_missing(struct pgsql *c, const struct pgsql_plan *p, struct vec *missing, struct error *err)
 {
     struct vec needed = VEC_OF(char *);
     const char *key = p->target->no_owner ? "roles_named" : "roles";
     int rc = pgsql_fact_names(p->schema_facts, key, &needed, err);
     for (size_t i = 0; rc == 0 && i < needed.len; i++) {
         const char *name = *(char **)vec_at(&needed, i);
-        bool there = false;
-        rc = exists(c, name, &there, err);
+        bool there = !is_needed(p, name);
+        if (!there)
+            rc = exists(c, name, &there, err);
         if (rc < 0 || there)
             continue;
         char **slot = vec_push(missing, err);
@@ -56,19 +72,21 @@ static int find_missing(struct pgsql *c, const struct pgsql_plan *p, struct vec 
     return rc;
 }
 
+const char *pgsql_roles_ways(const struct pgsql_plan *p)
+{
+    if (p->target->no_owner)
+        return "they are named in policies or user mappings, so they must be there: make them, or say --create-roles";
+    return p->globals
+               ? "make them, or say --create-roles (as in the snapshot) or --no-owner (without owners and rights)"
+               : "make them, or say --no-owner (without owners and rights)";
+}
+
 static int refuse_missing(const struct pgsql *c, const struct pgsql_plan *p, const struct vec *missing,
                           struct error *err)
 {
     char list[LIST_MAX];
-    const char *ways =
-        p->target->no_owner
-            ? "they are named in policies or user mappings, so they must be there: make them, or say "
-              "--create-roles"
-        : p->globals ? "make them, or say --create-roles (as in the snapshot) or --no-owner (without owners "
-                       "and rights)"
-                     : "make them, or say --no-owner (without owners and rights)";
     return error_set(err, E_NOT_FOUND, "%s: the server has no role %s: %s; nothing was changed", c->where,
-                     pgsql_names_text(missing, list, sizeof list), ways);
+                     pgsql_names_text(missing, list, sizeof list), pgsql_roles_ways(p));
 }
 
 /* ---- making them ----------------------------------------------------------------------------------------- */
@@ -155,11 +173,11 @@ int pgsql_roles_settle(struct pgsql *c, const struct pgsql_plan *p, struct error
 {
     struct vec missing = VEC_OF(char *);
     struct vec still = VEC_OF(char *);
-    int rc = find_missing(c, p, &missing, err);
+    int rc = pgsql_roles_missing(c, p, &missing, err);
     if (rc == 0 && missing.len > 0 && p->target->create_roles && p->globals)
         rc = create(c, p, &missing, err);
     if (rc == 0 && missing.len > 0)
-        rc = find_missing(c, p, &still, err);
+        rc = pgsql_roles_missing(c, p, &still, err);
     if (rc == 0 && still.len > 0)
         rc = refuse_missing(c, p, &still, err);
     pgsql_names_free(&missing);

@@ -14,23 +14,29 @@ static const char head[] =
     "--   pg_restore -d DB --exit-on-error --section=pre-data schema.pgdump\n"
     "--   psql -X -d DB -v ON_ERROR_STOP=1 -f load.sql      (in the directory of this file)\n"
     "--   pg_restore -d DB --exit-on-error largeobjects.pgdump       (when there is one)\n"
-    "--   pg_restore -d DB --exit-on-error --section=post-data schema.pgdump\n"
-    "SET standard_conforming_strings = on;\n"
-    "SET statement_timeout = 0;\n"
-    "SET lock_timeout = 0;\n"
-    "SET row_security = off;\n"
-    "SET xmloption = content;\n"
-    "SET datestyle = 'ISO';\n"
-    "SET intervalstyle = 'postgres';\n"
-    "SET timezone = 'UTC';\n"
-    "SET lc_monetary = 'C';\n"
-    "SELECT pg_catalog.set_config('search_path', '', false);\n"
+    "--   pg_restore -d DB --exit-on-error --section=post-data schema.pgdump\n";
+static const char settings[] = "SET standard_conforming_strings = on;\n"
+                               "SET statement_timeout = 0;\n"
+                               "SET lock_timeout = 0;\n"
+                               "SET row_security = off;\n"
+                               "SET xmloption = content;\n"
+                               "SET datestyle = 'ISO';\n"
+                               "SET intervalstyle = 'postgres';\n"
+                               "SET timezone = 'UTC';\n"
+                               "SET lc_monetary = 'C';\n"
+                               "SELECT pg_catalog.set_config('search_path', '', false);\n";
+static const char replica[] =
     "-- Triggers and foreign keys come with post-data; in a database that has some already, a role that may do so\n"
     "-- switches them off.\n"
     "SELECT pg_catalog.has_parameter_privilege('session_replication_role', 'SET') AS backupd_may \\gset\n"
     "\\if :backupd_may\n"
     "SET session_replication_role = replica;\n"
     "\\endif\n";
+
+const char *pgsql_script_settings(void)
+{
+    return settings;
+}
 
 static bool breaks_line(const char *name)
 {
@@ -126,7 +132,8 @@ static int sequence_line(const struct pgsql_sequence *s, struct buf *out, struct
 int pgsql_load_script(const struct pgsql_origin *o, struct buf *out, struct error *err)
 {
     const char *encoding = PQparameterStatus(o->main.conn, "server_encoding");
-    int rc = buf_printf(out, err, "SET client_encoding = '%s';\n%s", encoding != NULL ? encoding : "", head);
+    int rc = buf_printf(out, err, "SET client_encoding = '%s';\n%s%s%s", encoding != NULL ? encoding : "",
+                        head, settings, replica);
     for (size_t i = 0; rc == 0 && i < o->tables.len; i++) {
         const struct pgsql_table *t = vec_at(&o->tables, i);
         rc = is_hostile(t) ? staged_load(t, out, err) : plain_load(t, out, err);

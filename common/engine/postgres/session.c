@@ -5,6 +5,7 @@
 #include "common/base/str.h"
 #include "common/engine/postgres/conn.h"
 #include "common/engine/postgres/name.h"
+#include "common/engine/postgres/restore.h"
 
 #include "common/base/banned.h"
 
@@ -104,5 +105,44 @@ int pgsql_for_children(const struct pgsql *c, char **conninfo, char **passfile, 
     buf_free(&text);
     free(*passfile);
     *passfile = NULL;
+    return rc;
+}
+
+/* ---- the same place once more ------------------------------------------------------------------------------ */
+
+enum { KEYS_MAX = 64 };
+
+int pgsql_target_again(const struct pgsql *first, struct pgsql *c, struct error *err)
+{
+    const char *keys[KEYS_MAX + 2];
+    const char *values[KEYS_MAX + 2];
+    char *conninfo = NULL;
+    char *passfile = NULL;
+    char *message = NULL;
+    size_t n = 0;
+    *c = (struct pgsql){ .conn = NULL };
+    int rc = pgsql_for_children(first, &conninfo, &passfile, err);
+    PQconninfoOption *all = rc == 0 ? PQconninfoParse(conninfo, &message) : NULL;
+    if (rc == 0 && all == NULL)
+        rc = error_set(err, E_INTERNAL, "a connection cannot be made again");
+    for (const PQconninfoOption *o = all; rc == 0 && o->keyword != NULL && n < KEYS_MAX; o++)
+        if (o->val != NULL) {
+            keys[n] = o->keyword;
+            values[n++] = o->val;
+        }
+    if (passfile != NULL) {
+        keys[n] = "passfile";
+        values[n++] = passfile;
+    }
+    keys[n] = NULL;
+    values[n] = NULL;
+    if (rc == 0)
+        rc = pgsql_open(c, keys, values, err);
+    if (rc == 0)
+        rc = pgsql_session(c, 0, NULL, err);
+    PQfreemem(message);
+    PQconninfoFree(all);
+    free(conninfo);
+    free(passfile);
     return rc;
 }

@@ -6,8 +6,10 @@
 #include "common/base/fact.h"
 #include "common/base/str.h"
 #include "common/base/number.h"
+#include "common/engine/option.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
+#include "common/engine/postgres/swap.h"
 
 #include "common/base/banned.h"
 
@@ -53,7 +55,7 @@ static int connect_conninfo(const char *to, struct pgsql *c, struct error *err)
     return rc;
 }
 
-static int connect_to(const char *to, struct pgsql *c, struct error *err)
+int pgsql_target_connect(const char *to, struct pgsql *c, struct error *err)
 {
     *c = (struct pgsql){ .conn = NULL };
     if (to == NULL || to[0] == '\0')
@@ -67,7 +69,7 @@ static int connect_to(const char *to, struct pgsql *c, struct error *err)
 
 /* ---- refusals ------------------------------------------------------------------------------------------- */
 
-static int refuse_older(const struct engine_target *t, const struct pgsql *c, struct error *err)
+static int refuse_older(const struct engine_target *t, struct pgsql *c, struct error *err)
 {
     uint64_t source = 0;
     int here = PQserverVersion(c->conn) / 10000;
@@ -83,11 +85,11 @@ static int refuse_older(const struct engine_target *t, const struct pgsql *c, st
         c->where, here, (unsigned long long)(source / 10000));
 }
 
-static int refuse_encoding(const struct engine_target *t, const struct pgsql *c, char *encoding, size_t cap,
-                           struct error *err)
+int pgsql_target_fits(const struct pgsql_plan *p, const struct pgsql *c, struct error *err)
 {
+    char encoding[64];
     const char *here = PQparameterStatus(c->conn, "server_encoding");
-    if (!fact_get(t->facts, "encoding", encoding, cap))
+    if (!fact_get(p->schema_facts, "encoding", encoding, sizeof encoding))
         return error_set(err, E_UNSUPPORTED, "the snapshot does not say which encoding it has");
     if (here != NULL && strcmp(here, encoding) == 0)
         return 0;
@@ -96,8 +98,9 @@ static int refuse_encoding(const struct engine_target *t, const struct pgsql *c,
                      c->where, here != NULL ? here : "unknown", encoding, encoding);
 }
 
-static int refuse_readonly(struct pgsql *c, struct error *err)
+static int refuse_readonly(const struct engine_target *t, struct pgsql *c, struct error *err)
 {
+    (void)t;
     int64_t standby = 0;
     int rc = pgsql_number(c, "SELECT pg_catalog.pg_is_in_recovery()::pg_catalog.int4", &standby, err);
     if (rc == 0 && standby != 0)
@@ -135,7 +138,7 @@ static const char contents_sql[] =
 static int refuse_nonempty(const struct engine_target *t, struct pgsql *c, struct error *err)
 {
     int64_t objects = 0;
-    if (t->into_nonempty)
+    if (t->into_nonempty || t->data_only)
         return 0;
     int rc = pgsql_number(c, contents_sql, &objects, err);
     if (rc == 0 && objects != 0)
@@ -152,6 +155,15 @@ static bool same_text(const char *a, const char *b)
     return a != NULL && b != NULL && strcmp(a, b) == 0;
 }
 
+static bool names_database(const struct engine_job *job, const char *name)
+{
+    const char *all = engine_option(job, "all_databases");
+    for (size_t i = 0; i < option_count(job, "database"); i++)
+        if (same_text(option_at(job, "database", i), name))
+            return true;
+    return all != NULL && option_count(job, "database") == 0;
+}
+
 /* The same connection as that of the configured job, as far as its text tells. */
 static bool is_job(const struct engine_target *t, const struct pgsql *c)
 {
@@ -161,26 +173,37 @@ static bool is_job(const struct engine_target *t, const struct pgsql *c)
     const char *port = engine_option(t->source, "port");
     const char *here = PQhost(c->conn);
     bool same_host = host == NULL ? here == NULL || here[0] == '/' : same_text(host, here);
-    return same_host && same_text(engine_option(t->source, "database"), PQdb(c->conn)) &&
+    return same_host && names_database(t->source, PQdb(c->conn)) &&
            same_text(port != NULL ? port : "5432", PQport(c->conn));
+}
+
+static bool is_listed(const char *list, const char *oid)
+{
+    for (const char *at = list; *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        if (len == strlen(oid) && strncmp(at, oid, len) == 0)
+            return true;
+        at += len + (at[len] == ',');
+    }
+    return false;
 }
 
 static int is_recorded(const struct engine_target *t, struct pgsql *c, bool *same, struct error *err)
 {
     char cluster[NUMBER_TEXT_MAX];
-    char oid[NUMBER_TEXT_MAX];
-    char both[2 * NUMBER_TEXT_MAX + 1];
+    char *oids = pgsql_fact(t->facts, "database_oids", "", NULL);
     *same = false;
-    if (!fact_get(t->facts, "system_identifier", cluster, sizeof cluster) ||
-        !fact_get(t->facts, "database_oid", oid, sizeof oid))
-        return 0;
-    char *here = pgsql_identity(c, err);
-    if (here == NULL)
-        return pgsql_failed(err);
-    (void)snprintf(both, sizeof both, "%s/%s", cluster, oid);
-    *same = strcmp(here, both) == 0;
-    free(here);
-    return 0;
+    int rc = 0;
+    if (oids != NULL && fact_get(t->facts, "system_identifier", cluster, sizeof cluster)) {
+        char *here = pgsql_identity(c, err); /* "CLUSTER/OID" */
+        const char *slash = here != NULL ? strchr(here, '/') : NULL;
+        rc = here != NULL ? 0 : pgsql_failed(err);
+        *same = slash != NULL && strlen(cluster) == (size_t)(slash - here) &&
+                strncmp(cluster, here, strlen(cluster)) == 0 && is_listed(oids, slash + 1);
+        free(here);
+    }
+    free(oids);
+    return rc;
 }
 
 static int refuse_source(const struct engine_target *t, struct pgsql *c, struct error *err)
@@ -192,34 +215,56 @@ static int refuse_source(const struct engine_target *t, struct pgsql *c, struct 
     if (rc == 0 && (same || is_job(t, c)))
         rc = error_set(
             err, E_EXISTS,
-            "%s is the database that was backed up: restore into a new one beside it and swap the names "
-            "(ALTER DATABASE ... RENAME TO ...), or say --into-source",
+            "%s is the database that was backed up: --beside restores into a new one next to it, which can then "
+            "take its place (restore swap); or say --into-source",
             c->where);
     return rc;
 }
 
+/* In this order. Its own encoding is used; pgsql_target_fits says whether that is the snapshot's. */
+static const struct {
+    int (*refuse)(const struct engine_target *t, struct pgsql *c, struct error *err);
+    bool of_database;
+} refusals[] = {
+    { refuse_older, false },
+    { refuse_readonly, true },
+    { refuse_source, true },
+    { refuse_nonempty, true },
+};
+enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
+
 int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err)
 {
-    char encoding[64];
-    int rc = connect_to(target->to, c, err);
+    int rc = pgsql_target_connect(target->to, c, err);
+    rc = rc == 0 ? pgsql_session(c, 0, NULL, err) : rc;
     if (rc == E_NOT_FOUND)
         return error_wrap(err, "the database must exist (createdb -T template0 NAME)");
-    if (rc == 0)
-        rc = refuse_older(target, c, err);
-    if (rc == 0)
-        rc = refuse_encoding(target, c, encoding, sizeof encoding, err);
-    if (rc == 0)
-        rc = pgsql_session(c, 0, encoding, err);
-    if (rc == 0)
-        rc = refuse_readonly(c, err);
-    if (rc == 0)
-        rc = refuse_source(target, c, err);
-    return rc == 0 ? refuse_nonempty(target, c, err) : rc;
+    for (size_t i = 0; rc == 0 && i < REFUSALS; i++)
+        rc = refusals[i].refuse(target, c, err);
+    return rc;
+}
+
+int pgsql_target_findings(const struct engine_target *target, struct pgsql *c, bool exists,
+                          engine_plan_fn *fn, void *arg, struct error *err)
+{
+    for (size_t i = 0; i < REFUSALS; i++) {
+        struct error why = ERROR_INIT;
+        if (refusals[i].of_database && !exists)
+            continue;
+        int rc = refusals[i].refuse(target, c, &why);
+        if (rc != E_EXISTS && rc != E_UNSUPPORTED && rc < 0)
+            return error_copy(err, &why);
+        if (rc < 0)
+            fn(PLAN_MISSING, why.text, NULL, arg);
+    }
+    return 0;
 }
 
 int pgsql_look(const struct engine_target *target, struct error *err)
 {
     struct pgsql c;
+    if (target->beside)
+        return pgsql_beside_look(target, err);
     int rc = pgsql_target_open(target, &c, err);
     pgsql_close(&c);
     return rc;

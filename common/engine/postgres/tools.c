@@ -11,7 +11,7 @@
 #include "common/base/banned.h"
 
 #define DEBIAN_DIR "/usr/lib/postgresql"
-enum { VERSION_LIMIT = 4096, VERSION_MS = 30000, ARGS_MAX = 16, LINES_MAX = 20, REASON_MAX = 700 };
+enum { VERSION_LIMIT = 4096, VERSION_MS = 30000, ARGS_MAX = 24, LINES_MAX = 20, REASON_MAX = 700 };
 
 unsigned pgsql_tool_choose(const unsigned *majors, size_t n, unsigned wanted)
 {
@@ -121,6 +121,13 @@ int pgsql_tool_find(const char *name, unsigned major, const char *bin_dir, struc
 struct child *pgsql_tool_start(const struct pgsql_tool *t, const struct pgsql *c, const char *database_option,
                                const char *const *more, bool to_stdin, struct error *err)
 {
+    return pgsql_tool_start_with(t, c, database_option, more, to_stdin, NULL, err);
+}
+
+struct child *pgsql_tool_start_with(const struct pgsql_tool *t, const struct pgsql *c,
+                                    const char *database_option, const char *const *more, bool to_stdin,
+                                    const int *keep, struct error *err)
+{
     const char *argv[ARGS_MAX] = { t->path };
     char *conninfo = NULL;
     char *passfile = NULL;
@@ -131,7 +138,9 @@ struct child *pgsql_tool_start(const struct pgsql_tool *t, const struct pgsql *c
     char *variable = passfile != NULL ? str_printf(err, "PGPASSFILE=%s", passfile) : NULL;
     /* Messages are read by a program, too: pgsql_tool_reason. */
     const char *const env[] = { "PGCONNECT_TIMEOUT=30", "LC_MESSAGES=C", variable, NULL };
-    struct child_options opt = { .env = env, .want_stdin = to_stdin, .want_stdout = !to_stdin };
+    struct child_options opt = {
+        .env = env, .want_stdin = to_stdin, .want_stdout = !to_stdin && keep == NULL, .keep = keep
+    };
     if (passfile != NULL && variable == NULL)
         goto out;
     for (size_t i = 0; more[i] != NULL && n < ARGS_MAX - 4; i++)

@@ -9,108 +9,37 @@
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/engine/sqlite/internal.h"
+#include "common/sys/dirs.h"
 
 #include "common/base/banned.h"
 
-static int busy_error(struct error *err, const char *path, const char *text)
+#define SQLITE_MAGIC "SQLite format 3" /* with its NUL */
+
+/* A file that a pattern found a moment ago is looked for once more when it vanished: the list was old. */
+static int not_there(struct origin *o, const struct listed *file, struct error *err)
 {
-    return error_set(err, E_BUSY,
-                     "%s: %s (another process keeps it locked); raise `busy_timeout`, find what holds it "
-                     "(fuser FILE), or switch the database to WAL",
-                     path, text);
+    struct stat link;
+    if (errno != ENOENT)
+        return error_sys(err, "%s", file->path);
+    if (file->by_hand)
+        return error_set(err, E_NOT_FOUND, "%s: there is no such file; correct the job's `path`", file->path);
+    o->other = lstat(file->path, &link) == 0;
+    if (o->other)
+        return error_set(err, E_NOT_FOUND,
+                         "%s is a link to nothing; remove it, or leave it out with "
+                         "`skip_others: yes`",
+                         file->path);
+    return error_set(err, E_RETRY, "%s vanished after it was listed; let `path` match only what stays",
+                     file->path);
 }
 
-int sqlite_error(struct error *err, sqlite3 *db, int rc, const char *path)
+static int look_at_file(struct origin *o, const struct listed *file, struct error *err)
 {
-    const char *text =
-        db != NULL && sqlite3_errcode(db) != SQLITE_OK ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
-    int extended = db != NULL ? sqlite3_extended_errcode(db) : rc;
-    if (extended == SQLITE_READONLY_ROLLBACK)
-        return error_set(
-            err, E_DENIED,
-            "%s: an interrupted transaction must be rolled back first, and a backup does not write; "
-            "start the application once, or open the file with the sqlite3 shell and read from it",
-            path);
-    switch (rc & 0xff) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-    case SQLITE_PROTOCOL:
-        return busy_error(err, path, text);
-    case SQLITE_NOTADB:
-        return error_set(
-            err, E_CORRUPT,
-            "%s: %s (it may be encrypted, damaged, or no database at all); correct `path`, or for SQLCipher "
-            "and the like use the engine `command` with the program that has the key",
-            path, text);
-    case SQLITE_CORRUPT:
-        return error_set(err, E_CORRUPT, "%s: %s; look at it with PRAGMA integrity_check", path, text);
-    case SQLITE_CANTOPEN:
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-    case SQLITE_READONLY:
-        return error_set(err, E_DENIED,
-                         "%s: %s; check the rights on the file, its -wal and -shm, and its directory", path,
-                         text);
-    case SQLITE_FULL:
-        return error_set(err, E_NO_SPACE, "%s: %s", path, text);
-    case SQLITE_NOMEM:
-        return error_set(err, E_NOMEM, "%s: %s", path, text);
-    case SQLITE_INTERRUPT:
-        return error_set(err, E_CANCELLED, "%s: %s", path, text);
-    default:
-        return error_set(err, E_IO, "%s: %s (SQLite code %d)", path, text, extended);
-    }
-}
-
-static int query(sqlite3 *db, const char *sql, int (*fn)(sqlite3_stmt *stmt, void *arg), void *arg)
-{
-    sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(stmt);
-    if (rc == SQLITE_ROW)
-        rc = fn(stmt, arg);
-    int end = sqlite3_finalize(stmt);
-    return rc == SQLITE_OK || rc == SQLITE_DONE ? end : rc;
-}
-
-static int take_number(sqlite3_stmt *stmt, void *arg)
-{
-    *(int64_t *)arg = sqlite3_column_int64(stmt, 0);
-    return SQLITE_OK;
-}
-
-int sqlite_number(sqlite3 *db, const char *sql, int64_t *out)
-{
-    return query(db, sql, take_number, out);
-}
-
-struct text {
-    char *out;
-    size_t cap;
-};
-
-static int take_text(sqlite3_stmt *stmt, void *arg)
-{
-    const struct text *t = arg;
-    const unsigned char *s = sqlite3_column_text(stmt, 0);
-    (void)snprintf(t->out, t->cap, "%s", s == NULL ? "" : (const char *)s);
-    return s == NULL ? SQLITE_NOMEM : SQLITE_OK;
-}
-
-int sqlite_text(sqlite3 *db, const char *sql, char *out, size_t cap)
-{
-    struct text t = { .out = out, .cap = cap };
-    out[0] = '\0';
-    return query(db, sql, take_text, &t);
-}
-
-static int look_at_file(const char *path, struct stat *st, struct error *err)
-{
+    const char *path = file->path;
+    struct stat *st = &o->before;
     if (stat(path, st) < 0)
-        return errno == ENOENT
-                   ? error_set(err, E_NOT_FOUND, "%s: there is no such file; correct the job's `path`", path)
-                   : error_sys(err, "%s", path);
+        return not_there(o, file, err);
+    o->other = !S_ISREG(st->st_mode) || st->st_size == 0;
     if (!S_ISREG(st->st_mode))
         return error_set(err, E_USAGE, "%s is not a regular file; correct the job's `path`", path);
     if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
@@ -124,6 +53,24 @@ static int look_at_file(const char *path, struct stat *st, struct error *err)
     return 0;
 }
 
+/* Without them SQLite only says "unable to open". */
+static int no_room_for_shm(const char *path, const char *shm, struct error *err)
+{
+    char *dir = path_dir(shm, err);
+    if (dir == NULL)
+        return E_NOMEM;
+    int rc = 0;
+    if (faccessat(AT_FDCWD, dir, W_OK, AT_EACCESS) < 0)
+        rc = error_set(
+            err, E_DENIED,
+            "%s is in WAL mode, nobody has it open, and SQLite cannot make the file %s that reading it "
+            "needs, for this user may not write in %s (%s); keep the application running, allow "
+            "it, or for a database on a read-only file system use the engine `files`",
+            path, shm, dir, strerror(errno));
+    free(dir);
+    return rc;
+}
+
 /* A -shm made by a stranger would lock the application out; without the rights to make one SQLite only says
  * "unable to open". */
 static int check_shm(struct origin *o, const char *path, struct error *err)
@@ -131,7 +78,7 @@ static int check_shm(struct origin *o, const char *path, struct error *err)
     const uint8_t *header = tap_header(o->tap);
     o->wal = header != NULL && header[18] == 2 && header[19] == 2;
     uid_t me = geteuid();
-    if (!o->wal || me == 0 || me == o->before.st_uid)
+    if (!o->wal)
         return 0;
     char shm[4096];
     const char *real = sqlite3_db_filename(o->db, "main");
@@ -141,6 +88,8 @@ static int check_shm(struct origin *o, const char *path, struct error *err)
         return error_set(err, E_USAGE, "%s: the path is too long", path);
     if (stat(shm, &st) == 0)
         return 0;
+    if (me == 0 || me == o->before.st_uid)
+        return no_room_for_shm(path, shm, err);
     struct passwd entry;
     struct passwd *owner = NULL;
     char names[1024];
@@ -166,6 +115,8 @@ static int begin(struct origin *o, const char *path, struct error *err)
     if (rc == SQLITE_OK)
         rc = sqlite_number(o->db, "PRAGMA page_count", &pages);
     if (rc == SQLITE_OK)
+        rc = sqlite_number(o->db, "PRAGMA freelist_count", &o->freelist);
+    if (rc == SQLITE_OK)
         rc = sqlite_number(o->db, "PRAGMA user_version", &o->user_version);
     if (rc == SQLITE_OK)
         rc = sqlite_number(o->db, "PRAGMA application_id", &o->application_id);
@@ -185,10 +136,33 @@ static int begin(struct origin *o, const char *path, struct error *err)
     return o->page1 == NULL ? E_NOMEM : 0;
 }
 
-int origin_open(struct origin *o, const struct settings *s, struct error *err)
+/* Something that is no database, or none without its key. */
+static bool is_foreign(const struct origin *o)
+{
+    const uint8_t *header = tap_header(o->tap);
+    return header == NULL || memcmp(header, SQLITE_MAGIC, sizeof SQLITE_MAGIC) != 0;
+}
+
+static int open_and_begin(struct origin *o, const struct settings *s, const char *path, struct error *err)
+{
+    int sq = sqlite3_open_v2(path, &o->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_PRIVATECACHE, tap_vfs(o->tap));
+    if (sq == SQLITE_OK)
+        sq = sqlite3_busy_timeout(o->db, (int)s->busy_ms);
+    if (sq != SQLITE_OK)
+        return sqlite_error(err, o->db, sq, path);
+    int rc = check_shm(o, path, err);
+    if (rc == 0)
+        rc = begin(o, path, err);
+    struct stat now;
+    if (rc == 0 && stat(path, &now) == 0)
+        o->bytes = (uint64_t)now.st_size;
+    return rc == 0 ? origin_same_file(o, path, err) : rc;
+}
+
+int origin_open(struct origin *o, const struct settings *s, const struct listed *file, struct error *err)
 {
     *o = (struct origin){ .db = NULL };
-    int rc = look_at_file(s->path, &o->before, err);
+    int rc = look_at_file(o, file, err);
     if (rc < 0)
         goto out;
     o->tap = tap_new(err);
@@ -196,22 +170,18 @@ int origin_open(struct origin *o, const struct settings *s, struct error *err)
         rc = E_NOMEM;
         goto out;
     }
-    int sq =
-        sqlite3_open_v2(s->path, &o->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_PRIVATECACHE, tap_vfs(o->tap));
-    if (sq == SQLITE_OK)
-        sq = sqlite3_busy_timeout(o->db, (int)s->busy_ms);
-    if (sq != SQLITE_OK) {
-        rc = sqlite_error(err, o->db, sq, s->path);
-        goto out;
-    }
-    rc = check_shm(o, s->path, err);
-    if (rc == 0)
-        rc = begin(o, s->path, err);
-    if (rc == 0)
-        rc = origin_same_file(o, s->path, err);
-out:
+    struct error why = ERROR_INIT;
+    rc = open_and_begin(o, s, file->path, &why);
+    if (rc == E_CORRUPT)
+        o->other = is_foreign(o);
     if (rc < 0)
+        (void)error_copy(err, &why);
+out:
+    if (rc < 0) {
+        bool other = o->other;
         origin_close(o);
+        o->other = other;
+    }
     return rc;
 }
 
@@ -224,12 +194,18 @@ int origin_same_file(const struct origin *o, const char *path, struct error *err
         return error_set(err, E_RETRY,
                          "%s was replaced by another file while it was read; what was read is the old one",
                          path);
+    /* Under the transaction SQLite itself never shortens the file, and reads what is missing as zeros. */
+    if ((uint64_t)now.st_size < o->bytes)
+        return error_set(err, E_RETRY,
+                         "%s was cut while it was read, by something that does not keep to SQLite's locks",
+                         path);
     return 0;
 }
 
 int origin_end(struct origin *o, const char *path, struct error *err)
 {
-    int rc = sqlite3_exec(o->db, "COMMIT", NULL, NULL, NULL);
+    /* Nothing was written, and a COMMIT would complain about the damage that the check met. */
+    int rc = sqlite3_exec(o->db, "ROLLBACK", NULL, NULL, NULL);
     return rc == SQLITE_OK ? 0 : sqlite_error(err, o->db, rc, path);
 }
 

@@ -4,6 +4,7 @@
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/engine/sqlite/internal.h"
+#include "common/sys/interrupt.h"
 
 #include "common/base/banned.h"
 
@@ -20,9 +21,9 @@ static const char *cure_of(int code)
 }
 
 /* Parts "PATH...; WAY OUT"; a path may hold a "; " too. */
-static void tell_failure(const struct settings *s, struct error *why, engine_finding_fn *fn, void *arg)
+static void tell_failure(const char *path, struct error *why, engine_finding_fn *fn, void *arg)
 {
-    char *text = why->text + (str_starts(why->text, s->path) ? strlen(s->path) : 0);
+    char *text = why->text + (str_starts(why->text, path) ? strlen(path) : 0);
     char *end = NULL;
     for (char *at = text; (at = strstr(at, "; ")) != NULL; at += 2)
         end = at;
@@ -32,18 +33,18 @@ static void tell_failure(const struct settings *s, struct error *why, engine_fin
 }
 
 /* At night only what was not accepted with `max_block`; before it also what is better known. */
-static void warn_block(const struct origin *o, const struct settings *s, bool preflight,
+static void warn_block(const struct origin *o, const struct settings *s, const char *path, bool preflight,
                        engine_finding_fn *fn, void *arg)
 {
     uint64_t bytes = (uint64_t)o->pages * o->page_size;
     uint64_t ms = bytes / COPY_BYTES_PER_MS;
-    char what[160];
+    char what[ERROR_TEXT_MAX];
     char size[NUMBER_TEXT_MAX];
     char time[NUMBER_TEXT_MAX];
     if (o->wal || (ms <= s->block_ms && !preflight))
         return;
     (void)snprintf(what, sizeof what,
-                   "the database (%s) uses a rollback journal: writers wait during the copy, %s or longer",
+                   "%s (%s) uses a rollback journal: writers wait during the copy, %s or longer", path,
                    size_format(size, bytes), duration_format(time, ms));
     fn(false, what,
        ms <= s->block_ms
@@ -52,21 +53,47 @@ static void warn_block(const struct origin *o, const struct settings *s, bool pr
        arg);
 }
 
+static int probe_file(const struct settings *s, const struct listed *file, bool preflight,
+                      engine_finding_fn *fn, void *arg, struct error *err)
+{
+    struct origin o;
+    struct error why = ERROR_INIT;
+    int rc = origin_open(&o, s, file, &why);
+    bool skip = rc < 0 && o.other && s->skip_others && !file->by_hand;
+    if (rc == 0) {
+        warn_block(&o, s, file->path, preflight, fn, arg);
+        origin_close(&o);
+    } else if (!skip) {
+        tell_failure(file->path, &why, fn, arg);
+    }
+    return rc == E_NOMEM || rc == E_CANCELLED ? error_copy(err, &why) : interrupt_check(err);
+}
+
+static int probe_files(const struct settings *s, const struct engine_job *job, engine_finding_fn *fn,
+                       void *arg, struct error *err)
+{
+    struct vec files;
+    struct error why = ERROR_INIT;
+    int rc = list_files(s, job->name, &files, &why);
+    if (rc == E_NOT_FOUND || rc == E_DENIED || rc == E_IO) {
+        tell_failure("", &why, fn, arg);
+        return 0;
+    }
+    if (rc < 0)
+        return error_copy(err, &why);
+    for (size_t i = 0; rc == 0 && i < files.len; i++)
+        rc = probe_file(s, vec_at(&files, i), job->preflight, fn, arg, err);
+    list_free(&files);
+    return rc;
+}
+
 int sqlite_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err)
 {
     struct settings s;
-    struct origin o;
     int rc = settings_read(job, &s, err);
     if (rc < 0)
         return rc;
-    struct error why = ERROR_INIT;
-    rc = origin_open(&o, &s, &why);
-    if (rc < 0)
-        tell_failure(&s, &why, fn, arg);
-    else
-        warn_block(&o, &s, job->preflight, fn, arg);
-    if (rc == 0)
-        origin_close(&o);
+    rc = probe_files(&s, job, fn, arg, err);
     settings_free(&s);
-    return rc == E_NOMEM || rc == E_CANCELLED ? error_copy(err, &why) : 0;
+    return rc;
 }

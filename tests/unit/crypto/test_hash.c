@@ -49,6 +49,7 @@ static const struct {
     { PERSON_SEAL_KEYS, "bk1 seal keys", "f74d2d4efb0ad012b089ec29574d12ff2c6e827d2320626cb87f40fa1946a1e8" },
     { PERSON_SEAL_NONCE, "bk1 seal nonce",
       "cf901ae5952ce93b58d266549f89006c938e01ca8e1750712af728411df9103d" },
+    { PERSON_SEED, "bk1 seed", "6608cbfd5d857e3fce7b9d2e19fa49d9e851a1cc923976eeb48413eb640c83e0" },
 };
 
 START_TEST(persons_and_keyed_hashes)
@@ -140,6 +141,37 @@ START_TEST(file_hash_is_b2sum)
 }
 END_TEST
 
+/* Answers of python3-xxhash: xxh3_128_digest(data, seed=0x0123456789abcdef). */
+START_TEST(check_with_a_seed)
+{
+    const uint64_t seed = 0x0123456789abcdef;
+    static uint8_t big[100000];
+    uint8_t out[CHECK_LEN];
+    for (size_t i = 0; i < sizeof big; i++)
+        big[i] = (uint8_t)(i % 251);
+    check_hash_seeded(seed, "abc", 3, out);
+    assert_hex(out, CHECK_LEN, "521f5ca64895f66c4a2ec311f0e180a4");
+    check_hash_seeded(seed, big, sizeof big, out);
+    assert_hex(out, CHECK_LEN, "739740801aac2c7268077b92e7b1ca1d");
+    struct check_state *s = check_new_seeded(seed, NULL);
+    for (int round = 0; round < 2; round++) {
+        check_update(s, big, 12345);
+        check_update(s, big + 12345, sizeof big - 12345);
+        check_final(s, out);
+        assert_hex(out, CHECK_LEN, "739740801aac2c7268077b92e7b1ca1d");
+        check_reset(s);
+    }
+    check_update(s, "abc", 3);
+    check_final(s, out);
+    assert_hex(out, CHECK_LEN, "521f5ca64895f66c4a2ec311f0e180a4");
+    check_free(s);
+    uint8_t plain[CHECK_LEN];
+    check_hash_seeded(0, big, sizeof big, out);
+    check_hash(big, sizeof big, plain);
+    ck_assert_mem_eq(out, plain, CHECK_LEN);
+}
+END_TEST
+
 START_TEST(check_is_xxhsum)
 {
     static uint8_t big[100000];
@@ -175,6 +207,7 @@ int main(void)
     tcase_add_test(all, pieces_equal_the_whole);
     tcase_add_test(all, file_hash_is_b2sum);
     tcase_add_test(all, check_is_xxhsum);
+    tcase_add_test(all, check_with_a_seed);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

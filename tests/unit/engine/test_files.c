@@ -106,6 +106,14 @@ static void note(const struct engine_stream *s)
     got.names[got.n++] = strdup(s->name);
 }
 
+static bool is_member(const char *name)
+{
+    for (size_t i = 0; i < got.n; i++)
+        if (strcmp(got.names[i], name) == 0)
+            return true;
+    return false;
+}
+
 /* Every member that follows, to the verdict. */
 static int rest(struct engine_run *run, struct error *err)
 {
@@ -418,28 +426,53 @@ START_TEST(probe_looks_at_the_root)
 }
 END_TEST
 
-START_TEST(a_running_postgres_is_refused)
+/* Anybody may make such files in a directory of his own: the rest of the tree is stored all the same. */
+START_TEST(a_postgres_in_the_tree_is_missing_by_name)
 {
     struct error err = ERROR_INIT;
     char command[200];
     struct engine_option left_out = { "exclude", "/var/pg" };
+    struct engine_option other = { "exclude", "/nothing" };
     (void)snprintf(command, sizeof command,
-                   "mkdir -p var/pg && printf '%%s\\nmore\\n' %ld >var/pg/postmaster.pid", (long)getpid());
+                   "mkdir -p var/pg && echo 15 >var/pg/PG_VERSION && echo x >var/beside && "
+                   "printf '%%s\\nmore\\n' %ld >var/pg/postmaster.pid",
+                   (long)getpid());
     shell(command);
-    ck_assert_int_eq(backup(NULL, 0, &err), E_UNSUPPORTED);
-    ck_assert_ptr_nonnull(strstr(err.text, "\"var/pg\""));
-    ck_assert_ptr_nonnull(strstr(err.text, "exclude"));
+    ck_assert_msg(backup(&other, 1, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(got.flaws.missing, 1);
+    ck_assert_ptr_nonnull(strstr(got.log, "\"var/pg\""));
+    ck_assert_ptr_nonnull(strstr(got.log, "PostgreSQL"));
+    ck_assert_ptr_nonnull(strstr(got.log, "exclude"));
+    ck_assert(is_member("var/pg"));
+    ck_assert(!is_member("var/pg/PG_VERSION"));
+    ck_assert(is_member("var/beside"));
     ck_assert_int_eq(backup(&left_out, 1, &err), 0);
+    ck_assert_uint_eq(got.flaws.missing, 0);
+    /* A server in a container has a number that means nothing here. */
     pid_t gone = fork();
     if (gone == 0)
         _exit(0);
     (void)waitpid(gone, NULL, 0);
     (void)snprintf(command, sizeof command, "echo %ld >var/pg/postmaster.pid", (long)gone);
     shell(command);
-    error_clear(&err);
     ck_assert_msg(backup(NULL, 0, &err) == 0, "%s", err.text);
-    (void)snprintf(command, sizeof command, "echo %ld >postmaster.pid", (long)getpid());
+    ck_assert_uint_eq(got.flaws.missing, 1);
+    ck_assert_ptr_nonnull(strstr(got.log, "after a crash remove the file"));
+    shell("rm var/pg/PG_VERSION"); /* no data directory, only a name */
+    ck_assert_msg(backup(NULL, 0, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(got.flaws.missing, 0);
+    ck_assert(is_member("var/pg/postmaster.pid"));
+}
+END_TEST
+
+START_TEST(a_tree_that_is_a_data_directory_is_refused)
+{
+    struct error err = ERROR_INIT;
+    char command[200];
+    (void)snprintf(command, sizeof command, "echo 15 >PG_VERSION && echo %ld >postmaster.pid",
+                   (long)getpid());
     shell(command);
+    ck_assert_int_eq(backup(NULL, 0, &err), E_UNSUPPORTED);
     probe();
     ck_assert(fatal);
 }
@@ -461,13 +494,16 @@ START_TEST(a_fifo_with_the_name_of_a_servers_file_keeps_what_is_in_it)
 }
 END_TEST
 
-START_TEST(a_running_mariadb_is_refused)
+START_TEST(a_server_that_holds_its_lock_is_refused)
 {
     struct error err = ERROR_INIT;
     char path[200];
     int ready[2];
-    (void)snprintf(path, sizeof path, "%s/ibdata1", tree);
-    shell("printf x >ibdata1");
+    static const char *const names[] = { "ibdata1", "aria_log_control", "WiredTiger.lock" };
+    char command[200];
+    (void)snprintf(path, sizeof path, "%s/%s", tree, names[_i]);
+    (void)snprintf(command, sizeof command, "printf x >%s", names[_i]);
+    shell(command);
     ck_assert_msg(backup(NULL, 0, &err) == 0, "%s", err.text);
     ck_assert_int_eq(pipe(ready), 0);
     pid_t server = fork();
@@ -518,9 +554,10 @@ int main(void)
     tcase_add_test(t, patterns);
     tcase_add_test(t, options_that_make_no_sense);
     tcase_add_test(t, probe_looks_at_the_root);
-    tcase_add_test(t, a_running_postgres_is_refused);
+    tcase_add_test(t, a_postgres_in_the_tree_is_missing_by_name);
+    tcase_add_test(t, a_tree_that_is_a_data_directory_is_refused);
     tcase_add_test(t, a_fifo_with_the_name_of_a_servers_file_keeps_what_is_in_it);
-    tcase_add_test(t, a_running_mariadb_is_refused);
+    tcase_add_loop_test(t, a_server_that_holds_its_lock_is_refused, 0, 3);
     tcase_add_test(t, a_write_ahead_log_is_warned_about);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

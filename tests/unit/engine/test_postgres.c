@@ -280,7 +280,6 @@ START_TEST(test_settings)
     struct pgsql_settings s;
     struct error err = ERROR_INIT;
     ck_assert_int_eq(settings(&s, &err, NULL, NULL), 0);
-    ck_assert_str_eq(s.database, "shop");
     ck_assert_uint_eq(s.lock_ms, 30000);
     ck_assert(s.globals);
     ck_assert(!s.allow_untested);
@@ -288,10 +287,12 @@ START_TEST(test_settings)
     ck_assert_uint_eq(s.lock_ms, 5000);
     ck_assert_int_eq(settings(&s, &err, "globals", "no"), 0);
     ck_assert(!s.globals);
-    static const char *const bad[][2] = { { "lock_timeout", "0s" }, { "lock_timeout", "x" },
-                                          { "globals", "maybe" },   { "port", "0" },
-                                          { "port", "70000" },      { "port", "x" },
-                                          { "allow_untested", "1" } };
+    static const char *const bad[][2] = { { "lock_timeout", "0s" },    { "lock_timeout", "x" },
+                                          { "globals", "maybe" },      { "port", "0" },
+                                          { "port", "70000" },         { "port", "x" },
+                                          { "allow_untested", "1" },   { "database", "shop" },
+                                          { "database", "" },          { "all_databases", "yes" },
+                                          { "exclude_databases", "x" } };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ck_assert_int_eq(settings(&s, &err, bad[i][0], bad[i][1]), E_USAGE);
     ck_assert_int_eq(settings(&s, &err, "passfile", "/nonexistent/pgpass"), E_NOT_FOUND);
@@ -353,10 +354,10 @@ END_TEST
 
 /* ---- fingerprints --------------------------------------------------------------------------------------- */
 
-static const char *sum_of(const char *rows, size_t step, uint64_t *n)
+static const char *seeded_sum_of(uint64_t seed, const char *rows, size_t step, uint64_t *n)
 {
     static char text[FINGERPRINT_TEXT_MAX];
-    struct fingerprint *fp = fingerprint_new(NULL);
+    struct fingerprint *fp = fingerprint_new(seed, NULL);
     size_t len = strlen(rows);
     for (size_t i = 0; i < len; i += step)
         fingerprint_lines(fp, rows + i, len - i < step ? len - i : step);
@@ -366,6 +367,60 @@ static const char *sum_of(const char *rows, size_t step, uint64_t *n)
     fingerprint_free(fp);
     return text;
 }
+
+static const char *sum_of(const char *rows, size_t step, uint64_t *n)
+{
+    return seeded_sum_of(0, rows, step, n);
+}
+
+/* Known answers of python3-xxhash: the sum of xxh3_128_intdigest(line, seed=0x0123456789abcdef). */
+START_TEST(test_fingerprint_seed)
+{
+    const uint64_t seed = 0x0123456789abcdef;
+    char row[1002];
+    uint64_t n = 0;
+    for (size_t i = 0; i < 1000; i++)
+        row[i] = i % 251 == '\n' ? 'x' : (char)(i % 251);
+    (void)snprintf(row + 1000, 2, "\n");
+    struct fingerprint *whole = fingerprint_new(seed, NULL);
+    struct fingerprint *pieces = fingerprint_new(seed, NULL);
+    char text[FINGERPRINT_TEXT_MAX];
+    fingerprint_lines(whole, row, 1001);
+    fingerprint_lines(pieces, row, 333);
+    fingerprint_lines(pieces, row + 333, 668);
+    ck_assert_str_eq(fingerprint_text(whole, text), "xxh3-128-sum:5be6eb88bec3cc1cd7c8285697bb59bf");
+    ck_assert_str_eq(fingerprint_text(pieces, text), "xxh3-128-sum:5be6eb88bec3cc1cd7c8285697bb59bf");
+    fingerprint_free(whole);
+    fingerprint_free(pieces);
+    for (size_t step = 1; step < 20; step++) {
+        ck_assert_str_eq(seeded_sum_of(seed, "abc\n", step, &n),
+                         "xxh3-128-sum:521f5ca64895f66c4a2ec311f0e180a4");
+        ck_assert_str_eq(seeded_sum_of(seed, "1\t2\nabc\nabc\n\n", step, &n),
+                         "xxh3-128-sum:47dee68c5dbe8c84746764998dfd7e65");
+    }
+}
+END_TEST
+
+START_TEST(test_fingerprint_seed_fact)
+{
+    struct buf out = BUF_INIT;
+    uint64_t seed = 1;
+    ck_assert_int_eq(fingerprint_seed_fact(0x00123456789abcde, &out, NULL), 0);
+    ck_assert_int_eq(buf_append(&out, "x=y\n", 5, NULL), 0);
+    ck_assert_str_eq((const char *)out.data, "fingerprint_seed=00123456789abcde\nx=y\n");
+    ck_assert_int_eq(fingerprint_seed_read((const char *)out.data, &seed, NULL), 0);
+    ck_assert_uint_eq(seed, 0x00123456789abcde);
+    ck_assert_int_eq(fingerprint_seed_read("x=y\n", &seed, NULL), 0);
+    ck_assert_uint_eq(seed, 0);
+    ck_assert_int_eq(fingerprint_seed_read(NULL, &seed, NULL), 0);
+    ck_assert_int_eq(fingerprint_seed_read("fingerprint_seed=12\n", &seed, NULL), E_UNSUPPORTED);
+    ck_assert_int_eq(fingerprint_seed_read("fingerprint_seed=00123456789abcdg\n", &seed, NULL),
+                     E_UNSUPPORTED);
+    ck_assert_int_eq(fingerprint_seed_read("fingerprint_seed=00123456789abcde0\n", &seed, NULL),
+                     E_UNSUPPORTED);
+    buf_free(&out);
+}
+END_TEST
 
 /* Known answers of python3-xxhash: the sum of xxh3_128_intdigest over the lines. */
 START_TEST(test_fingerprint)
@@ -427,7 +482,7 @@ START_TEST(test_tuples)
     char expected[FINGERPRINT_TEXT_MAX];
     char text[FINGERPRINT_TEXT_MAX];
     bool ended = false;
-    struct fingerprint *fp = fingerprint_new(NULL);
+    struct fingerprint *fp = fingerprint_new(0, NULL);
     fingerprint_piece(fp, copy + ROWS_AT, 11);
     fingerprint_row(fp);
     fingerprint_piece(fp, copy + ROWS_AT + 11, 2);
@@ -437,7 +492,7 @@ START_TEST(test_tuples)
     (void)fingerprint_text(fp, expected);
     fingerprint_free(fp);
     for (size_t step = 1; step < sizeof copy; step++) {
-        fp = fingerprint_new(NULL);
+        fp = fingerprint_new(0, NULL);
         ck_assert_int_eq(tuples(copy, sizeof copy, step, fp, &ended), 0);
         ck_assert(ended);
         ck_assert_uint_eq(fingerprint_rows(fp), 3);
@@ -451,7 +506,7 @@ START_TEST(test_broken_tuples)
 {
     uint8_t bad[sizeof copy + 1];
     bool ended = false;
-    struct fingerprint *fp = fingerprint_new(NULL);
+    struct fingerprint *fp = fingerprint_new(0, NULL);
     for (size_t len = 0; len < sizeof copy; len++) {
         ck_assert_int_eq(tuples(copy, len, 7, fp, &ended), 0);
         ck_assert(!ended); /* cut */
@@ -491,6 +546,8 @@ int main(void)
     tcase_add_test(t, test_passwords_refused);
     tcase_add_test(t, test_fact_names);
     tcase_add_test(t, test_fingerprint);
+    tcase_add_test(t, test_fingerprint_seed);
+    tcase_add_test(t, test_fingerprint_seed_fact);
     tcase_add_test(t, test_fingerprint_join);
     tcase_add_test(t, test_tuples);
     tcase_add_test(t, test_broken_tuples);

@@ -214,7 +214,7 @@ START_TEST(what_cannot_be_copied_is_named)
     assert_fails(db_path, E_CORRUPT, "encrypted");
     spit(db_path, "SQLite format 3", 16);
     assert_fails(db_path, E_CORRUPT, "not a database");
-    assert_fails("file:shop.db?mode=memory", E_NOT_FOUND, "no such file");
+    assert_fails("file:shop.db\\?mode=memory", E_NOT_FOUND, "no such file");
     assert_fails(":memory:", E_NOT_FOUND, "no such file");
 }
 END_TEST
@@ -276,8 +276,8 @@ START_TEST(a_replaced_file_is_noticed)
 {
     struct error err = ERROR_INIT;
     struct buf copy = BUF_INIT;
-    struct engine_option o[] = { { "path", db_path } };
-    struct engine_job job = job_of(o, 1);
+    struct engine_option o[] = { { "path", db_path }, { "spool", "none" } };
+    struct engine_job job = job_of(o, 2);
     struct engine_stream s;
     (void)sqlite3_close(fill_db("DELETE", 4096, 20000));
     struct buf other = slurp(db_path);
@@ -340,8 +340,8 @@ static void keep_log(enum log_level level, const char *text, void *arg)
 START_TEST(blocked_writers_are_logged)
 {
     struct error err = ERROR_INIT;
-    struct engine_option o[] = { { "path", db_path }, { "max_block", "0s" } };
-    struct engine_job job = job_of(o, 2);
+    struct engine_option o[] = { { "path", db_path }, { "max_block", "0s" }, { "spool", "none" } };
+    struct engine_job job = job_of(o, 3);
     struct engine_stream s;
     struct buf copy = BUF_INIT;
     log_to(keep_log, NULL);

@@ -45,6 +45,9 @@ START_TEST(derivations_match_python)
     assert_hex(d->cdc_key, KEY_LEN, "946f3d988c033f616ce9b23ade6294c249448b23e730550ed6b284588faca51d");
     assert_hex(d->mix_key, KEY_LEN, "6a26de7baa9956583d5d2987f5dafa6823a127ace05183c7fd54faf592151a45");
     assert_hex(d->trail_key, KEY_LEN, "9b6b9aa669d3fbf8b9ac3a4aa20f92585ca6712c33f1d0225b045d5e077a358e");
+    uint64_t seed = 0;
+    ck_assert_int_eq(writer_seed_derive(w_w, &seed, NULL), 0);
+    ck_assert_uint_eq(seed, 0x767bef3cdcf3fd64);
     secret_free(w);
     secret_free(v);
     secret_free(w_w);

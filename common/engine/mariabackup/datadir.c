@@ -1,4 +1,4 @@
-#include "common/engine/mariabackup/place.h"
+#include "common/engine/mariabackup/datadir.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -57,7 +57,7 @@ static int not_empty(int dir, const char *name, void *arg, struct error *err)
                      (const char *)arg);
 }
 
-int place_possible(const char *to, struct error *err)
+int datadir_possible(const char *to, struct error *err)
 {
     struct stat st;
     union {
@@ -80,14 +80,14 @@ int place_possible(const char *to, struct error *err)
     return rc;
 }
 
-int place_make(const char *to, struct place *out, struct error *err)
+int datadir_make(const char *to, struct datadir *out, struct error *err)
 {
     struct error why = ERROR_INIT;
-    *out = (struct place){ .dir = str_dup(to, &why) };
+    *out = (struct datadir){ .dir = str_dup(to, &why) };
     out->work = out->dir != NULL ? path_join(to, MB_INCOMPLETE, &why) : NULL;
     int rc = out->work != NULL ? 0 : E_NOMEM;
     if (rc == 0)
-        rc = place_possible(to, &why);
+        rc = datadir_possible(to, &why);
     if (rc == 0 && mkdir(to, 0700) == 0)
         out->made = true;
     else if (rc == 0 && errno != EEXIST)
@@ -96,12 +96,12 @@ int place_make(const char *to, struct place *out, struct error *err)
         rc = error_sys(&why, "make %s", out->work);
     if (rc == 0)
         return 0;
-    (void)place_abandon(out);
-    place_free(out);
+    (void)datadir_abandon(out);
+    datadir_free(out);
     return error_copy(err, &why);
 }
 
-int place_compare(const struct place *p, const struct mbstream *m, struct error *err)
+int datadir_compare(const struct datadir *p, const struct mbstream *m, struct error *err)
 {
     int dir = open(p->work, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int rc = dir < 0 ? error_sys(err, "open %s", p->work) : 0;
@@ -120,7 +120,7 @@ int place_compare(const struct place *p, const struct mbstream *m, struct error 
 
 static int move_up(int dir, const char *name, void *arg, struct error *err)
 {
-    const struct place *p = arg;
+    const struct datadir *p = arg;
     int up = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = up < 0 ? error_sys(err, "open %s", p->dir) : 0;
     if (rc == 0 && renameat2(dir, name, up, name, RENAME_NOREPLACE) < 0)
@@ -129,7 +129,7 @@ static int move_up(int dir, const char *name, void *arg, struct error *err)
     return rc;
 }
 
-int place_release(struct place *p, struct error *err)
+int datadir_release(struct datadir *p, struct error *err)
 {
     int dir = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = dir < 0 ? error_sys(err, "open %s", p->dir) : 0;
@@ -148,7 +148,7 @@ int place_release(struct place *p, struct error *err)
     return rc;
 }
 
-bool place_abandon(struct place *p)
+bool datadir_abandon(struct datadir *p)
 {
     if (p->work == NULL || (rmdir(p->work) < 0 && errno != ENOENT))
         return p->work != NULL;
@@ -157,9 +157,9 @@ bool place_abandon(struct place *p)
     return false;
 }
 
-void place_free(struct place *p)
+void datadir_free(struct datadir *p)
 {
     free(p->dir);
     free(p->work);
-    *p = (struct place){ .dir = NULL };
+    *p = (struct datadir){ .dir = NULL };
 }

@@ -1,0 +1,26 @@
+/*
+ * restore.h - what restore.c and restore_one.c share; not for others.
+ */
+#ifndef COMMON_ENGINE_SQLITE_RESTORE_H
+#define COMMON_ENGINE_SQLITE_RESTORE_H
+
+#include "common/engine/sqlite/internal.h"
+
+struct wanted {
+    char *name;
+    uint64_t len;
+};
+
+struct work {
+    const struct engine_streams *streams;
+    const struct engine_target *target;
+    struct vec wanted; /* struct wanted */
+    struct vec made;   /* char *: files and directories, in the order they were made */
+    uint64_t done;
+    uint64_t unchecked; /* databases that SQLite alone cannot check */
+};
+
+/* One stream as the file p->path: complete, checked and durable, or not there. */
+int restore_one(struct work *w, const struct wanted *o, const struct place *p, struct error *err);
+
+#endif

@@ -276,6 +276,6 @@ int sqlite_plan(const struct engine_streams *streams, const struct engine_target
     if (rc == 0 && target->after_sql != NULL)
         fn(PLAN_NOTE, "the script of --after runs before it gets its name, in one transaction", NULL, arg);
     work_free(&w);
-    place_free(&p);
+    sqlite_place_free(&p);
     return rc;
 }

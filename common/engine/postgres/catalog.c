@@ -146,6 +146,7 @@ static int take_more(const PGresult *r, int row, struct pgsql_table *t, struct e
     t->toasted = strtoull(PQgetvalue(r, row, 5), NULL, 10) >= TOAST_LOOK;
     if (PQgetvalue(r, row, 7)[0] == 't' && (t->condition = str_dup(PQgetvalue(r, row, 6), err)) == NULL)
         return E_NOMEM;
+    t->pages = strtoull(PQgetvalue(r, row, 10), NULL, 10);
     if (PQgetisnull(r, row, 8))
         return 0;
     t->into_schema = str_dup(PQgetvalue(r, row, 8), err);
@@ -170,7 +171,10 @@ int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err)
         c,
         "SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.pg_table_size(c.oid), "
         "CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_catalog.pg_relation_size(c.reltoastrelid) END, "
-        "e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], e.oid IS NOT NULL, r.nspname, r.relname "
+        "e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], e.oid IS NOT NULL, r.nspname, r.relname, "
+        /* pages of a heap, which has ranges of them since 14 */
+        "CASE WHEN c.relam = 2 AND pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 140000 "
+        "THEN pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::pg_catalog.int8 ELSE 0 END "
         "FROM pg_catalog.pg_class c "
         "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace" PGSQL_EXTENSION_OF HASHED_ROOT
         "WHERE c.relkind = 'r' AND" PGSQL_USERS_OWN "AND" PGSQL_OWN_OR_CONFIG "ORDER BY c.oid",

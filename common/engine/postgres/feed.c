@@ -41,7 +41,7 @@ static int failed(struct child_source *s, const struct error *why, struct error 
 {
     struct error lost = ERROR_INIT;
     int code = why->code;
-    if (code == E_IO && pgsql_origin_alive(s->origin, true, &lost) == E_RETRY)
+    if (code == E_IO && pgsql_exec(&s->origin->readers[0], "SELECT 1", &lost) == E_RETRY)
         code = E_RETRY;
     return error_set(err, code, "%s", why->text);
 }
@@ -56,7 +56,7 @@ static int64_t child_read(struct source *base, void *data, size_t cap, struct er
     int ready = 0;
     do {
         ready = poll(&p, 1, TICK_MS);
-        int rc = pgsql_origin_alive(s->origin, false, err);
+        int rc = pgsql_watch_tick(s->origin, err);
         if (rc < 0)
             return rc;
     } while (ready <= 0);

@@ -15,7 +15,8 @@
 #include "common/sys/child.h"
 
 enum {
-    PGSQL_MAJOR = 15,               /* what the tests run against */
+    PGSQL_MAJOR = 15, /* what the tests run against */
+    PGSQL_READERS_MAX = 16,
     PGSQL_MAJOR_MAX = 99,           /* where a search for newer tools ends */
     PGSQL_COLUMNS_TEXT_MAX = 60000, /* encoded names of one table's columns: a fact */
     PGSQL_ROLES_TEXT_MAX = 30000,   /* encoded names of roles: a fact */
@@ -34,6 +35,8 @@ struct pgsql_settings {
     const char *sslrootcert;
     const char *bin_dir;
     uint64_t lock_ms;
+    uint64_t max_blocked_ms; /* 0: no limit */
+    unsigned connections;    /* that read rows */
     bool all_databases;
     bool globals;
     bool allow_untested;
@@ -67,7 +70,8 @@ struct pgsql_table {
     char *condition;
     char kind; /* 'r', or 'p' in a list for locks */
     uint32_t oid;
-    uint64_t bytes;     /* on disk */
+    uint64_t bytes;     /* on disk, with long values */
+    uint64_t pages;     /* of the heap; 0: not to be read in ranges of pages */
     bool toasted;       /* has long values beside it */
     struct vec columns; /* char *: those that are copied */
     /* after it was copied */
@@ -141,13 +145,14 @@ struct child *pgsql_tool_start(const struct pgsql_tool *t, const struct pgsql *c
 /* ---- origin.c: one moment of the source ---------------------------------------------------------------- */
 
 struct pgsql_origin {
-    struct pgsql main; /* holds the snapshot and the locks */
-    struct pgsql copy; /* reads the tables */
+    struct pgsql main;                       /* holds the snapshot and the locks */
+    struct pgsql readers[PGSQL_READERS_MAX]; /* read the tables in its snapshot */
+    unsigned nreaders;
     char *snapshot;
     struct vec tables;
     struct vec sequences;
-    uint64_t checked_ms; /* when main was last heard of */
-    bool blocked;        /* somebody waits for this run; told once */
+    uint64_t max_blocked_ms;
+    struct pgsql_watch *watch; /* has the connection main */
     /* for facts */
     int64_t version_num;
     int64_t large_objects;
@@ -160,13 +165,24 @@ struct pgsql_origin {
 
 int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, const char *database,
                       struct error *err);
-/* main is still in its transaction; asks the server at most every half minute unless `now`. */
-int pgsql_origin_alive(struct pgsql_origin *o, bool now, struct error *err);
 void pgsql_origin_close(struct pgsql_origin *o); /* a zeroed one is fine */
-/* pgsql_origin_alive as a tick. */
-int pgsql_origin_tick(void *origin, struct error *err);
-/* ACCESS SHARE on all of them. `helper` finds out who is in the way. */
-int pgsql_lock_all(struct pgsql *c, const struct vec *locks, struct pgsql *helper, struct error *err);
+/* lock.c: ACCESS SHARE on all of them. `helper` finds out who is in the way. */
+int pgsql_lock_all(struct pgsql *c, const struct vec *locks, unsigned sessions, struct pgsql *helper,
+                   struct error *err);
+
+/* ---- watch.c: the snapshot is held, and nobody waits for it too long ------------------------------------- */
+
+/* A thread that asks the server through main every few seconds, also while nothing is read: it keeps the snapshot's
+ * session busy, warns about sessions that wait for this run, and after max_blocked ends all sessions of the run. */
+int pgsql_watch_start(struct pgsql_origin *o, struct error *err);
+/* Its verdict so far; as a tick. */
+int pgsql_watch_tick(void *origin, struct error *err);
+/* Ends all sessions of the run at once: whoever waits for the server sees an error. */
+void pgsql_watch_hang_up(struct pgsql_origin *o);
+/* Ends it; main is the caller's again. At once also when the server does not answer: main is lost then. */
+void pgsql_watch_stop(struct pgsql_origin *o, bool at_once);
+/* Stops it and asks a last time: the snapshot was held until now. */
+int pgsql_watch_end(struct pgsql_origin *o, struct error *err);
 /* facts.c: fills o->about, o->facts and what else is known of the source. */
 int pgsql_origin_facts(struct pgsql_origin *o, struct error *err);
 /* Facts of a table's stream, once it was read. */
@@ -176,10 +192,25 @@ int pgsql_role_facts(struct pgsql *c, struct buf *out, struct error *err);
 /* The identity of the database behind c: "SYSTEM-IDENTIFIER/OID", for free(). */
 char *pgsql_identity(struct pgsql *c, struct error *err);
 
-/* ---- copy.c, feed.c: streams as sources ---------------------------------------------------------------- */
+/* ---- longrow.c: rows that are too long for text ---------------------------------------------------------- */
 
-/* Whether a row of this table is too large for text. */
+/* Whether a row of this table is too large for text; E_UNSUPPORTED when it is so for any COPY. In a transaction. */
 int pgsql_needs_binary(struct pgsql *c, const struct pgsql_table *t, bool *out, struct error *err);
+
+/* ---- gather.c: several connections read the rows --------------------------------------------------------- */
+
+struct pgsql_gather;
+
+/* Decides about `binary` of all tables of the origin. */
+int pgsql_gather_look(struct pgsql_origin *o, struct error *err);
+/* Reads all of them, in order, with all readers. */
+struct pgsql_gather *pgsql_gather_start(struct pgsql_origin *o, struct error *err);
+/* The rows of the next table; at the end t->rows and t->fingerprint are set, after the server's verdicts. */
+struct source *pgsql_gather_source(struct pgsql_gather *g, struct error *err);
+void pgsql_gather_free(struct pgsql_gather *g); /* before the origin; after its sources; NULL is fine */
+
+/* ---- copy.c, feed.c: streams as sources ------------------------------------------------------------------ */
+
 /* The rows of t; at the end t->rows and t->fingerprint are set, after the server's verdict. */
 struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, struct error *err);
 /* What the child writes, which has to begin with `begins`; its verdict is that of the last read. Takes the child. */

@@ -11,7 +11,7 @@
 
 #include "common/base/banned.h"
 
-enum { LOCK_S = 30, LOCK_MAX_S = 86400, PORT_MAX = 65535 };
+enum { LOCK_S = 30, LOCK_MAX_S = 86400, BLOCKED_S = 30, PORT_MAX = 65535, CONNECTIONS = 2 };
 
 /* libpq would ignore a file that others can read, and then complain about a missing password. */
 static int check_passfile(const struct pgsql_settings *s, struct error *err)
@@ -37,7 +37,13 @@ static int read_numbers(const struct engine_job *job, struct pgsql_settings *out
     uint64_t port = 0;
     if (out->port != NULL && number_parse(out->port, 1, PORT_MAX, &port, err) < 0)
         return error_wrap(err, "job %s: port", job->name);
-    return option_duration(job, "lock_timeout", LOCK_S, 1, LOCK_MAX_S, &out->lock_ms, err);
+    const char *connections = engine_option(job, "connections");
+    uint64_t n = CONNECTIONS;
+    if (connections != NULL && number_parse(connections, 1, PGSQL_READERS_MAX, &n, err) < 0)
+        return error_wrap(err, "job %s: connections", job->name);
+    out->connections = (unsigned)n;
+    int rc = option_duration(job, "max_blocked", BLOCKED_S, 0, LOCK_MAX_S, &out->max_blocked_ms, err);
+    return rc == 0 ? option_duration(job, "lock_timeout", LOCK_S, 1, LOCK_MAX_S, &out->lock_ms, err) : rc;
 }
 
 static int check_databases(const struct pgsql_settings *s, struct error *err)

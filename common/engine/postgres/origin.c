@@ -16,10 +16,12 @@ enum {
     TRIES = 5,           /* tables came or went while they were locked */
     STARTING_MS = 30000, /* a server that recovers from a crash */
     PAUSE_US = 300000,
+    OTHERS = 2,
+    CATALOG = 30, /* locks of a session beside those of the tables */
 };
 
-/* That hold locks: also pg_dump. */
-#define SESSIONS(o) ((o)->nreaders + 2)
+/* That hold locks: also main and pg_dump. */
+#define SESSIONS(o) ((o)->nreaders + OTHERS)
 
 static bool is_locked(const struct vec *locks, const struct pgsql_table *t)
 {
@@ -143,14 +145,42 @@ static int connect_reader(const struct pgsql_settings *s, const char *database, 
                    : rc;
 }
 
+/* Each reader locks every table: not more of them than the server has room for. */
+static int room_for_readers(struct pgsql_origin *o, const struct pgsql_settings *s, unsigned *out,
+                            struct error *err)
+{
+    struct vec locks = VEC_OF(struct pgsql_table);
+    int64_t room = 0;
+    *out = s->connections;
+    int rc = pgsql_list_locks(&o->main, &locks, err);
+    if (rc == 0)
+        rc = pgsql_number(&o->main,
+                          "SELECT pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8 * "
+                          "(pg_catalog.current_setting('max_connections')::pg_catalog.int8 + "
+                          "pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8)",
+                          &room, err);
+    while (*out > 1 && (*out + OTHERS) * (locks.len + CATALOG) > (uint64_t)room)
+        (*out)--;
+    if (rc == 0 && *out < s->connections)
+        log_event(LOG_INFO,
+                  "%s: rows are read by %u connections of %u: the server has no room for the locks of more "
+                  "(max_locks_per_transaction)",
+                  o->main.where, *out, s->connections);
+    pgsql_tables_free(&locks);
+    return rc;
+}
+
 int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, const char *database,
                       struct error *err)
 {
     *o = (struct pgsql_origin){ .tables = VEC_OF(struct pgsql_table),
                                 .sequences = VEC_OF(struct pgsql_sequence),
                                 .max_blocked_ms = s->max_blocked_ms };
+    unsigned readers = 0;
     int rc = connect_one(s, database, &o->main, err);
-    for (; rc == 0 && o->nreaders < s->connections; o->nreaders++)
+    if (rc == 0)
+        rc = room_for_readers(o, s, &readers, err);
+    for (; rc == 0 && o->nreaders < readers; o->nreaders++)
         rc = connect_reader(s, database, &o->readers[o->nreaders], err);
     if (rc == 0)
         rc = begin_steady(o, err);

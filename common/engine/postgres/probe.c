@@ -38,7 +38,8 @@ static const char *cure_of_connection(const struct pgsql *c, int code)
     if (strcmp(c->state, "42501") == 0)
         return "GRANT CONNECT ON DATABASE to the role";
     if (strcmp(c->state, "53300") == 0)
-        return "wait, or raise max_connections or the role's CONNECTION LIMIT: a run needs four connections";
+        return "wait, or raise max_connections or the role's CONNECTION LIMIT: a run needs two connections more than `connections` "
+               "says";
     if (strcmp(c->state, "57P03") == 0)
         return "wait until the server has started";
     if (c->state[0] != '\0')

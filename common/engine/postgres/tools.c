@@ -130,7 +130,11 @@ struct child *pgsql_tool_start(const struct pgsql_tool *t, const struct pgsql *c
         return NULL;
     char *variable = passfile != NULL ? str_printf(err, "PGPASSFILE=%s", passfile) : NULL;
     /* Messages are read by a program, too: pgsql_tool_reason. */
-    const char *const env[] = { "PGCONNECT_TIMEOUT=30", "LC_MESSAGES=C", variable, NULL };
+    /* pg_dumpall, other than pg_dump, would obey the role's own limits. */
+    const char *limits =
+        to_stdin ? variable : "PGOPTIONS=-c statement_timeout=0 -c idle_in_transaction_session_timeout=0";
+    const char *const env[] = { "PGCONNECT_TIMEOUT=30", "LC_MESSAGES=C", limits, to_stdin ? NULL : variable,
+                                NULL };
     struct child_options opt = { .env = env, .want_stdin = to_stdin, .want_stdout = !to_stdin };
     if (passfile != NULL && variable == NULL)
         goto out;

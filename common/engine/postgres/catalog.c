@@ -81,7 +81,7 @@ static struct pgsql_table *take_names(const PGresult *r, int row, struct vec *ou
     return t;
 }
 
-int pgsql_list_locks(struct pgsql *c, struct vec *out, struct error *err)
+int pgsql_list_locks(struct pgsql *c, const struct pgsql_settings *s, struct vec *out, struct error *err)
 {
     PGresult *r = NULL;
     *out = (struct vec)VEC_OF(struct pgsql_table);
@@ -92,7 +92,8 @@ int pgsql_list_locks(struct pgsql *c, struct vec *out, struct error *err)
                          "ORDER BY c.oid",
                          &r, err);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++)
-        rc = take_names(r, i, out, err) != NULL ? 0 : E_NOMEM;
+        if (pgsql_wants_table(s, PQgetvalue(r, i, 3)[0], PQgetvalue(r, i, 1), PQgetvalue(r, i, 2)))
+            rc = take_names(r, i, out, err) != NULL ? 0 : E_NOMEM;
     PQclear(r);
     return rc;
 }
@@ -163,7 +164,7 @@ static int take_more(const PGresult *r, int row, struct pgsql_table *t, struct e
     "AND EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) AS a(relid) "  \
     "JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = a.relid WHERE p.partstrat = 'h')) r ON true "
 
-int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err)
+int pgsql_list_tables(struct pgsql *c, const struct pgsql_chosen *chosen, struct vec *out, struct error *err)
 {
     PGresult *r = NULL;
     *out = (struct vec)VEC_OF(struct pgsql_table);
@@ -180,6 +181,8 @@ int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err)
         "WHERE c.relkind = 'r' AND" PGSQL_USERS_OWN "AND" PGSQL_OWN_OR_CONFIG "ORDER BY c.oid",
         &r, err);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
+        if (pgsql_chosen_find(chosen, (uint32_t)strtoul(PQgetvalue(r, i, 0), NULL, 10)) != NULL)
+            continue; /* without its rows at least */
         struct pgsql_table *t = take_names(r, i, out, err);
         rc = t != NULL ? take_more(r, i, t, err) : E_NOMEM;
     }
@@ -193,17 +196,29 @@ int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err)
     return rc;
 }
 
-int pgsql_list_sequences(struct pgsql *c, struct vec *out, struct error *err)
+static bool is_left_out(const struct pgsql_chosen *chosen, const char *oid)
+{
+    const struct pgsql_relation *r = pgsql_chosen_find(chosen, (uint32_t)strtoul(oid, NULL, 10));
+    return r != NULL && r->left_out;
+}
+
+/* The sequence of an identity column goes with its table. */
+int pgsql_list_sequences(struct pgsql *c, const struct pgsql_chosen *chosen, struct vec *out,
+                         struct error *err)
 {
     PGresult *r = NULL;
     *out = (struct vec)VEC_OF(struct pgsql_sequence);
-    int rc = pgsql_query(c,
-                         "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c "
-                         "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace" PGSQL_EXTENSION_OF
-                         "WHERE c.relkind = 'S' AND" PGSQL_USERS_OWN "AND" PGSQL_OWN_OR_CONFIG
-                         "ORDER BY n.nspname, c.relname",
-                         &r, err);
+    int rc = pgsql_query(
+        c,
+        "SELECT n.nspname, c.relname, c.oid, (SELECT i.refobjid FROM pg_catalog.pg_depend i WHERE "
+        "i.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.objid = c.oid AND i.deptype = 'i') "
+        "FROM pg_catalog.pg_class c "
+        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace" PGSQL_EXTENSION_OF
+        "WHERE c.relkind = 'S' AND" PGSQL_USERS_OWN "AND" PGSQL_OWN_OR_CONFIG "ORDER BY n.nspname, c.relname",
+        &r, err);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
+        if (is_left_out(chosen, PQgetvalue(r, i, 2)) || is_left_out(chosen, PQgetvalue(r, i, 3)))
+            continue;
         struct pgsql_sequence *s = vec_push(out, err);
         if (s == NULL || (s->sql = pgsql_qualified(PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), err)) == NULL)
             rc = E_NOMEM;

@@ -37,6 +37,7 @@ struct pgsql_settings {
     uint64_t lock_ms;
     uint64_t max_blocked_ms; /* 0: no limit */
     unsigned connections;    /* that read rows */
+    bool unlogged_data;
     bool all_databases;
     bool globals;
     bool allow_untested;
@@ -54,6 +55,51 @@ int pgsql_settings_connect(const struct pgsql_settings *s, const char *database,
 int pgsql_databases(const struct pgsql_settings *s, struct pgsql *c, struct vec *out, struct error *err);
 /* plan.c */
 void pgsql_names_free(struct vec *names);
+/* "a, b, c and 4 more" of names, printable. */
+const char *pgsql_names_text(const struct vec *names, char *out, size_t cap);
+
+/* ---- select.c, depend.c: patterns ------------------------------------------------------------------------ */
+
+struct pgsql_relation { /* of which patterns leave out something; or a schema, without a name */
+    uint32_t oid;
+    char kind;
+    char persistence;
+    char *schema;
+    char *name;
+    bool left_out; /* all of it; else only its rows */
+};
+
+struct pgsql_chosen {
+    struct vec relations; /* struct pgsql_relation: left out, or without rows */
+    struct vec schemas;   /* the same: left out */
+    struct vec args;      /* char *: arguments for pg_dump */
+};
+
+int pgsql_select_check(const struct pgsql_settings *s, struct error *err);
+/* Whether anything is left out by the settings at all. */
+bool pgsql_select_any(const struct pgsql_settings *s);
+bool pgsql_wants_schema(const struct pgsql_settings *s, const char *schema);
+/* kind: of pg_class. */
+bool pgsql_wants_table(const struct pgsql_settings *s, char kind, const char *schema, const char *name);
+/* One pattern; name NULL: a schema without tables. */
+bool pgsql_pattern_matches(bool of_schema, const char *pattern, const char *schema, const char *name);
+/* What the patterns leave out of the database behind c. */
+int pgsql_choose(const struct pgsql_settings *s, struct pgsql *c, struct pgsql_chosen *out,
+                 struct error *err);
+void pgsql_chosen_free(struct pgsql_chosen *c); /* a zeroed one is fine */
+/* The relation when something of it is left out, or NULL. */
+const struct pgsql_relation *pgsql_chosen_find(const struct pgsql_chosen *c, uint32_t oid);
+/* Fills args. */
+int pgsql_chosen_args(const struct pgsql_settings *s, struct pgsql_chosen *c, struct error *err);
+int pgsql_chosen_facts(const struct pgsql_chosen *c, struct buf *out, struct error *err);
+/* What is left out, as findings that are good to know. */
+void pgsql_chosen_tell(const struct pgsql_chosen *c, engine_finding_fn *fn, void *arg);
+/* What could not be restored without it, as fatal findings. */
+int pgsql_chosen_check(const struct pgsql_chosen *ch, struct pgsql *c, engine_finding_fn *fn, void *arg,
+                       struct error *err);
+/* Patterns that match nothing, as findings that are good to know. */
+int pgsql_select_idle(const struct pgsql_settings *s, struct pgsql *c, engine_finding_fn *fn, void *arg,
+                      struct error *err);
 
 /* ---- catalog.c: what there is to copy ------------------------------------------------------------------ */
 
@@ -88,12 +134,13 @@ struct pgsql_sequence {
 void pgsql_tables_free(struct vec *tables);       /* of struct pgsql_table */
 void pgsql_sequences_free(struct vec *sequences); /* of struct pgsql_sequence */
 /* Names only, of tables and partitioned tables: what has to be locked. */
-int pgsql_list_locks(struct pgsql *c, struct vec *out, struct error *err);
+int pgsql_list_locks(struct pgsql *c, const struct pgsql_settings *s, struct vec *out, struct error *err);
 /* What has to be copied, largest first, with columns. */
-int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err);
+int pgsql_list_tables(struct pgsql *c, const struct pgsql_chosen *chosen, struct vec *out, struct error *err);
 /* "schema"."name", for free(). */
 char *pgsql_qualified(const char *schema, const char *name, struct error *err);
-int pgsql_list_sequences(struct pgsql *c, struct vec *out, struct error *err);
+int pgsql_list_sequences(struct pgsql *c, const struct pgsql_chosen *chosen, struct vec *out,
+                         struct error *err);
 /* "name", "name" for SQL; "" without columns. */
 int pgsql_column_list(const struct pgsql_table *t, struct buf *out, struct error *err);
 /* The COPY statement of a table, to or from. */
@@ -149,6 +196,8 @@ struct pgsql_origin {
     struct pgsql readers[PGSQL_READERS_MAX]; /* read the tables in its snapshot */
     unsigned nreaders;
     char *snapshot;
+    const struct pgsql_settings *set;
+    struct pgsql_chosen chosen;
     struct vec tables;
     struct vec sequences;
     uint64_t max_blocked_ms;

@@ -74,7 +74,7 @@ static int begin(struct pgsql_origin *o, bool *again, struct error *err)
     struct vec locks = VEC_OF(struct pgsql_table);
     struct vec now = VEC_OF(struct pgsql_table);
     *again = false;
-    int rc = pgsql_list_locks(&o->readers[0], &locks, err);
+    int rc = pgsql_list_locks(&o->readers[0], o->set, &locks, err);
     if (rc == 0)
         rc = pgsql_exec(&o->main, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", err);
     if (rc == 0) {
@@ -85,7 +85,7 @@ static int begin(struct pgsql_origin *o, bool *again, struct error *err)
         (o->snapshot = pgsql_text(&o->main, "SELECT pg_catalog.pg_export_snapshot()", err)) == NULL)
         rc = pgsql_failed(err);
     if (rc == 0)
-        rc = pgsql_list_locks(&o->main, &now, err);
+        rc = pgsql_list_locks(&o->main, o->set, &now, err);
     if (rc == 0)
         *again = !all_locked(&locks, &now);
     for (unsigned i = 0; rc == 0 && !*again && i < o->nreaders; i++)
@@ -115,6 +115,12 @@ static int begin_steady(struct pgsql_origin *o, struct error *err)
     }
 }
 
+static int settle(struct pgsql *c, const struct pgsql_settings *s, struct error *err)
+{
+    int rc = pgsql_refuse_pooler(c, err);
+    return rc == 0 ? pgsql_session(c, s->lock_ms, NULL, err) : rc;
+}
+
 /* A server that starts, or recovers from a crash, is worth a moment. */
 static int connect_one(const struct pgsql_settings *s, const char *database, struct pgsql *c,
                        struct error *err)
@@ -125,7 +131,7 @@ static int connect_one(const struct pgsql_settings *s, const char *database, str
         int rc = pgsql_settings_connect(s, database, c, &why);
         bool starting = rc < 0 && strcmp(c->state, "57P03") == 0;
         if (!starting || clock_mono_ms() > end || interrupt_requested())
-            return rc < 0 ? error_copy(err, &why) : pgsql_session(c, s->lock_ms, NULL, err);
+            return rc < 0 ? error_copy(err, &why) : settle(c, s, err);
         pgsql_close(c);
         (void)usleep(PAUSE_US);
     }
@@ -152,7 +158,7 @@ static int room_for_readers(struct pgsql_origin *o, const struct pgsql_settings 
     struct vec locks = VEC_OF(struct pgsql_table);
     int64_t room = 0;
     *out = s->connections;
-    int rc = pgsql_list_locks(&o->main, &locks, err);
+    int rc = pgsql_list_locks(&o->main, s, &locks, err);
     if (rc == 0)
         rc = pgsql_number(&o->main,
                           "SELECT pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8 * "
@@ -170,12 +176,44 @@ static int room_for_readers(struct pgsql_origin *o, const struct pgsql_settings 
     return rc;
 }
 
+/* ---- patterns -------------------------------------------------------------------------------------------- */
+
+struct doubts {
+    struct error first;
+};
+
+static void on_doubt(bool fatal, const char *what, const char *cure, void *arg)
+{
+    struct doubts *d = arg;
+    if (!fatal)
+        log_event(LOG_INFO, "%s", what);
+    else if (d->first.code == 0)
+        (void)error_set(&d->first, E_UNSUPPORTED, "%s (%s)", what, cure);
+}
+
+/* In the snapshot, so that pg_dump sees the same. */
+static int choose(struct pgsql_origin *o, struct error *err)
+{
+    struct doubts d = { .first = ERROR_INIT };
+    int rc = pgsql_choose(o->set, &o->main, &o->chosen, err);
+    if (rc == 0)
+        rc = pgsql_chosen_args(o->set, &o->chosen, err);
+    if (rc == 0)
+        rc = pgsql_chosen_check(&o->chosen, &o->main, on_doubt, &d, err);
+    if (rc == 0)
+        pgsql_chosen_tell(&o->chosen, on_doubt, &d);
+    return rc == 0 && d.first.code != 0 ? error_copy(err, &d.first) : rc;
+}
+
+/* ---- open and close -------------------------------------------------------------------------------------- */
+
 int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, const char *database,
                       struct error *err)
 {
     *o = (struct pgsql_origin){ .tables = VEC_OF(struct pgsql_table),
                                 .sequences = VEC_OF(struct pgsql_sequence),
-                                .max_blocked_ms = s->max_blocked_ms };
+                                .max_blocked_ms = s->max_blocked_ms,
+                                .set = s };
     unsigned readers = 0;
     int rc = connect_one(s, database, &o->main, err);
     if (rc == 0)
@@ -185,9 +223,11 @@ int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, co
     if (rc == 0)
         rc = begin_steady(o, err);
     if (rc == 0)
-        rc = pgsql_list_tables(&o->main, &o->tables, err);
+        rc = choose(o, err);
     if (rc == 0)
-        rc = pgsql_list_sequences(&o->main, &o->sequences, err);
+        rc = pgsql_list_tables(&o->main, &o->chosen, &o->tables, err);
+    if (rc == 0)
+        rc = pgsql_list_sequences(&o->main, &o->chosen, &o->sequences, err);
     if (rc == 0)
         rc = pgsql_origin_facts(o, err);
     for (unsigned i = 0; i < o->nreaders; i++) {
@@ -208,6 +248,7 @@ void pgsql_origin_close(struct pgsql_origin *o)
         pgsql_close(&o->readers[i]);
     pgsql_close(&o->main);
     free(o->snapshot);
+    pgsql_chosen_free(&o->chosen);
     pgsql_tables_free(&o->tables);
     pgsql_sequences_free(&o->sequences);
     free(o->identity);

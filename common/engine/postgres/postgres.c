@@ -241,10 +241,28 @@ static int postgres_run_facts(struct engine_run *run, struct buf *out, struct er
 }
 
 static const char *const required[] = { NULL };
-static const char *const allowed[] = { "database",    "all_databases", "exclude_databases", "host",
-                                       "port",        "user",          "passfile",          "sslmode",
-                                       "sslrootcert", "globals",       "lock_timeout",      "max_blocked",
-                                       "connections", "bin_dir",       "allow_untested",    NULL };
+static const char *const allowed[] = { "database",
+                                       "all_databases",
+                                       "exclude_databases",
+                                       "host",
+                                       "port",
+                                       "user",
+                                       "passfile",
+                                       "sslmode",
+                                       "sslrootcert",
+                                       "globals",
+                                       "lock_timeout",
+                                       "schemas",
+                                       "exclude_schemas",
+                                       "tables",
+                                       "exclude_tables",
+                                       "exclude_table_data",
+                                       "unlogged_data",
+                                       "max_blocked",
+                                       "connections",
+                                       "bin_dir",
+                                       "allow_untested",
+                                       NULL };
 static const char *const paths[] = { "passfile", "sslrootcert", "bin_dir", NULL };
 
 const struct engine engine_postgres = {

@@ -10,6 +10,9 @@
  *                   is no option for a password, and PGPASSWORD is refused.
  *   sslmode, sslrootcert   as for psql
  *   globals         yes (default) or no: also the roles and tablespaces of the server
+ *   schemas, exclude_schemas, tables, exclude_tables, exclude_table_data
+ *                   lists of patterns (base/glob.h), of tables as SCHEMA.TABLE or TABLE
+ *   unlogged_data   yes (default) or no: rows of unlogged tables
  *   connections     that read rows at once, 1 to 16; default 2
  *   lock_timeout    how long to wait for a lock, a duration; default 30s
  *   max_blocked     how long others may wait for this run, a duration; default 30s,

@@ -104,13 +104,16 @@ static const struct rule rules[] = {
       "hot_standby_feedback = on there, or a larger max_standby_streaming_delay, or the primary" },
 };
 
-static int apply(struct probe *p, const struct rule *rule, struct error *err)
+static int apply(struct probe *p, const struct rule *rule, const char *left_out, struct error *err)
 {
     PGresult *r = NULL;
     char what[TEXT_MAX];
     char cure[TEXT_MAX];
     char example[160];
-    int rc = pgsql_query(p->c, rule->sql, &r, err);
+    bool of_tables = str_starts(rule->sql, COUNT_AND_NAME);
+    char *sql = str_printf(err, "%s%s", rule->sql, of_tables ? left_out : "");
+    int rc = sql != NULL ? pgsql_query(p->c, sql, &r, err) : E_NOMEM;
+    free(sql);
     if (rc == 0 && PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), "0") != 0) {
         (void)str_printable(example, sizeof example, PQgetvalue(r, 0, 1));
 #pragma GCC diagnostic push
@@ -192,9 +195,32 @@ static void name_finding(bool fatal, const char *what, const char *cure, void *a
     n->fn(fatal, n->database != NULL ? text : what, cure, n->arg);
 }
 
+/* What the patterns mean; left_out gets a condition for queries about tables. */
+static int check_patterns(struct probe *p, struct buf *left_out, struct error *err)
+{
+    struct pgsql_chosen chosen;
+    int rc = pgsql_choose(p->s, p->c, &chosen, err);
+    if (rc == 0)
+        rc = pgsql_select_idle(p->s, p->c, p->fn, p->arg, err);
+    if (rc == 0)
+        rc = pgsql_chosen_check(&chosen, p->c, p->fn, p->arg, err);
+    if (rc == 0 && p->s->from->preflight)
+        pgsql_chosen_tell(&chosen, p->fn, p->arg);
+    for (size_t i = 0; rc == 0 && i < chosen.relations.len; i++) {
+        const struct pgsql_relation *r = vec_at(&chosen.relations, i);
+        rc = buf_printf(left_out, err, "%s%lu", left_out->len == 0 ? " AND c.oid NOT IN (" : ",",
+                        (unsigned long)r->oid);
+    }
+    if (rc == 0)
+        rc = buf_append(left_out, left_out->len != 0 ? ")" : "", left_out->len != 0 ? 2 : 1, err);
+    pgsql_chosen_free(&chosen);
+    return rc;
+}
+
 static int probe_rights(struct pgsql *c, const struct pgsql_settings *s, struct naming *n, struct error *err)
 {
     struct probe p = { .c = c, .s = s, .fn = name_finding, .arg = n, .role = BUF_INIT };
+    struct buf left_out = BUF_INIT;
     char *role = pgsql_text(c, "SELECT current_user", err);
     int rc = role != NULL ? pgsql_quote(&p.role, role, err) : pgsql_failed(err);
     if (rc == 0)
@@ -203,10 +229,13 @@ static int probe_rights(struct pgsql *c, const struct pgsql_settings *s, struct 
         check_version(&p, (unsigned)(PQserverVersion(c->conn) / 10000));
     if (rc == 0 && !n->others)
         rc = check_globals(&p, err);
+    if (rc == 0)
+        rc = check_patterns(&p, &left_out, err);
     for (size_t i = 0; rc == 0 && i < sizeof rules / sizeof rules[0]; i++)
-        rc = apply(&p, &rules[i], err);
+        rc = apply(&p, &rules[i], (const char *)left_out.data, err);
     free(role);
     buf_free(&p.role);
+    buf_free(&left_out);
     return rc;
 }
 
@@ -218,7 +247,8 @@ static int probe_one(const struct pgsql_settings *s, const char *database, struc
     if (rc < 0 && rc != E_USAGE)
         n->fn(true, why->text, cure_of_connection(&c, rc), n->arg); /* its text names the database */
     else if (rc == 0 &&
-             ((rc = pgsql_session(&c, s->lock_ms, NULL, why)) < 0 || (rc = probe_rights(&c, s, n, why)) < 0))
+             ((rc = pgsql_refuse_pooler(&c, why)) < 0 ||
+              (rc = pgsql_session(&c, s->lock_ms, NULL, why)) < 0 || (rc = probe_rights(&c, s, n, why)) < 0))
         name_finding(true, why->text, "see the message", n);
     pgsql_close(&c);
     return rc;

@@ -42,8 +42,6 @@ void pgsql_plan_phase(const struct pgsql_plan *p, const char *what);
 char *pgsql_fact(const char *facts, const char *key, const char *of, struct error *err);
 /* An encoded, comma-separated fact as names: calls vec_push on out (char *). Missing is empty. */
 int pgsql_fact_names(const char *facts, const char *key, struct vec *out, struct error *err);
-/* "a, b, c and 4 more" of names, printable. */
-const char *pgsql_names_text(const struct vec *names, char *out, size_t cap);
 
 /* target.c: connects to `to`, refuses what must not be written to. */
 int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err);

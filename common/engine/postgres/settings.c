@@ -87,6 +87,10 @@ int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out
     if (rc == 0)
         rc = check_databases(out, err);
     if (rc == 0)
+        rc = pgsql_select_check(out, err);
+    if (rc == 0)
+        rc = option_flag(job, "unlogged_data", true, &out->unlogged_data, err);
+    if (rc == 0)
         rc = read_numbers(job, out, err);
     if (rc == 0)
         rc = option_flag(job, "globals", true, &out->globals, err);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/run.h"
@@ -36,26 +37,40 @@ static int start_globals(struct engine_run *run, struct error *err)
     return rc == 0 ? start_tool(run, &run->dumpall, "-l", args, "pg_dumpall", "--", err) : rc;
 }
 
+/* Also what the patterns leave out, which is many arguments perhaps. For free(); the arguments are borrowed. */
+static const char **dump_args(const struct engine_run *run, bool schema, const char *snapshot,
+                              const char *wait, struct error *err)
+{
+    const char *const fixed[] = { "-Fc",
+                                  "-Z0",
+                                  snapshot,
+                                  wait,
+                                  schema ? "--section=pre-data" : "--section=data",
+                                  schema ? "--section=post-data" : "--blobs",
+                                  schema ? NULL : "--exclude-table-data=*.*" };
+    const struct vec *more = &run->origin.chosen.args;
+    size_t n = 0;
+    const char **args = mem_alloc(sizeof fixed / sizeof fixed[0] + more->len + 1, sizeof *args, err);
+    for (size_t i = 0; args != NULL && i < sizeof fixed / sizeof fixed[0]; i++)
+        if (fixed[i] != NULL)
+            args[n++] = fixed[i];
+    for (size_t i = 0; args != NULL && i < more->len; i++)
+        args[n++] = *(char **)vec_at(more, i);
+    return args;
+}
+
 static int start_dump(struct engine_run *run, bool schema, struct error *err)
 {
     char wait[48];
-    char *snapshot = str_printf(err, "--snapshot=%s", run->origin.snapshot);
-    const char *const parts[] = { "--section=pre-data", "--section=post-data" };
-    const char *const data[] = { "--section=data", "--blobs", "--exclude-table-data=*.*" };
     (void)snprintf(wait, sizeof wait, "--lock-wait-timeout=%llu", (unsigned long long)run->set.lock_ms);
-    const char *const args[] = { "-Fc",
-                                 "-Z0",
-                                 snapshot,
-                                 wait,
-                                 schema ? parts[0] : data[0],
-                                 schema ? parts[1] : data[1],
-                                 schema ? NULL : data[2],
-                                 NULL };
-    int rc = snapshot != NULL ? 0 : E_NOMEM;
+    char *snapshot = str_printf(err, "--snapshot=%s", run->origin.snapshot);
+    const char **args = snapshot != NULL ? dump_args(run, schema, snapshot, wait, err) : NULL;
+    int rc = args != NULL ? 0 : E_NOMEM;
     if (rc == 0)
         rc = name_stream(run, true, schema ? "schema.pgdump" : "largeobjects.pgdump", err);
     if (rc == 0)
         rc = start_tool(run, &run->dump, "-d", args, "pg_dump", "PGDMP", err);
+    free(args);
     free(snapshot);
     return rc;
 }

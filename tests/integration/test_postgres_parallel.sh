@@ -49,7 +49,7 @@ check "it restores" pg_restore_to shop2
 
 # ---- settings of the role must not change what is read
 pg postgres -c "CREATE ROLE bk SUPERUSER LOGIN" -c "ALTER ROLE bk SET enable_tidscan = off" -c "ALTER ROLE bk SET jit_above_cost = 0" \
-    -c "ALTER ROLE bk SET default_transaction_isolation = serializable" -c "ALTER ROLE bk SET statement_timeout = '10ms'"
+    -c "ALTER ROLE bk SET default_transaction_isolation = serializable" -c "ALTER ROLE bk SET statement_timeout = '400ms'"
 pg_job "user: bk" "connections: 3"
 check "a role with settings of its own" pg_backup
 sums latest >more

@@ -72,6 +72,34 @@ static int try_rows(struct pgsql *c, const struct pgsql_table *t, struct error *
     return rc;
 }
 
+/* A server that says so lives on: "out of memory ... cannot enlarge", "invalid memory alloc request size". */
+static bool is_too_long(int rc)
+{
+    return rc < 0 && rc != E_RETRY && rc != E_CANCELLED && rc != E_NOMEM && rc != E_DENIED;
+}
+
+/* The rows that text cannot carry, in the other format; what fails there, too, cannot be copied at all. */
+static int try_binary(struct pgsql *c, const struct pgsql_table *t, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    struct pgsql_table binary = *t;
+    char shown[200];
+    binary.binary = true;
+    int rc = pgsql_exec(c, "ROLLBACK TO SAVEPOINT backupd_look", err);
+    if (rc < 0)
+        return rc;
+    rc = try_rows(c, &binary, &why);
+    if (!is_too_long(rc))
+        return rc < 0 ? error_copy(err, &why) : 0;
+    (void)pgsql_exec(c, "ROLLBACK TO SAVEPOINT backupd_look", NULL);
+    return error_set(
+        err, E_UNSUPPORTED,
+        "table %s holds a row of more than 1 GB, which no COPY and no pg_dump can carry: split its values "
+        "into several rows, or into large objects (SELECT ctid, pg_column_size(t) FROM %s t ORDER BY 2 "
+        "DESC LIMIT 5 finds it), or leave its rows out (`exclude_table_data`)",
+        str_printable(shown, sizeof shown, t->sql), shown);
+}
+
 int pgsql_needs_binary(struct pgsql *c, const struct pgsql_table *t, bool *out, struct error *err)
 {
     struct error why = ERROR_INIT;
@@ -82,9 +110,9 @@ int pgsql_needs_binary(struct pgsql *c, const struct pgsql_table *t, bool *out, 
     if (rc < 0)
         return rc;
     rc = try_rows(c, t, &why);
-    /* "out of memory ... cannot enlarge", "invalid memory alloc request size": the server lives on */
-    *out = rc < 0 && rc != E_RETRY && rc != E_CANCELLED && rc != E_NOMEM && rc != E_DENIED;
+    *out = is_too_long(rc);
     if (rc < 0 && !*out)
         return error_copy(err, &why);
-    return pgsql_exec(c, *out ? "ROLLBACK TO SAVEPOINT backupd_look" : "RELEASE SAVEPOINT backupd_look", err);
+    rc = *out ? try_binary(c, t, err) : 0;
+    return rc == 0 ? pgsql_exec(c, "RELEASE SAVEPOINT backupd_look", err) : rc;
 }

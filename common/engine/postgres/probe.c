@@ -97,7 +97,7 @@ static const struct rule rules[] = {
       "%s subscriptions (%s, ...) are not backed up: only a superuser sees them",
       "use a superuser for this job, or note how they were made" },
     { false,
-      "SELECT 1, pg_catalog.current_setting('max_standby_streaming_delay') WHERE pg_catalog.pg_is_in_recovery() "
+      "SELECT 'hot_standby_feedback = off', pg_catalog.current_setting('max_standby_streaming_delay') WHERE pg_catalog.pg_is_in_recovery() "
       "AND pg_catalog.current_setting('hot_standby_feedback') = 'off' "
       "AND pg_catalog.current_setting('max_standby_streaming_delay') <> '-1'",
       "this is a standby (%s) that cancels long reads after max_standby_streaming_delay = %s",
@@ -196,31 +196,56 @@ static void name_finding(bool fatal, const char *what, const char *cure, void *a
 }
 
 /* What the patterns mean; left_out gets a condition for queries about tables. */
-static int check_patterns(struct probe *p, struct buf *left_out, struct error *err)
+static int check_patterns(struct probe *p, struct pgsql_chosen *chosen, struct buf *left_out,
+                          struct error *err)
 {
-    struct pgsql_chosen chosen;
-    int rc = pgsql_choose(p->s, p->c, &chosen, err);
+    int rc = pgsql_choose(p->s, p->c, chosen, err);
     if (rc == 0)
         rc = pgsql_select_idle(p->s, p->c, p->fn, p->arg, err);
     if (rc == 0)
-        rc = pgsql_chosen_check(&chosen, p->c, p->fn, p->arg, err);
+        rc = pgsql_chosen_check(chosen, p->c, p->fn, p->arg, err);
     if (rc == 0 && p->s->from->preflight)
-        pgsql_chosen_tell(&chosen, p->fn, p->arg);
-    for (size_t i = 0; rc == 0 && i < chosen.relations.len; i++) {
-        const struct pgsql_relation *r = vec_at(&chosen.relations, i);
+        pgsql_chosen_tell(chosen, p->fn, p->arg);
+    for (size_t i = 0; rc == 0 && i < chosen->relations.len; i++) {
+        const struct pgsql_relation *r = vec_at(&chosen->relations, i);
         rc = buf_printf(left_out, err, "%s%lu", left_out->len == 0 ? " AND c.oid NOT IN (" : ",",
                         (unsigned long)r->oid);
     }
     if (rc == 0)
         rc = buf_append(left_out, left_out->len != 0 ? ")" : "", left_out->len != 0 ? 2 : 1, err);
-    pgsql_chosen_free(&chosen);
     return rc;
+}
+
+/* Reads the sizes of long values, so only when somebody waits for the answer: a run looks by itself. */
+static int check_long_rows(struct probe *p, const struct pgsql_chosen *chosen, struct error *err)
+{
+    struct vec tables = VEC_OF(struct pgsql_table);
+    int rc = pgsql_exec(p->c, "BEGIN TRANSACTION READ ONLY", err);
+    if (rc == 0)
+        rc = pgsql_list_tables(p->c, chosen, &tables, err);
+    for (size_t i = 0; rc == 0 && i < tables.len; i++) {
+        struct error why = ERROR_INIT;
+        bool binary = false;
+        rc = pgsql_needs_binary(p->c, vec_at(&tables, i), &binary, &why);
+        if (rc == E_UNSUPPORTED) {
+            p->fn(true, why.text, "see the message", p->arg);
+            rc = 0;
+        } else if (rc == E_DENIED) {
+            rc = pgsql_exec(p->c, "ROLLBACK TO SAVEPOINT backupd_look",
+                            err); /* the rights are named elsewhere */
+        } else if (rc < 0) {
+            (void)error_copy(err, &why);
+        }
+    }
+    pgsql_tables_free(&tables);
+    return rc == 0 ? pgsql_exec(p->c, "ROLLBACK", err) : rc;
 }
 
 static int probe_rights(struct pgsql *c, const struct pgsql_settings *s, struct naming *n, struct error *err)
 {
     struct probe p = { .c = c, .s = s, .fn = name_finding, .arg = n, .role = BUF_INIT };
     struct buf left_out = BUF_INIT;
+    struct pgsql_chosen chosen = { .relations = VEC_OF(struct pgsql_relation) };
     char *role = pgsql_text(c, "SELECT current_user", err);
     int rc = role != NULL ? pgsql_quote(&p.role, role, err) : pgsql_failed(err);
     if (rc == 0)
@@ -230,12 +255,15 @@ static int probe_rights(struct pgsql *c, const struct pgsql_settings *s, struct 
     if (rc == 0 && !n->others)
         rc = check_globals(&p, err);
     if (rc == 0)
-        rc = check_patterns(&p, &left_out, err);
+        rc = check_patterns(&p, &chosen, &left_out, err);
     for (size_t i = 0; rc == 0 && i < sizeof rules / sizeof rules[0]; i++)
         rc = apply(&p, &rules[i], (const char *)left_out.data, err);
+    if (rc == 0 && s->from->preflight)
+        rc = check_long_rows(&p, &chosen, err);
     free(role);
     buf_free(&p.role);
     buf_free(&left_out);
+    pgsql_chosen_free(&chosen);
     return rc;
 }
 

@@ -195,6 +195,21 @@ static void name_finding(bool fatal, const char *what, const char *cure, void *a
     n->fn(fatal, n->database != NULL ? text : what, cure, n->arg);
 }
 
+/* What a role of its own needs: SQL for a superuser. */
+static int check_superuser(struct probe *p, struct error *err)
+{
+    int64_t super = 0;
+    int rc = pgsql_number(
+        p->c, "SELECT rolsuper::pg_catalog.int4 FROM pg_catalog.pg_roles WHERE rolname = current_user",
+        &super, err);
+    if (rc == 0 && super != 0)
+        p->fn(false, "this job connects as a superuser, who may change everything; reading is enough",
+              "CREATE ROLE backup LOGIN BYPASSRLS; GRANT pg_read_all_data TO backup; "
+              "ALTER ROLE backup SET lo_compat_privileges = on;",
+              p->arg);
+    return rc;
+}
+
 /* What the patterns mean; left_out gets a condition for queries about tables. */
 static int check_patterns(struct probe *p, struct pgsql_chosen *chosen, struct buf *left_out,
                           struct error *err)
@@ -254,6 +269,8 @@ static int probe_rights(struct pgsql *c, const struct pgsql_settings *s, struct 
         check_version(&p, (unsigned)(PQserverVersion(c->conn) / 10000));
     if (rc == 0 && !n->others)
         rc = check_globals(&p, err);
+    if (rc == 0 && !n->others && s->from->preflight)
+        rc = check_superuser(&p, err);
     if (rc == 0)
         rc = check_patterns(&p, &chosen, &left_out, err);
     for (size_t i = 0; rc == 0 && i < sizeof rules / sizeof rules[0]; i++)

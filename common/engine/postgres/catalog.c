@@ -83,7 +83,7 @@ static struct pgsql_table *take_names(const PGresult *r, int row, struct vec *ou
     return t;
 }
 
-int pgsql_list_locks(struct pgsql *c, struct vec *out, struct error *err)
+int pgsql_list_locks(struct pgsql *c, const struct pgsql_settings *s, struct vec *out, struct error *err)
 {
     PGresult *r = NULL;
     *out = (struct vec)VEC_OF(struct pgsql_table);
@@ -94,7 +94,8 @@ int pgsql_list_locks(struct pgsql *c, struct vec *out, struct error *err)
                          "ORDER BY c.oid",
                          &r, err);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++)
-        rc = take_names(r, i, out, err) != NULL ? 0 : E_NOMEM;
+        if (pgsql_wants_table(s, PQgetvalue(r, i, 3)[0], PQgetvalue(r, i, 1), PQgetvalue(r, i, 2)))
+            rc = take_names(r, i, out, err) != NULL ? 0 : E_NOMEM;
     PQclear(r);
     return rc;
 }
@@ -148,6 +149,7 @@ static int take_more(const PGresult *r, int row, struct pgsql_table *t, struct e
     t->toasted = strtoull(PQgetvalue(r, row, 5), NULL, 10) >= TOAST_LOOK;
     if (PQgetvalue(r, row, 7)[0] == 't' && (t->condition = str_dup(PQgetvalue(r, row, 6), err)) == NULL)
         return E_NOMEM;
+    t->pages = strtoull(PQgetvalue(r, row, 10), NULL, 10);
     if (PQgetisnull(r, row, 8))
         return 0;
     t->into_schema = str_dup(PQgetvalue(r, row, 8), err);
@@ -164,7 +166,7 @@ static int take_more(const PGresult *r, int row, struct pgsql_table *t, struct e
     "AND EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) AS a(relid) "  \
     "JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = a.relid WHERE p.partstrat = 'h')) r ON true "
 
-int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err)
+int pgsql_list_tables(struct pgsql *c, const struct pgsql_chosen *chosen, struct vec *out, struct error *err)
 {
     PGresult *r = NULL;
     *out = (struct vec)VEC_OF(struct pgsql_table);
@@ -172,12 +174,17 @@ int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err)
         c,
         "SELECT c.oid, n.nspname, c.relname, c.relkind, pg_catalog.pg_table_size(c.oid), "
         "CASE WHEN c.reltoastrelid = 0 THEN 0 ELSE pg_catalog.pg_relation_size(c.reltoastrelid) END, "
-        "e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], e.oid IS NOT NULL, r.nspname, r.relname "
+        "e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], e.oid IS NOT NULL, r.nspname, r.relname, "
+        /* pages of a heap, which has ranges of them since 14 */
+        "CASE WHEN c.relam = 2 AND pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 140000 "
+        "THEN pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::pg_catalog.int8 ELSE 0 END "
         "FROM pg_catalog.pg_class c "
         "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace" PGSQL_EXTENSION_OF HASHED_ROOT
         "WHERE c.relkind = 'r' AND" PGSQL_USERS_OWN "AND" PGSQL_OWN_OR_CONFIG "ORDER BY c.oid",
         &r, err);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
+        if (pgsql_chosen_find(chosen, (uint32_t)strtoul(PQgetvalue(r, i, 0), NULL, 10)) != NULL)
+            continue; /* without its rows at least */
         struct pgsql_table *t = take_names(r, i, out, err);
         rc = t != NULL ? take_more(r, i, t, err) : E_NOMEM;
     }
@@ -191,17 +198,29 @@ int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err)
     return rc;
 }
 
-int pgsql_list_sequences(struct pgsql *c, struct vec *out, struct error *err)
+static bool is_left_out(const struct pgsql_chosen *chosen, const char *oid)
+{
+    const struct pgsql_relation *r = pgsql_chosen_find(chosen, (uint32_t)strtoul(oid, NULL, 10));
+    return r != NULL && r->left_out;
+}
+
+/* The sequence of an identity column goes with its table. */
+int pgsql_list_sequences(struct pgsql *c, const struct pgsql_chosen *chosen, struct vec *out,
+                         struct error *err)
 {
     PGresult *r = NULL;
     *out = (struct vec)VEC_OF(struct pgsql_sequence);
-    int rc = pgsql_query(c,
-                         "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c "
-                         "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace" PGSQL_EXTENSION_OF
-                         "WHERE c.relkind = 'S' AND" PGSQL_USERS_OWN "AND" PGSQL_OWN_OR_CONFIG
-                         "ORDER BY n.nspname, c.relname",
-                         &r, err);
+    int rc = pgsql_query(
+        c,
+        "SELECT n.nspname, c.relname, c.oid, (SELECT i.refobjid FROM pg_catalog.pg_depend i WHERE "
+        "i.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.objid = c.oid AND i.deptype = 'i') "
+        "FROM pg_catalog.pg_class c "
+        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace" PGSQL_EXTENSION_OF
+        "WHERE c.relkind = 'S' AND" PGSQL_USERS_OWN "AND" PGSQL_OWN_OR_CONFIG "ORDER BY n.nspname, c.relname",
+        &r, err);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
+        if (is_left_out(chosen, PQgetvalue(r, i, 2)) || is_left_out(chosen, PQgetvalue(r, i, 3)))
+            continue;
         struct pgsql_sequence *s = vec_push(out, err);
         if (s == NULL || (s->schema = str_dup(PQgetvalue(r, i, 0), err)) == NULL ||
             (s->name = str_dup(PQgetvalue(r, i, 1), err)) == NULL ||

@@ -149,7 +149,8 @@ static int compare_sequences(struct pgsql *c, const struct pgsql_plan *p, struct
     struct buf facts = BUF_INIT;
     char expected[HASH_TEXT_MAX] = "";
     char hash[HASH_TEXT_MAX] = "";
-    int rc = pgsql_list_sequences(c, &sequences, err);
+    const struct pgsql_chosen all = { .relations = VEC_OF(struct pgsql_relation) };
+    int rc = pgsql_list_sequences(c, &all, &sequences, err);
     if (rc == 0)
         rc = pgsql_read_sequences(c, &sequences, err);
     if (rc == 0)
@@ -182,7 +183,9 @@ int pgsql_compare_facts(struct pgsql *c, const struct pgsql_plan *p, struct vec 
     char n[NUMBER_TEXT_MAX];
     /* In a part of a database, or beside what is not of the snapshot, there is nothing to compare with. */
     const struct engine_selection *select = p->target->select;
-    bool part = select != NULL && (select->nschemas != 0 || select->ntables != 0);
+    uint64_t left_out = 0;
+    bool part = fact_number(p->schema_facts, PGSQL_LEFT_OUT_FACT, &left_out) ||
+                (select != NULL && (select->nschemas != 0 || select->ntables != 0));
     if (p->target->into_nonempty || part || !fact_number(p->schema_facts, "census", &version) ||
         version != CENSUS_VERSION || PQserverVersion(c->conn) / 10000 < CENSUS_MAJOR_MIN)
         return 0;

@@ -78,11 +78,16 @@ int pgsql_error(struct pgsql *c, const PGresult *result, struct error *err, cons
         (void)connect_message(c, message, sizeof message);
     if (hint != NULL)
         (void)str_printable(advice, sizeof advice, hint);
+    if (strcmp(c->state, "40001") == 0 && advice[0] == '\0') /* ours only read: nothing else conflicts */
+        (void)snprintf(
+            advice, sizeof advice,
+            "on a standby: set hot_standby_feedback = on or a larger max_standby_streaming_delay there, or back "
+            "up the primary");
     int code = c->state[0] != '\0'                  ? pgsql_code_of(c->state)
                : PQstatus(c->conn) != CONNECTION_OK ? E_RETRY
                                                     : E_IO;
-    return error_set(err, code, "%s: %s%s%s%s%s%s", c->where, what, colon, message, hint != NULL ? " (" : "",
-                     advice, hint != NULL ? ")" : "");
+    return error_set(err, code, "%s: %s%s%s%s%s%s", c->where, what, colon, message,
+                     advice[0] != '\0' ? " (" : "", advice, advice[0] != '\0' ? ")" : "");
 }
 
 int pgsql_failed(const struct error *err)

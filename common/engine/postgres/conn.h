@@ -42,6 +42,10 @@ void pgsql_close(struct pgsql *c);
 /* True when the server asked for a password and there was none. */
 bool pgsql_needs_password(const struct pgsql *c);
 
+/* E_UNSUPPORTED when a pooler (PgBouncer and the like) is between: it makes up the number of the process. What passes
+ * the server's own number on is not found out here. First of all statements. */
+int pgsql_refuse_pooler(struct pgsql *c, struct error *err);
+
 /* Text of values is the same for every session that did this. encoding NULL: the server's own. */
 int pgsql_session(struct pgsql *c, uint64_t lock_ms, const char *encoding, struct error *err);
 /* What of it changes bytes, for a fact. */

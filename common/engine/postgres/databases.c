@@ -69,6 +69,8 @@ int pgsql_databases(const struct pgsql_settings *s, struct pgsql *c, struct vec 
         return configured(s, out, err);
     int rc = connect_any(s, c, err);
     if (rc == 0)
+        rc = pgsql_refuse_pooler(c, err);
+    if (rc == 0)
         rc = pgsql_session(c, s->lock_ms, NULL, err);
     return rc == 0 ? listed(s, c, out, err) : rc;
 }

@@ -105,6 +105,8 @@ int pgsql_origin_facts(struct pgsql_origin *o, struct error *err)
     if (rc == 0)
         rc = buf_printf(out, err, "settings=%s\n", pgsql_session_text());
     if (rc == 0)
+        rc = pgsql_chosen_facts(&o->chosen, &o->facts, err);
+    if (rc == 0)
         rc = buf_printf(&o->facts, err, "tables=%zu\nsequences=%zu\nlarge_objects=%lld\n", o->tables.len,
                         o->sequences.len, (long long)o->large_objects);
     return rc;

@@ -8,7 +8,8 @@
 /* A server that went away is passing trouble, whatever pg_dump calls it. */
 static int look(void *origin, bool now, struct error *err)
 {
-    return pgsql_origin_alive(origin, now, err);
+    struct pgsql_origin *o = origin;
+    return now ? pgsql_exec(&o->readers[0], "SELECT 1", err) : pgsql_watch_tick(o, err);
 }
 
 struct source *pgsql_child_source(struct child *child, const char *name, const char *begins,

@@ -15,7 +15,8 @@
 #include "common/sys/child.h"
 
 enum {
-    PGSQL_MAJOR = 15,               /* what the tests run against */
+    PGSQL_MAJOR = 15, /* what the tests run against */
+    PGSQL_READERS_MAX = 16,
     PGSQL_MAJOR_MAX = 99,           /* where a search for newer tools ends */
     PGSQL_COLUMNS_TEXT_MAX = 60000, /* encoded names of one table's columns: a fact */
     PGSQL_FRESHNESS_MAX = 64,       /* columns whose newest value is a fact */
@@ -35,6 +36,9 @@ struct pgsql_settings {
     const char *sslrootcert;
     const char *bin_dir;
     uint64_t lock_ms;
+    uint64_t max_blocked_ms; /* 0: no limit */
+    unsigned connections;    /* that read rows */
+    bool unlogged_data;
     bool all_databases;
     bool globals;
     bool allow_untested;
@@ -53,6 +57,53 @@ int pgsql_settings_connect(const struct pgsql_settings *s, const char *database,
 int pgsql_databases(const struct pgsql_settings *s, struct pgsql *c, struct vec *out, struct error *err);
 /* plan.c */
 void pgsql_names_free(struct vec *names);
+/* "a, b, c and 4 more" of names, printable. */
+const char *pgsql_names_text(const struct vec *names, char *out, size_t cap);
+
+/* ---- select.c, depend.c: patterns ------------------------------------------------------------------------ */
+
+struct pgsql_relation { /* of which patterns leave out something; or a schema, without a name */
+    uint32_t oid;
+    char kind;
+    char persistence;
+    char *schema;
+    char *name;
+    bool left_out; /* all of it; else only its rows */
+};
+
+struct pgsql_chosen {
+    struct vec relations; /* struct pgsql_relation: left out, or without rows */
+    struct vec schemas;   /* the same: left out */
+    struct vec args;      /* char *: arguments for pg_dump */
+};
+
+int pgsql_select_check(const struct pgsql_settings *s, struct error *err);
+/* Whether anything is left out by the settings at all. */
+bool pgsql_select_any(const struct pgsql_settings *s);
+bool pgsql_wants_schema(const struct pgsql_settings *s, const char *schema);
+/* kind: of pg_class. */
+bool pgsql_wants_table(const struct pgsql_settings *s, char kind, const char *schema, const char *name);
+/* One pattern; name NULL: a schema without tables. */
+bool pgsql_pattern_matches(bool of_schema, const char *pattern, const char *schema, const char *name);
+/* What the patterns leave out of the database behind c. */
+int pgsql_choose(const struct pgsql_settings *s, struct pgsql *c, struct pgsql_chosen *out,
+                 struct error *err);
+void pgsql_chosen_free(struct pgsql_chosen *c); /* a zeroed one is fine */
+/* The relation when something of it is left out, or NULL. */
+const struct pgsql_relation *pgsql_chosen_find(const struct pgsql_chosen *c, uint32_t oid);
+/* Fills args. */
+int pgsql_chosen_args(const struct pgsql_settings *s, struct pgsql_chosen *c, struct error *err);
+/* How many schemas, tables, views and sequences are not in the snapshot at all. */
+#define PGSQL_LEFT_OUT_FACT "left_out"
+int pgsql_chosen_facts(const struct pgsql_chosen *c, struct buf *out, struct error *err);
+/* What is left out, as findings that are good to know. */
+void pgsql_chosen_tell(const struct pgsql_chosen *c, engine_finding_fn *fn, void *arg);
+/* What could not be restored without it, as fatal findings. */
+int pgsql_chosen_check(const struct pgsql_chosen *ch, struct pgsql *c, engine_finding_fn *fn, void *arg,
+                       struct error *err);
+/* Patterns that match nothing, as findings that are good to know. */
+int pgsql_select_idle(const struct pgsql_settings *s, struct pgsql *c, engine_finding_fn *fn, void *arg,
+                      struct error *err);
 
 /* ---- catalog.c: what there is to copy ------------------------------------------------------------------ */
 
@@ -69,7 +120,8 @@ struct pgsql_table {
     char *condition;
     char kind; /* 'r', or 'p' in a list for locks */
     uint32_t oid;
-    uint64_t bytes;     /* on disk */
+    uint64_t bytes;     /* on disk, with long values */
+    uint64_t pages;     /* of the heap; 0: not to be read in ranges of pages */
     bool toasted;       /* has long values beside it */
     struct vec columns; /* char *: those that are copied */
     /* after it was copied */
@@ -89,12 +141,13 @@ struct pgsql_sequence {
 void pgsql_tables_free(struct vec *tables);       /* of struct pgsql_table */
 void pgsql_sequences_free(struct vec *sequences); /* of struct pgsql_sequence */
 /* Names only, of tables and partitioned tables: what has to be locked. */
-int pgsql_list_locks(struct pgsql *c, struct vec *out, struct error *err);
+int pgsql_list_locks(struct pgsql *c, const struct pgsql_settings *s, struct vec *out, struct error *err);
 /* What has to be copied, largest first, with columns. */
-int pgsql_list_tables(struct pgsql *c, struct vec *out, struct error *err);
+int pgsql_list_tables(struct pgsql *c, const struct pgsql_chosen *chosen, struct vec *out, struct error *err);
 /* "schema"."name", for free(). */
 char *pgsql_qualified(const char *schema, const char *name, struct error *err);
-int pgsql_list_sequences(struct pgsql *c, struct vec *out, struct error *err);
+int pgsql_list_sequences(struct pgsql *c, const struct pgsql_chosen *chosen, struct vec *out,
+                         struct error *err);
 /* "name", "name" for SQL; "" without columns. */
 int pgsql_column_list(const struct pgsql_table *t, struct buf *out, struct error *err);
 /* The COPY statement of a table, to or from. */
@@ -150,13 +203,16 @@ struct child *pgsql_tool_start_with(const struct pgsql_tool *t, const struct pgs
 /* ---- origin.c: one moment of the source ---------------------------------------------------------------- */
 
 struct pgsql_origin {
-    struct pgsql main; /* holds the snapshot and the locks */
-    struct pgsql copy; /* reads the tables */
+    struct pgsql main;                       /* holds the snapshot and the locks */
+    struct pgsql readers[PGSQL_READERS_MAX]; /* read the tables in its snapshot */
+    unsigned nreaders;
     char *snapshot;
+    const struct pgsql_settings *set;
+    struct pgsql_chosen chosen;
     struct vec tables;
     struct vec sequences;
-    uint64_t checked_ms; /* when main was last heard of */
-    bool blocked;        /* somebody waits for this run; told once */
+    uint64_t max_blocked_ms;
+    struct pgsql_watch *watch; /* has the connection main */
     /* for facts */
     int64_t version_num;
     int64_t large_objects;
@@ -169,13 +225,24 @@ struct pgsql_origin {
 
 int pgsql_origin_open(struct pgsql_origin *o, const struct pgsql_settings *s, const char *database,
                       struct error *err);
-/* main is still in its transaction; asks the server at most every half minute unless `now`. */
-int pgsql_origin_alive(struct pgsql_origin *o, bool now, struct error *err);
 void pgsql_origin_close(struct pgsql_origin *o); /* a zeroed one is fine */
-/* pgsql_origin_alive as a tick. */
-int pgsql_origin_tick(void *origin, struct error *err);
-/* ACCESS SHARE on all of them. `helper` finds out who is in the way. */
-int pgsql_lock_all(struct pgsql *c, const struct vec *locks, struct pgsql *helper, struct error *err);
+/* lock.c: ACCESS SHARE on all of them. `helper` finds out who is in the way. */
+int pgsql_lock_all(struct pgsql *c, const struct vec *locks, unsigned sessions, struct pgsql *helper,
+                   struct error *err);
+
+/* ---- watch.c: the snapshot is held, and nobody waits for it too long ------------------------------------- */
+
+/* A thread that asks the server through main every few seconds, also while nothing is read: it keeps the snapshot's
+ * session busy, warns about sessions that wait for this run, and after max_blocked ends all sessions of the run. */
+int pgsql_watch_start(struct pgsql_origin *o, struct error *err);
+/* Its verdict so far; as a tick. */
+int pgsql_watch_tick(void *origin, struct error *err);
+/* Ends all sessions of the run at once: whoever waits for the server sees an error. */
+void pgsql_watch_hang_up(struct pgsql_origin *o);
+/* Ends it; main is the caller's again. At once also when the server does not answer: main is lost then. */
+void pgsql_watch_stop(struct pgsql_origin *o, bool at_once);
+/* Stops it and asks a last time: the snapshot was held until now. */
+int pgsql_watch_end(struct pgsql_origin *o, struct error *err);
 /* facts.c: fills o->about, o->facts and what else is known of the source. */
 int pgsql_origin_facts(struct pgsql_origin *o, struct error *err);
 /* Facts of a table's stream, once it was read. */
@@ -185,10 +252,25 @@ int pgsql_role_facts(struct pgsql *c, struct buf *out, struct error *err);
 /* The identity of the database behind c: "SYSTEM-IDENTIFIER/OID", for free(). */
 char *pgsql_identity(struct pgsql *c, struct error *err);
 
-/* ---- copy.c, feed.c: streams as sources ---------------------------------------------------------------- */
+/* ---- longrow.c: rows that are too long for text ---------------------------------------------------------- */
 
-/* Whether a row of this table is too large for text. */
+/* Whether a row of this table is too large for text; E_UNSUPPORTED when it is so for any COPY. In a transaction. */
 int pgsql_needs_binary(struct pgsql *c, const struct pgsql_table *t, bool *out, struct error *err);
+
+/* ---- gather.c: several connections read the rows --------------------------------------------------------- */
+
+struct pgsql_gather;
+
+/* Decides about `binary` of all tables of the origin. */
+int pgsql_gather_look(struct pgsql_origin *o, struct error *err);
+/* Reads all of them, in order, with all readers. */
+struct pgsql_gather *pgsql_gather_start(struct pgsql_origin *o, struct error *err);
+/* The rows of the next table; at the end t->rows and t->fingerprint are set, after the server's verdicts. */
+struct source *pgsql_gather_source(struct pgsql_gather *g, struct error *err);
+void pgsql_gather_free(struct pgsql_gather *g); /* before the origin; after its sources; NULL is fine */
+
+/* ---- copy.c, feed.c: streams as sources ------------------------------------------------------------------ */
+
 /* The rows of t; fingerprint with this seed. At the end t->rows and t->fingerprint are set, after the server's verdict. */
 struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, uint64_t seed, struct error *err);
 /* What the child writes, which has to begin with `begins`; its verdict is that of the last read. Takes the child. */

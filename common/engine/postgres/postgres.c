@@ -7,45 +7,17 @@
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "common/engine/postgres/census.h"
-#include "common/engine/postgres/internal.h"
-#include "common/engine/postgres/name.h"
+#include "common/engine/postgres/run.h"
 #include "common/engine/postgres/swap.h"
 
 #include "common/base/banned.h"
-
-/* The streams of a run, in this order: first what takes locks of its own, last the values of the sequences. */
-/* From STEP_SCHEMA on those of one database, and again for the next. */
-enum step { STEP_GLOBALS, STEP_SCHEMA, STEP_OBJECTS, STEP_TABLES, STEP_SCRIPT, STEP_END };
-
-struct engine_run {
-    struct pgsql_settings set;
-    struct vec databases; /* char * */
-    size_t database;      /* the one whose streams come now */
-    struct pgsql_origin origin;
-    /* of the server, for facts */
-    struct buf about;
-    struct buf oids;
-    char *identity;
-    bool passwords; /* are in globals.sql */
-    bool untested;
-    struct pgsql_tool dump;
-    struct pgsql_tool dumpall;
-    struct source *source; /* of the current stream */
-    struct buf name;       /* of the current stream, NUL-terminated */
-    struct buf script;
-    enum step step; /* of the current stream */
-    size_t table;   /* the next one */
-    struct pgsql_table *current;
-    bool begun;
-    bool ended; /* the current stream was read to its end */
-    bool finished;
-};
 
 static void postgres_close(struct engine_run *run)
 {
     if (run == NULL)
         return;
     source_free(run->source);
+    pgsql_gather_free(run->gather);
     pgsql_origin_close(&run->origin);
     pgsql_tool_free(&run->dump);
     pgsql_tool_free(&run->dumpall);
@@ -111,7 +83,9 @@ static int open_database(struct engine_run *run, struct error *err)
         return error_copy(err, &why);
     if (rc == 0)
         rc = refuse_version(run, err);
-    return rc == 0 ? note_server(run, err) : rc;
+    if (rc == 0)
+        rc = note_server(run, err);
+    return rc == 0 ? pgsql_gather_look(&run->origin, err) : rc;
 }
 
 static struct engine_run *postgres_open(const struct engine_job *job, struct error *err)
@@ -135,88 +109,6 @@ static struct engine_run *postgres_open(const struct engine_job *job, struct err
 
 /* ---- the streams --------------------------------------------------------------------------------------- */
 
-/* "DB/rest", or "rest" alone for what belongs to the whole server. */
-static int name_stream(struct engine_run *run, bool of_database, const char *rest, struct error *err)
-{
-    buf_clear(&run->name);
-    int rc = of_database ? pgsql_encode(&run->name, PQdb(run->origin.main.conn), err) : 0;
-    if (rc == 0 && of_database)
-        rc = buf_append(&run->name, "/", 1, err);
-    return rc == 0 ? buf_append(&run->name, rest, strlen(rest) + 1, err) : rc;
-}
-
-static int start_tool(struct engine_run *run, const struct pgsql_tool *tool, const char *option,
-                      const char *const *args, const char *name, const char *begins, struct error *err)
-{
-    struct child *child = pgsql_tool_start(tool, &run->origin.main, option, args, false, err);
-    if (child != NULL)
-        run->source = pgsql_child_source(child, name, begins, &run->origin, err);
-    return run->source != NULL ? 0 : pgsql_failed(err);
-}
-
-static int start_globals(struct engine_run *run, struct error *err)
-{
-    const char *const args[] = { "--globals-only",
-                                 run->origin.may_read_passwords ? NULL : "--no-role-passwords", NULL };
-    int rc = name_stream(run, false, "globals.sql", err);
-    return rc == 0 ? start_tool(run, &run->dumpall, "-l", args, "pg_dumpall", "--", err) : rc;
-}
-
-static int start_dump(struct engine_run *run, bool schema, struct error *err)
-{
-    char wait[48];
-    char *snapshot = str_printf(err, "--snapshot=%s", run->origin.snapshot);
-    const char *const parts[] = { "--section=pre-data", "--section=post-data" };
-    const char *const data[] = { "--section=data", "--blobs", "--exclude-table-data=*.*" };
-    (void)snprintf(wait, sizeof wait, "--lock-wait-timeout=%llu", (unsigned long long)run->set.lock_ms);
-    const char *const args[] = { "-Fc",
-                                 "-Z0",
-                                 snapshot,
-                                 wait,
-                                 schema ? parts[0] : data[0],
-                                 schema ? parts[1] : data[1],
-                                 schema ? NULL : data[2],
-                                 NULL };
-    int rc = snapshot != NULL ? 0 : E_NOMEM;
-    if (rc == 0)
-        rc = name_stream(run, true, schema ? "schema.pgdump" : "largeobjects.pgdump", err);
-    if (rc == 0)
-        rc = start_tool(run, &run->dump, "-d", args, "pg_dump", "PGDMP", err);
-    free(snapshot);
-    return rc;
-}
-
-static int start_table(struct engine_run *run, struct error *err)
-{
-    struct pgsql *c = &run->origin.copy;
-    struct pgsql_table *t = vec_at(&run->origin.tables, run->table++);
-    struct buf path = BUF_INIT;
-    run->current = t;
-    int rc = pgsql_needs_binary(c, t, &t->binary, err);
-    if (rc == 0)
-        rc = pgsql_table_path(t, &path, err);
-    if (rc == 0)
-        rc = buf_append(&path, "", 1, err);
-    if (rc == 0)
-        rc = name_stream(run, true, (const char *)path.data, err);
-    buf_free(&path);
-    if (rc == 0 && (run->source = pgsql_copy_source(c, t, run->set.seed, err)) == NULL)
-        rc = pgsql_failed(err);
-    return rc;
-}
-
-static int start_script(struct engine_run *run, struct error *err)
-{
-    int rc = pgsql_read_sequences(&run->origin.copy, &run->origin.sequences, err);
-    if (rc == 0)
-        rc = pgsql_load_script(&run->origin, &run->script, err);
-    if (rc == 0)
-        rc = name_stream(run, true, "load.sql", err);
-    if (rc == 0 && (run->source = source_memory(run->script.data, run->script.len, err)) == NULL)
-        rc = E_NOMEM;
-    return rc;
-}
-
 static bool is_due(const struct engine_run *run, enum step step)
 {
     switch (step) {
@@ -238,9 +130,10 @@ static int end_database(struct engine_run *run, struct error *err)
     struct pgsql_origin *o = &run->origin;
     if (run->step != STEP_END || run->table != o->tables.len)
         return error_set(err, E_INTERNAL, "postgres: not every stream was read");
-    int rc = pgsql_origin_alive(o, true, err);
-    if (rc == 0 && PQtransactionStatus(o->copy.conn) != PQTRANS_INTRANS)
-        rc = error_set(err, E_RETRY, "%s: the transaction that read the tables ended", o->copy.where);
+    int rc = pgsql_watch_end(o, err);
+    for (unsigned i = 0; rc == 0 && i < o->nreaders; i++)
+        if (PQtransactionStatus(o->readers[i].conn) != PQTRANS_INTRANS)
+            rc = error_set(err, E_RETRY, "%s: a transaction that read the tables ended", o->readers[i].where);
     return rc;
 }
 
@@ -264,21 +157,6 @@ static int advance(struct engine_run *run, struct error *err)
     return open_database(run, err);
 }
 
-static int start_stream(struct engine_run *run, struct error *err)
-{
-    switch (run->step) {
-    case STEP_GLOBALS:
-        return start_globals(run, err);
-    case STEP_SCHEMA:
-    case STEP_OBJECTS:
-        return start_dump(run, run->step == STEP_SCHEMA, err);
-    case STEP_TABLES:
-        return start_table(run, err);
-    default:
-        return start_script(run, err);
-    }
-}
-
 static int postgres_next(struct engine_run *run, struct engine_stream *out, struct error *err)
 {
     if (run->source != NULL && !run->ended)
@@ -291,7 +169,7 @@ static int postgres_next(struct engine_run *run, struct engine_stream *out, stru
     int rc = advance(run, err);
     if (rc < 0 || run->step == STEP_END)
         return rc;
-    rc = start_stream(run, err);
+    rc = pgsql_start_stream(run, err);
     if (rc < 0)
         return rc;
     run->ended = false;
@@ -308,9 +186,14 @@ static int64_t postgres_read(struct engine_run *run, void *data, size_t cap, str
 {
     if (run->source == NULL || cap == 0)
         return error_set(err, E_INTERNAL, "postgres: read without a stream or without room");
-    int64_t n = source_read(run->source, data, cap, err);
+    struct error why = ERROR_INIT;
+    int64_t n = source_read(run->source, data, cap, &why);
     run->ended = n == 0;
-    return n;
+    if (n >= 0)
+        return n;
+    /* When the watch gave up it ended the sessions, and that is the news. */
+    int rc = pgsql_watch_tick(&run->origin, err);
+    return rc < 0 ? rc : error_copy(err, &why);
 }
 
 /* ---- facts and verdict --------------------------------------------------------------------------------- */
@@ -318,12 +201,13 @@ static int64_t postgres_read(struct engine_run *run, void *data, size_t cap, str
 static int schema_facts(struct engine_run *run, struct buf *out, struct error *err)
 {
     struct pgsql_origin *o = &run->origin;
+    struct pgsql *c = &o->readers[0]; /* in the same snapshot, and idle until the first table */
     int rc = buf_append(out, o->facts.data, o->facts.len, err);
     if (rc == 0)
-        rc = pgsql_role_facts(&o->main, out, err);
+        rc = pgsql_role_facts(c, out, err);
     if (rc == 0)
-        rc = pgsql_census(&o->main, out, err);
-    return rc == 0 ? pgsql_newest_facts(&o->main, &run->set, out, err) : rc;
+        rc = pgsql_census(c, out, err);
+    return rc == 0 ? pgsql_newest_facts(c, &run->set, out, err) : rc;
 }
 
 static int postgres_stream_facts(struct engine_run *run, struct buf *out, struct error *err)
@@ -365,11 +249,29 @@ static int postgres_run_facts(struct engine_run *run, struct buf *out, struct er
 }
 
 static const char *const required[] = { NULL };
-static const char *const allowed[] = { "database",       "all_databases", "exclude_databases",
-                                       "host",           "port",          "user",
-                                       "passfile",       "sslmode",       "sslrootcert",
-                                       "globals",        "lock_timeout",  "bin_dir",
-                                       "allow_untested", "freshness",     NULL };
+static const char *const allowed[] = { "database",
+                                       "all_databases",
+                                       "exclude_databases",
+                                       "host",
+                                       "port",
+                                       "user",
+                                       "passfile",
+                                       "sslmode",
+                                       "sslrootcert",
+                                       "globals",
+                                       "lock_timeout",
+                                       "schemas",
+                                       "exclude_schemas",
+                                       "tables",
+                                       "exclude_tables",
+                                       "exclude_table_data",
+                                       "unlogged_data",
+                                       "max_blocked",
+                                       "connections",
+                                       "bin_dir",
+                                       "allow_untested",
+                                       "freshness",
+                                       NULL };
 static const char *const paths[] = { "passfile", "sslrootcert", "bin_dir", NULL };
 
 const struct engine engine_postgres = {

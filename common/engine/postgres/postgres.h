@@ -10,8 +10,14 @@
  *                   is no option for a password, and PGPASSWORD is refused.
  *   sslmode, sslrootcert   as for psql
  *   globals         yes (default) or no: also the roles and tablespaces of the server
+ *   schemas, exclude_schemas, tables, exclude_tables, exclude_table_data
+ *                   lists of patterns (base/glob.h), of tables as SCHEMA.TABLE or TABLE
+ *   unlogged_data   yes (default) or no: rows of unlogged tables
+ *   connections     that read rows at once, 1 to 16; default 2
  *   lock_timeout    how long to wait for a lock, a duration; default 30s
  *   freshness       columns as SCHEMA.TABLE.COLUMN, a list: their newest values are facts
+ *   max_blocked     how long others may wait for this run, a duration; default 30s,
+ *                   0s: for ever
  *   bin_dir         where pg_dump is; default: where Debian puts the one of the
  *                   server's release, then newer ones, then PATH
  *   allow_untested  no (default) or yes: also servers of other releases than 15
@@ -31,14 +37,18 @@
  * PostgreSQL. What is known of a database are facts of its schema.pgdump.
  *
  * One connection locks the tables (ACCESS SHARE) and then takes the snapshot;
- * LOCK TABLE takes none, so what the snapshot shows is what is locked. A second
- * one, and pg_dump, read in that snapshot. Sequences are not transactional: they
+ * LOCK TABLE takes none, so what the snapshot shows is what is locked. The readers,
+ * and pg_dump, read in that snapshot, with locks of their own. With more than one
+ * reader each is a thread that reads ranges of a table's pages, ahead of what is
+ * asked for; the bytes of a stream are those of COPY of the whole table. Another
+ * thread asks the server through the first connection who waits for the run
+ * (watch.c), and after max_blocked ends the sessions of the run. Sequences are not transactional: they
  * are read after the tables, so they are never behind the rows. A stream ends
  * well only after the server's count of rows equals the rows that passed, or the
  * child's exit status 0 with a dump's beginning; the run only when the snapshot was held to the end.
  *
  * A server whose own loss, lock or conflict ends a run gives E_RETRY. Memory: a
- * few MB, and twice the longest row.
+ * few MB, and for each reader 4 MiB and twice the longest row.
  *
  * restore() fills a database that exists and is empty with the one of the snapshot,
  * or the selected one of several; `to` is its name, a URI or

@@ -40,7 +40,8 @@ static const char *cure_of_connection(const struct pgsql *c, int code)
     if (strcmp(c->state, "42501") == 0)
         return "GRANT CONNECT ON DATABASE to the role";
     if (strcmp(c->state, "53300") == 0)
-        return "wait, or raise max_connections or the role's CONNECTION LIMIT: a run needs four connections";
+        return "wait, or raise max_connections or the role's CONNECTION LIMIT: a run needs two connections more than `connections` "
+               "says";
     if (strcmp(c->state, "57P03") == 0)
         return "wait until the server has started";
     if (c->state[0] != '\0')
@@ -98,20 +99,23 @@ static const struct rule rules[] = {
       "%s subscriptions (%s, ...) are not backed up: only a superuser sees them",
       "use a superuser for this job, or note how they were made" },
     { false,
-      "SELECT 1, pg_catalog.current_setting('max_standby_streaming_delay') WHERE pg_catalog.pg_is_in_recovery() "
+      "SELECT 'hot_standby_feedback = off', pg_catalog.current_setting('max_standby_streaming_delay') WHERE pg_catalog.pg_is_in_recovery() "
       "AND pg_catalog.current_setting('hot_standby_feedback') = 'off' "
       "AND pg_catalog.current_setting('max_standby_streaming_delay') <> '-1'",
       "this is a standby (%s) that cancels long reads after max_standby_streaming_delay = %s",
       "hot_standby_feedback = on there, or a larger max_standby_streaming_delay, or the primary" },
 };
 
-static int apply(struct probe *p, const struct rule *rule, struct error *err)
+static int apply(struct probe *p, const struct rule *rule, const char *left_out, struct error *err)
 {
     PGresult *r = NULL;
     char what[TEXT_MAX];
     char cure[TEXT_MAX];
     char example[160];
-    int rc = pgsql_query(p->c, rule->sql, &r, err);
+    bool of_tables = str_starts(rule->sql, COUNT_AND_NAME);
+    char *sql = str_printf(err, "%s%s", rule->sql, of_tables ? left_out : "");
+    int rc = sql != NULL ? pgsql_query(p->c, sql, &r, err) : E_NOMEM;
+    free(sql);
     if (rc == 0 && PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), "0") != 0) {
         (void)str_printable(example, sizeof example, PQgetvalue(r, 0, 1));
 #pragma GCC diagnostic push
@@ -194,9 +198,72 @@ static void name_finding(bool fatal, const char *what, const char *cure, void *a
     n->fn(fatal, n->database != NULL ? text : what, cure, n->arg);
 }
 
+/* What a role of its own needs: SQL for a superuser. */
+static int check_superuser(struct probe *p, struct error *err)
+{
+    int64_t super = 0;
+    int rc = pgsql_number(
+        p->c, "SELECT rolsuper::pg_catalog.int4 FROM pg_catalog.pg_roles WHERE rolname = current_user",
+        &super, err);
+    if (rc == 0 && super != 0)
+        p->fn(false, "this job connects as a superuser, who may change everything; reading is enough",
+              "CREATE ROLE backup LOGIN BYPASSRLS; GRANT pg_read_all_data TO backup; "
+              "ALTER ROLE backup SET lo_compat_privileges = on;",
+              p->arg);
+    return rc;
+}
+
+/* What the patterns mean; left_out gets a condition for queries about tables. */
+static int check_patterns(struct probe *p, struct pgsql_chosen *chosen, struct buf *left_out,
+                          struct error *err)
+{
+    int rc = pgsql_choose(p->s, p->c, chosen, err);
+    if (rc == 0)
+        rc = pgsql_select_idle(p->s, p->c, p->fn, p->arg, err);
+    if (rc == 0)
+        rc = pgsql_chosen_check(chosen, p->c, p->fn, p->arg, err);
+    if (rc == 0 && p->s->from->preflight)
+        pgsql_chosen_tell(chosen, p->fn, p->arg);
+    for (size_t i = 0; rc == 0 && i < chosen->relations.len; i++) {
+        const struct pgsql_relation *r = vec_at(&chosen->relations, i);
+        rc = buf_printf(left_out, err, "%s%lu", left_out->len == 0 ? " AND c.oid NOT IN (" : ",",
+                        (unsigned long)r->oid);
+    }
+    if (rc == 0)
+        rc = buf_append(left_out, left_out->len != 0 ? ")" : "", left_out->len != 0 ? 2 : 1, err);
+    return rc;
+}
+
+/* Reads the sizes of long values, so only when somebody waits for the answer: a run looks by itself. */
+static int check_long_rows(struct probe *p, const struct pgsql_chosen *chosen, struct error *err)
+{
+    struct vec tables = VEC_OF(struct pgsql_table);
+    int rc = pgsql_exec(p->c, "BEGIN TRANSACTION READ ONLY", err);
+    if (rc == 0)
+        rc = pgsql_list_tables(p->c, chosen, &tables, err);
+    for (size_t i = 0; rc == 0 && i < tables.len; i++) {
+        struct error why = ERROR_INIT;
+        bool binary = false;
+        rc = pgsql_needs_binary(p->c, vec_at(&tables, i), &binary, &why);
+        if (rc == E_UNSUPPORTED) {
+            p->fn(true, why.text, "see the message", p->arg);
+            rc = 0;
+        } else if (rc == E_DENIED) {
+            rc = pgsql_exec(p->c, "ROLLBACK TO SAVEPOINT backupd_look",
+                            err); /* the rights are named elsewhere */
+        } else if (rc < 0) {
+            (void)error_copy(err, &why);
+        }
+    }
+    pgsql_tables_free(&tables);
+    return rc == 0 ? pgsql_exec(p->c, "ROLLBACK", err) : rc;
+}
+
 static int probe_rights(struct pgsql *c, const struct pgsql_settings *s, struct naming *n, struct error *err)
 {
     struct probe p = { .c = c, .s = s, .fn = name_finding, .arg = n, .role = BUF_INIT };
+    struct buf left_out = BUF_INIT;
+    struct pgsql_chosen chosen = { .relations = VEC_OF(struct pgsql_relation) };
     char *role = pgsql_text(c, "SELECT current_user", err);
     int rc = role != NULL ? pgsql_quote(&p.role, role, err) : pgsql_failed(err);
     if (rc == 0)
@@ -205,12 +272,20 @@ static int probe_rights(struct pgsql *c, const struct pgsql_settings *s, struct 
         check_version(&p, (unsigned)(PQserverVersion(c->conn) / 10000));
     if (rc == 0 && !n->others)
         rc = check_globals(&p, err);
+    if (rc == 0 && !n->others && s->from->preflight)
+        rc = check_superuser(&p, err);
+    if (rc == 0)
+        rc = check_patterns(&p, &chosen, &left_out, err);
     for (size_t i = 0; rc == 0 && i < sizeof rules / sizeof rules[0]; i++)
-        rc = apply(&p, &rules[i], err);
+        rc = apply(&p, &rules[i], (const char *)left_out.data, err);
+    if (rc == 0 && s->from->preflight)
+        rc = check_long_rows(&p, &chosen, err);
     if (rc == 0)
         rc = pgsql_newest_probe(c, s, n->found, name_finding, n, err);
     free(role);
     buf_free(&p.role);
+    buf_free(&left_out);
+    pgsql_chosen_free(&chosen);
     return rc;
 }
 
@@ -236,7 +311,8 @@ static int probe_one(const struct pgsql_settings *s, const char *database, struc
     if (rc < 0 && rc != E_USAGE)
         n->fn(true, why->text, cure_of_connection(&c, rc), n->arg); /* its text names the database */
     else if (rc == 0 &&
-             ((rc = pgsql_session(&c, s->lock_ms, NULL, why)) < 0 || (rc = probe_rights(&c, s, n, why)) < 0))
+             ((rc = pgsql_refuse_pooler(&c, why)) < 0 ||
+              (rc = pgsql_session(&c, s->lock_ms, NULL, why)) < 0 || (rc = probe_rights(&c, s, n, why)) < 0))
         name_finding(true, why->text, "see the message", n);
     pgsql_close(&c);
     return rc;

@@ -62,8 +62,6 @@ void pgsql_plan_phase(const struct pgsql_plan *p, const char *what);
 char *pgsql_fact(const char *facts, const char *key, const char *of, struct error *err);
 /* An encoded, comma-separated fact as names: calls vec_push on out (char *). Missing is empty. */
 int pgsql_fact_names(const char *facts, const char *key, struct vec *out, struct error *err);
-/* "a, b, c and 4 more" of names, printable. */
-const char *pgsql_names_text(const struct vec *names, char *out, size_t cap);
 
 /* restore.c: into the database that `to` names. tell: that the settings of the database itself are not restored. */
 int pgsql_restore_into(const struct engine_streams *streams, const struct engine_target *target, bool tell,

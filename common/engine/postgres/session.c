@@ -26,6 +26,21 @@ const char *pgsql_session_text(void)
            "lc_monetary=C search_path='' xmloption=content synchronize_seqscans=off row_security=off";
 }
 
+int pgsql_refuse_pooler(struct pgsql *c, struct error *err)
+{
+    int64_t process = 0;
+    int rc = pgsql_number(c, "SELECT pg_catalog.pg_backend_pid()", &process, err);
+    if (rc < 0 || process == PQbackendPID(c->conn))
+        return rc;
+    return error_set(
+        err, E_UNSUPPORTED,
+        "%s: this is a connection pooler (PgBouncer and the like), not the server: the process that "
+        "answers is not the one that was connected to. What a backup needs (one snapshot for several "
+        "sessions, settings, locks until its end) breaks there: give the job the `host` and `port` of the "
+        "server itself",
+        c->where);
+}
+
 int pgsql_session(struct pgsql *c, uint64_t lock_ms, const char *encoding, struct error *err)
 {
     /* First of all: the role's own timeout may be shorter than what follows. */

@@ -8,14 +8,20 @@
 
 #include "common/base/banned.h"
 
-enum { LOCK_S = 30, LOCK_MAX_S = 86400, PORT_MAX = 65535 };
+enum { LOCK_S = 30, LOCK_MAX_S = 86400, BLOCKED_S = 30, PORT_MAX = 65535, CONNECTIONS = 2 };
 
 static int read_numbers(const struct engine_job *job, struct pgsql_settings *out, struct error *err)
 {
     uint64_t port = 0;
     if (out->port != NULL && number_parse(out->port, 1, PORT_MAX, &port, err) < 0)
         return error_wrap(err, "job %s: port", job->name);
-    return option_duration(job, "lock_timeout", LOCK_S, 1, LOCK_MAX_S, &out->lock_ms, err);
+    const char *connections = engine_option(job, "connections");
+    uint64_t n = CONNECTIONS;
+    if (connections != NULL && number_parse(connections, 1, PGSQL_READERS_MAX, &n, err) < 0)
+        return error_wrap(err, "job %s: connections", job->name);
+    out->connections = (unsigned)n;
+    int rc = option_duration(job, "max_blocked", BLOCKED_S, 0, LOCK_MAX_S, &out->max_blocked_ms, err);
+    return rc == 0 ? option_duration(job, "lock_timeout", LOCK_S, 1, LOCK_MAX_S, &out->lock_ms, err) : rc;
 }
 
 static int check_databases(const struct pgsql_settings *s, struct error *err)
@@ -61,6 +67,10 @@ int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out
     int rc = option_flag(job, "all_databases", false, &out->all_databases, err);
     if (rc == 0)
         rc = check_databases(out, err);
+    if (rc == 0)
+        rc = pgsql_select_check(out, err);
+    if (rc == 0)
+        rc = option_flag(job, "unlogged_data", true, &out->unlogged_data, err);
     if (rc == 0)
         rc = read_numbers(job, out, err);
     if (rc == 0)

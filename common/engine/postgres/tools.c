@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -11,7 +12,7 @@
 #include "common/base/banned.h"
 
 #define DEBIAN_DIR "/usr/lib/postgresql"
-enum { VERSION_LIMIT = 4096, VERSION_MS = 30000, ARGS_MAX = 24, LINES_MAX = 20, REASON_MAX = 700 };
+enum { VERSION_LIMIT = 4096, VERSION_MS = 30000, OWN_ARGS = 5, LINES_MAX = 20, REASON_MAX = 700 };
 
 unsigned pgsql_tool_choose(const unsigned *majors, size_t n, unsigned wanted)
 {
@@ -128,22 +129,34 @@ struct child *pgsql_tool_start_with(const struct pgsql_tool *t, const struct pgs
                                     const char *database_option, const char *const *more, bool to_stdin,
                                     const int *keep, struct error *err)
 {
-    const char *argv[ARGS_MAX] = { t->path };
     char *conninfo = NULL;
     char *passfile = NULL;
     struct child *child = NULL;
-    size_t n = 1;
-    if (pgsql_for_children(c, &conninfo, &passfile, err) < 0)
+    size_t n = 0;
+    while (more[n] != NULL)
+        n++;
+    const char **argv = mem_alloc(n + OWN_ARGS, sizeof *argv, err);
+    if (argv == NULL)
         return NULL;
+    argv[0] = t->path;
+    n = 1;
+    if (pgsql_for_children(c, &conninfo, &passfile, err) < 0) {
+        free(argv);
+        return NULL;
+    }
     char *variable = passfile != NULL ? str_printf(err, "PGPASSFILE=%s", passfile) : NULL;
     /* Messages are read by a program, too: pgsql_tool_reason. */
-    const char *const env[] = { "PGCONNECT_TIMEOUT=30", "LC_MESSAGES=C", variable, NULL };
+    /* pg_dumpall, other than pg_dump, would obey the role's own limits. */
+    const char *limits =
+        to_stdin ? variable : "PGOPTIONS=-c statement_timeout=0 -c idle_in_transaction_session_timeout=0";
+    const char *const env[] = { "PGCONNECT_TIMEOUT=30", "LC_MESSAGES=C", limits, to_stdin ? NULL : variable,
+                                NULL };
     struct child_options opt = {
         .env = env, .want_stdin = to_stdin, .want_stdout = !to_stdin && keep == NULL, .keep = keep
     };
     if (passfile != NULL && variable == NULL)
         goto out;
-    for (size_t i = 0; more[i] != NULL && n < ARGS_MAX - 4; i++)
+    for (size_t i = 0; more[i] != NULL; i++)
         argv[n++] = more[i];
     argv[n++] = "--no-password";
     argv[n++] = database_option;
@@ -151,6 +164,7 @@ struct child *pgsql_tool_start_with(const struct pgsql_tool *t, const struct pgs
     argv[n] = NULL;
     child = child_start(argv, &opt, err);
 out:
+    free(argv);
     free(variable);
     free(conninfo);
     free(passfile);

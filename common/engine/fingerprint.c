@@ -84,9 +84,8 @@ void fingerprint_lines(struct fingerprint *fp, const void *data, size_t len)
             fingerprint_piece(fp, p, line);
             fingerprint_row(fp);
         } else {
-            uint8_t hash[CHECK_LEN];
-            check_hash_seeded(fp->seed, p, line, hash);
-            add(fp, hash);
+            check_add_seeded(fp->seed, p, line, &fp->high, &fp->low);
+            fp->rows++;
         }
         p = end + 1;
         len -= line + 1;

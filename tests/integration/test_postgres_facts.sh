@@ -1,7 +1,11 @@
 #!/bin/bash
 # Facts of a database besides its rows: counted and hashed, equal after every kind of restore, different after a change.
-. "$(dirname "$0")/../support/lib.sh"
-. "$REPO_ROOT/tests/support/postgres.sh"
+# shellcheck disable=SC2317 # functions are called through check
+set -euo pipefail
+# shellcheck source=tests/support/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+# shellcheck source=tests/support/postgres.sh
+source "$REPO_ROOT/tests/support/postgres.sh"
 
 SCHEMA=shop/schema.pgdump
 restored() { pg postgres -c "DROP DATABASE IF EXISTS two" 2>/dev/null; pg_createdb two; pg_restore_to two "$@"; }

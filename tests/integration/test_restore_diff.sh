@@ -1,7 +1,11 @@
 #!/bin/bash
 # restore diff: what changed between two snapshots of a PostgreSQL database, an SQLite file and a tree, from facts alone.
-. "$(dirname "$0")/../support/lib.sh"
-. "$REPO_ROOT/tests/support/postgres.sh"
+# shellcheck disable=SC2317 # functions are called through check
+set -euo pipefail
+# shellcheck source=tests/support/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+# shellcheck source=tests/support/postgres.sh
+source "$REPO_ROOT/tests/support/postgres.sh"
 
 diff_of() { "$RESTORE" --config "$HOST/backupd.yaml" diff "$@"; }
 # change KIND PATH|KEY: what the JSON says of it

@@ -153,6 +153,16 @@ START_TEST(check_with_a_seed)
     assert_hex(out, CHECK_LEN, "521f5ca64895f66c4a2ec311f0e180a4");
     check_hash_seeded(seed, big, sizeof big, out);
     assert_hex(out, CHECK_LEN, "739740801aac2c7268077b92e7b1ca1d");
+    uint64_t high = 0;
+    uint64_t low = 0;
+    check_add_seeded(seed, "abc", 3, &high, &low);
+    check_add_seeded(seed, "abc", 3, &high, &low);
+    uint8_t twice[CHECK_LEN];
+    for (int i = 0; i < 8; i++) {
+        twice[i] = (uint8_t)(high >> (56 - 8 * i));
+        twice[8 + i] = (uint8_t)(low >> (56 - 8 * i));
+    }
+    assert_hex(twice, CHECK_LEN, "a43eb94c912becd8945d8623e1c30148");
     struct check_state *s = check_new_seeded(seed, NULL);
     for (int round = 0; round < 2; round++) {
         check_update(s, big, 12345);

@@ -9,7 +9,7 @@
 
 #include "common/base/banned.h"
 
-enum { STREAMS_SHOWN = 200, FACT_KEY_MAX = 64, FACT_VALUE_MAX = 1024 };
+enum { STREAMS_SHOWN = 200, FACT_KEY_MAX = 64, FACT_VALUE_MAX = 1024, FACTS_SHOWN = 400 };
 
 /* ---- facts: "key=value\n" lines ------------------------------------------------------------------------ */
 
@@ -77,7 +77,9 @@ static int add_stream(const struct member *m, void *arg, struct error *err)
     int rc = buf_append(&facts, "", 1, err);
     table_cell(s->table, OUT_PLAIN, "%s", m->entry.path);
     table_cell(s->table, OUT_PLAIN, "%s", size_format(size, m->ref.len));
-    table_cell(s->table, OUT_DIM, "%s", rc == 0 ? (const char *)facts.data : "");
+    /* Cut: there may be hundreds. `restore ls --long` has all of them. */
+    table_cell(s->table, OUT_DIM, "%.*s%s", rc == 0 ? FACTS_SHOWN : 0,
+               rc == 0 ? (const char *)facts.data : "", facts.len > FACTS_SHOWN + 1 ? " ..." : "");
     buf_free(&facts);
     return rc;
 }

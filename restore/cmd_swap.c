@@ -11,6 +11,8 @@
 static const char *guess_engine(const char *to)
 {
     struct stat st;
+    if (strncmp(to, "mariadb://", 10) == 0)
+        return "mariadb";
     if (strstr(to, "://") != NULL)
         return "postgres";
     if (lstat(to, &st) == 0 && !S_ISDIR(st.st_mode))

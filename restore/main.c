@@ -55,6 +55,16 @@ static const struct cli_option ls_options[] = { JOB_OPTION,
                                                       "Also owner, attributes and facts of each member." },
                                                 CLI_OPTIONS_END };
 
+static const struct cli_option diff_options[] = {
+    JOB_OPTION,
+    { .name = "database",
+      .kind = CLI_STRING,
+      .metavar = "DB",
+      .help = "Only this database, as `restore ls` spells its name." },
+    { .name = "all", .letter = 'a', .kind = CLI_FLAG, .help = "List every change, not only the first 200." },
+    CLI_OPTIONS_END
+};
+
 static const struct cli_option cat_options[] = {
     JOB_OPTION,
     ALARMS_OPTION,
@@ -91,6 +101,7 @@ static const struct cli_option files_options[] = {
     CLI_OPTIONS_END
 };
 
+/* Also of `restore plan`. */
 static const struct cli_option database_options[] = {
     JOB_OPTION,
     ALARMS_OPTION,
@@ -100,7 +111,8 @@ static const struct cli_option database_options[] = {
       .metavar = "TARGET",
       .required = true,
       .help =
-          "For SQLite: a new file; an existing one is never overwritten. For PostgreSQL: an existing, empty "
+          "For SQLite: a new file, or for a snapshot of several databases a directory that is new or empty; an existing file "
+          "is never overwritten. For PostgreSQL: an existing, empty "
           "database, by its name, as postgresql://USER@HOST:PORT/DATABASE or as \"host=HOST dbname=DATABASE\". A "
           "password belongs into a file (PGPASSFILE, or passfile=FILE), not here. For MariaDB: a database, empty or "
           "not made yet, by its name or as mariadb://USER@HOST:PORT/DATABASE?password_file=FILE." },
@@ -113,6 +125,38 @@ static const struct cli_option database_options[] = {
       .kind = CLI_FLAG,
       .help = "With --beside: put it into the place of the live one afterwards, as `restore swap` does." },
     SWAP_OPTIONS,
+    { .name = "database",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help = "Which database of a snapshot that holds several." },
+    { .name = "table",
+      .kind = CLI_STRING,
+      .metavar = "TABLE",
+      .many = true,
+      .help =
+          "Only this table: TABLE or SCHEMA.TABLE, quoted as in SQL where needed. With its partitions, columns' types, "
+          "defaults, sequences of its own, keys, indexes, triggers, comments and rights; foreign keys only when the other "
+          "table is restored too or is there. What refers to it and is left out is named. May be repeated." },
+    { .name = "schema",
+      .kind = CLI_STRING,
+      .metavar = "SCHEMA",
+      .many = true,
+      .help = "Only what is in this schema. May be repeated, also with --table." },
+    { .name = "data-only",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL: rows alone, into tables that exist and are empty." },
+    { .name = "jobs",
+      .kind = CLI_INTEGER,
+      .metavar = "N",
+      .min = 1,
+      .max = 16,
+      .help = "Connections that load rows and build indexes at once, 1 to 16. Default: 2." },
+    { .name = "after",
+      .kind = CLI_FILE,
+      .metavar = "FILE",
+      .help =
+          "A script of SQL that runs when everything is loaded and compared, in one transaction, before the restored "
+          "database is released: for example the erasure requests made since the snapshot." },
     { .name = "into-nonempty",
       .kind = CLI_FLAG,
       .help = "PostgreSQL, MariaDB: also into a database that holds something. Nothing of it is replaced." },
@@ -127,13 +171,42 @@ static const struct cli_option database_options[] = {
     { .name = "no-owner",
       .kind = CLI_FLAG,
       .help = "PostgreSQL, MariaDB: everything belongs to who restores it, and no rights are granted." },
+    { .name = "no-tablespaces",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL: everything into the tablespace of the database." },
     { .name = "no-verify",
       .kind = CLI_FLAG,
       .help = "PostgreSQL, MariaDB: do not compare the rows afterwards with what was backed up." },
     CLI_OPTIONS_END
 };
 
-static const char *const swap_engines[] = { "postgres", "sqlite", NULL };
+static const struct cli_option table_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "database",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help = "Which database of a snapshot that holds several." },
+    { .name = "format",
+      .kind = CLI_CHOICE,
+      .choices = table_formats,
+      .metavar = "FORMAT",
+      .fallback = "sql",
+      .help =
+          "`sql`: a script for psql, one transaction; `csv`: with a header, as the server writes it, NULL is nothing and "
+          "an empty text \"\"; `copy`: as COPY ... FROM takes it, rows only." },
+    { .name = "inserts", .kind = CLI_FLAG, .help = "With sql: an INSERT for each row instead of COPY." },
+    { .name = "as",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help =
+          "With sql: into a new table of this name, made like the one that is there now; to look at what was, beside "
+          "what is." },
+    { .name = "force", .letter = 'f', .kind = CLI_FLAG, .help = "Write to a terminal too." },
+    CLI_OPTIONS_END
+};
+
+static const char *const swap_engines[] = { "postgres", "sqlite", "mariadb", NULL };
 
 static const struct cli_option swap_options[] = {
     { .name = "to",
@@ -205,6 +278,20 @@ static const struct cli_verb verbs[] = {
       .min_args = 1,
       .max_args = 2,
       .run = cmd_ls },
+    { .name = "diff",
+      .synopsis = "SNAPSHOT SNAPSHOT",
+      .summary = "Show what is different between two snapshots.",
+      .help =
+          "Tables that came, went, or have other rows or contents; other numbers of objects, rights, values of "
+          "sequences; files of a tree by size, contents and metadata. Only the lists and facts of the snapshots are "
+          "read, no data. Contents of tables are compared by their fingerprints, which those of different writers "
+          "do not allow.\n\nThe first column: + added, - removed, ~ changed, m only metadata of a file changed, ? the same number of rows "
+          "and contents that cannot be compared.\n\nExit status 0 whether or not there are differences; `differs` in the summary of --json "
+          "tells programs.\n\n" SELECTOR_HELP,
+      .options = diff_options,
+      .min_args = 2,
+      .max_args = 2,
+      .run = cmd_diff },
     { .name = "cat",
       .synopsis = "SNAPSHOT PATH",
       .summary = "Write one stream to standard output.",
@@ -237,6 +324,29 @@ static const struct cli_verb verbs[] = {
       .min_args = 1,
       .max_args = 1,
       .run = cmd_database },
+    { .name = "plan",
+      .synopsis = "SNAPSHOT --to TARGET",
+      .summary = "Tell what `restore database` would do, and touch nothing.",
+      .help =
+          "The same options as for `restore database`, and the same checks that it makes before it begins: what would be "
+          "made, versions, encodings, extensions, roles, tablespaces, rights, room, and how long it took before. "
+          "PostgreSQL and SQLite.\n\nExit status 0: the restore can begin. 4: something is missing or in the way; each "
+          "is told with its cure.\n\n" SELECTOR_HELP,
+      .options = database_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_plan },
+    { .name = "table",
+      .synopsis = "SNAPSHOT TABLE",
+      .summary = "Write the rows of one table to standard output.",
+      .help =
+          "TABLE or SCHEMA.TABLE, quoted as in SQL where needed. Only that table is fetched. Bytes are in the encoding of "
+          "the database. Only exit status 0 means that the output is whole: in a pipe use `set -o pipefail`. The script "
+          "of a restore that failed has no COMMIT, so nothing of it stays.\n\n" SELECTOR_HELP,
+      .options = table_options,
+      .min_args = 2,
+      .max_args = 2,
+      .run = cmd_table },
     { .name = "swap",
       .synopsis = "--to LIVE",
       .summary = "Put a database that was restored beside the live one into its place.",
@@ -309,9 +419,14 @@ static const struct cli_text examples[] = {
       "A PostgreSQL database, into one that was just created." },
     { "restore database shop-pg/12 --to shop --beside", "The same, next to the live database." },
     { "restore swap --to shop --terminate", "And put it into its place." },
+    { "restore plan shop-pg/12 --to shop_new", "What that would do, and what it lacks." },
+    { "restore database shop-pg/12 --table shop.orders --to scratch", "One table, into an empty database." },
+    { "restore table shop-pg/12 shop.orders --as orders_old | psql -X -v ON_ERROR_STOP=1 shop",
+      "Its rows beside the live ones." },
     { "restore files shop-db/7 --to /var/tmp/shop", "A snapshot's streams as plain files." },
     { "restore files www/latest --to /srv/www.new uploads", "One directory of a tree." },
     { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },
+    { "restore diff shop-db/latest~1 shop-db/latest", "What the last night changed." },
     { "restore list --storage /mnt/copy --kit kit.key", "On a fresh machine, without any configuration." },
     { NULL, NULL }
 };

@@ -10,14 +10,19 @@
 
 enum { WORD_MAX = 4096 };
 
-int swap_possible(const struct engine *engine, struct error *err)
+int beside_possible(const struct engine *engine, struct error *err)
 {
-    return engine->swap != NULL
-               ? 0
-               : error_set(err, E_UNSUPPORTED,
-                           "databases of the engine %s cannot be restored beside the live one and "
-                           "exchanged with it",
-                           engine->name);
+    if ((engine->abilities & ENGINE_BESIDE) != 0)
+        return 0;
+    return error_set(
+        err, E_UNSUPPORTED,
+        "--beside is for databases that can change names, and those of the engine %s cannot: restore into a "
+        "new, empty one%s",
+        engine->name,
+        engine->swap != NULL
+            ? "; `restore swap` then prints the steps that put it into the place of the live "
+              "one"
+            : "");
 }
 
 /* ---- the steps ------------------------------------------------------------------------------------------------- */
@@ -130,9 +135,10 @@ int swap_run(struct cli_context *cli, const struct engine *engine, const char *f
                                 .kept = &kept,
                                 .drop = &drop };
     struct error why = ERROR_INIT;
-    int rc = swap_possible(engine, &why);
-    if (rc == 0)
-        rc = engine->swap(&swap, on_step, cli, &why);
+    int rc = engine->swap != NULL
+                 ? engine->swap(&swap, on_step, cli, &why)
+                 : error_set(&why, E_UNSUPPORTED, "databases of the engine %s have no names to exchange",
+                             engine->name);
     if (rc < 0 && why.name != NULL && strcmp(why.name, ENGINE_IN_USE) == 0)
         cli->exit_code = CLI_EXIT_IN_USE;
     if (rc == 0)

@@ -11,8 +11,8 @@
  * when somebody is in the way. The verb has the options terminate and via. */
 int swap_run(struct cli_context *cli, const struct engine *engine, const char *fresh, bool undo,
              bool look_only, struct error *err);
-/* E_UNSUPPORTED when this engine's databases cannot be exchanged. */
-int swap_possible(const struct engine *engine, struct error *err);
+/* E_UNSUPPORTED when this engine cannot restore next to a live database. */
+int beside_possible(const struct engine *engine, struct error *err);
 /* The command that puts `made` into the place of --to, "restore swap ..."; for free(). */
 char *swap_command(const struct cli_context *cli, const struct engine *engine, const char *made, bool undo,
                    struct error *err);

@@ -132,10 +132,8 @@ static int attempts(struct job_run *run, const struct held *h, struct error *err
 static int writer_state(struct job_run *run, struct held *h, struct error *err)
 {
     char hex[2 * WRITER_ID_LEN + 1];
-    char *base = host_state(run->conf, h->repository, err);
     hex_encode(hex, run->writer, WRITER_ID_LEN);
-    h->state = base != NULL ? path_join(base, hex, err) : NULL;
-    free(base);
+    h->state = path_join(h->base, hex, err);
     return h->state != NULL ? 0 : E_NOMEM;
 }
 

@@ -180,6 +180,13 @@ struct engine_swap {
     struct buf *drop;  /* gets the command that removes what is kept, NUL-terminated; or NULL */
 };
 
+/* What of a target's wishes restore() knows; the others are refused before it is called. */
+enum engine_ability {
+    ENGINE_PARTS = 1,  /* select->schemas and select->tables */
+    ENGINE_AFTER = 2,  /* after_sql */
+    ENGINE_BESIDE = 4, /* beside */
+};
+
 struct engine {
     const char *name;                    /* "sqlite" */
     const char *const *required_options; /* NULL-terminated */
@@ -201,6 +208,7 @@ struct engine {
     void (*flaws)(const struct engine_run *run, struct engine_flaws *out);
     void (*close)(struct engine_run *run);
     enum engine_target_kind target_kind;
+    unsigned abilities; /* enum engine_ability */
     /* Refuses `to` when that can be said without the streams. NULL when restore is. */
     int (*look)(const struct engine_target *target, struct error *err);
     /* NULL: only the streams themselves come back. */
@@ -213,7 +221,8 @@ struct engine {
     int (*table)(const struct engine_streams *streams, const struct engine_export *what, struct sink *out,
                  struct error *err);
     /* In one step; what a killed swap left is named by the next one and mended. Tells fn which becomes which, who is
-     * in the way (then E_BUSY "in-use", and nothing was changed), and what else notices it. May be NULL. */
+     * in the way (then E_BUSY "in-use", and nothing was changed), and what else notices it. Where databases cannot be
+     * renamed it tells the steps that people take, and E_UNSUPPORTED. May be NULL. */
     int (*swap)(const struct engine_swap *swap, engine_plan_fn *fn, void *arg, struct error *err);
 };
 

@@ -107,7 +107,7 @@ at_end "$REPO_ROOT/tests/fixture/postgres.sh" stop "$TMP/other"
 other=$(readlink "$TMP/other/socket")
 psql_on "$other" -c 'CREATE DATABASE four TEMPLATE template0'
 to="host=$other user=postgres dbname=four"
-check_fails 1 "roles are missing" "$RESTORE" --config "$HOST/backupd.yaml" database latest --to "$to"
+check_fails 4 "roles are missing" "$RESTORE" --config "$HOST/backupd.yaml" database latest --to "$to"
 contains "they are named" "$(cat .check)" 'Ro"le; drop, new\x0aline: make them, or say --create-roles'
 same "nothing was made" 0 "$(psql_on "$other" -c 'SELECT count(*) FROM pg_class WHERE oid >= 16384')"
 check "--create-roles" "$RESTORE" --config "$HOST/backupd.yaml" database latest --to "$to" --create-roles

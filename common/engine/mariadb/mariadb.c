@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "common/engine/mariadb/internal.h"
 #include "common/engine/mariadb/sql.h"
+#include "common/engine/mariadb/swap.h"
 #include "common/engine/name.h"
 
 #include "common/base/banned.h"
@@ -290,6 +291,7 @@ const struct engine engine_mariadb = {
     .finish = mariadb_finish,
     .run_facts = mariadb_run_facts,
     .close = mariadb_close,
+    .swap = maria_swap,
     .target_kind = TARGET_SERVER,
     .look = maria_look,
     .restore = maria_restore,

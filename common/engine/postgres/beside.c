@@ -116,8 +116,11 @@ static int make(struct beside *b, const char *name, const char *facts, struct er
                  ? 0
                  : error_set(err, E_UNSUPPORTED, "the snapshot does not say which encoding it has");
     if (rc == 0)
-        rc = pgsql_sqlf(&sql, err, "CREATE DATABASE %I TEMPLATE template0 OWNER %I TABLESPACE %I ENCODING %L",
-                        name, b->live.owner, b->live.tablespace, encoding);
+        rc = pgsql_sqlf(&sql, err, "CREATE DATABASE %I TEMPLATE template0 OWNER %I ENCODING %L", name,
+                        b->live.owner, encoding);
+    /* Naming the default takes a right of its own. */
+    if (rc == 0 && strcmp(b->live.tablespace, "pg_default") != 0)
+        rc = pgsql_sqlf(&sql, err, " TABLESPACE %I", b->live.tablespace);
     rc = rc == 0 ? add_locale(b, facts, &sql, err) : rc;
     rc = rc == 0 ? buf_append(&sql, "", 1, err) : rc;
     rc = rc == 0 ? pgsql_exec(&b->c, (const char *)sql.data, err) : rc;

@@ -15,7 +15,7 @@
 
 #include "common/base/banned.h"
 
-enum { SAY_MAX = 1024, LIST_MAX = 600, SHOWN_MAX = 300, TABLES_SHOWN = 30 };
+enum { SAY_MAX = 1024, LIST_MAX = 600, SHOWN_MAX = 300, TABLES_SHOWN = 30, MISSING_SHOWN = 2 };
 
 void fits_say(const struct fits *f, enum engine_plan_kind kind, const char *cure, const char *fmt, ...)
 {
@@ -239,27 +239,30 @@ struct missing {
     size_t n;
 };
 
+/* The first few, each with its cure; `restore plan` has all of them. */
 static void collect(enum engine_plan_kind kind, const char *what, const char *cure, void *arg)
 {
     struct missing *m = arg;
     char shown[SAY_MAX];
-    if (kind != PLAN_MISSING)
+    if (kind != PLAN_MISSING || m->n++ >= MISSING_SHOWN)
         return;
-    (void)buf_printf(&m->list, NULL, "%s%s%s%s", m->n != 0 ? "; " : "",
+    (void)buf_printf(&m->list, NULL, "%s%s%s%s", m->n != 1 ? "; " : "",
                      str_printable(shown, sizeof shown, what), cure != NULL ? ": " : "",
                      cure != NULL ? cure : "");
-    m->n++;
 }
 
 int pgsql_fits_or_fail(struct pgsql *c, const struct pgsql_plan *p, struct error *err)
 {
     struct missing m = { .list = BUF_INIT };
+    char more[64] = "";
     int rc = pgsql_fits(c, p, true, collect, &m, err);
     if (rc == 0 && m.n != 0)
         rc = buf_append(&m.list, "", 1, err);
+    if (m.n > MISSING_SHOWN)
+        (void)snprintf(more, sizeof more, "; and %zu more, which `restore plan` lists", m.n - MISSING_SHOWN);
     if (rc == 0 && m.n != 0)
-        rc = error_set(err, E_UNSUPPORTED, "%s: %s; nothing was changed%s", c->where,
-                       (const char *)m.list.data, m.n > 1 ? " (`restore plan` has all of it as a list)" : "");
+        rc = error_set(err, E_UNSUPPORTED, "%s: %s%s; nothing was changed", c->where,
+                       (const char *)m.list.data, more);
     buf_free(&m.list);
     return rc;
 }

@@ -180,7 +180,7 @@ int pgsql_plan_make(struct pgsql_plan *p, const struct engine_streams *streams,
                     const struct engine_target *target, struct error *err)
 {
     *p = (struct pgsql_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct pgsql_load) };
-    p->schema.fd = p->schema.list = -1;
+    p->schema.fd = -1;
     p->partial = select_is_partial(target->select);
     uint64_t tables = 0;
     int rc = fingerprint_seed_read(target->facts, &p->seed, err);

@@ -11,6 +11,7 @@
  *   sslmode, sslrootcert   as for psql
  *   globals         yes (default) or no: also the roles and tablespaces of the server
  *   lock_timeout    how long to wait for a lock, a duration; default 30s
+ *   freshness       columns as SCHEMA.TABLE.COLUMN, a list: their newest values are facts
  *   bin_dir         where pg_dump is; default: where Debian puts the one of the
  *                   server's release, then newer ones, then PATH
  *   allow_untested  no (default) or yes: also servers of other releases than 15
@@ -45,6 +46,10 @@
  * rows, large objects, sequences, post-data, then the comparison of every table's
  * rows and fingerprint with the facts (E_CORRUPT "facts-differ"). While it runs
  * and after a failure the comment of the database says that it is not complete.
+ * With `beside` it makes that database itself, next to the live one: from template0, with the encoding and locale of
+ * the snapshot, owner, tablespace, settings, rights and limits of the live one, which it only reads. swap() exchanges
+ * the names of the two in one transaction (swap.c).
+ *
  * The dumps of a snapshot are code by nature; its facts, load.sql and globals.sql
  * are not: names are quoted, and of the two scripts only statements of a known
  * shape run, one at a time.

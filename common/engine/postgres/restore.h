@@ -15,8 +15,7 @@ struct pgsql_subset {
 
 /* schema.c: the definitions, in memory that pg_restore can read as a file. */
 struct pgsql_schema {
-    int fd;   /* of schema.pgdump; -1 */
-    int list; /* what pg_restore -L reads; -1: everything */
+    int fd; /* of schema.pgdump; -1 */
     struct pgsql_toc toc;
     bool known; /* toc was read; false when pg_dump was too new for that, and nothing is selected */
     struct pgsql_subset subset;
@@ -134,6 +133,11 @@ unsigned pgsql_jobs(const struct engine_target *target);
 /* after.c: refuses a script that cannot be run as one transaction, before anything else was done; then runs it. */
 int pgsql_after_check(const struct engine_target *target, struct error *err);
 int pgsql_after(struct pgsql *c, const struct engine_target *target, struct error *err);
+
+/* compare_facts.c: objects, rights and sequences, where they can be compared; what differs goes to `differ` (char *),
+ * what was compared to `checked` (may be NULL). */
+int pgsql_compare_facts(struct pgsql *c, const struct pgsql_plan *p, struct vec *differ, struct buf *checked,
+                        struct error *err);
 
 /* compare.c: E_CORRUPT "facts-differ" names the tables. */
 int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err);

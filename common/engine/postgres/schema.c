@@ -74,7 +74,6 @@ int pgsql_schema_fetch(struct pgsql_plan *p, struct error *err)
 void pgsql_schema_free(struct pgsql_schema *s)
 {
     fd_drop(&s->fd);
-    fd_drop(&s->list);
     pgsql_toc_free(&s->toc);
     pgsql_subset_free(&s->subset);
 }
@@ -188,18 +187,40 @@ static void keep_wanted(struct pgsql_plan *p, const struct choice *ch)
     p->loads.len = kept;
 }
 
-static int write_list(struct pgsql_schema *s, struct error *err)
+/* Which entries a run of pg_restore gets. */
+enum stage { STAGE_ALL, STAGE_KEYS, STAGE_REST };
+
+static bool is_key(const struct toc_entry *e)
+{
+    return toc_is(e, "INDEX") || toc_is(e, "CONSTRAINT");
+}
+
+/* Comments and the like have no section of their own: pg_restore takes that of the entry before them. */
+static bool has_section(const struct toc_entry *e)
+{
+    return !toc_is(e, "COMMENT") && !toc_is(e, "ACL") && !toc_is(e, "SECURITY LABEL");
+}
+
+/* The descriptor, for fd_drop, or a negative code. */
+static int list_of(const struct pgsql_schema *s, enum stage stage, struct error *err)
 {
     char line[FD_TEXT];
-    int rc = s->list = memory_file("list", err);
-    rc = rc < 0 ? pgsql_failed(err) : 0;
+    bool key = false;
+    int fd = memory_file("list", err);
+    int rc = fd < 0 ? pgsql_failed(err) : 0;
     for (size_t i = 0; rc == 0 && i < s->toc.entries.len; i++) {
-        if (!s->subset.wanted[i])
+        const struct toc_entry *e = toc_at(&s->toc, i);
+        if (has_section(e))
+            key = is_key(e);
+        if ((s->subset.wanted != NULL && !s->subset.wanted[i]) ||
+            (stage != STAGE_ALL && key != (stage == STAGE_KEYS)))
             continue;
-        int n = snprintf(line, sizeof line, "%ld;\n", (long)toc_at(&s->toc, i)->id);
-        rc = fd_write_full(s->list, line, (size_t)n, "file in memory", err);
+        int n = snprintf(line, sizeof line, "%ld;\n", (long)e->id);
+        rc = fd_write_full(fd, line, (size_t)n, "file in memory", err);
     }
-    return rc;
+    if (rc < 0)
+        fd_drop(&fd);
+    return rc < 0 ? rc : fd;
 }
 
 int pgsql_schema_select(struct pgsql_plan *p, struct pgsql *c, struct error *err)
@@ -220,8 +241,6 @@ int pgsql_schema_select(struct pgsql_plan *p, struct pgsql *c, struct error *err
         rc = pgsql_subset_make(c, &p->schema.toc, sel, ch.tables, &p->schema.subset, err);
     if (rc == 0)
         keep_wanted(p, &ch);
-    if (rc == 0)
-        rc = write_list(&p->schema, err);
     vec_free(&ch.items);
     vec_free(&ch.schemas);
     free(ch.wanted);
@@ -231,20 +250,24 @@ int pgsql_schema_select(struct pgsql_plan *p, struct pgsql *c, struct error *err
 
 /* ---- pg_restore ------------------------------------------------------------------------------------------- */
 
-int pgsql_schema_load(struct pgsql *c, const struct pgsql_plan *p, const struct pgsql_tool *tool,
-                      const char *section, unsigned jobs, struct error *err)
+static int run(struct pgsql *c, const struct pgsql_plan *p, const struct pgsql_tool *tool,
+               const char *section, enum stage stage, unsigned jobs, struct error *err)
 {
     const struct pgsql_schema *s = &p->schema;
-    const int keep[] = { s->fd, s->list, -1 };
+    bool listed = stage != STAGE_ALL || s->subset.wanted != NULL;
+    int fd = listed ? list_of(s, stage, err) : -1;
+    const int keep[] = { s->fd, fd, -1 };
     char file[FD_TEXT];
     char list[FD_TEXT];
     char many[JOBS_TEXT];
     const char *args[10] = { "--exit-on-error", section };
     size_t n = 2;
+    if (listed && fd < 0)
+        return fd;
     (void)snprintf(file, sizeof file, "/dev/fd/%d", s->fd);
-    (void)snprintf(list, sizeof list, "--use-list=/dev/fd/%d", s->list);
+    (void)snprintf(list, sizeof list, "--use-list=/dev/fd/%d", fd);
     (void)snprintf(many, sizeof many, "--jobs=%u", jobs);
-    if (s->list >= 0)
+    if (listed)
         args[n++] = list;
     if (jobs > 1)
         args[n++] = many;
@@ -259,5 +282,30 @@ int pgsql_schema_load(struct pgsql *c, const struct pgsql_plan *p, const struct 
     struct child *child = pgsql_tool_start_with(tool, c, "-d", args, false, keep, err);
     int rc = child != NULL ? pgsql_tool_finish(child, "pg_restore", err) : pgsql_failed(err);
     child_free(child);
+    fd_drop(&fd);
     return rc < 0 ? error_wrap(err, "definitions") : 0;
+}
+
+/*
+ * pg_restore in several sessions knows which tables a statement locks, but not that a statement on a partitioned table
+ * locks its partitions: a foreign key and the joining of indexes meet in a deadlock. So what takes long is done in
+ * parallel, the indexes and keys, whose order pg_dump notes, and the rest one after the other.
+ */
+static bool has_partitions(const struct pgsql_schema *s)
+{
+    for (size_t i = 0; i < s->toc.entries.len; i++)
+        if (toc_is(toc_at(&s->toc, i), "TABLE ATTACH"))
+            return true;
+    return false;
+}
+
+int pgsql_schema_load(struct pgsql *c, const struct pgsql_plan *p, const struct pgsql_tool *tool,
+                      const char *section, unsigned jobs, struct error *err)
+{
+    if (!p->schema.known)
+        jobs = 1;
+    if (jobs <= 1 || !has_partitions(&p->schema))
+        return run(c, p, tool, section, STAGE_ALL, jobs, err);
+    int rc = run(c, p, tool, section, STAGE_KEYS, jobs, err);
+    return rc == 0 ? run(c, p, tool, section, STAGE_REST, 1, err) : rc;
 }

@@ -102,7 +102,8 @@ static int tell_locale(const struct fits *f, struct error *err)
                 "partitions by range of text may not take all rows",
                 here, source);
         else
-            fits_say(f, PLAN_FITS, NULL, "encoding %s, locale %s", encoding, here);
+            fits_say(f, PLAN_FITS, NULL, "encoding %s, locale (provider|collate|ctype|icu) %s", encoding,
+                     here);
         if (strcmp(here, source) == 0 && strcmp(now, version) != 0)
             fits_say(
                 f, PLAN_HANDLED, NULL,

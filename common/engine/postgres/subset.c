@@ -307,20 +307,56 @@ static void seed_schemas(struct work *w)
     }
 }
 
-static int tell_left(struct work *w, size_t i, struct error *err)
+static char *name_of(const struct toc_entry *e, const char *tag, struct error *err)
+{
+    return select_text(e->schema[0] != '\0' ? e->schema : NULL, tag, err);
+}
+
+/* "foreign key orders_customer_fkey of shop.orders", "view shop.totals" */
+static int say_what(const struct work *w, size_t i, struct buf *out, struct error *err)
 {
     const struct toc_entry *e = toc_at(w->toc, i);
-    const struct toc_entry *lacks = w->state[i] == REFUSED ? toc_at(w->toc, w->needs[i]) : NULL;
-    char *name = select_text(e->schema[0] != '\0' ? e->schema : NULL, e->tag, err);
-    char *on =
-        lacks != NULL ? select_text(lacks->schema[0] != '\0' ? lacks->schema : NULL, lacks->tag, err) : NULL;
-    char **slot = name != NULL && (lacks == NULL || on != NULL) ? vec_push(&w->out->left, err) : NULL;
-    if (slot != NULL)
-        *slot = str_printf(err, "%s %s%s%s%s", e->desc, name, on != NULL ? " (needs " : "",
-                           on != NULL ? on : "", on != NULL ? ")" : "");
+    size_t at = is_part(e) ? owner_of(w, e, SIZE_MAX) : SIZE_MAX;
+    const struct toc_entry *owner = at != SIZE_MAX ? toc_at(w->toc, at) : NULL;
+    const char *tag = owner != NULL && names(e, owner) ? e->tag + strlen(owner->tag) + 1 : e->tag;
+    char word[64];
+    (void)snprintf(word, sizeof word, "%s",
+                   toc_is(e, "FK CONSTRAINT")  ? "foreign key"
+                   : toc_is(e, "TABLE ATTACH") ? "being a partition, of"
+                                               : e->desc);
+    for (char *p = word; *p != '\0'; p++)
+        *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + ('a' - 'A') : *p);
+    char *name = owner != NULL ? select_text(NULL, tag, err) : name_of(e, tag, err);
+    char *of = owner != NULL ? name_of(owner, owner->tag, err) : NULL;
+    int rc = name != NULL && (owner == NULL || of != NULL) ? 0 : E_NOMEM;
+    if (rc == 0)
+        rc = buf_printf(out, err, "%s %s%s%s", word, name, of != NULL ? " of " : "", of != NULL ? of : "");
     free(name);
-    free(on);
-    return slot != NULL && *slot != NULL ? 0 : E_NOMEM;
+    free(of);
+    return rc;
+}
+
+static int tell_left(struct work *w, size_t i, struct error *err)
+{
+    struct buf text = BUF_INIT;
+    size_t lacks = w->state[i] == REFUSED ? w->needs[i] : SIZE_MAX;
+    size_t owner = lacks != SIZE_MAX && is_part(toc_at(w->toc, lacks))
+                       ? owner_of(w, toc_at(w->toc, lacks), lacks)
+                       : lacks;
+    int rc = say_what(w, i, &text, err);
+    if (rc == 0 && owner != SIZE_MAX) {
+        rc = buf_printf(&text, err, " (needs ");
+        rc = rc == 0 ? say_what(w, owner, &text, err) : rc;
+        rc = rc == 0 ? buf_printf(&text, err, ")") : rc;
+    }
+    if (rc == 0)
+        rc = buf_append(&text, "", 1, err);
+    char **slot = rc == 0 ? vec_push(&w->out->left, err) : NULL;
+    if (slot != NULL)
+        *slot = (char *)text.data;
+    else
+        buf_free(&text);
+    return slot != NULL ? 0 : E_NOMEM;
 }
 
 /* What shows or refers to what is restored, and is not. */
@@ -341,12 +377,17 @@ static int gather(struct work *w, struct error *err)
     int rc = 1;
     for (size_t i = 0; rc >= 0 && i < w->toc->entries.len; i++)
         if (w->seed[i] && (rc = want(w, i, err)) == 0 && toc_is(toc_at(w->toc, i), "TABLE")) {
-            const struct toc_entry *on = toc_at(w->toc, w->needs[i]);
-            return error_set(err, E_USAGE,
-                             "table %s.%s needs %s %s.%s, which is not selected and not in the target: "
-                             "select it, too",
-                             toc_at(w->toc, i)->schema, toc_at(w->toc, i)->tag, on->desc, on->schema,
-                             on->tag);
+            struct buf lacks = BUF_INIT;
+            rc = say_what(w, w->needs[i], &lacks, err);
+            if (rc == 0)
+                rc = buf_append(&lacks, "", 1, err);
+            if (rc == 0)
+                rc = error_set(
+                    err, E_USAGE,
+                    "table %s.%s needs %s, which is not selected and not in the target: select it, too",
+                    toc_at(w->toc, i)->schema, toc_at(w->toc, i)->tag, (const char *)lacks.data);
+            buf_free(&lacks);
+            return rc;
         }
     for (bool more = true; rc >= 0 && more;) {
         more = false;

@@ -23,8 +23,8 @@ static enum verdict verdict_of(int sq, const char *said)
     return (sq & 0xff) == SQLITE_CORRUPT || (sq & 0xff) == SQLITE_NOTADB ? VERDICT_BAD : VERDICT_UNKNOWN;
 }
 
-int check_database(sqlite3 *db, enum check_kind kind, const char *path, enum verdict *out,
-                   char text[CHECK_TEXT_MAX], struct error *err)
+int sqlite_check(sqlite3 *db, enum check_kind kind, const char *path, enum verdict *out,
+                 char text[CHECK_TEXT_MAX], struct error *err)
 {
     char said[CHECK_TEXT_MAX / 4];
     *out = VERDICT_UNKNOWN;

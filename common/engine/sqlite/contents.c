@@ -95,7 +95,7 @@ static int rows_facts(sqlite3 *db, const char *path, struct buf *out, struct err
     return rc;
 }
 
-int contents_facts(sqlite3 *db, const char *path, struct buf *out, struct error *err)
+int sqlite_contents_facts(sqlite3 *db, const char *path, struct buf *out, struct error *err)
 {
     int rc = schema_fact(db, path, out, err);
     return rc < 0 ? rc : rows_facts(db, path, out, err);

@@ -26,7 +26,7 @@ struct copy {
     struct buf contents; /* facts */
 };
 
-void copy_close(struct copy *c)
+void sqlite_copy_close(struct copy *c)
 {
     if (c == NULL)
         return;
@@ -34,7 +34,7 @@ void copy_close(struct copy *c)
         (void)sqlite3_backup_finish(c->backup);
     page_sink_free(c->sink);
     origin_close(&c->origin);
-    spool_close(&c->spool);
+    sqlite_spool_close(&c->spool);
     buf_free(&c->contents);
     free(c);
 }
@@ -72,12 +72,12 @@ static int examine(struct copy *c, sqlite3 *db, struct guard *g, struct error *e
 {
     char said[CHECK_TEXT_MAX];
     struct error why = ERROR_INIT;
-    sqlite3_progress_handler(db, PROGRESS_STEPS, guard_stops, g);
-    int rc = check_database(db, c->set->check, c->file->path, &c->verdict, said, &why);
+    sqlite3_progress_handler(db, PROGRESS_STEPS, sqlite_guard_stops, g);
+    int rc = sqlite_check(db, c->set->check, c->file->path, &c->verdict, said, &why);
     if (rc == 0)
         rc = judge(c, said, &why);
     if (rc == 0)
-        rc = contents_facts(db, c->file->path, &c->contents, &why);
+        rc = sqlite_contents_facts(db, c->file->path, &c->contents, &why);
     sqlite3_progress_handler(db, 0, NULL, NULL);
     if (rc < 0)
         rc = error_copy(err, g->why.code != 0 ? &g->why : &why);
@@ -88,12 +88,11 @@ static int examine_spool(struct copy *c, struct error *err)
 {
     struct guard g = { .why = ERROR_INIT };
     sqlite3 *db = NULL;
-    void *map = NULL;
-    int rc = spool_db(&c->spool, &db, &map, c->file->path, err);
+    int rc = sqlite_spool_db(&c->spool, &db, c->file->path, err);
     if (rc < 0)
         return rc;
     rc = examine(c, db, &g, err);
-    spool_close_db(&c->spool, db, map);
+    sqlite_spool_close_db(&c->spool, db);
     return rc;
 }
 
@@ -115,14 +114,14 @@ static int end_copy(struct copy *c, struct error *err)
         rc = origin_same_file(&c->origin, path, err);
     if (rc == 0)
         rc = origin_end(&c->origin, path, err);
-    guard_end(&c->guard);
+    sqlite_guard_end(&c->guard);
     c->copied = rc == 0;
     return rc;
 }
 
 static int more_pages(struct copy *c, struct error *err)
 {
-    int rc = guard_check(&c->guard, err);
+    int rc = sqlite_guard_check(&c->guard, err);
     if (rc < 0)
         return rc;
     int sq = sqlite3_backup_step(c->backup, STEP_BYTES / (int)c->origin.page_size);
@@ -139,7 +138,7 @@ static int fill_spool(struct copy *c, struct error *err)
     while (rc == 0 && !c->copied) {
         rc = more_pages(c, err);
         if (rc == 0)
-            rc = spool_write(&c->spool, out->data, out->len, c->file->path, err);
+            rc = sqlite_spool_write(&c->spool, out->data, out->len, c->file->path, err);
         buf_clear(out);
     }
     return rc < 0 ? rc : examine_spool(c, err);
@@ -148,10 +147,10 @@ static int fill_spool(struct copy *c, struct error *err)
 static int start(struct copy *c, struct error *err)
 {
     const struct origin *o = &c->origin;
-    guard_begin(&c->guard, c->set, o, c->file->path);
-    int rc =
-        o->wal ? 0
-               : spool_open(&c->spool, c->set->spool, (uint64_t)o->pages * o->page_size, c->file->path, err);
+    sqlite_guard_begin(&c->guard, c->set, o, c->file->path);
+    int rc = o->wal ? 0
+                    : sqlite_spool_open(&c->spool, c->set->spool, (uint64_t)o->pages * o->page_size,
+                                        c->file->path, err);
     if (rc < 0)
         return rc;
     c->sink = page_sink_new(o->page1, o->page_size, o->pages, err);
@@ -163,7 +162,8 @@ static int start(struct copy *c, struct error *err)
     return c->spool.fd >= 0 ? fill_spool(c, err) : 0;
 }
 
-int copy_open(const struct settings *s, const struct listed *file, struct copy **out, struct error *err)
+int sqlite_copy_open(const struct settings *s, const struct listed *file, struct copy **out,
+                     struct error *err)
 {
     struct error why = ERROR_INIT;
     struct copy *c = mem_alloc(1, sizeof *c, err);
@@ -182,14 +182,14 @@ int copy_open(const struct settings *s, const struct listed *file, struct copy *
         *out = c;
         return 1;
     }
-    copy_close(c);
+    sqlite_copy_close(c);
     if (!skip)
         return error_copy(err, &why);
     log_event(LOG_WARN, "left out, as `skip_others` says: %s", why.text);
     return 0;
 }
 
-void copy_describe(const struct copy *c, struct engine_stream *out)
+void sqlite_copy_describe(const struct copy *c, struct engine_stream *out)
 {
     *out = (struct engine_stream){
         .name = c->file->name,
@@ -217,20 +217,20 @@ static int64_t read_sink(struct copy *c, void *data, size_t cap, struct error *e
     return (int64_t)n;
 }
 
-int64_t copy_read(struct copy *c, void *data, size_t cap, struct error *err)
+int64_t sqlite_copy_read(struct copy *c, void *data, size_t cap, struct error *err)
 {
-    int64_t n = c->spool.fd >= 0 ? spool_read(&c->spool, data, cap, c->file->path, err)
+    int64_t n = c->spool.fd >= 0 ? sqlite_spool_read(&c->spool, data, cap, c->file->path, err)
                                  : read_sink(c, data, cap, err);
     c->ended |= n == 0;
     return n;
 }
 
-bool copy_ended(const struct copy *c)
+bool sqlite_copy_ended(const struct copy *c)
 {
     return c->ended && c->copied;
 }
 
-int copy_facts(const struct copy *c, struct buf *out, struct error *err)
+int sqlite_copy_facts(const struct copy *c, struct buf *out, struct error *err)
 {
     static const char *const names[] = { "quick_check", "integrity_check", "quick_check" };
     static const char *const words[] = { "ok", "damaged", "unknown" };

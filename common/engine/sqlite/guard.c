@@ -16,7 +16,7 @@ static uint64_t wal_size(const struct guard *g)
     return g->wal_path != NULL && stat(g->wal_path, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-void guard_begin(struct guard *g, const struct settings *s, const struct origin *o, const char *path)
+void sqlite_guard_begin(struct guard *g, const struct settings *s, const struct origin *o, const char *path)
 {
     *g = (struct guard){ .set = s, .origin = o, .path = path, .why = ERROR_INIT };
     const char *name = o->wal ? sqlite3_db_filename(o->db, "main") : NULL;
@@ -60,7 +60,7 @@ static int check_block(const struct guard *g, struct error *err)
         g->path, duration_format(limit, g->set->block_ms));
 }
 
-int guard_check(struct guard *g, struct error *err)
+int sqlite_guard_check(struct guard *g, struct error *err)
 {
     int rc = interrupt_check(err);
     if (rc < 0 || g->origin == NULL)
@@ -68,13 +68,13 @@ int guard_check(struct guard *g, struct error *err)
     return g->origin->wal ? check_wal(g, err) : check_block(g, err);
 }
 
-int guard_stops(void *guard)
+int sqlite_guard_stops(void *guard)
 {
     struct guard *g = guard;
-    return guard_check(g, &g->why) < 0;
+    return sqlite_guard_check(g, &g->why) < 0;
 }
 
-void guard_end(const struct guard *g)
+void sqlite_guard_end(const struct guard *g)
 {
     uint64_t held = clock_mono_ms() - g->origin->since_ms;
     char text[NUMBER_TEXT_MAX];

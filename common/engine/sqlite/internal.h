@@ -13,6 +13,7 @@
 #include "common/base/vec.h"
 #include "common/engine/engine.h"
 #include "common/engine/sqlite/tap.h"
+#include "common/engine/sqlite/vfs.h"
 
 enum { PAGE_SIZE_MIN = 512, PAGE_SIZE_MAX = 65536, HEADER_SIZE = 100 };
 enum { FILES_MAX = 100000, CHECK_TEXT_MAX = 512 };
@@ -40,10 +41,10 @@ bool settings_one_file(const struct settings *s); /* one path without a pattern 
 
 /* match.c: the files that a pattern names, appended to `out` (char *, for free), in no order. What a directory on
  * the way hides is an error, what is not there is not. */
-bool match_is_pattern(const char *path);
+bool sqlite_match_is_pattern(const char *path);
 /* A path that is no pattern, without the backslashes that say so; for free(). */
-char *match_unquote(const char *path, struct error *err);
-int match_files(const char *pattern, struct vec *out, struct error *err);
+char *sqlite_match_unquote(const char *path, struct error *err);
+int sqlite_match_files(const char *pattern, struct vec *out, struct error *err);
 
 /* list.c: the databases of a run. */
 struct listed {
@@ -53,8 +54,8 @@ struct listed {
 };
 
 /* In the order of their names; each once. */
-int list_files(const struct settings *s, const char *job, struct vec *out, struct error *err);
-void list_free(struct vec *list);
+int sqlite_list_files(const struct settings *s, const char *job, struct vec *out, struct error *err);
+void sqlite_list_free(struct vec *list);
 
 /* query.c: SQLite's failure in this project's codes, with a way out where one is known: "PATH...; WAY OUT", parted by
  * the last "; " behind the path (probe.c). */
@@ -64,6 +65,9 @@ int sqlite_number(sqlite3 *db, const char *sql, int64_t *out);
 int sqlite_text(sqlite3 *db, const char *sql, char *out, size_t cap);
 /* Each row of a query; fn returns SQLITE_OK to go on. */
 int sqlite_rows(sqlite3 *db, const char *sql, int (*fn)(sqlite3_stmt *stmt, void *arg), void *arg);
+
+/* Whoever made the database also wrote its schema: what that calls gets no more rights than it needs. */
+void sqlite_distrust(sqlite3 *db);
 
 /* origin.c: the database that is copied, held in a read transaction. */
 struct origin {
@@ -100,29 +104,32 @@ struct guard {
     const char *wal_path; /* SQLite's own, while the database is open; NULL without a log */
     uint64_t wal_before;
     bool told;
-    struct error why; /* why guard_stops() said so */
+    struct error why; /* why sqlite_guard_stops() said so */
 };
 
-void guard_begin(struct guard *g, const struct settings *s, const struct origin *o, const char *path);
+void sqlite_guard_begin(struct guard *g, const struct settings *s, const struct origin *o, const char *path);
 /* E_BUSY when a limit is passed, E_CANCELLED on request. */
-int guard_check(struct guard *g, struct error *err);
+int sqlite_guard_check(struct guard *g, struct error *err);
 /* While SQLite works for long (a progress handler). */
-int guard_stops(void *guard);
+int sqlite_guard_stops(void *guard);
 /* After the transaction. */
-void guard_end(const struct guard *g);
+void sqlite_guard_end(const struct guard *g);
 
 /* check.c: SQLite's own check of a database. */
 enum verdict { VERDICT_OK, VERDICT_BAD, VERDICT_UNKNOWN };
 /* `text` says what is wrong, or why it could not be checked (a function or a module that only the application has). A
  * negative code when the check was stopped or the system failed. */
-int check_database(sqlite3 *db, enum check_kind kind, const char *path, enum verdict *out,
-                   char text[CHECK_TEXT_MAX], struct error *err);
+int sqlite_check(sqlite3 *db, enum check_kind kind, const char *path, enum verdict *out,
+                 char text[CHECK_TEXT_MAX], struct error *err);
 
 /* spool.c: a copy in a file without a name, or in memory when it is small. */
 struct spool {
     int fd;
     uint64_t len;
     uint64_t at;
+    sqlite3_vfs vfs; /* while the copy is open as a database */
+    char vfs_name[VFS_NAME_MAX];
+    bool registered;
 };
 
 #define SPOOL_INIT                  \
@@ -131,30 +138,31 @@ struct spool {
     }
 
 /* 1, or 0 when there is no room or no directory for `bytes` (which was logged). */
-int spool_open(struct spool *s, const char *dir, uint64_t bytes, const char *path, struct error *err);
-int spool_write(struct spool *s, const void *data, size_t len, const char *path, struct error *err);
+int sqlite_spool_open(struct spool *s, const char *dir, uint64_t bytes, const char *path, struct error *err);
+int sqlite_spool_write(struct spool *s, const void *data, size_t len, const char *path, struct error *err);
 /* 1..cap bytes, 0 at the end. */
-int64_t spool_read(struct spool *s, void *data, size_t cap, const char *path, struct error *err);
-/* The copy as a database that can be asked; *map for spool_close_db. */
-int spool_db(const struct spool *s, sqlite3 **db, void **map, const char *path, struct error *err);
-void spool_close_db(const struct spool *s, sqlite3 *db, void *map);
-void spool_close(struct spool *s);
+int64_t sqlite_spool_read(struct spool *s, void *data, size_t cap, const char *path, struct error *err);
+/* spool_db.c: the copy as a database that can be asked, read-only. Nothing of it is kept in memory. */
+int sqlite_spool_db(struct spool *s, sqlite3 **db, const char *path, struct error *err);
+void sqlite_spool_close_db(struct spool *s, sqlite3 *db);
+void sqlite_spool_close(struct spool *s);
 
 /* contents.c: facts about what a database holds: schema, rows. */
-int contents_facts(sqlite3 *db, const char *path, struct buf *out, struct error *err);
+int sqlite_contents_facts(sqlite3 *db, const char *path, struct buf *out, struct error *err);
 
 /* copy.c: one database, from its first byte to its facts. */
 struct copy;
 
 /* 1 and a copy, 0 when the file is left out (skip_others). */
-int copy_open(const struct settings *s, const struct listed *file, struct copy **out, struct error *err);
-void copy_describe(const struct copy *c, struct engine_stream *out);
-int64_t copy_read(struct copy *c, void *data, size_t cap, struct error *err);
-bool copy_ended(const struct copy *c);
-int copy_facts(const struct copy *c, struct buf *out, struct error *err);
-void copy_close(struct copy *c);
+int sqlite_copy_open(const struct settings *s, const struct listed *file, struct copy **out,
+                     struct error *err);
+void sqlite_copy_describe(const struct copy *c, struct engine_stream *out);
+int64_t sqlite_copy_read(struct copy *c, void *data, size_t cap, struct error *err);
+bool sqlite_copy_ended(const struct copy *c);
+int sqlite_copy_facts(const struct copy *c, struct buf *out, struct error *err);
+void sqlite_copy_close(struct copy *c);
 
-/* place.c: where a restored database goes. */
+/* target_place.c: where a restored database goes. */
 struct place {
     char *path;
     char *dir;
@@ -162,16 +170,18 @@ struct place {
     char *tmp;
 };
 
-int place_of(const char *path, struct place *out, struct error *err);
-void place_free(struct place *p);
-int place_refuse_source(const struct place *p, const struct engine_job *job, struct error *err);
-int place_refuse_existing(const struct place *p, bool dir_is_fine, struct error *err);
+int sqlite_place_of(const char *path, struct place *out, struct error *err);
+void sqlite_place_free(struct place *p);
+int sqlite_place_refuse_source(const struct place *p, const struct engine_job *job, struct error *err);
+int sqlite_place_refuse_existing(const struct place *p, bool dir_is_fine, struct error *err);
 /* Moves what would be replayed into the new file aside, then gives the file at p->tmp its name, durably. */
-int place_publish(const struct place *p, struct error *err);
+int sqlite_place_publish(const struct place *p, struct error *err);
 
 int sqlite_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
 int sqlite_look(const struct engine_target *target, struct error *err);
 int sqlite_restore(const struct engine_streams *streams, const struct engine_target *target,
                    struct error *err);
+int sqlite_plan(const struct engine_streams *streams, const struct engine_target *target, engine_plan_fn *fn,
+                void *arg, struct error *err);
 
 #endif

@@ -82,7 +82,7 @@ static int add_matches(const char *pattern, const struct settings *s, const char
                        struct error *err)
 {
     struct vec found = VEC_OF(char *);
-    int rc = match_files(pattern, &found, err);
+    int rc = sqlite_match_files(pattern, &found, err);
     size_t n = 0;
     for (size_t i = 0; rc == 0 && i < found.len; i++) {
         const char *path = *(char **)vec_at(&found, i);
@@ -131,28 +131,28 @@ static void drop_doubles(struct vec *list)
     list->len = kept;
 }
 
-int list_files(const struct settings *s, const char *job, struct vec *out, struct error *err)
+int sqlite_list_files(const struct settings *s, const char *job, struct vec *out, struct error *err)
 {
     int rc = 0;
     *out = (struct vec)VEC_OF(struct listed);
     for (size_t i = 0; rc == 0 && i < s->patterns.len; i++) {
         const char *text = *(char **)vec_at(&s->patterns, i);
-        if (match_is_pattern(text)) {
+        if (sqlite_match_is_pattern(text)) {
             rc = add_matches(text, s, job, out, err);
             continue;
         }
-        char *path = match_unquote(text, err);
+        char *path = sqlite_match_unquote(text, err);
         rc = path == NULL ? E_NOMEM : add(path, s, job, true, out, err);
         free(path);
     }
     if (rc == 0)
         drop_doubles(out);
     else
-        list_free(out);
+        sqlite_list_free(out);
     return rc;
 }
 
-void list_free(struct vec *list)
+void sqlite_list_free(struct vec *list)
 {
     for (size_t i = 0; i < list->len; i++)
         free_item(vec_at(list, i));

@@ -29,7 +29,7 @@ static bool has_magic(const char *text, size_t len)
     return false;
 }
 
-bool match_is_pattern(const char *path)
+bool sqlite_match_is_pattern(const char *path)
 {
     return has_magic(path, strlen(path));
 }
@@ -47,7 +47,7 @@ static char *unquote(const char *text, size_t len, struct error *err)
     return out;
 }
 
-char *match_unquote(const char *path, struct error *err)
+char *sqlite_match_unquote(const char *path, struct error *err)
 {
     return unquote(path, strlen(path), err);
 }
@@ -158,7 +158,7 @@ static int descend(const char *base, const char *rest, int depth, struct vec *ou
     return rc;
 }
 
-int match_files(const char *pattern, struct vec *out, struct error *err)
+int sqlite_match_files(const char *pattern, struct vec *out, struct error *err)
 {
     const char *deep = strstr(pattern, "**");
     if (deep != NULL && strstr(deep + 1, "**") != NULL)

@@ -150,6 +150,7 @@ static int open_and_begin(struct origin *o, const struct settings *s, const char
         sq = sqlite3_busy_timeout(o->db, (int)s->busy_ms);
     if (sq != SQLITE_OK)
         return sqlite_error(err, o->db, sq, path);
+    sqlite_distrust(o->db);
     int rc = check_shm(o, path, err);
     if (rc == 0)
         rc = begin(o, path, err);

@@ -74,7 +74,7 @@ static int probe_files(const struct settings *s, const struct engine_job *job, e
 {
     struct vec files;
     struct error why = ERROR_INIT;
-    int rc = list_files(s, job->name, &files, &why);
+    int rc = sqlite_list_files(s, job->name, &files, &why);
     if (rc == E_NOT_FOUND || rc == E_DENIED || rc == E_IO) {
         tell_failure("", &why, fn, arg);
         return 0;
@@ -83,7 +83,7 @@ static int probe_files(const struct settings *s, const struct engine_job *job, e
         return error_copy(err, &why);
     for (size_t i = 0; rc == 0 && i < files.len; i++)
         rc = probe_file(s, vec_at(&files, i), job->preflight, fn, arg, err);
-    list_free(&files);
+    sqlite_list_free(&files);
     return rc;
 }
 

@@ -106,3 +106,9 @@ int sqlite_text(sqlite3 *db, const char *sql, char *out, size_t cap)
     out[0] = '\0';
     return query(db, sql, false, take_text, &t);
 }
+
+void sqlite_distrust(sqlite3 *db)
+{
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    (void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+}

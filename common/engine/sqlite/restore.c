@@ -1,11 +1,14 @@
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/engine/sqlite/restore.h"
+#include "common/engine/sqlite/swap.h"
 #include "common/sys/dirs.h"
 
 #include "common/base/banned.h"
@@ -56,12 +59,12 @@ static int build_below(struct work *w, const struct wanted *o, const char *root,
     char *path = str_printf(err, "%s/%s", root, o->name);
     int rc = path == NULL ? E_NOMEM : make_parents(w, path, strlen(root) + 1, err);
     if (rc == 0)
-        rc = place_of(path, &p, err);
+        rc = sqlite_place_of(path, &p, err);
     if (rc == 0)
-        rc = restore_one(w, o, &p, err);
+        rc = sqlite_restore_one(w, o, &p, err);
     if (rc == 0)
         rc = note_made(w, path, err);
-    place_free(&p);
+    sqlite_place_free(&p);
     free(path);
     return rc;
 }
@@ -163,10 +166,12 @@ static int build_wanted(struct work *w, const struct place *p, struct error *err
 {
     if (w->wanted.len == 0)
         return error_set(err, E_UNSUPPORTED, "the snapshot holds no stream to restore");
+    if (w->wanted.len > 1 && w->target->after_sql != NULL)
+        return error_set(err, E_USAGE, "--after runs on one database: name it with --database");
     if (w->wanted.len > 1)
         return build_all(w, p, err);
-    int rc = place_refuse_existing(p, false, err);
-    return rc < 0 ? rc : restore_one(w, vec_at(&w->wanted, 0), p, err);
+    int rc = sqlite_place_refuse_existing(p, false, err);
+    return rc < 0 ? rc : sqlite_restore_one(w, vec_at(&w->wanted, 0), p, err);
 }
 
 static void work_free(struct work *w)
@@ -181,17 +186,17 @@ static void work_free(struct work *w)
 
 static int look(const struct engine_target *target, struct place *p, struct error *err)
 {
-    int rc = place_of(target->to, p, err);
+    int rc = sqlite_place_of(target->to, p, err);
     if (rc == 0)
-        rc = place_refuse_source(p, target->source, err);
-    return rc < 0 ? rc : place_refuse_existing(p, true, err);
+        rc = sqlite_place_refuse_source(p, target->source, err);
+    return rc < 0 ? rc : sqlite_place_refuse_existing(p, true, err);
 }
 
 int sqlite_look(const struct engine_target *target, struct error *err)
 {
     struct place p;
     int rc = look(target, &p, err);
-    place_free(&p);
+    sqlite_place_free(&p);
     return rc;
 }
 
@@ -212,6 +217,65 @@ int sqlite_restore(const struct engine_streams *streams, const struct engine_tar
     if (rc == 0 && target->checked != NULL && w.unchecked == 0)
         rc = buf_printf(target->checked, err, "quick_check ok");
     work_free(&w);
-    place_free(&p);
+    sqlite_place_free(&p);
+    return rc;
+}
+
+/* ---- what it would do ------------------------------------------------------------------------------------ */
+
+static void tell_files(const struct work *w, const char *to, engine_plan_fn *fn, void *arg)
+{
+    char text[2048];
+    char size[NUMBER_TEXT_MAX];
+    for (size_t i = 0; i < w->wanted.len; i++) {
+        const struct wanted *o = vec_at(&w->wanted, i);
+        bool several = w->wanted.len > 1;
+        (void)snprintf(text, sizeof text, "file %s%s%s: %s", to, several ? "/" : "", several ? o->name : "",
+                       size_format(size, o->len));
+        fn(PLAN_CREATE, text, NULL, arg);
+    }
+    fn(PLAN_NOTE, "it gets its name only after SQLite's quick_check passed", NULL, arg);
+}
+
+static void tell_stale(const struct place *p, engine_plan_fn *fn, void *arg)
+{
+    static const char *const suffixes[] = { "-wal", "-journal" };
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        char *path = str_printf(NULL, "%s%s", p->path, suffixes[i]);
+        struct stat st;
+        char text[2048];
+        if (path != NULL && lstat(path, &st) == 0 && st.st_size != 0) {
+            (void)snprintf(text, sizeof text, "%s belongs to another database: it is moved aside", path);
+            fn(PLAN_DROP, text, NULL, arg);
+        }
+        free(path);
+    }
+}
+
+int sqlite_plan(const struct engine_streams *streams, const struct engine_target *target, engine_plan_fn *fn,
+                void *arg, struct error *err)
+{
+    struct work w = {
+        .streams = streams, .target = target, .wanted = VEC_OF(struct wanted), .made = VEC_OF(char *)
+    };
+    struct error why = ERROR_INIT;
+    struct place p = { .path = NULL };
+    int rc = streams->each(streams->arg, take_stream, &w, err);
+    if (rc == 0)
+        rc = select_one(&w, target->select, err);
+    if (rc == 0 && !target->beside && look(target, &p, &why) < 0)
+        fn(PLAN_MISSING, why.text, NULL, arg);
+    if (rc == 0 && target->beside && sqlite_look_any(target, &why) < 0)
+        fn(PLAN_MISSING, why.text, NULL, arg);
+    if (rc == 0 && target->beside)
+        fn(PLAN_CREATE, "a new file next to the live one, which stays as it is", NULL, arg);
+    if (rc == 0)
+        tell_files(&w, target->to, fn, arg);
+    if (rc == 0 && p.path != NULL && w.wanted.len == 1)
+        tell_stale(&p, fn, arg);
+    if (rc == 0 && target->after_sql != NULL)
+        fn(PLAN_NOTE, "the script of --after runs before it gets its name, in one transaction", NULL, arg);
+    work_free(&w);
+    sqlite_place_free(&p);
     return rc;
 }

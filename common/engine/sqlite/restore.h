@@ -1,5 +1,5 @@
 /*
- * restore.h - what restore.c and restore_one.c share; not for others.
+ * restore.h - what restore.c and sqlite_restore_one.c share; not for others.
  */
 #ifndef COMMON_ENGINE_SQLITE_RESTORE_H
 #define COMMON_ENGINE_SQLITE_RESTORE_H
@@ -21,6 +21,9 @@ struct work {
 };
 
 /* One stream as the file p->path: complete, checked and durable, or not there. */
-int restore_one(struct work *w, const struct wanted *o, const struct place *p, struct error *err);
+int sqlite_restore_one(struct work *w, const struct wanted *o, const struct place *p, struct error *err);
+
+/* after.c: the script of the target on a file that has no name of its own yet. */
+int sqlite_after(const char *file, const char *shown, const struct engine_target *target, struct error *err);
 
 #endif

@@ -64,8 +64,10 @@ static int check_file(struct work *w, const char *file, const char *shown, struc
         return E_NOMEM;
     int sq = sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
     if (sq == SQLITE_OK)
-        sqlite3_progress_handler(db, PROGRESS_STEPS, guard_stops, &g);
-    int rc = sq == SQLITE_OK ? check_database(db, CHECK_QUICK, shown, &verdict, text, err)
+        sqlite_distrust(db);
+    if (sq == SQLITE_OK)
+        sqlite3_progress_handler(db, PROGRESS_STEPS, sqlite_guard_stops, &g);
+    int rc = sq == SQLITE_OK ? sqlite_check(db, CHECK_QUICK, shown, &verdict, text, err)
                              : sqlite_error(err, db, sq, shown);
     if (rc == 0 && verdict == VERDICT_BAD)
         rc = error_set(
@@ -83,7 +85,7 @@ static int check_file(struct work *w, const char *file, const char *shown, struc
     return rc;
 }
 
-int restore_one(struct work *w, const struct wanted *o, const struct place *p, struct error *err)
+int sqlite_restore_one(struct work *w, const struct wanted *o, const struct place *p, struct error *err)
 {
     int fd = open(p->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -101,8 +103,10 @@ int restore_one(struct work *w, const struct wanted *o, const struct place *p, s
         rc = fd_close(&fd, p->tmp, err);
     if (rc == 0)
         rc = check_file(w, p->tmp, p->path, err);
+    if (rc == 0 && w->target->after_sql != NULL)
+        rc = sqlite_after(p->tmp, p->path, w->target, err);
     if (rc == 0)
-        rc = place_publish(p, err);
+        rc = sqlite_place_publish(p, err);
 out:
     source_free(src);
     fd_drop(&fd);

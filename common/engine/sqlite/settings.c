@@ -44,7 +44,7 @@ static int read_paths(const struct engine_job *job, struct settings *s, struct e
 static int read_name(const struct engine_job *job, struct settings *s, struct error *err)
 {
     if (settings_one_file(s)) {
-        char *path = match_unquote(engine_option(job, "path"), err);
+        char *path = sqlite_match_unquote(engine_option(job, "path"), err);
         int rc = path == NULL ? E_NOMEM : option_stream_name(job, path, &s->name, err);
         free(path);
         return rc;
@@ -130,7 +130,7 @@ int settings_read(const struct engine_job *job, struct settings *out, struct err
 
 bool settings_one_file(const struct settings *s)
 {
-    return s->patterns.len == 1 && !match_is_pattern(*(char **)vec_at(&s->patterns, 0));
+    return s->patterns.len == 1 && !sqlite_match_is_pattern(*(char **)vec_at(&s->patterns, 0));
 }
 
 void settings_free(struct settings *s)

@@ -1,8 +1,9 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/mman.h> /* memfd_create */
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -37,7 +38,7 @@ static bool has_room(const char *dir, uint64_t bytes)
     return statvfs(dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize >= bytes + RESERVE;
 }
 
-int spool_open(struct spool *s, const char *dir, uint64_t bytes, const char *path, struct error *err)
+int sqlite_spool_open(struct spool *s, const char *dir, uint64_t bytes, const char *path, struct error *err)
 {
     *s = (struct spool)SPOOL_INIT;
     if (dir == NULL)
@@ -62,7 +63,7 @@ int spool_open(struct spool *s, const char *dir, uint64_t bytes, const char *pat
     return 0;
 }
 
-int spool_write(struct spool *s, const void *data, size_t len, const char *path, struct error *err)
+int sqlite_spool_write(struct spool *s, const void *data, size_t len, const char *path, struct error *err)
 {
     int rc = fd_write_full(s->fd, data, len, "the copy beside", err);
     if (rc < 0)
@@ -71,7 +72,7 @@ int spool_write(struct spool *s, const void *data, size_t len, const char *path,
     return 0;
 }
 
-int64_t spool_read(struct spool *s, void *data, size_t cap, const char *path, struct error *err)
+int64_t sqlite_spool_read(struct spool *s, void *data, size_t cap, const char *path, struct error *err)
 {
     size_t n = s->len - s->at < cap ? (size_t)(s->len - s->at) : cap;
     int rc = n > 0 ? fd_pread_full(s->fd, data, n, s->at, path, err) : 0;
@@ -79,29 +80,7 @@ int64_t spool_read(struct spool *s, void *data, size_t cap, const char *path, st
     return rc < 0 ? rc : (int64_t)n;
 }
 
-int spool_db(const struct spool *s, sqlite3 **db, void **map, const char *path, struct error *err)
-{
-    *db = NULL;
-    *map = mmap(NULL, (size_t)s->len, PROT_READ, MAP_SHARED, s->fd, 0);
-    if (*map == MAP_FAILED)
-        return error_sys(err, "%s: map the copy", path);
-    int sq = sqlite3_open_v2(":memory:", db, SQLITE_OPEN_READWRITE, NULL);
-    if (sq == SQLITE_OK)
-        sq = sqlite3_deserialize(*db, "main", *map, (sqlite3_int64)s->len, (sqlite3_int64)s->len,
-                                 SQLITE_DESERIALIZE_READONLY);
-    int rc = sq == SQLITE_OK ? 0 : sqlite_error(err, *db, sq, path);
-    if (rc < 0)
-        spool_close_db(s, *db, *map);
-    return rc;
-}
-
-void spool_close_db(const struct spool *s, sqlite3 *db, void *map)
-{
-    (void)sqlite3_close(db);
-    (void)munmap(map, (size_t)s->len);
-}
-
-void spool_close(struct spool *s)
+void sqlite_spool_close(struct spool *s)
 {
     fd_drop(&s->fd);
     *s = (struct spool)SPOOL_INIT;

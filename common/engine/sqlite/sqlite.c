@@ -24,8 +24,8 @@ static void sqlite_close_run(struct engine_run *run)
 {
     if (run == NULL)
         return;
-    copy_close(run->copy);
-    list_free(&run->files);
+    sqlite_copy_close(run->copy);
+    sqlite_list_free(&run->files);
     settings_free(&run->set);
     free(run);
 }
@@ -33,11 +33,11 @@ static void sqlite_close_run(struct engine_run *run)
 /* Begins with the next file that is a database; run->copy stays NULL at the end. */
 static int begin_next(struct engine_run *run, struct error *err)
 {
-    copy_close(run->copy);
+    sqlite_copy_close(run->copy);
     run->copy = NULL;
     run->given = false;
     while (run->next < run->files.len) {
-        int rc = copy_open(&run->set, vec_at(&run->files, run->next), &run->copy, err);
+        int rc = sqlite_copy_open(&run->set, vec_at(&run->files, run->next), &run->copy, err);
         run->next++;
         if (rc != 0)
             return rc < 0 ? rc : 0;
@@ -51,8 +51,8 @@ static struct engine_run *sqlite_open_run(const struct engine_job *job, struct e
     struct engine_run *run = mem_alloc(1, sizeof *run, err);
     if (run == NULL)
         return NULL;
-    if (settings_read(job, &run->set, err) < 0 || list_files(&run->set, job->name, &run->files, err) < 0 ||
-        begin_next(run, err) < 0) {
+    if (settings_read(job, &run->set, err) < 0 ||
+        sqlite_list_files(&run->set, job->name, &run->files, err) < 0 || begin_next(run, err) < 0) {
         sqlite_close_run(run);
         return NULL;
     }
@@ -73,7 +73,7 @@ static int nothing_left(struct engine_run *run, struct error *err)
 
 static int sqlite_next(struct engine_run *run, struct engine_stream *out, struct error *err)
 {
-    if (run->given && !copy_ended(run->copy))
+    if (run->given && !sqlite_copy_ended(run->copy))
         return error_set(err, E_INTERNAL, "sqlite: the stream was not read to its end");
     int rc = run->given ? begin_next(run, err) : 0;
     if (rc < 0)
@@ -82,7 +82,7 @@ static int sqlite_next(struct engine_run *run, struct engine_stream *out, struct
         return nothing_left(run, err);
     run->given = true;
     run->databases++;
-    copy_describe(run->copy, out);
+    sqlite_copy_describe(run->copy, out);
     return 1;
 }
 
@@ -90,18 +90,18 @@ static int64_t sqlite_read(struct engine_run *run, void *data, size_t cap, struc
 {
     if (!run->given || cap == 0)
         return error_set(err, E_INTERNAL, "sqlite: read without a stream or without room");
-    return copy_read(run->copy, data, cap, err);
+    return sqlite_copy_read(run->copy, data, cap, err);
 }
 
 static int sqlite_stream_facts(struct engine_run *run, struct buf *out, struct error *err)
 {
     return run->copy == NULL ? error_set(err, E_INTERNAL, "sqlite: facts without a stream")
-                             : copy_facts(run->copy, out, err);
+                             : sqlite_copy_facts(run->copy, out, err);
 }
 
 static int sqlite_finish(struct engine_run *run, struct error *err)
 {
-    bool complete = run->done || (run->given && run->next == run->files.len && copy_ended(run->copy));
+    bool complete = run->done || (run->given && run->next == run->files.len && sqlite_copy_ended(run->copy));
     return complete ? 0 : error_set(err, E_INTERNAL, "sqlite: the copy is not complete");
 }
 
@@ -138,5 +138,7 @@ const struct engine engine_sqlite = {
     .target_kind = TARGET_FILE,
     .look = sqlite_look_any,
     .restore = sqlite_restore_any,
+    .plan = sqlite_plan,
+    .abilities = ENGINE_AFTER | ENGINE_BESIDE,
     .swap = sqlite_swap,
 };

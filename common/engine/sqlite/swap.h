@@ -38,6 +38,10 @@ void sqlite_paths_free(struct vec *paths);
 /* path + "-wal" and so on; for free(). */
 extern const char *const sqlite_sides[]; /* ends with NULL */
 char *sqlite_side(const char *path, const char *suffix, struct error *err);
+/* Renames path-wal and so on to those of `to`, or removes them (to NULL). A -shm is never kept. */
+int sqlite_move_sides(const char *path, const char *to, struct error *err);
+/* Whether there is one that holds something. */
+int sqlite_has_sides(const char *path, bool *out, struct error *err);
 /* Owner, group, permissions and ACL of `like`, for a file that nobody has open. */
 int sqlite_own_like(const char *path, const char *like, struct error *err);
 
@@ -64,6 +68,29 @@ void sqlite_release(struct sqlite_hold *h);
  * look at. */
 int sqlite_who(const char *path, engine_plan_fn *fn, void *arg, size_t *found, size_t *unseen,
                struct error *err);
+
+/* ---- swap_look.c: what a swap meets */
+
+struct sqlite_swap {
+    const struct engine_swap *want;
+    engine_plan_fn *fn;
+    void *arg;
+    char *live;
+    char *fresh;
+    char *kept; /* NULL: there is no live one */
+    struct sqlite_hold hold_live;
+    struct sqlite_hold hold_fresh;
+};
+
+void sqlite_tell(const struct sqlite_swap *s, enum engine_plan_kind kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Fills live, fresh and kept, and tells what a killed swap left. */
+int sqlite_swap_look(struct sqlite_swap *s, struct error *err);
+/* Tells which becomes which, and who is in the way. */
+int sqlite_swap_survey(struct sqlite_swap *s, struct error *err);
+/* A swap that was killed before its last step left two names for the live file. `remove` only while it is held: a swap
+ * that is under way has them, too. */
+int sqlite_mend(struct sqlite_swap *s, const char *mark, bool remove, struct error *err);
 
 /* ---- beside.c, swap.c */
 

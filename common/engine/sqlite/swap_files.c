@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -118,6 +119,47 @@ void sqlite_paths_free(struct vec *paths)
     for (size_t i = 0; i < paths->len; i++)
         free(*(char **)vec_at(paths, i));
     vec_free(paths);
+}
+
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+/* ---- side files ------------------------------------------------------------------------------------------- */
+
+/* Renames path-wal and so on to those of `to`, or removes them (to NULL). A -shm is never kept. */
+int sqlite_move_sides(const char *path, const char *to, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && sqlite_sides[i] != NULL; i++) {
+        bool remove = to == NULL || strcmp(sqlite_sides[i], "-shm") == 0;
+        char *old = sqlite_side(path, sqlite_sides[i], err);
+        char *new = to != NULL ? sqlite_side(to, sqlite_sides[i], err) : NULL;
+        if (old == NULL || (to != NULL && new == NULL))
+            rc = E_NOMEM;
+        else if (is_there(old) &&
+                 (remove ? unlink(old) < 0 : renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE) < 0))
+            rc = error_sys(err, "move %s away", old);
+        free(old);
+        free(new);
+    }
+    return rc;
+}
+
+int sqlite_has_sides(const char *path, bool *out, struct error *err)
+{
+    *out = false;
+    for (size_t i = 0; sqlite_sides[i] != NULL; i++) {
+        struct stat st;
+        char *side = sqlite_side(path, sqlite_sides[i], err);
+        if (side == NULL)
+            return E_NOMEM;
+        *out = *out || (strcmp(sqlite_sides[i], "-shm") != 0 && lstat(side, &st) == 0 && st.st_size > 0);
+        free(side);
+    }
+    return 0;
 }
 
 /* ---- like the live one ----------------------------------------------------------------------------------- */

@@ -13,14 +13,14 @@
 
 #include "common/base/banned.h"
 
-void place_free(struct place *p)
+void sqlite_place_free(struct place *p)
 {
     free(p->path);
     free(p->dir);
     free(p->tmp);
 }
 
-int place_of(const char *path, struct place *out, struct error *err)
+int sqlite_place_of(const char *path, struct place *out, struct error *err)
 {
     *out = (struct place){ .path = NULL };
     if (path == NULL || path[0] == '\0' || str_ends(path, "/") || str_ends(path, "/.") ||
@@ -56,11 +56,11 @@ static int refuse_one(const struct place *p, const char *path, struct error *err
     struct place source;
     struct stat sa;
     struct stat sb;
-    int rc = place_of(path, &source, err);
+    int rc = sqlite_place_of(path, &source, err);
     bool same =
         rc == 0 && (same_place(p, &source) || (stat(p->path, &sa) == 0 && stat(source.path, &sb) == 0 &&
                                                sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino));
-    place_free(&source);
+    sqlite_place_free(&source);
     if (rc < 0)
         return rc;
     if (same)
@@ -77,7 +77,7 @@ static int refuse_matches(const struct place *p, const char *pattern, struct err
 {
     struct vec found = VEC_OF(char *);
     struct error why = ERROR_INIT;
-    int rc = match_files(pattern, &found, &why);
+    int rc = sqlite_match_files(pattern, &found, &why);
     rc = rc == E_NOMEM || rc == E_CANCELLED ? error_copy(err, &why) : 0;
     for (size_t i = 0; i < found.len; i++) {
         char *path = *(char **)vec_at(&found, i);
@@ -89,7 +89,7 @@ static int refuse_matches(const struct place *p, const char *pattern, struct err
     return rc;
 }
 
-int place_refuse_source(const struct place *p, const struct engine_job *job, struct error *err)
+int sqlite_place_refuse_source(const struct place *p, const struct engine_job *job, struct error *err)
 {
     size_t n = job == NULL ? 0 : option_count(job, "path");
     int rc = 0;
@@ -97,11 +97,11 @@ int place_refuse_source(const struct place *p, const struct engine_job *job, str
         const char *path = option_at(job, "path", i);
         if (path[0] == '\0')
             continue;
-        if (match_is_pattern(path)) {
+        if (sqlite_match_is_pattern(path)) {
             rc = refuse_matches(p, path, err);
             continue;
         }
-        char *plain = match_unquote(path, err);
+        char *plain = sqlite_match_unquote(path, err);
         rc = plain == NULL ? E_NOMEM : refuse_one(p, plain, err);
         free(plain);
     }
@@ -109,7 +109,7 @@ int place_refuse_source(const struct place *p, const struct engine_job *job, str
 }
 
 /* An empty directory may be the place of several databases. */
-int place_refuse_existing(const struct place *p, bool dir_is_fine, struct error *err)
+int sqlite_place_refuse_existing(const struct place *p, bool dir_is_fine, struct error *err)
 {
     struct stat st;
     if (lstat(p->path, &st) == 0) {
@@ -159,7 +159,7 @@ static int give_name(const struct place *p, struct error *err)
     return rc < 0 ? error_sys(err, "name the restored file %s", p->path) : 0;
 }
 
-int place_publish(const struct place *p, struct error *err)
+int sqlite_place_publish(const struct place *p, struct error *err)
 {
     static const char *const suffixes[] = { "-wal", "-shm", "-journal" };
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # A MariaDB database with something of everything, backed up, restored, and compared by other means than our own.
-# shellcheck disable=SC2119,SC2317  # arguments are optional; functions are called through check
+# shellcheck disable=SC2016,SC2119,SC2317  # texts with `quotes`; arguments are optional; functions are called through check
 set -euo pipefail
 # shellcheck source=tests/support/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"

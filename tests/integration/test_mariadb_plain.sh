@@ -52,7 +52,26 @@ same "and its trigger" 1 "$(db "$ODD" -e 'SELECT count(*) FROM information_schem
 check "accounts" eval 'stock mysql <files/users.sql'
 
 # ---- one database of several, by our own program: under another name, a trigger that names its database, too
+same_server() { DBSOCK=$(readlink "$DB/socket")/s; }
+same_server
 check_fails 2 "which one has to be said" db_restore_to x
+
+contains "with the names there are" "$(cat .check)" "shop"
+check "another one of them" db_restore_to odd2 --database "$ODD"
+same "with its trigger, there" 1 "$(db_client -BN -e "SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = 'odd2' AND event_object_schema = 'odd2'")"
+
+# ---- a part of it, and a script of one's own
+printf 'DELETE FROM orders WHERE id > 10; -- erased since\nDELETE FROM customers WHERE id = 1;\n' >erase.sql
+check "two tables and a script" db_restore_to part --database shop --table orders --table shop.customers --after "$TMP/erase.sql"
+contains "what is left to do is told" "$(cat .check)" "Triggers of these tables"
+same "only these tables" "customers orders" "$(db part -e 'SHOW TABLES' | paste -sd' ')"
+same "after the script" "10 2000" "$(db part -e 'SELECT count(*) FROM orders; SELECT count(*) FROM customers' | paste -sd' ')"
+printf 'DELETE FROM orders;\nDELETE FROM nothing_here;\n' >bad.sql
+check_fails 1 "a script that fails" db_restore_to part2 --database shop --table orders --after "$TMP/bad.sql"
+contains "is named with its line" "$(cat .check)" "line 2"
+contains "and the database is not complete" "$(db_client -BN -e "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = 'part2'")" "NOT COMPLETE"
+check_fails 1 "a table that is not there" db_restore_to part3 --database shop --table oders
+contains "the nearest is told" "$(cat .check)" "orders"
 
 # ---- refused before anything is touched
 db_job "database: shop"

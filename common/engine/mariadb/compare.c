@@ -61,7 +61,8 @@ static int judge_code(struct maria_target *t, const struct maria_plan *p, struct
 {
     uint64_t counts[MARIA_COUNTS] = { 0 };
     char left_out[8];
-    if (p->target->into_nonempty || fact_get(p->schema_facts, "excluded", left_out, sizeof left_out))
+    if (p->partial || p->target->into_nonempty ||
+        fact_get(p->schema_facts, "excluded", left_out, sizeof left_out))
         return 0;
     int rc = maria_count_code(&t->c, t->goal.database, counts, err);
     for (size_t i = 0; rc == 0 && i < MARIA_COUNTS; i++) {

@@ -293,6 +293,7 @@ const struct engine engine_mariadb = {
     .close = mariadb_close,
     .swap = maria_swap,
     .target_kind = TARGET_SERVER,
+    .abilities = ENGINE_PARTS | ENGINE_AFTER,
     .look = maria_look,
     .restore = maria_restore,
     .export = maria_export,

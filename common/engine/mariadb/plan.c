@@ -2,10 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/alloc.h"
 #include "common/base/fact.h"
 #include "common/base/str.h"
 #include "common/engine/mariadb/restore.h"
 #include "common/engine/name.h"
+#include "common/engine/select.h"
 
 #include "common/base/banned.h"
 
@@ -112,41 +114,57 @@ static int take_of_database(struct maria_plan *p, const char *name, const char *
     return unknown(name, err);
 }
 
-/* The first one decides, when nobody chose. */
-static int choose_database(struct maria_plan *p, const char *name, size_t prefix, bool *ours,
-                           struct error *err)
+/* Every database has a stream DB/schema.sql. */
+static int take_name(const char *name, uint64_t len, const char *facts, void *arg, struct error *err)
 {
-    const char *wanted = p->target->select != NULL ? p->target->select->database : NULL;
-    char *database = name_decode(name, prefix - 1, ERR_MARIA_NAME, err);
-    if (database == NULL)
-        return maria_failed(err);
-    *ours = p->database != NULL ? strcmp(p->database, database) == 0
-                                : wanted == NULL || strcmp(wanted, database) == 0;
-    if (!*ours || p->database != NULL) {
-        free(database);
-        if (!*ours && wanted == NULL)
-            return error_set(err, E_USAGE,
-                             "the snapshot holds more than one database: say which one is to be restored");
+    const char *slash = strchr(name, '/');
+    (void)len;
+    (void)facts;
+    if (slash == NULL || strcmp(slash, "/schema.sql") != 0)
         return 0;
-    }
-    p->database = database;
-    p->prefix = str_dup_len(name, prefix, err);
-    return p->prefix != NULL ? 0 : E_NOMEM;
+    char **slot = vec_push(arg, err);
+    if (slot == NULL)
+        return E_NOMEM;
+    *slot = name_decode(name, (size_t)(slash - name), ERR_MARIA_NAME, err);
+    return *slot != NULL ? 0 : maria_failed(err);
+}
+
+static int choose_database(struct maria_plan *p, struct error *err)
+{
+    struct vec names = VEC_OF(char *);
+    struct buf encoded = BUF_INIT;
+    size_t at = 0;
+    int rc = p->streams->each(p->streams->arg, take_name, &names, err);
+    if (rc == 0 && names.len == 0)
+        rc = error_set(err, E_UNSUPPORTED,
+                       "the snapshot holds no schema.sql of a database: it is none of the engine mariadb");
+    if (rc == 0)
+        rc = select_database(p->target->select, names.data, names.len, &at, err);
+    if (rc == 0 && (p->database = str_dup(*(char **)vec_at(&names, at), err)) == NULL)
+        rc = E_NOMEM;
+    if (rc == 0)
+        rc = name_encode(&encoded, p->database, err);
+    if (rc == 0)
+        rc = buf_append(&encoded, "/", 2, err);
+    if (rc == 0 && (p->prefix = str_dup((const char *)encoded.data, err)) == NULL)
+        rc = E_NOMEM;
+    buf_free(&encoded);
+    names_free(&names);
+    return rc;
 }
 
 static int take(const char *name, uint64_t len, const char *facts, void *arg, struct error *err)
 {
     struct maria_plan *p = arg;
-    bool ours = false;
     if (strcmp(name, "users.sql") == 0) {
         p->users = true;
         return 0;
     }
-    const char *slash = strchr(name, '/');
-    if (slash == NULL)
+    if (strchr(name, '/') == NULL)
         return unknown(name, err);
-    int rc = choose_database(p, name, (size_t)(slash + 1 - name), &ours, err);
-    return rc == 0 && ours ? take_of_database(p, name, slash + 1, len, facts, err) : rc;
+    if (!str_starts(name, p->prefix))
+        return 0;
+    return take_of_database(p, name, name + strlen(p->prefix), len, facts, err);
 }
 
 static int by_size(const void *a, const void *b)
@@ -158,12 +176,53 @@ static int by_size(const void *a, const void *b)
     return strcmp(x->stream, y->stream);
 }
 
+static void load_free(struct maria_load *l)
+{
+    for (size_t j = 0; j < l->t.columns.len; j++)
+        free(((struct maria_column *)vec_at(&l->t.columns, j))->name);
+    vec_free(&l->t.columns);
+    free(l->t.database);
+    free(l->t.name);
+    free(l->stream);
+}
+
+static int keep_selected(struct maria_plan *p, struct error *err)
+{
+    size_t n = p->loads.len;
+    struct select_item *items = mem_alloc(n + 1, sizeof *items, err);
+    bool *wanted = mem_alloc(n + 1, sizeof *wanted, err);
+    const struct select_known known = { .items = items, .nitems = n };
+    size_t kept = 0;
+    int rc = items != NULL && wanted != NULL ? 0 : E_NOMEM;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        const struct maria_load *l = vec_at(&p->loads, i);
+        items[i] = (struct select_item){ .schema = p->database, .name = l->t.name };
+    }
+    if (rc == 0)
+        rc = select_tables(p->target->select, &known, wanted, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct maria_load *l = vec_at(&p->loads, i);
+        if (wanted[i])
+            *(struct maria_load *)vec_at(&p->loads, kept++) = *l;
+        else
+            load_free(l);
+    }
+    if (rc == 0)
+        p->loads.len = kept;
+    p->partial = true;
+    free(items);
+    free(wanted);
+    return rc;
+}
+
 int maria_plan_make(struct maria_plan *p, const struct engine_streams *streams,
                     const struct engine_target *target, struct error *err)
 {
     *p = (struct maria_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct maria_load) };
     uint64_t tables = 0;
     int rc = fingerprint_seed_read(target->facts, &p->seed, err);
+    if (rc == 0)
+        rc = choose_database(p, err);
     if (rc == 0)
         rc = streams->each(streams->arg, take, p, err);
     if (rc == 0 && (p->schema_facts == NULL || p->script_facts == NULL || p->code_facts == NULL))
@@ -174,21 +233,16 @@ int maria_plan_make(struct maria_plan *p, const struct engine_streams *streams,
     if (rc == 0 && (!fact_number(p->schema_facts, "tables", &tables) || tables != p->loads.len))
         rc = error_corrupt(err, ERR_MARIA_FACTS, "the snapshot says that it has %llu tables, and holds %zu",
                            (unsigned long long)tables, p->loads.len);
+    if (rc == 0 && select_is_partial(target->select))
+        rc = keep_selected(p, err);
     vec_sort(&p->loads, by_size);
     return rc;
 }
 
 void maria_plan_free(struct maria_plan *p)
 {
-    for (size_t i = 0; i < p->loads.len; i++) {
-        struct maria_load *l = vec_at(&p->loads, i);
-        for (size_t j = 0; j < l->t.columns.len; j++)
-            free(((struct maria_column *)vec_at(&l->t.columns, j))->name);
-        vec_free(&l->t.columns);
-        free(l->t.database);
-        free(l->t.name);
-        free(l->stream);
-    }
+    for (size_t i = 0; i < p->loads.len; i++)
+        load_free(vec_at(&p->loads, i));
     vec_free(&p->loads);
     free(p->prefix);
     free(p->database);

@@ -26,26 +26,37 @@ static int tell_events(struct maria_target *t, const struct maria_plan *p, struc
     return 0;
 }
 
+static int fill_code(struct maria_target *t, struct maria_plan *p, struct error *err)
+{
+    maria_plan_phase(p, "sequences");
+    int rc = maria_run_sequences(t, p, err);
+    maria_plan_phase(p, "triggers, routines, views");
+    if (rc == 0)
+        rc = maria_run_script(t, p, "code.sql", err);
+    if (rc == 0 && p->target->create_roles)
+        rc = maria_make_users(t, p, err);
+    return rc == 0 ? maria_tell_definers(t, p, err) : rc;
+}
+
 static int fill(struct maria_target *t, struct maria_plan *p, struct error *err)
 {
     maria_plan_phase(p, "definitions");
     int rc = maria_run_script(t, p, "schema.sql", err);
     if (rc == 0)
         rc = maria_load_tables(t, p, err);
-    maria_plan_phase(p, "sequences");
-    if (rc == 0)
-        rc = maria_run_sequences(t, p, err);
-    maria_plan_phase(p, "triggers, routines, views");
-    if (rc == 0)
-        rc = maria_run_script(t, p, "code.sql", err);
-    if (rc == 0 && p->target->create_roles)
-        rc = maria_make_users(t, p, err);
-    if (rc == 0)
-        rc = maria_tell_definers(t, p, err);
+    if (rc == 0 && !p->partial)
+        rc = fill_code(t, p, err);
     maria_plan_phase(p, "comparing");
     if (rc == 0 && !p->target->no_verify)
         rc = maria_compare(t, p, err);
-    return rc == 0 ? tell_events(t, p, err) : rc;
+    if (rc == 0)
+        rc = maria_run_after(t, p, err);
+    if (rc == 0 && p->partial && p->target->left != NULL)
+        rc = buf_printf(
+            p->target->left, err,
+            "Triggers of these tables, sequences that their columns draw from, views and routines are not "
+            "made: they are in code.sql and schema.sql (restore cat).\n");
+    return rc == 0 && !p->partial ? tell_events(t, p, err) : rc;
 }
 
 static int fill_marked(struct maria_target *t, struct maria_plan *p, struct error *err)
@@ -71,6 +82,9 @@ static int fill_marked(struct maria_target *t, struct maria_plan *p, struct erro
 int maria_look(const struct engine_target *target, struct error *err)
 {
     struct maria_target t;
+    if (target->data_only)
+        return error_set(err, E_UNSUPPORTED,
+                         "the engine mariadb does not restore rows alone; restore into a new database");
     int rc = maria_target_open(target, &t, err);
     maria_target_close(&t);
     return rc;
@@ -83,6 +97,8 @@ int maria_restore(const struct engine_streams *streams, const struct engine_targ
     int rc = maria_target_open(target, &t, err);
     if (rc == 0)
         rc = maria_plan_make(&plan, streams, target, err);
+    if (rc == 0 && plan.partial && target->create_roles)
+        rc = error_set(err, E_USAGE, "--create-roles is for a whole database");
     if (rc == 0)
         rc = fill_marked(&t, &plan, err);
     maria_plan_free(&plan);

@@ -25,6 +25,7 @@ struct maria_plan {
     char *script_facts;
     char *code_facts;
     bool users;
+    bool partial;     /* only some of the tables, and nothing else */
     struct vec loads; /* struct maria_load, largest first */
     uint64_t done;    /* bytes so far */
     uint64_t seed;    /* of the fingerprints */
@@ -71,6 +72,8 @@ void maria_target_close(struct maria_target *t);
 
 /* run.c: a script of the snapshot, statement by statement. */
 int maria_run_script(struct maria_target *t, const struct maria_plan *p, const char *rest, struct error *err);
+/* The person's own script, the last thing that happens to a target. */
+int maria_run_after(struct maria_target *t, const struct maria_plan *p, struct error *err);
 int maria_run_sequences(struct maria_target *t, const struct maria_plan *p, struct error *err);
 
 /* load.c, compare.c: every table, several at once. */

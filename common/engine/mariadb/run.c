@@ -34,11 +34,24 @@ static bool is_made(const struct maria_target *t, const char *view)
     return false;
 }
 
-/* Nothing is dropped but the placeholders of views that were made here: what was there before stays, and a name that is
- * taken stops the restore. */
-static bool is_passed_over(const struct maria_target *t, const struct maria_statement *s)
+static bool is_selected(const struct maria_plan *p, const char *table)
 {
-    return maria_word_is(s, 0, "drop") && !is_made(t, maria_view_dropped(s));
+    for (size_t i = 0; table != NULL && i < p->loads.len; i++)
+        if (strcmp(((struct maria_load *)vec_at(&p->loads, i))->t.name, table) == 0)
+            return true;
+    return false;
+}
+
+/* Nothing is dropped but the placeholders of views that were made here: what was there before stays, and a name that is
+ * taken stops the restore. Of a part only the selected tables are made. */
+static bool is_passed_over(const struct maria_target *t, const struct maria_plan *p,
+                           const struct maria_statement *s)
+{
+    if (maria_word_is(s, 0, "drop"))
+        return !is_made(t, maria_view_dropped(s));
+    if (!p->partial || maria_word_is(s, 0, "set"))
+        return false;
+    return !maria_word_is(s, 1, "table") || !is_selected(p, maria_word_name(s, 2));
 }
 
 static int run_one(struct maria_target *t, const struct maria_plan *p, const struct maria_statement *s,
@@ -51,7 +64,7 @@ static int run_one(struct maria_target *t, const struct maria_plan *p, const str
     if (maria_shape_of(s) == SHAPE_UNKNOWN)
         return error_corrupt(err, ERR_MARIA_SCRIPT, "a statement is none that fills a database: %s ...",
                              shown_of(s, shown));
-    if (is_passed_over(t, s))
+    if (is_passed_over(t, p, s))
         return 0;
     int rc = maria_statement_fit(s, p->database, t->goal.database, p->target->no_owner, &sql, err);
     if (rc == 0)
@@ -109,4 +122,37 @@ int maria_run_sequences(struct maria_target *t, const struct maria_plan *p, stru
         rc = error_corrupt(err, ERR_MARIA_FACTS, "load.sql sets %llu sequences, the snapshot has %llu",
                            (unsigned long long)done, (unsigned long long)expected);
     return rc < 0 ? error_wrap(err, "sequences") : 0;
+}
+
+static size_t line_of(const char *script, const char *at)
+{
+    size_t n = 1;
+    for (const char *p = script; p < at; p++)
+        n += *p == '\n';
+    return n;
+}
+
+int maria_run_after(struct maria_target *t, const struct maria_plan *p, struct error *err)
+{
+    const char *script = p->target->after_sql;
+    const char *name = p->target->after_name != NULL ? p->target->after_name : "the script";
+    uint64_t done = 0;
+    int rc = 0;
+    if (script == NULL)
+        return 0;
+    struct maria_statements all = maria_statements_of(script, strlen(script));
+    while (rc == 0) {
+        struct maria_statement s;
+        rc = maria_statement_next(&all, backslash(t), &s, err);
+        if (rc <= 0)
+            break;
+        rc = s.words.len > 0 ? maria_exec_len(&t->c, s.text, s.len, err) : 0;
+        if (rc < 0)
+            (void)error_wrap(err, "line %zu", line_of(script, s.text));
+        done += s.words.len > 0;
+        maria_statement_free(&s);
+    }
+    if (rc == 0 && p->target->after_statements != NULL)
+        *p->target->after_statements = done;
+    return rc < 0 ? error_wrap(err, "%s", name) : 0;
 }

@@ -147,6 +147,20 @@ static int cut_definer(struct cut *c, const struct maria_statement *s, size_t ki
     return copy_to(c, first->at, end->at + end->len, err);
 }
 
+/* The server shows a sequence with its database, also in that database's own tables: a copy would go on drawing numbers
+ * from the one that is in use. */
+static int cut_sequences(struct cut *c, const struct maria_statement *s, size_t i, const char *from,
+                         struct error *err)
+{
+    static const char *const drawn[] = { "nextval", "lastval", "setval", NULL };
+    int rc = 0;
+    for (; rc == 0 && i + 4 < s->words.len; i++)
+        if (is_one_of(s, i, drawn) && maria_word_is(s, i + 1, "(") && maria_word_is(s, i + 3, ".") &&
+            strcmp(maria_word_name(s, i + 2) != NULL ? maria_word_name(s, i + 2) : "", from) == 0)
+            rc = cut_qualifier(c, s, i + 2, from, err);
+    return rc;
+}
+
 static int fit_object(struct cut *c, const struct maria_statement *s, const char *from, bool no_owner,
                       struct error *err)
 {
@@ -159,7 +173,10 @@ static int fit_object(struct cut *c, const struct maria_statement *s, const char
         rc = cut_qualifier(c, s, name, from, err);
     /* CREATE TRIGGER x BEFORE INSERT ON db.table */
     size_t on = maria_word_is(s, kind, "trigger") ? maria_word_find(s, name, "on") : s->words.len;
-    return rc == 0 ? cut_qualifier(c, s, on + 1, from, err) : rc;
+    if (rc == 0)
+        rc = cut_qualifier(c, s, on + 1, from, err);
+    bool declares = maria_word_is(s, kind, "table") || maria_word_is(s, kind, "view");
+    return rc == 0 && declares ? cut_sequences(c, s, name, from, err) : rc;
 }
 
 int maria_statement_fit(const struct maria_statement *s, const char *from, const char *into, bool no_owner,

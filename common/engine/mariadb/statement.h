@@ -24,7 +24,7 @@
 #include "common/base/error.h"
 #include "common/base/vec.h"
 
-enum { MARIA_DELIMITER_MAX = 16, MARIA_WORDS_MAX = 96 };
+enum { MARIA_DELIMITER_MAX = 16, MARIA_WORDS_MAX = 1 << 20 };
 
 struct maria_statements {
     const char *at;

@@ -57,7 +57,6 @@ contains "may make nothing" "$(cat .check)" "role weak may make nothing"
 contains "nor give" "$(cat .check)" "this role may give nothing to"
 
 # ---- what the server lacks is told, and nothing is touched, by both
-share=$("$PG_BIN/pg_config" --sharedir 2>/dev/null || echo /usr/share/postgresql/15)
 pg postgres -c 'ALTER TABLESPACE slow RENAME TO other' -c 'ALTER ROLE shop_group RENAME TO other_group' -c 'ALTER ROLE shop_owner RENAME TO other_owner'
 check_fails 4 "a missing tablespace and role" plan new
 contains "the tablespace" "$(cat .check)" "the server has no tablespace slow"
@@ -109,7 +108,6 @@ stop "$SPAWNED"
 
 # ---- a server that takes nothing: one signal is enough
 pg_createdb stalled
-postmaster=$(head -n 1 "$PG/server/data/postmaster.pid" 2>/dev/null || cat "$PG/pid")
 "$RESTORE" --config "$HOST/backupd.yaml" --quiet database latest --no-tablespaces --to "host=$PGSOCK user=postgres dbname=stalled" >stalled.out 2>&1 &
 restore=$!
 stopped=
@@ -126,5 +124,19 @@ wait $restore || status=$?
 same "with its exit status" 130 $status
 # shellcheck disable=SC2086
 kill -CONT $stopped 2>/dev/null || true
-: "$postmaster" "$share"
+
+# ---- a disk that is full in mid-load
+if [[ $(id -u) -eq 0 ]]; then
+    mkdir "$TMP/small"
+    mount -t tmpfs -o "size=24m,mode=777" none "$TMP/small"
+    at_end umount -l "$TMP/small"
+    mkdir -m 700 "$TMP/small/space"
+    chown "$(cat "$PG/user")" "$TMP/small/space"
+    pg postgres -c "CREATE TABLESPACE small LOCATION '$TMP/small/space'" -c 'CREATE DATABASE small TEMPLATE template0 TABLESPACE small'
+    check_fails 1 "a full disk" pg_restore_to small --no-tablespaces
+    contains "is told" "$(cat .check)" "No space left on device"
+    contains "with the table" "$(cat .check)" 'table "shop".'
+else
+    echo "not shown as this user: a full disk (root makes a small one)"
+fi
 finish

@@ -52,10 +52,17 @@
  *
  * restore() fills a database that exists and is empty with the one of the snapshot,
  * or the selected one of several; `to` is its name, a URI or
- * a connection string without a password. Order: roles when asked for, pre-data,
- * rows, large objects, sequences, post-data, then the comparison of every table's
- * rows and fingerprint with the facts (E_CORRUPT "facts-differ"). While it runs
- * and after a failure the comment of the database says that it is not complete.
+ * a connection string without a password. Order: a look at all that the server
+ * lacks (fits.c; E_UNSUPPORTED, nothing was touched), roles when asked for, pre-data,
+ * rows over `jobs` connections (rows.c), large objects, sequences, post-data, then
+ * the comparison of every table's rows and fingerprint with the facts (E_CORRUPT
+ * "facts-differ"), then the script that runs after it. While it runs and after a
+ * failure the comment of the database says that it is not complete. plan() is
+ * that look alone. With selected tables or schemas only their streams are opened,
+ * and subset.c chooses their definitions from the dump's table of contents. Memory
+ * of a restore: 4 MB for each of two batches and a connection, the definitions, and
+ * the longest row of text only in pieces. table() keeps one value at a time.
+ *
  * With `beside` it makes that database itself, next to the live one: from template0, with the encoding and locale of
  * the snapshot, owner, tablespace, settings, rights and limits of the live one, which it only reads. swap() exchanges
  * the names of the two in one transaction (swap.c).

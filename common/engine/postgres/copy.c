@@ -16,8 +16,12 @@ enum {
     ENDS = 256,      /* rows that are hashed together */
     ROOM_MIN = 4096, /* a row is rather not cut for less room than this */
     PIECE_MAX = 1 << 30,
-    WIDE = 200 * 1000, /* bytes of a message that makes libpq's buffer as large as what a socket holds */
-    NAP_NS = 300 * 1000,
+    WIDE = 200 * 1000,   /* bytes of a message that makes libpq's buffer as large as what a socket holds */
+    NAP_NS = 200 * 1000, /* at first; at least NAP_MIN_NS, at most NAP_MAX_NS */
+    NAP_MIN_NS = 50 * 1000,
+    NAP_MAX_NS = 2000 * 1000,
+    NAP_FEW = 48 * 1024, /* what a nap should bring: less than a local socket holds, about 130 KB */
+    NAP_MANY = 96 * 1024,
 };
 
 struct copy_source {
@@ -30,6 +34,8 @@ struct copy_source {
     size_t ends[ENDS];
     size_t nends;
     uint64_t copied;
+    uint64_t napped; /* copied at the last nap */
+    long nap_ns;
     bool open; /* a row has begun and not ended */
     bool ended;
 };
@@ -126,13 +132,25 @@ static int take(struct copy_source *s, char *block, size_t cap, size_t *done, st
 }
 
 /* The server sends a few rows at a time. To wake up for each of them costs more than to read them, so whoever finds
- * nothing lets some more come. A server that is quicker than we are never finds us asleep. */
+ * nothing lets some more come, as long as it takes for a good deal at the server's speed. A server that is quicker than
+ * we are never finds us asleep. */
+static void nap(struct copy_source *s)
+{
+    uint64_t brought = s->copied - s->napped;
+    if (s->napped > 0 && brought < NAP_FEW && s->nap_ns < NAP_MAX_NS)
+        s->nap_ns *= 2;
+    else if (brought > NAP_MANY && s->nap_ns > NAP_MIN_NS)
+        s->nap_ns /= 2;
+    s->napped = s->copied;
+    const struct timespec t = { .tv_nsec = s->nap_ns };
+    (void)nanosleep(&t, NULL);
+}
+
 static int wait_rows(struct copy_source *s, struct error *err)
 {
-    const struct timespec nap = { .tv_nsec = NAP_NS };
     struct pollfd p = { .fd = PQsocket(s->c->conn), .events = POLLIN };
     if (poll(&p, 1, 0) == 0)
-        (void)nanosleep(&nap, NULL);
+        nap(s);
     return pgsql_wait(s->c, err);
 }
 
@@ -194,6 +212,7 @@ struct source *pgsql_copy_source(struct pgsql *c, struct pgsql_table *t, uint64_
     s->base = (struct source){ .read = copy_read, .free = copy_free };
     s->c = c;
     s->t = t;
+    s->nap_ns = NAP_NS;
     pgsql_tuples_init(&s->tuples);
     s->fp = fingerprint_new(seed, err);
     if (s->fp != NULL && start(c, t, err) == 0)

@@ -155,8 +155,8 @@ START_TEST(check_with_a_seed)
     assert_hex(out, CHECK_LEN, "739740801aac2c7268077b92e7b1ca1d");
     uint64_t high = 0;
     uint64_t low = 0;
-    check_add_seeded(seed, "abc", 3, &high, &low);
-    check_add_seeded(seed, "abc", 3, &high, &low);
+    const size_t ends[] = { 4, 8 };
+    check_add_rows(seed, "abc\nabc\n", ends, 2, &high, &low);
     uint8_t twice[CHECK_LEN];
     for (int i = 0; i < 8; i++) {
         twice[i] = (uint8_t)(high >> (56 - 8 * i));

@@ -441,6 +441,37 @@ START_TEST(test_fingerprint)
 }
 END_TEST
 
+/* Rows whose ends are known, in batches, are the same as lines cut anywhere; more lines than one batch has. Known answers
+ * of python3-xxhash: rows "0" to "999" of i x "ab" and i itself. */
+START_TEST(test_fingerprint_batches)
+{
+    struct buf rows = BUF_INIT;
+    size_t ends[1000];
+    char text[FINGERPRINT_TEXT_MAX];
+    char ab[2000];
+    for (size_t i = 0; i < sizeof ab; i++)
+        ab[i] = i % 2 == 0 ? 'a' : 'b';
+    for (unsigned i = 0; i < 1000; i++) {
+        ck_assert_int_eq(buf_append(&rows, ab, 2 * (size_t)i, NULL), 0);
+        ck_assert_int_eq(buf_printf(&rows, NULL, "%u\n", i), 0);
+        ends[i] = rows.len;
+    }
+    struct fingerprint *whole = fingerprint_new(42, NULL);
+    struct fingerprint *lines = fingerprint_new(42, NULL);
+    fingerprint_whole(whole, rows.data, ends, 1000);
+    ck_assert_uint_eq(fingerprint_rows(whole), 1000);
+    ck_assert_str_eq(fingerprint_text(whole, text), "xxh3-128-sum:b9bda30a6695b8ea08701f2b6304362d");
+    for (size_t at = 0, step = 1; at < rows.len; at += step, step = step * 7 % 5003)
+        fingerprint_lines(lines, rows.data + at, rows.len - at < step ? rows.len - at : step);
+    ck_assert_uint_eq(fingerprint_rows(lines), 1000);
+    ck_assert(!fingerprint_partial(lines));
+    ck_assert_str_eq(fingerprint_text(lines, text), "xxh3-128-sum:b9bda30a6695b8ea08701f2b6304362d");
+    fingerprint_free(lines);
+    fingerprint_free(whole);
+    buf_free(&rows);
+}
+END_TEST
+
 /* The sum of two sets is that of both together. */
 START_TEST(test_fingerprint_join)
 {
@@ -549,6 +580,7 @@ int main(void)
     tcase_add_test(t, test_fingerprint_seed);
     tcase_add_test(t, test_fingerprint_seed_fact);
     tcase_add_test(t, test_fingerprint_join);
+    tcase_add_test(t, test_fingerprint_batches);
     tcase_add_test(t, test_tuples);
     tcase_add_test(t, test_broken_tuples);
     suite_add_tcase(s, t);

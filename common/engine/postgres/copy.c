@@ -137,9 +137,9 @@ static int take(struct copy_source *s, char *block, size_t cap, size_t *done, st
 static void nap(struct copy_source *s)
 {
     uint64_t brought = s->copied - s->napped;
-    if (s->napped > 0 && brought < NAP_FEW && s->nap_ns < NAP_MAX_NS)
+    if (s->napped > 0 && brought < NAP_FEW && s->nap_ns <= NAP_MAX_NS / 2)
         s->nap_ns *= 2;
-    else if (brought > NAP_MANY && s->nap_ns > NAP_MIN_NS)
+    else if (brought > NAP_MANY && s->nap_ns >= 2 * NAP_MIN_NS)
         s->nap_ns /= 2;
     s->napped = s->copied;
     const struct timespec t = { .tv_nsec = s->nap_ns };

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/fact.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "restore/chosen.h"
@@ -9,27 +10,31 @@
 
 #include "common/base/banned.h"
 
-enum { STREAMS_SHOWN = 200, FACT_KEY_MAX = 64, FACT_VALUE_MAX = 1024 };
+enum { STREAMS_SHOWN = 200, FACT_KEY_MAX = 64, FACT_VALUE_MAX = 1024, FACTS_SHOWN = 400 };
 
 /* ---- facts: "key=value\n" lines ------------------------------------------------------------------------ */
 
 typedef void fact_fn(const char *key, const char *value, void *arg);
 
+struct fact_call {
+    fact_fn *fn;
+    void *arg;
+};
+
+static void fact_cut(const char *key, size_t key_len, const char *value, size_t value_len, void *arg)
+{
+    const struct fact_call *call = arg;
+    char key_text[FACT_KEY_MAX];
+    char value_text[FACT_VALUE_MAX];
+    (void)snprintf(key_text, sizeof key_text, "%.*s", (int)key_len, key);
+    (void)snprintf(value_text, sizeof value_text, "%.*s", (int)value_len, value);
+    call->fn(key_text, value_text, call->arg);
+}
+
 static void each_fact(const char *facts, fact_fn *fn, void *arg)
 {
-    for (const char *line = facts; *line != '\0';) {
-        const char *end = strchr(line, '\n');
-        size_t len = end != NULL ? (size_t)(end - line) : strlen(line);
-        const char *equals = memchr(line, '=', len);
-        size_t key_len = equals != NULL ? (size_t)(equals - line) : len;
-        char key[FACT_KEY_MAX];
-        char value[FACT_VALUE_MAX];
-        (void)snprintf(key, sizeof key, "%.*s", (int)key_len, line);
-        (void)snprintf(value, sizeof value, "%.*s", equals != NULL ? (int)(len - key_len - 1) : 0,
-                       equals != NULL ? equals + 1 : "");
-        fn(key, value, arg);
-        line += len + (end != NULL);
-    }
+    struct fact_call call = { .fn = fn, .arg = arg };
+    fact_each(facts, fact_cut, &call);
 }
 
 static void fact_pair(const char *key, const char *value, void *arg)
@@ -77,7 +82,9 @@ static int add_stream(const struct member *m, void *arg, struct error *err)
     int rc = buf_append(&facts, "", 1, err);
     table_cell(s->table, OUT_PLAIN, "%s", m->entry.path);
     table_cell(s->table, OUT_PLAIN, "%s", size_format(size, m->ref.len));
-    table_cell(s->table, OUT_DIM, "%s", rc == 0 ? (const char *)facts.data : "");
+    /* Cut: there may be hundreds. `restore ls --long` has all of them. */
+    table_cell(s->table, OUT_DIM, "%.*s%s", rc == 0 ? FACTS_SHOWN : 0,
+               rc == 0 ? (const char *)facts.data : "", facts.len > FACTS_SHOWN + 1 ? " ..." : "");
     buf_free(&facts);
     return rc;
 }

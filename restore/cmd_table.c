@@ -42,7 +42,7 @@ static int write_it(struct database *db, struct error *err)
 {
     const struct cli_context *cli = db->c.st.cli;
     struct engine_streams streams = members_streams(&db->m);
-    const struct engine_export what = {
+    const struct engine_table what = {
         .select = &db->select,
         .facts = db->c.snap->object->priv.facts,
         .format = format_of(cli),

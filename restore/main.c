@@ -55,6 +55,16 @@ static const struct cli_option ls_options[] = { JOB_OPTION,
                                                       "Also owner, attributes and facts of each member." },
                                                 CLI_OPTIONS_END };
 
+static const struct cli_option diff_options[] = {
+    JOB_OPTION,
+    { .name = "database",
+      .kind = CLI_STRING,
+      .metavar = "DB",
+      .help = "Only this database, as `restore ls` spells its name." },
+    { .name = "all", .letter = 'a', .kind = CLI_FLAG, .help = "List every change, not only the first 200." },
+    CLI_OPTIONS_END
+};
+
 static const struct cli_option cat_options[] = {
     JOB_OPTION,
     ALARMS_OPTION,
@@ -104,7 +114,8 @@ static const struct cli_option database_options[] = {
           "For SQLite: a new file, or for a snapshot of several databases a directory that is new or empty; an existing file "
           "is never overwritten. For PostgreSQL: an existing, empty "
           "database, by its name, as postgresql://USER@HOST:PORT/DATABASE or as \"host=HOST dbname=DATABASE\". A "
-          "password belongs into a file (PGPASSFILE, or passfile=FILE), not here." },
+          "password belongs into a file (PGPASSFILE, or passfile=FILE), not here. For MariaDB: a database, empty or "
+          "not made yet, by its name or as mariadb://USER@HOST:PORT/DATABASE?password_file=FILE." },
     { .name = "beside",
       .kind = CLI_FLAG,
       .help =
@@ -148,24 +159,24 @@ static const struct cli_option database_options[] = {
           "database is released: for example the erasure requests made since the snapshot." },
     { .name = "into-nonempty",
       .kind = CLI_FLAG,
-      .help = "PostgreSQL: also into a database that holds something. Nothing of it is replaced." },
+      .help = "PostgreSQL, MariaDB: also into a database that holds something. Nothing of it is replaced." },
     { .name = "into-source",
       .kind = CLI_FLAG,
-      .help = "PostgreSQL: also into the very database that was backed up." },
+      .help = "PostgreSQL, MariaDB: also into the very database that was backed up." },
     { .name = "create-roles",
       .kind = CLI_FLAG,
       .help =
-          "PostgreSQL: make the roles that are missing, as the snapshot has them. Existing ones stay as they "
+          "PostgreSQL, MariaDB: make the roles and accounts that are missing, as the snapshot has them. Existing ones stay as they "
           "are." },
     { .name = "no-owner",
       .kind = CLI_FLAG,
-      .help = "PostgreSQL: everything belongs to who restores it, and no rights are granted." },
+      .help = "PostgreSQL, MariaDB: everything belongs to who restores it, and no rights are granted." },
     { .name = "no-tablespaces",
       .kind = CLI_FLAG,
       .help = "PostgreSQL: everything into the tablespace of the database." },
     { .name = "no-verify",
       .kind = CLI_FLAG,
-      .help = "PostgreSQL: do not compare the rows afterwards with what was backed up." },
+      .help = "PostgreSQL, MariaDB: do not compare the rows afterwards with what was backed up." },
     CLI_OPTIONS_END
 };
 
@@ -224,6 +235,28 @@ static const struct cli_option swap_options[] = {
     CLI_OPTIONS_END
 };
 
+static const struct cli_option export_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "to",
+      .letter = 't',
+      .kind = CLI_FILE,
+      .metavar = "PATH",
+      .required = true,
+      .help = "A new file or directory; `-` is standard output. An existing one is never overwritten." },
+    { .name = "format",
+      .letter = 'F',
+      .kind = CLI_CHOICE,
+      .choices = export_formats,
+      .metavar = "FORM",
+      .help = "`tar.zst` (what PATH.tar.zst and `-` are without this option) or `dir`." },
+    { .name = "unsafe-links",
+      .kind = CLI_FLAG,
+      .help = "dir: also make symbolic links that lead out of the directory. One of them ends the export "
+              "otherwise." },
+    CLI_OPTIONS_END
+};
+
 static const struct cli_option verify_options[] = {
     JOB_OPTION,
     { .name = "read-data",
@@ -267,6 +300,20 @@ static const struct cli_verb verbs[] = {
       .min_args = 1,
       .max_args = 2,
       .run = cmd_ls },
+    { .name = "diff",
+      .synopsis = "SNAPSHOT SNAPSHOT",
+      .summary = "Show what is different between two snapshots.",
+      .help =
+          "Tables that came, went, or have other rows or contents; other numbers of objects, rights, values of "
+          "sequences; files of a tree by size, contents and metadata. Only the lists and facts of the snapshots are "
+          "read, no data. Contents of tables are compared by their fingerprints, which those of different writers "
+          "do not allow.\n\nThe first column: + added, - removed, ~ changed, m only metadata of a file changed, ? the same number of rows "
+          "and contents that cannot be compared.\n\nExit status 0 whether or not there are differences; `differs` in the summary of --json "
+          "tells programs.\n\n" SELECTOR_HELP,
+      .options = diff_options,
+      .min_args = 2,
+      .max_args = 2,
+      .run = cmd_diff },
     { .name = "cat",
       .synopsis = "SNAPSHOT PATH",
       .summary = "Write one stream to standard output.",
@@ -333,6 +380,22 @@ static const struct cli_verb verbs[] = {
           "Exit status 13: connections are in the way, and nothing was changed.",
       .options = swap_options,
       .run = cmd_swap },
+    { .name = "export",
+      .synopsis = "SNAPSHOT --to PATH",
+      .summary = "Write a snapshot in standard forms, to be loaded without this program.",
+      .help =
+          "Into one archive or directory come the streams as they are (what psql, pg_restore, sqlite3 or tar "
+          "take), a README.txt with the exact steps to load them, and a MANIFEST.json with times, versions, "
+          "facts and the SHA-256 of each file. What a PostgreSQL dump defines is also there as plain SQL when "
+          "a pg_restore of the server's release or a newer one is installed here.\n\nIt is all or nothing: "
+          "one damaged stream ends it and nothing is left. An archive has owners, set-user-id bits, "
+          "attributes, ACLs and holes of files; a directory has what `restore files` restores. The same "
+          "snapshot gives the same bytes. Nothing of it is encrypted.\n\nExit status 3: all is there, but the backup "
+          "itself held only the beginning of a file, or metadata could not be written.\n\n" SELECTOR_HELP,
+      .options = export_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_export },
     { .name = "verify",
       .synopsis = "[SNAPSHOT]",
       .summary = "Check that the repository is whole.",
@@ -400,7 +463,9 @@ static const struct cli_text examples[] = {
       "Its rows beside the live ones." },
     { "restore files shop-db/7 --to /var/tmp/shop", "A snapshot's streams as plain files." },
     { "restore files www/latest --to /srv/www.new uploads", "One directory of a tree." },
+    { "restore export shop-pg/12 --to shop.tar.zst", "For somebody who has only PostgreSQL's own tools." },
     { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },
+    { "restore diff shop-db/latest~1 shop-db/latest", "What the last night changed." },
     { "restore list --storage /mnt/copy --kit kit.key", "On a fresh machine, without any configuration." },
     { NULL, NULL }
 };

@@ -27,3 +27,15 @@ bool fact_number(const char *facts, const char *key, uint64_t *out)
     char text[NUMBER_TEXT_MAX];
     return fact_get(facts, key, text, sizeof text) && number_parse(text, 0, UINT64_MAX, out, NULL) == 0;
 }
+
+void fact_each(const char *facts, fact_line_fn *fn, void *arg)
+{
+    for (const char *line = facts; *line != '\0';) {
+        const char *end = strchr(line, '\n');
+        size_t len = end != NULL ? (size_t)(end - line) : strlen(line);
+        const char *equals = memchr(line, '=', len);
+        size_t key = equals != NULL ? (size_t)(equals - line) : len;
+        fn(line, key, equals != NULL ? equals + 1 : "", equals != NULL ? len - key - 1 : 0, arg);
+        line += len + (end != NULL);
+    }
+}

@@ -157,7 +157,8 @@ enum engine_format {
     FORMAT_SQL,      /* a script for the database's own client: rows, and what they need around them */
 };
 
-struct engine_export {
+/* What `table` writes. */
+struct engine_table {
     const struct engine_selection *select; /* one table */
     const char *facts;                     /* of the snapshot's run */
     enum engine_format format;
@@ -185,6 +186,16 @@ enum engine_ability {
     ENGINE_PARTS = 1,  /* select->schemas and select->tables */
     ENGINE_AFTER = 2,  /* after_sql */
     ENGINE_BESIDE = 4, /* beside */
+};
+
+/* What an engine adds to an export, which serves people who have nothing but stock tools. */
+struct engine_export {
+    /* Gets the part of README.txt that says how to load the files: plain text, commands on lines that begin with four
+     * blanks. They run one after the other in the directory `data`, which holds every stream under its name. */
+    struct buf *steps;
+    /* Takes one more file for `data`; reads bytes to their end and does not free them. */
+    int (*file)(void *arg, const char *name, struct source *bytes, struct error *err);
+    void *arg;
 };
 
 struct engine {
@@ -218,8 +229,12 @@ struct engine {
     int (*plan)(const struct engine_streams *streams, const struct engine_target *target, engine_plan_fn *fn,
                 void *arg, struct error *err);
     /* The rows of the one selected table to out, whole or with a negative code; out is not finished. May be NULL. */
-    int (*table)(const struct engine_streams *streams, const struct engine_export *what, struct sink *out,
+    int (*table)(const struct engine_streams *streams, const struct engine_table *what, struct sink *out,
                  struct error *err);
+    /* How the streams of a snapshot are loaded with stock tools. The same snapshot gives the same. May be NULL: then only
+     * the streams themselves are exported. */
+    int (*export)(const struct engine_streams *streams, const char *run_facts,
+                  const struct engine_export *out, struct error *err);
     /* In one step; what a killed swap left is named by the next one and mended. Tells fn which becomes which, who is
      * in the way (then E_BUSY "in-use", and nothing was changed), and what else notices it. Where databases cannot be
      * renamed it tells the steps that people take, and E_UNSUPPORTED. May be NULL. */

@@ -30,6 +30,7 @@ static struct cache *cache_new(const struct cache_limits *limits, struct error *
     c->lists = (struct vec)VEC_OF(struct chunk_list *);
     c->handles = (struct vec)VEC_OF(uint32_t);
     c->streams = (struct map)MAP_OF(sizeof(uint64_t), sizeof(uint64_t));
+    c->sparse = (struct map)MAP_OF(sizeof(uint64_t), sizeof(uint64_t));
     c->hints = (struct vec)VEC_OF(struct stream_hint);
     tagmap_init(&c->hooks, CACHE_SAME_HOOKS);
     tagmap_init(&c->chunks, CACHE_SAME_CHUNKS);
@@ -76,6 +77,8 @@ static int apply(struct cache *c, const struct journal_entry *e, struct error *e
         return pack_apply(c, e->at, e->payload, e->len, err);
     case ENTRY_STREAM:
         return stream_apply(c, e->at, e->payload, e->len, err);
+    case ENTRY_SPARSE:
+        return sparse_apply(c, e->at, e->payload, e->len, err);
     case ENTRY_COMMIT:
         return apply_commit(c, e->payload, e->len, err);
     case ENTRY_INTRODUCED:
@@ -139,6 +142,7 @@ void cache_close(struct cache *c)
     vec_free(&c->packs);
     map_free(&c->pack_index);
     map_free(&c->streams);
+    map_free(&c->sparse);
     vec_free(&c->hints);
     stream_free(&c->stream);
     free(c);
@@ -199,8 +203,10 @@ int cache_blob_chunk(struct cache *c, uint32_t number, const uint8_t id[CHUNK_ID
         return error_set(err, E_INTERNAL, "a chunk of %u bytes as number %u of a blob", len, list->n);
     bool starts = !node && c->stream.open && c->stream.first;
     int rc = list_add(c, list, id, len, starts, err);
-    if (rc == 0 && !node)
+    if (rc == 0 && !node) {
         c->stream.first = false;
+        c->stream.sparse.fresh += c->stream.sparse.refused ? 0 : len;
+    }
     return rc;
 }
 

@@ -82,6 +82,10 @@ int cache_lookup(struct cache *c, const uint8_t id[CHUNK_ID_LEN], uint32_t len, 
 int cache_stream_begin(struct cache *c, const char *name, struct error *err);
 /* Each extent's blob, in the order of the stream (cheap for repetitions). */
 int cache_stream_use(struct cache *c, uint32_t blob, struct error *err);
+/* This stream may be wanted alone (after cache_stream_begin): when too little of what has to be fetched for it is its
+ * own, some of its chunks are not found the next time, and stored anew (cache_sparse.c). Every extent is then told. */
+int cache_stream_alone(struct cache *c, struct error *err);
+int cache_stream_add(struct cache *c, uint32_t blob, uint32_t len, struct error *err);
 /* The recorded list counts from the next commit on. */
 int cache_stream_end(struct cache *c, struct error *err);
 

@@ -85,7 +85,7 @@ static bool better(const struct cache *c, struct found a, struct found b)
 }
 
 /* The best copy among the lists in memory. */
-static bool search_lists(const struct cache *c, const struct wanted *want, struct found *best)
+static bool search_lists(struct cache *c, const struct wanted *want, struct found *best)
 {
     bool any = false;
     uint32_t value;
@@ -96,6 +96,10 @@ static bool search_lists(const struct cache *c, const struct wanted *want, struc
         if ((*list)->kind != want->kind || !chunk_is(&(*list)->chunks[f.pos], want) ||
             !slot_live(c, slot_at(c, f.blob)))
             continue;
+        if (sparse_avoids(&c->stream.sparse, f.blob)) {
+            c->stream.sparse.refused = true;
+            continue;
+        }
         if (!any || better(c, f, *best))
             *best = f;
         any = true;
@@ -113,7 +117,8 @@ static size_t collect_unread(const struct cache *c, const struct wanted *want, c
     while (n < UNREAD_MAX && (value = tagmap_next(&c->hooks, &at)) != 0) {
         struct found f = { .blob = (value >> 1) - 1, .pos = 0 };
         const struct blob_slot *slot = slot_at(c, f.blob);
-        if (slot->handle != 0 || slot->state != SLOT_KNOWN || slot->kind != want->kind || !slot_live(c, slot))
+        if (slot->handle != 0 || slot->state != SLOT_KNOWN || slot->kind != want->kind ||
+            !slot_live(c, slot) || sparse_avoids(&c->stream.sparse, f.blob))
             continue;
         if (best == NULL || better(c, f, *best))
             unread[n++] = f.blob;
@@ -196,6 +201,7 @@ int cache_lookup(struct cache *c, const uint8_t id[CHUNK_ID_LEN], uint32_t len, 
                  const struct cache_hit *previous, struct cache_hit *out, struct error *err)
 {
     struct wanted want = { .id = id, .len = len, .kind = (uint8_t)kind };
+    c->stream.sparse.refused = false;
     if (previous != NULL && continues(c, &want, previous, out))
         return 1;
     struct found best;

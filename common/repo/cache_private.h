@@ -26,6 +26,7 @@ enum cache_entry_type {
     ENTRY_COMMIT = 4,     /* u32 session | u32 seq */
     ENTRY_INTRODUCED = 5, /* u32 seq | u32 n | n x {u32 session, u32 idx} */
     ENTRY_DROP = 6,       /* u32 session | u32 idx */
+    ENTRY_SPARSE = 7,     /* see cache_sparse.c; counts once its session commits */
 };
 
 #define CACHE_BAD_JOURNAL "cache-journal"
@@ -96,11 +97,25 @@ struct chunk_list {
 struct stream_hint { /* a recorded list that waits for the commit */
     uint64_t key;
     uint64_t at;
+    bool sparse; /* it is one of cache_sparse.c */
 };
 
 struct stream_order {
     uint32_t blob;
     uint32_t pos;
+};
+
+/* cache_sparse.c */
+struct cache_sparse {
+    bool on;
+    bool before;     /* the stream had a last snapshot */
+    bool refused;    /* the last lookup met the chunk in a blob to avoid */
+    uint32_t *avoid; /* ascending */
+    size_t navoid;
+    struct map uses; /* u32 blob -> struct sparse_use */
+    uint32_t last;   /* blob, with bytes that are not in uses yet */
+    uint64_t pending;
+    uint64_t fresh; /* bytes that nobody had */
 };
 
 struct cache_stream {
@@ -114,6 +129,7 @@ struct cache_stream {
     struct vec uses; /* uint32_t */
     uint32_t recent[CACHE_RECENT];
     size_t nrecent;
+    struct cache_sparse sparse;
 };
 
 struct cache {
@@ -154,6 +170,7 @@ struct cache {
     } cursor;
 
     struct map streams; /* key -> at of the newest committed list */
+    struct map sparse;  /* the same for lists of cache_sparse.c */
     struct vec hints;   /* struct stream_hint of the running session */
     struct cache_stream stream;
 };
@@ -220,9 +237,18 @@ int pack_purge_hooks(struct cache *c, struct error *err);
 void stream_free(struct cache_stream *s);
 int stream_apply(struct cache *c, uint64_t at, const uint8_t *payload, size_t len, struct error *err);
 int stream_apply_commit(struct cache *c, struct error *err);
+int stream_add_hint(struct cache *c, uint64_t key, uint64_t at, bool sparse, struct error *err);
 /* Was the blob used by the last snapshot of the open stream? *pos: where in its list. */
 bool stream_used(const struct cache_stream *s, uint32_t blob, size_t *pos);
 /* A chunk was found in the blob: moves the window. */
 int stream_hit(struct cache *c, uint32_t blob, struct error *err);
+
+/* ---- cache_sparse.c ---- */
+void sparse_free(struct cache_sparse *s);
+/* The stream does not find its chunks in this blob. */
+bool sparse_avoids(const struct cache_sparse *s, uint32_t blob);
+/* Notes what the next session of this stream avoids. */
+int sparse_end(struct cache *c, struct error *err);
+int sparse_apply(struct cache *c, uint64_t at, const uint8_t *payload, size_t len, struct error *err);
 
 #endif

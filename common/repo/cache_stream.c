@@ -15,7 +15,9 @@ void stream_free(struct cache_stream *s)
     free(s->last);
     free(s->sorted);
     vec_free(&s->uses);
-    *s = (struct cache_stream){ .uses = VEC_OF(uint32_t) };
+    sparse_free(&s->sparse);
+    struct cache_sparse sparse = s->sparse;
+    *s = (struct cache_stream){ .uses = VEC_OF(uint32_t), .sparse = sparse };
 }
 
 static int compare_order(const void *a, const void *b)
@@ -184,12 +186,12 @@ static int write_runs(struct cache *c, struct buf *out, struct error *err)
     return 0;
 }
 
-static int add_hint(struct cache *c, uint64_t key, uint64_t at, struct error *err)
+int stream_add_hint(struct cache *c, uint64_t key, uint64_t at, bool sparse, struct error *err)
 {
     struct stream_hint *hint = vec_push(&c->hints, err);
     if (hint == NULL)
         return E_NOMEM;
-    *hint = (struct stream_hint){ .key = key, .at = at };
+    *hint = (struct stream_hint){ .key = key, .at = at, .sparse = sparse };
     return 0;
 }
 
@@ -210,9 +212,10 @@ int cache_stream_end(struct cache *c, struct error *err)
         if (rc == 0)
             rc = journal_append(&c->journal, ENTRY_STREAM, &entry, &at, err);
         if (rc == 0)
-            rc = add_hint(c, s->key, at, err);
+            rc = stream_add_hint(c, s->key, at, false, err);
     }
     buf_free(&entry);
+    rc = rc < 0 ? rc : sparse_end(c, err);
     stream_free(s);
     return rc;
 }
@@ -227,14 +230,14 @@ int stream_apply(struct cache *c, uint64_t at, const uint8_t *payload, size_t le
     uint32_t nruns = reader_u32(&r);
     if (!reader_ok(&r) || reader_left(&r) != (uint64_t)nruns * RUN_LEN)
         return error_corrupt(err, CACHE_BAD_JOURNAL, "a stream's list of %u runs", nruns);
-    return session == c->session ? add_hint(c, key, at, err) : 0;
+    return session == c->session ? stream_add_hint(c, key, at, false, err) : 0;
 }
 
 int stream_apply_commit(struct cache *c, struct error *err)
 {
     for (size_t i = 0; i < c->hints.len; i++) {
         const struct stream_hint *hint = vec_at(&c->hints, i);
-        uint64_t *at = map_put(&c->streams, &hint->key, NULL, err);
+        uint64_t *at = map_put(hint->sparse ? &c->sparse : &c->streams, &hint->key, NULL, err);
         if (at == NULL)
             return E_NOMEM;
         *at = hint->at;

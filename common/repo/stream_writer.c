@@ -133,6 +133,9 @@ int session_stream(struct session *s, const struct session_stream_options *o, st
         rc = session_close_blob(s, err);
     if (rc == 0)
         rc = cache_stream_begin(s->cache, name, err);
+    /* Pages and files of a tree are many small pieces of one thing; a table is wanted alone. */
+    if (rc == 0 && w->dedup && o->page_size == 0 && o->entry == NULL)
+        rc = cache_stream_alone(s->cache, err);
     check_reset(s->check);
     *out = w;
     return rc;
@@ -202,6 +205,8 @@ static int add_extent(struct stream_writer *w, const struct cache_hit *hit, cons
         rc = session_use_blob(s, hit->blob, err);
     if (rc == 0 && w->dedup)
         rc = cache_stream_use(s->cache, hit->blob, err);
+    if (rc == 0 && w->dedup)
+        rc = cache_stream_add(s->cache, hit->blob, hit->length, err);
     if (rc < 0)
         return rc;
     if (w->extents == 0)

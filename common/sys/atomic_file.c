@@ -57,6 +57,15 @@ static int publish(const char *temp, const char *path, enum file_write_how how, 
     return 0;
 }
 
+int file_publish(const char *temp, const char *path, enum file_write_how how, struct error *err)
+{
+    char *dir = path_dir(path, err);
+    int rc = dir != NULL ? publish(temp, path, how, err) : E_NOMEM;
+    rc = rc < 0 ? rc : dir_sync(dir, err);
+    free(dir);
+    return rc;
+}
+
 int file_write_atomic(const char *path, const void *data, size_t len, unsigned mode, enum file_write_how how,
                       struct error *err)
 {

@@ -26,6 +26,10 @@ enum file_write_how {
 int file_write_atomic(const char *path, const void *data, size_t len, unsigned mode, enum file_write_how how,
                       struct error *err);
 
+/* Only the last step: gives what is whole under the name `temp` its own, and flushes the directory. Also for a directory
+ * (FILE_EXCLUSIVE). After an error but E_EXISTS it may be under either name. */
+int file_publish(const char *temp, const char *path, enum file_write_how how, struct error *err);
+
 /* Appends the whole regular file to out; E_CORRUPT when it is larger than `limit` bytes. */
 int file_read_small(const char *path, size_t limit, struct buf *out, struct error *err);
 

@@ -108,7 +108,7 @@ finds "a program that is missing" 4 "engine: command, command: [no-such-program]
 finds "a line for a shell" 2 "engine: command, command: pg_dump -Fc" "no shell reads" "correct the job"
 finds "no directory" 4 "engine: command, command: [cat], dir: nowhere" "$TMP/nowhere: No such file" "\`dir\`"
 finds "no floor" 0 "engine: command, command: [cat]" "any output of a byte or more" "min_size"
-finds "a password for everybody to see" 0 "engine: command, command: [cat, --password=geheim], min_size: 1K" \
+finds "a password for everybody to see" 4 "engine: command, command: [cat, --password=geheim], min_size: 1K" \
     "seems to hold a password" "put it into a file"
 same "and not shown again" 0 "$(grep -c geheim .check || true)"
 

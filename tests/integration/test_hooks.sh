@@ -1,5 +1,6 @@
 #!/bin/bash
 # The programs of a job that run before and after it: order, failures, and that `after` is never left out.
+# shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 # shellcheck source=tests/support/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"

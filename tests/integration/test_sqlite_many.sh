@@ -1,5 +1,6 @@
 #!/bin/bash
 # Many SQLite databases in one job, some in use, there and back; facts that Python counts for itself; what is damaged.
+# shellcheck disable=SC2317  # functions are called through check
 set -euo pipefail
 # shellcheck source=tests/support/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"

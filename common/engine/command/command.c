@@ -179,4 +179,5 @@ const struct engine engine_command = {
     .run_facts = command_run_facts,
     .close = command_close,
     .restore = NULL, /* `restore cat` */
+    .export = command_export,
 };

@@ -53,4 +53,8 @@ void command_ends_add(struct command_ends *e, const void *data, size_t len);
 int command_ends_check(const struct command_ends *e, const char *program, const struct command_mark *begin,
                        const struct command_mark *end, struct error *err);
 
+/* export.c */
+int command_export(const struct engine_streams *streams, const char *run_facts,
+                   const struct engine_export *out, struct error *err);
+
 #endif

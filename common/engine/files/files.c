@@ -283,4 +283,5 @@ const struct engine engine_files = {
     .run_facts = files_run_facts,
     .flaws = files_flaws,
     .close = files_close,
+    .export = files_export,
 };

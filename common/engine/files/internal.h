@@ -67,4 +67,8 @@ int gaps_facts(const struct vec *gaps, struct buf *out, struct error *err);
 
 int files_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, struct error *err);
 
+/* export.c */
+int files_export(const struct engine_streams *streams, const char *run_facts, const struct engine_export *out,
+                 struct error *err);
+
 #endif

@@ -60,4 +60,8 @@ int mb_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, str
 int mb_look(const struct engine_target *target, struct error *err);
 int mb_restore(const struct engine_streams *streams, const struct engine_target *target, struct error *err);
 
+/* export.c */
+int mariabackup_export(const struct engine_streams *streams, const char *run_facts,
+                       const struct engine_export *out, struct error *err);
+
 #endif

@@ -108,7 +108,9 @@ static int mariabackup_next(struct engine_run *run, struct engine_stream *out, s
 /* What is wrong with the stream is a failure of the one that writes it; no damage of the repository. */
 static int producer_fault(int rc, struct error *err)
 {
-    return rc == E_CORRUPT ? error_set(err, E_IO, "%s", err->text) : rc;
+    if (rc == E_CORRUPT)
+        err->code = rc = E_IO;
+    return rc;
 }
 
 static int64_t mariabackup_read(struct engine_run *run, void *data, size_t cap, struct error *err)
@@ -231,4 +233,5 @@ const struct engine engine_mariabackup = {
     .target_kind = TARGET_DIRECTORY,
     .look = mb_look,
     .restore = mb_restore,
+    .export = mariabackup_export,
 };

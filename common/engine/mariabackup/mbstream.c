@@ -274,7 +274,8 @@ int mbstream_end(struct mbstream *m, struct error *err)
     if (m->have != 0 || m->payload != 0 || m->opened.len != 0)
         return error_set(err, E_CORRUPT, "the stream of mariabackup ends early: %zu %s not whole",
                          m->opened.len, m->opened.len == 1 ? "file is" : "files are");
-    if (m->small[MY_CNF].len == 0 || *mbstream_small(m, "checkpoints") == '\0')
+    if (m->small[MY_CNF].len == 0 || *mbstream_small(m, "checkpoints") == '\0' ||
+        *mbstream_small(m, "info") == '\0')
         return error_set(err, E_CORRUPT,
                          "the stream of mariabackup ends early: what it writes last is not there");
     return check_twice(m, err);

@@ -16,7 +16,7 @@
 
 #include "common/base/banned.h"
 
-enum { BLOCK = 1024 * 1024, SMALL_LIMIT = 64 * 1024 };
+enum { BLOCK = 1024 * 1024 };
 
 struct tools {
     struct mb_tool backup;
@@ -66,9 +66,9 @@ static void phase(const struct engine_target *t, const char *what)
 
 /* ---- extract -------------------------------------------------------------------------------------------- */
 
-/* Names are looked at before mbstream sees them. */
+/* Names are looked at before mbstream sees them. *gone: it reads no more, its own words say why. */
 static int copy(struct source *src, struct mbstream *m, int fd, const struct engine_target *t, uint8_t *block,
-                struct error *err)
+                bool *gone, struct error *err)
 {
     uint64_t done = 0;
     for (;;) {
@@ -77,7 +77,8 @@ static int copy(struct source *src, struct mbstream *m, int fd, const struct eng
         if (n <= 0)
             return (int)n;
         rc = mbstream_feed(m, block, (size_t)n, err);
-        rc = rc < 0 ? rc : fd_write_full(fd, block, (size_t)n, "mbstream", err);
+        if (rc == 0 && (rc = fd_write_full(fd, block, (size_t)n, "mbstream", err)) < 0)
+            *gone = true;
         if (rc < 0)
             return rc;
         done += (uint64_t)n;
@@ -94,29 +95,34 @@ static int child_verdict(struct child *c, const char *what, struct error *err)
     return rc < 0 ? error_set(err, rc, "%s: %s", what, redact_text(text, sizeof text, why.text)) : 0;
 }
 
+/* The bytes through mbstream, and its verdict. */
+static int feed(struct source *src, struct child *c, struct mbstream *m, const struct engine_target *t,
+                uint8_t *block, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    bool gone = false;
+    int rc = copy(src, m, child_stdin(c), t, block, &gone, &why);
+    rc = rc < 0 ? rc : mbstream_end(m, &why);
+    if (rc < 0 && !gone) {
+        child_kill(c);
+        return error_copy(err, &why);
+    }
+    int ended = child_verdict(c, "taking the stream apart", err);
+    return ended < 0 || rc == 0 ? ended : error_copy(err, &why);
+}
+
 static int extract(struct source *src, const struct tools *tools, const struct datadir *place,
                    struct mbstream *m, const struct engine_target *t, struct error *err)
 {
     const char *const argv[] = { tools->mbstream, "-x", "-C", place->work, NULL };
     struct child_options opt = { .want_stdin = true };
-    struct error why = ERROR_INIT;
     uint8_t *block = mem_alloc(1, BLOCK, err);
     struct child *c = block != NULL ? child_start(argv, &opt, err) : NULL;
-    int rc = c != NULL ? copy(src, m, child_stdin(c), t, block, &why) : block != NULL ? err->code : E_NOMEM;
-    bool gone =
-        rc == E_RETRY || rc == E_IO; /* it may have ended: its own words say more than a broken pipe */
-    if (c != NULL && rc < 0 && !gone)
-        child_kill(c);
-    if (rc == 0)
-        rc = mbstream_end(m, &why);
-    if (c != NULL && (rc == 0 || gone)) {
-        int ended = child_verdict(c, "taking the stream apart", err);
-        rc = ended < 0 ? ended : rc;
-        if (ended == 0 && rc < 0)
-            (void)error_copy(err, &why);
-    } else if (c != NULL) {
-        (void)error_copy(err, &why);
-    }
+    int rc = E_NOMEM;
+    if (c != NULL)
+        rc = feed(src, c, m, t, block, err);
+    else if (block != NULL)
+        rc = err->code;
     child_free(c);
     free(block);
     return rc < 0 ? rc : datadir_compare(place, m, err);

@@ -391,6 +391,8 @@ int maria_list_contents(struct maria *c, const struct maria_settings *s, struct 
     for (size_t i = from; rc == 0 && i < tables->len; i++)
         rc = add_freshness(s, vec_at(tables, i), err);
     if (rc == 0)
+        rc = maria_order_views(c, literal, db, err);
+    if (rc == 0)
         rc = maria_count_code(c, db->name, db->counts, err);
     if (rc == 0)
         rc = list_definers(c, literal, db, err);

@@ -104,7 +104,7 @@ struct maria_database {
     char *charset;
     char *collation;
     char *comment;
-    struct vec views;     /* char *: of the script of code */
+    struct vec views;     /* char *: of the script of code, in the order in which they can be made */
     struct vec relations; /* char *: tables and sequences in the script of definitions */
     struct vec excluded;  /* char *: left out of everything */
     struct vec empty; /* char *: tables without their rows, as configured or because these are elsewhere */
@@ -123,6 +123,11 @@ int maria_list_contents(struct maria *c, const struct maria_settings *s, struct 
                         struct vec *tables, struct error *err);
 /* The fingerprint of all definitions of a database, into `out`. */
 int maria_schema_hash(struct maria *c, const char *database, uint64_t seed, char out[FINGERPRINT_TEXT_MAX],
+                      struct error *err);
+/* views.c: db->views in the order in which they can be made. `literal` is the database's name as SQL text. */
+int maria_order_views(struct maria *c, const char *literal, struct maria_database *db, struct error *err);
+/* Calls fn for each view that cannot be opened: by anybody, or by this account. */
+int maria_check_views(struct maria *c, const struct maria_database *db, engine_finding_fn *fn, void *arg,
                       struct error *err);
 int maria_count_code(struct maria *c, const char *database, uint64_t counts[MARIA_COUNTS], struct error *err);
 /* Values of sequences, which no snapshot has: after the tables. */
@@ -147,6 +152,8 @@ int maria_table_path(const char *name, struct buf *out, struct error *err);
 /* Calls fn for each right that is missing for these databases, with the GRANT that cures it. */
 int maria_rights(struct maria *c, const struct maria_settings *s, const struct vec *databases, bool locks,
                  engine_finding_fn *fn, void *arg, struct error *err);
+/* The account of this connection, `user`@`host`, for free(). */
+char *maria_account(struct maria *c, struct error *err);
 /* The account has RELOAD. */
 int maria_may_reload(struct maria *c, bool *out, struct error *err);
 
@@ -226,5 +233,9 @@ int maria_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, 
 int maria_look(const struct engine_target *target, struct error *err);
 int maria_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
+
+/* export.c */
+int maria_export(const struct engine_streams *streams, const char *run_facts, const struct engine_export *out,
+                 struct error *err);
 
 #endif

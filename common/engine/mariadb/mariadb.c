@@ -295,4 +295,5 @@ const struct engine engine_mariadb = {
     .target_kind = TARGET_SERVER,
     .look = maria_look,
     .restore = maria_restore,
+    .export = maria_export,
 };

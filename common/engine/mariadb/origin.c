@@ -255,6 +255,15 @@ static int refuse_silence(struct maria_origin *o, struct error *err)
     return rc;
 }
 
+static int refuse_views(struct maria_origin *o, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < o->databases.len; i++)
+        rc = maria_check_views(&o->main, vec_at(&o->databases, i), refuse_finding, &why, err);
+    return rc == 0 && why.code < 0 ? error_copy(err, &why) : rc;
+}
+
 static int list_all(struct maria_origin *o, struct error *err)
 {
     int rc = maria_list_databases(&o->main, o->set, &o->databases, err);
@@ -262,7 +271,7 @@ static int list_all(struct maria_origin *o, struct error *err)
         rc = refuse_silence(o, err);
     for (size_t i = 0; rc == 0 && i < o->databases.len; i++)
         rc = maria_list_contents(&o->main, o->set, vec_at(&o->databases, i), &o->tables, err);
-    return rc;
+    return rc == 0 ? refuse_views(o, err) : rc;
 }
 
 int maria_origin_open(struct maria_origin *o, const struct maria_settings *s, struct error *err)

@@ -96,28 +96,6 @@ static void on_database(const struct probe *p, const struct maria_database *db)
         p->arg);
 }
 
-/* A view that its tables do not fit any more cannot be dumped by anybody. */
-static int on_views(const struct probe *p, const struct maria_database *db, struct error *err)
-{
-    MYSQL_RES *r = NULL;
-    MYSQL_ROW row;
-    int rc = maria_query(p->c,
-                         "SELECT table_schema, table_name, table_comment FROM information_schema.tables "
-                         "WHERE table_type = 'VIEW' AND table_comment <> 'VIEW'",
-                         &r, err);
-    while (rc == 0 && (row = mysql_fetch_row(r)) != NULL) {
-        char what[TEXT_MAX];
-        char shown[200];
-        if (strcmp(row[0], db->name) != 0 || maria_is_excluded(p->s, "exclude_tables", row[0], row[1]))
-            continue;
-        (void)snprintf(what, sizeof what, "view %s cannot be dumped: %s", row[1],
-                       str_printable(shown, sizeof shown, row[2]));
-        p->fn(true, what, "DROP VIEW, or mend it, or leave it out with `exclude_tables`", p->arg);
-    }
-    mysql_free_result(r);
-    return rc;
-}
-
 static int check_contents(const struct probe *p, struct error *err)
 {
     struct vec databases = VEC_OF(struct maria_database);
@@ -129,7 +107,7 @@ static int check_contents(const struct probe *p, struct error *err)
         struct maria_database *db = vec_at(&databases, i);
         rc = maria_list_contents(p->c, p->s, db, &tables, err);
         if (rc == 0)
-            rc = on_views(p, db, err);
+            rc = maria_check_views(p->c, db, p->fn, p->arg, err);
         if (rc == 0)
             on_database(p, db);
     }

@@ -32,7 +32,7 @@ static int read_grants(struct maria *c, struct grants *g, struct error *err)
     return rc;
 }
 
-static char *account_of(struct maria *c, struct error *err)
+char *maria_account(struct maria *c, struct error *err)
 {
     char *text = maria_text(c, "SELECT CURRENT_USER()", err);
     char *at = text != NULL ? strrchr(text, '@') : NULL;
@@ -175,7 +175,7 @@ int maria_rights(struct maria *c, const struct maria_settings *s, const struct v
 {
     struct rights r = { .c = c, .s = s, .fn = fn, .arg = arg, .grants = GRANTS_INIT };
     int rc = read_grants(c, &r.grants, err);
-    if (rc == 0 && (r.account = account_of(c, err)) == NULL)
+    if (rc == 0 && (r.account = maria_account(c, err)) == NULL)
         rc = maria_failed(err);
     for (size_t i = 0; rc == 0 && i < databases->len; i++)
         rc = check_database(&r, ((struct maria_database *)vec_at(databases, i))->name, locks, err);

@@ -112,49 +112,35 @@ int maria_table_path(const char *name, struct buf *out, struct error *err)
 /* ---- fields ------------------------------------------------------------------------------------------------- */
 
 /* What stands behind a backslash for these bytes; 0: the byte itself is fine. */
-static char escape_of(char c)
-{
-    switch (c) {
-    case '\0':
-        return '0';
-    case '\t':
-        return 't';
-    case '\n':
-        return 'n';
-    case '\\':
-        return '\\';
-    default:
-        return '\0';
-    }
-}
+static const char escapes[256] = { ['\0'] = '0', ['\t'] = 't', ['\n'] = 'n', ['\\'] = '\\' };
 
-static size_t plain_length(const char *p, size_t len)
+/* Behind what was written: at most 2 * len + 2 bytes. */
+static uint8_t *put_field(uint8_t *to, const char *value, size_t len, bool escape)
 {
-    size_t n = 0;
-    while (n < len && ((unsigned char)p[n] > '\n' || escape_of(p[n]) == '\0') && p[n] != '\\')
-        n++;
-    return n;
+    const uint8_t *p = (const uint8_t *)value;
+    if (value == NULL) {
+        *to++ = '\\';
+        *to++ = 'N';
+        return to;
+    }
+    if (!escape) {
+        memcpy(to, p, len);
+        return to + len;
+    }
+    for (size_t i = 0; i < len; i++) {
+        char e = escapes[p[i]];
+        if (e != '\0')
+            *to++ = '\\';
+        *to++ = e != '\0' ? (uint8_t)e : p[i];
+    }
+    return to;
 }
 
 int maria_put_field(struct buf *out, const char *value, size_t len, bool escape, struct error *err)
 {
-    if (value == NULL)
-        return buf_append(out, "\\N", 2, err);
-    if (!escape)
-        return buf_append(out, value, len, err);
-    int rc = 0;
-    while (rc == 0 && len > 0) {
-        size_t n = plain_length(value, len);
-        if (n > 0) {
-            rc = buf_append(out, value, n, err);
-        } else {
-            char pair[2] = { '\\', escape_of(value[0]) };
-            rc = buf_append(out, pair, 2, err);
-            n = 1;
-        }
-        value += n;
-        len -= n;
-    }
+    int rc = buf_reserve(out, 2 * len + 2, err);
+    if (rc == 0)
+        out->len = (size_t)(put_field(out->data + out->len, value, len, escape) - out->data);
     return rc;
 }
 
@@ -189,13 +175,21 @@ static int failed(const struct rows_source *s, int rc, struct error *err)
 static int add_row(struct rows_source *s, MYSQL_ROW row, struct error *err)
 {
     const unsigned long *len = mysql_fetch_lengths(s->result);
-    int rc = 0;
-    for (unsigned i = 0; rc == 0 && i < s->columns; i++) {
-        rc = i == 0 ? 0 : buf_append(&s->text, "\t", 1, err);
-        if (rc == 0)
-            rc = maria_put_field(&s->text, row[i], len[i], !s->plain[i], err);
+    size_t room = 1;
+    for (unsigned i = 0; i < s->columns; i++)
+        room += 2 * (size_t)len[i] + 3;
+    int rc = buf_reserve(&s->text, room, err);
+    if (rc < 0)
+        return rc;
+    uint8_t *to = s->text.data + s->text.len;
+    for (unsigned i = 0; i < s->columns; i++) {
+        if (i > 0)
+            *to++ = '\t';
+        to = put_field(to, row[i], len[i], !s->plain[i]);
     }
-    return rc == 0 ? buf_append(&s->text, "\n", 1, err) : rc;
+    *to++ = '\n';
+    s->text.len = (size_t)(to - s->text.data);
+    return 0;
 }
 
 static int fill(struct rows_source *s, struct error *err)

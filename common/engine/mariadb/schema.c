@@ -75,9 +75,8 @@ static int add_query(struct maria *c, const char *query, const char *literal, st
 int maria_schema_hash(struct maria *c, const char *database, uint64_t seed, char out[FINGERPRINT_TEXT_MAX],
                       struct error *err)
 {
-    (void)seed;
     char *literal = maria_literal_text(database, err);
-    struct fingerprint *fp = literal != NULL ? fingerprint_new(0, err) : NULL;
+    struct fingerprint *fp = literal != NULL ? fingerprint_new(seed, err) : NULL;
     int rc = fp != NULL ? 0 : E_NOMEM;
     for (size_t i = 0; rc == 0 && i < sizeof queries / sizeof queries[0]; i++)
         rc = add_query(c, queries[i], literal, fp, err);

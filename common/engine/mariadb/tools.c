@@ -1,4 +1,5 @@
 /* mariadb-dump: definitions, code and accounts. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 #include "common/base/banned.h"
 
-enum { VERSION_LIMIT = 4096, VERSION_MS = 30000, ARGS_MAX = 24 };
+enum { VERSION_LIMIT = 4096, VERSION_MS = 30000, NAMES_MAX = 1 << 20 };
 
 /* "mariadb-dump  Ver 10.19 Distrib 10.11.19-MariaDB, for debian-linux-gnu (x86_64)", or since 11 "mariadb-dump from
  * 11.4.2-MariaDB, client 10.19 ..." */
@@ -122,58 +123,93 @@ static int add_address(const struct maria_address *a, struct buf *out, struct er
 }
 
 /* What of the database is left out of this script. */
-static int add_database(const struct maria_database *db, enum maria_script script, bool views,
-                        struct buf *out, struct error *err)
+static int add_database(const struct maria_database *db, enum maria_script script, struct buf *out,
+                        struct error *err)
 {
     int rc = buf_printf(out, err, "[mariadb-dump]\n");
     if (rc == 0)
         rc = add_ignored(out, db->name, &db->excluded, err);
-    if (rc == 0 && script == SCRIPT_SCHEMA)
-        rc = add_ignored(out, db->name, &db->views, err);
-    return rc == 0 && views ? add_ignored(out, db->name, &db->relations, err) : rc;
+    return rc == 0 && script == SCRIPT_SCHEMA ? add_ignored(out, db->name, &db->views, err) : rc;
 }
 
 /* ---- running it ----------------------------------------------------------------------------------------------- */
 
-/* Options that a password or a name must not be seen in come by stdin, the others as arguments. */
-static struct child *start(const struct maria_tool *t, const char *const *more, const char *database,
-                           const struct buf *file, struct error *err)
+/* What the system lets a command line hold is shared with the environment. */
+static int check_names(const struct vec *names, struct error *err)
 {
-    const char *argv[ARGS_MAX] = { t->path,
-                                   "--defaults-file=/dev/stdin",
-                                   "--no-data",
-                                   "--skip-comments",
-                                   "--skip-lock-tables",
-                                   "--default-character-set=utf8mb4",
-                                   "--tz-utc",
-                                   "--quote-names",
-                                   "--skip-log-queries" };
+    size_t len = 0;
+    for (size_t i = 0; i < names->len; i++)
+        len += strlen(*(char **)vec_at(names, i)) + 1 + sizeof(char *);
+    return len < NAMES_MAX
+               ? 0
+               : error_set(err, E_UNSUPPORTED,
+                           "the names of %zu views are too long for one command line: leave some out with "
+                           "`exclude_tables`",
+                           names->len);
+}
+
+static int add_args(struct vec *argv, const char *const *more, struct error *err)
+{
+    for (; *more != NULL; more++) {
+        const char **slot = vec_push(argv, err);
+        if (slot == NULL)
+            return E_NOMEM;
+        *slot = *more;
+    }
+    return 0;
+}
+
+/* Takes the option file by stdin: no password is seen in its arguments. */
+static struct child *start(const char *const *argv, const struct buf *file, struct error *err)
+{
     struct child_options opt = { .want_stdin = true, .want_stdout = true };
     struct error why = ERROR_INIT;
-    size_t n = 9;
-    for (size_t i = 0; more[i] != NULL && n < ARGS_MAX - 3; i++)
-        argv[n++] = more[i];
-    if (database != NULL) {
-        argv[n++] = "--";
-        argv[n++] = database;
-    }
-    argv[n] = NULL;
     struct child *child = child_start(argv, &opt, err);
     if (child == NULL)
         return NULL;
-    /* One that ended already says why at its end. */
     int rc = fd_write_full(child_stdin(child), file->data, file->len, "mariadb-dump", &why);
     child_close_stdin(child);
-    if (rc < 0 && rc != E_RETRY && why.sys == 0) {
-        (void)error_copy(err, &why);
-        child_free(child);
-        return NULL;
+    if (rc == 0 || why.sys == EPIPE) /* one that ended already says why at its end */
+        return child;
+    (void)error_copy(err, &why);
+    child_free(child);
+    return NULL;
+}
+
+/* names: of the tables or views, in this order; NULL: all of them. */
+static struct child *start_dump(const struct maria_tool *t, const char *const *more, const char *database,
+                                const struct vec *names, const struct buf *file, struct error *err)
+{
+    const char *const head[] = { t->path,
+                                 "--defaults-file=/dev/stdin",
+                                 "--no-data",
+                                 "--skip-comments",
+                                 "--skip-lock-tables",
+                                 "--default-character-set=utf8mb4",
+                                 "--tz-utc",
+                                 "--quote-names",
+                                 NULL };
+    const char *const place[] = { "--", database, NULL };
+    struct vec argv = VEC_OF(const char *);
+    struct child *child = NULL;
+    int rc = add_args(&argv, head, err);
+    if (rc == 0)
+        rc = add_args(&argv, more, err);
+    if (rc == 0)
+        rc = add_args(&argv, database != NULL ? place : place + 2, err);
+    for (size_t i = 0; rc == 0 && names != NULL && i < names->len; i++) {
+        const char *const one[] = { *(char **)vec_at(names, i), NULL };
+        rc = add_args(&argv, one, err);
     }
+    if (rc == 0 && vec_push(&argv, err) != NULL)
+        child = start(argv.data, file, err);
+    vec_free(&argv);
     return child;
 }
 
 static struct source *run(const struct maria_tool *t, struct maria_origin *o, const struct maria_database *db,
-                          enum maria_script script, bool views, const char *const *args, struct error *err)
+                          enum maria_script script, const struct vec *names, const char *const *args,
+                          struct error *err)
 {
     static const char begins[] = "/*";
     static const char ends[] = "SQL_NOTES=@OLD_SQL_NOTES */;\n\n";
@@ -186,9 +222,11 @@ static struct source *run(const struct maria_tool *t, struct maria_origin *o, co
     if (rc == 0)
         rc = add_password(&o->set->at, &file, err);
     if (rc == 0 && db != NULL)
-        rc = add_database(db, script, views, &file, err);
+        rc = add_database(db, script, &file, err);
+    if (rc == 0 && names != NULL)
+        rc = check_names(names, err);
     if (rc == 0)
-        child = start(t, args, db != NULL ? db->name : NULL, &file, err);
+        child = start_dump(t, args, db != NULL ? db->name : NULL, names, &file, err);
     buf_wipe(&file);
     return child != NULL ? feed_source(child, &options, err) : NULL;
 }
@@ -214,9 +252,9 @@ static int64_t joined_read(struct source *base, void *data, size_t cap, struct e
     struct joined *j = (struct joined *)base;
     for (;;) {
         int64_t n = source_read(j->parts[j->part], data, cap, err);
-        if (n != 0 || j->part == 1)
+        if (n != 0 || j->part == 1 || j->db->views.len == 0)
             return n;
-        j->parts[1] = run(j->tool, j->origin, j->db, SCRIPT_CODE, true, views_args, err);
+        j->parts[1] = run(j->tool, j->origin, j->db, SCRIPT_CODE, &j->db->views, views_args, err);
         if (j->parts[1] == NULL)
             return maria_failed(err);
         j->part = 1;
@@ -241,7 +279,7 @@ static struct source *code_source(const struct maria_tool *t, struct maria_origi
     *j = (struct joined){
         .base = { .read = joined_read, .free = joined_free }, .tool = t, .origin = o, .db = db
     };
-    j->parts[0] = run(t, o, db, SCRIPT_CODE, false, code_args, err);
+    j->parts[0] = run(t, o, db, SCRIPT_CODE, NULL, code_args, err);
     if (j->parts[0] != NULL)
         return &j->base;
     free(j);
@@ -253,5 +291,5 @@ struct source *maria_dump_source(const struct maria_tool *t, struct maria_origin
 {
     if (script == SCRIPT_CODE)
         return code_source(t, o, db, err);
-    return run(t, o, db, script, false, script == SCRIPT_USERS ? users_args : schema_args, err);
+    return run(t, o, db, script, NULL, script == SCRIPT_USERS ? users_args : schema_args, err);
 }

@@ -35,6 +35,8 @@ void pgsql_sequences_free(struct vec *sequences)
 {
     for (size_t i = 0; i < sequences->len; i++) {
         struct pgsql_sequence *s = vec_at(sequences, i);
+        free(s->schema);
+        free(s->name);
         free(s->sql);
         free(s->value);
     }
@@ -201,7 +203,9 @@ int pgsql_list_sequences(struct pgsql *c, struct vec *out, struct error *err)
                          &r, err);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
         struct pgsql_sequence *s = vec_push(out, err);
-        if (s == NULL || (s->sql = pgsql_qualified(PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), err)) == NULL)
+        if (s == NULL || (s->schema = str_dup(PQgetvalue(r, i, 0), err)) == NULL ||
+            (s->name = str_dup(PQgetvalue(r, i, 1), err)) == NULL ||
+            (s->sql = pgsql_qualified(s->schema, s->name, err)) == NULL)
             rc = E_NOMEM;
     }
     PQclear(r);

@@ -145,19 +145,21 @@ static int compare_objects(struct pgsql *c, const struct pgsql_plan *p, struct v
     return *slot != NULL ? 0 : E_NOMEM;
 }
 
-static int told(const struct pgsql_plan *p, uint64_t rows, struct error *err)
+static int told(const struct pgsql_plan *p, uint64_t rows, const struct buf *more, struct error *err)
 {
     char n[2][NUMBER_TEXT_MAX];
     if (p->target->checked == NULL)
         return 0;
-    return buf_printf(p->target->checked, err, "rows and fingerprints of %s tables equal (%s rows)",
-                      count_format(n[0], p->loads.len), count_format(n[1], rows));
+    return buf_printf(p->target->checked, err, "rows and fingerprints of %s tables equal (%s rows)%.*s",
+                      count_format(n[0], p->loads.len), count_format(n[1], rows), (int)more->len,
+                      more->len != 0 ? (const char *)more->data : "");
 }
 
 int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err)
 {
     struct vec differ = VEC_OF(char *);
     struct vec groups = VEC_OF(struct group);
+    struct buf more = BUF_INIT;
     char list[LIST_MAX];
     uint64_t rows = 0;
     int rc = 0;
@@ -171,10 +173,15 @@ int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err
         rc = judge(&groups, &differ, err);
     if (rc == 0)
         rc = compare_objects(c, p, &differ, err);
+    if (rc == 0)
+        rc = pgsql_compare_facts(c, p, &differ, &more, err);
     if (rc == 0 && differ.len > 0)
         rc = error_corrupt(err, "facts-differ", "%s: what was loaded is not what was backed up: %s", c->where,
                            pgsql_names_text(&differ, list, sizeof list));
     pgsql_names_free(&differ);
     vec_free(&groups);
-    return rc == 0 ? told(p, rows, err) : rc;
+    if (rc == 0)
+        rc = told(p, rows, &more, err);
+    buf_free(&more);
+    return rc;
 }

@@ -19,6 +19,7 @@ struct copy_source {
     char *block; /* of libpq: a part of the rows */
     size_t len;
     size_t at;
+    uint64_t copied;
     bool ended;
 };
 
@@ -55,6 +56,7 @@ static int verdict(struct copy_source *s, struct error *err)
     rc = pgsql_drain(s->c, rc, err);
     if (rc == 0) {
         s->t->rows = rows;
+        s->t->copied = s->copied;
         (void)fingerprint_text(s->fp, s->t->fingerprint);
         s->ended = true;
     }
@@ -69,6 +71,7 @@ static int next_block(struct copy_source *s, bool wait, struct error *err)
         if (n > 0) {
             s->len = (size_t)n;
             s->at = 0;
+            s->copied += s->len;
             if (s->t->binary)
                 return pgsql_tuples_add(&s->tuples, s->fp, s->block, s->len, err) < 0 ? pgsql_failed(err) : 1;
             fingerprint_lines(s->fp, s->block, s->len);

@@ -229,7 +229,8 @@ int pgsql_table_facts(const struct pgsql_table *t, struct buf *out, struct error
         rc = into_fact(t, out, err);
     if (rc == 0 && t->condition != NULL)
         rc = add_name(out, "condition", t->condition, err);
-    return rc == 0 ? buf_printf(out, err, "format=%s\nrows=%llu\nfingerprint=%s\n",
-                                t->binary ? "binary" : "text", (unsigned long long)t->rows, t->fingerprint)
+    return rc == 0 ? buf_printf(out, err, "format=%s\nrows=%llu\nbytes=%llu\nfingerprint=%s\n",
+                                t->binary ? "binary" : "text", (unsigned long long)t->rows,
+                                (unsigned long long)t->copied, t->fingerprint)
                    : rc;
 }

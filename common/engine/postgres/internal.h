@@ -18,7 +18,8 @@ enum {
     PGSQL_MAJOR = 15,               /* what the tests run against */
     PGSQL_MAJOR_MAX = 99,           /* where a search for newer tools ends */
     PGSQL_COLUMNS_TEXT_MAX = 60000, /* encoded names of one table's columns: a fact */
-    PGSQL_ROLES_TEXT_MAX = 30000,   /* encoded names of roles: a fact */
+    PGSQL_FRESHNESS_MAX = 64,       /* columns whose newest value is a fact */
+    PGSQL_ROLES_TEXT_MAX = 24000,   /* encoded names of roles: a fact */
 };
 
 /* ---- settings.c: the options of a job ------------------------------------------------------------------ */
@@ -74,10 +75,13 @@ struct pgsql_table {
     /* after it was copied */
     bool binary;
     uint64_t rows;
+    uint64_t copied; /* bytes of the stream */
     char fingerprint[FINGERPRINT_TEXT_MAX];
 };
 
 struct pgsql_sequence {
+    char *schema;
+    char *name;
     char *sql;
     char *value; /* SQL text of setval's arguments behind the name; NULL until it was read */
 };
@@ -220,9 +224,13 @@ int pgsql_look(const struct engine_target *target, struct error *err);
 int pgsql_plan_tell(const struct engine_streams *streams, const struct engine_target *target,
                     engine_plan_fn *fn, void *arg, struct error *err);
 /* export.c */
-int pgsql_table(const struct engine_streams *streams, const struct engine_export *what, struct sink *out,
+int pgsql_table(const struct engine_streams *streams, const struct engine_table *what, struct sink *out,
                 struct error *err);
 int pgsql_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
+
+/* export.c */
+int pgsql_export(const struct engine_streams *streams, const char *run_facts, const struct engine_export *out,
+                 struct error *err);
 
 #endif

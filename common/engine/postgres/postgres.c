@@ -6,6 +6,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/str.h"
+#include "common/engine/postgres/census.h"
 #include "common/engine/postgres/internal.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/swap.h"
@@ -314,21 +315,26 @@ static int64_t postgres_read(struct engine_run *run, void *data, size_t cap, str
 
 /* ---- facts and verdict --------------------------------------------------------------------------------- */
 
-static int schema_facts(struct pgsql_origin *o, struct buf *out, struct error *err)
+static int schema_facts(struct engine_run *run, struct buf *out, struct error *err)
 {
+    struct pgsql_origin *o = &run->origin;
     int rc = buf_append(out, o->facts.data, o->facts.len, err);
-    return rc == 0 ? pgsql_role_facts(&o->main, out, err) : rc;
+    if (rc == 0)
+        rc = pgsql_role_facts(&o->main, out, err);
+    if (rc == 0)
+        rc = pgsql_census(&o->main, out, err);
+    return rc == 0 ? pgsql_newest_facts(&o->main, &run->set, out, err) : rc;
 }
 
 static int postgres_stream_facts(struct engine_run *run, struct buf *out, struct error *err)
 {
     switch (run->step) {
     case STEP_SCHEMA:
-        return schema_facts(&run->origin, out, err);
+        return schema_facts(run, out, err);
     case STEP_TABLES:
         return pgsql_table_facts(run->current, out, err);
     case STEP_SCRIPT:
-        return buf_printf(out, err, "sequences=%zu\n", run->origin.sequences.len);
+        return pgsql_sequence_facts(&run->origin.sequences, out, err);
     default:
         return 0;
     }
@@ -359,10 +365,11 @@ static int postgres_run_facts(struct engine_run *run, struct buf *out, struct er
 }
 
 static const char *const required[] = { NULL };
-static const char *const allowed[] = {
-    "database", "all_databases", "exclude_databases", "host",         "port",    "user",           "passfile",
-    "sslmode",  "sslrootcert",   "globals",           "lock_timeout", "bin_dir", "allow_untested", NULL
-};
+static const char *const allowed[] = { "database",       "all_databases", "exclude_databases",
+                                       "host",           "port",          "user",
+                                       "passfile",       "sslmode",       "sslrootcert",
+                                       "globals",        "lock_timeout",  "bin_dir",
+                                       "allow_untested", "freshness",     NULL };
 static const char *const paths[] = { "passfile", "sslrootcert", "bin_dir", NULL };
 
 const struct engine engine_postgres = {
@@ -385,4 +392,5 @@ const struct engine engine_postgres = {
     .table = pgsql_table,
     .restore = pgsql_restore,
     .swap = pgsql_swap,
+    .export = pgsql_export,
 };

@@ -11,6 +11,7 @@
  *   sslmode, sslrootcert   as for psql
  *   globals         yes (default) or no: also the roles and tablespaces of the server
  *   lock_timeout    how long to wait for a lock, a duration; default 30s
+ *   freshness       columns as SCHEMA.TABLE.COLUMN, a list: their newest values are facts
  *   bin_dir         where pg_dump is; default: where Debian puts the one of the
  *                   server's release, then newer ones, then PATH
  *   allow_untested  no (default) or yes: also servers of other releases than 15

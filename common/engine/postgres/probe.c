@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "common/base/str.h"
+#include "common/engine/option.h"
+#include "common/engine/postgres/census.h"
 #include "common/engine/postgres/internal.h"
 #include "common/engine/postgres/name.h"
 
@@ -177,8 +179,9 @@ static int check_globals(struct probe *p, struct error *err)
 struct naming {
     engine_finding_fn *fn;
     void *arg;
-    const char *database; /* NULL: there is only one */
-    bool others;          /* not the first: what concerns the server was said */
+    const char *database;                /* NULL: there is only one */
+    bool others;                         /* not the first: what concerns the server was said */
+    unsigned found[PGSQL_FRESHNESS_MAX]; /* databases that have the column */
 };
 
 static void name_finding(bool fatal, const char *what, const char *cure, void *arg)
@@ -204,9 +207,25 @@ static int probe_rights(struct pgsql *c, const struct pgsql_settings *s, struct 
         rc = check_globals(&p, err);
     for (size_t i = 0; rc == 0 && i < sizeof rules / sizeof rules[0]; i++)
         rc = apply(&p, &rules[i], err);
+    if (rc == 0)
+        rc = pgsql_newest_probe(c, s, n->found, name_finding, n, err);
     free(role);
     buf_free(&p.role);
     return rc;
+}
+
+/* A column of `freshness` that no database has. */
+static void tell_missing_columns(const struct pgsql_settings *s, const struct naming *n)
+{
+    for (size_t i = 0; i < option_count(s->from, "freshness"); i++) {
+        char what[TEXT_MAX];
+        char shown[160];
+        (void)snprintf(what, sizeof what, "freshness: there is no column %s",
+                       str_printable(shown, sizeof shown, option_at(s->from, "freshness", i)));
+        if (n->found[i] == 0)
+            n->fn(false, what, "correct it: SCHEMA.TABLE.COLUMN, with quotes as in SQL where names need them",
+                  n->arg);
+    }
 }
 
 static int probe_one(const struct pgsql_settings *s, const char *database, struct naming *n,
@@ -243,6 +262,8 @@ int pgsql_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, 
         error_clear(&why);
         rc = probe_one(&s, name, &n, &why);
     }
+    if (rc == 0)
+        tell_missing_columns(&s, &n);
     pgsql_names_free(&databases);
     return rc == E_USAGE || rc == E_NOMEM || rc == E_CANCELLED ? error_copy(err, &why) : 0;
 }

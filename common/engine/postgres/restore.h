@@ -134,6 +134,11 @@ unsigned pgsql_jobs(const struct engine_target *target);
 int pgsql_after_check(const struct engine_target *target, struct error *err);
 int pgsql_after(struct pgsql *c, const struct engine_target *target, struct error *err);
 
+/* compare_facts.c: objects, rights and sequences, where they can be compared; what differs goes to `differ` (char *),
+ * what was compared to `checked` (may be NULL). */
+int pgsql_compare_facts(struct pgsql *c, const struct pgsql_plan *p, struct vec *differ, struct buf *checked,
+                        struct error *err);
+
 /* compare.c: E_CORRUPT "facts-differ" names the tables. */
 int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err);
 

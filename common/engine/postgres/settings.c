@@ -55,6 +55,9 @@ int pgsql_settings_read(const struct engine_job *job, struct pgsql_settings *out
         .bin_dir = engine_option(job, "bin_dir"),
         .seed = job->fingerprint_seed,
     };
+    if (option_count(job, "freshness") > PGSQL_FRESHNESS_MAX)
+        return error_set(err, E_USAGE, "job %s: `freshness` names more than %d columns", job->name,
+                         PGSQL_FRESHNESS_MAX);
     int rc = option_flag(job, "all_databases", false, &out->all_databases, err);
     if (rc == 0)
         rc = check_databases(out, err);

@@ -184,4 +184,8 @@ int sqlite_restore(const struct engine_streams *streams, const struct engine_tar
 int sqlite_plan(const struct engine_streams *streams, const struct engine_target *target, engine_plan_fn *fn,
                 void *arg, struct error *err);
 
+/* export.c */
+int sqlite_export(const struct engine_streams *streams, const char *run_facts,
+                  const struct engine_export *out, struct error *err);
+
 #endif

@@ -141,4 +141,5 @@ const struct engine engine_sqlite = {
     .plan = sqlite_plan,
     .abilities = ENGINE_AFTER | ENGINE_BESIDE,
     .swap = sqlite_swap,
+    .export = sqlite_export,
 };

@@ -71,9 +71,18 @@ static int check_option(void *arg, const char *engine, const char *key, const ch
     return 0;
 }
 
-static const struct conf_hooks hooks = {
-    .engine_options = engine_options, .check_option = check_option, .engines = engines, .need_jobs = true
-};
+static bool may_nest(void *arg, const char *engine, const char *key)
+{
+    (void)arg;
+    ck_assert_str_eq(engine, "sqlite");
+    return strcmp(key, "busy_timeout") == 0;
+}
+
+static const struct conf_hooks hooks = { .engine_options = engine_options,
+                                         .check_option = check_option,
+                                         .may_nest = may_nest,
+                                         .engines = engines,
+                                         .need_jobs = true };
 
 static struct conf *load_good(const char *text)
 {
@@ -229,6 +238,32 @@ START_TEST(jobs_may_be_optional)
     ck_assert_uint_eq(c->njobs, 0);
     conf_free(c);
     conf_problems_free(&problems);
+}
+END_TEST
+
+START_TEST(lists_of_lists)
+{
+    static const char *const want[] = { "a b", "c", NULL, "d", NULL, "e", "f" };
+    struct conf *c = load_good(LOCAL "jobs:\n  j:\n    engine: sqlite\n    path: /x\n"
+                                     "    busy_timeout: [[a b, c], [d], [e, f]]\n");
+    const struct conf_job *j = conf_find_job(c, "j", NULL);
+    ck_assert_uint_eq(j->noptions, 8);
+    for (size_t i = 0; i < 7; i++) {
+        ck_assert_str_eq(j->options[i + 1].key, "busy_timeout");
+        if (want[i] == NULL)
+            ck_assert_ptr_null(j->options[i + 1].value);
+        else
+            ck_assert_str_eq(j->options[i + 1].value, want[i]);
+    }
+    conf_free(c);
+    expect(
+        LOCAL "jobs:\n  j: {engine: sqlite, path: /x, busy_timeout: [[a], b, []]}\n",
+        "a.yaml:4:53: jobs.j.busy_timeout: of a list of lists, every item has to be a list [PROGRAM, ARG, ...]\n"
+        "a.yaml:4:56: jobs.j.busy_timeout: of a list of lists, every item has to be a list [PROGRAM, ARG, ...]\n");
+    expect(LOCAL "jobs:\n  j: {engine: sqlite, path: /x, busy_timeout: [[[a]]]}\n",
+           "a.yaml:4:49: jobs.j.busy_timeout: expected a single value, found a list\n");
+    expect(LOCAL "jobs:\n  j: {engine: sqlite, path: /x, exclude: [[a]]}\n",
+           "a.yaml:4:43: jobs.j.exclude: expected a single value, found a list\n");
 }
 END_TEST
 
@@ -635,6 +670,7 @@ int main(void)
     tcase_add_test(tc, reads_every_setting);
     tcase_add_test(tc, fills_in_defaults);
     tcase_add_test(tc, jobs_may_be_optional);
+    tcase_add_test(tc, lists_of_lists);
     tcase_add_test(tc, missing_file_says_what_to_do);
     tcase_add_test(tc, too_large_a_file);
     tcase_add_loop_test(tc, one_mistake, 0, COUNT(mistakes));

@@ -178,8 +178,8 @@ START_TEST(a_bad_stream_leaves_nothing)
     snapshot.len--;
     snapshot.count = 0;
     ck_assert_int_eq(restore(&snapshot, out_path, NULL, &err), E_UNSUPPORTED);
-    snapshot.count = 2;
-    ck_assert_int_eq(restore(&snapshot, out_path, NULL, &err), E_UNSUPPORTED);
+    snapshot.count = 2; /* with one name: the second has no place */
+    ck_assert_int_eq(restore(&snapshot, out_path, NULL, &err), E_EXISTS);
     snapshot.count = 1;
     snapshot.data.len = snapshot.len = 4096 * 3;
     ck_assert_int_eq(restore(&snapshot, out_path, NULL, &err), E_CORRUPT);

@@ -1,0 +1,39 @@
+#include "common/crypto/sha256.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "common/base/alloc.h"
+#include "common/base/str.h"
+
+#include "common/base/banned.h"
+
+struct sha256_state {
+    crypto_hash_sha256_state state;
+};
+
+struct sha256_state *sha256_new(struct error *err)
+{
+    struct sha256_state *s = mem_alloc(1, sizeof *s, err);
+    if (s != NULL)
+        (void)crypto_hash_sha256_init(&s->state);
+    return s;
+}
+
+void sha256_update(struct sha256_state *s, const void *data, size_t len)
+{
+    (void)crypto_hash_sha256_update(&s->state, data, len);
+}
+
+void sha256_final(struct sha256_state *s, char out[SHA256_TEXT])
+{
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    (void)crypto_hash_sha256_final(&s->state, hash);
+    hex_encode(out, hash, sizeof hash);
+    (void)crypto_hash_sha256_init(&s->state);
+}
+
+void sha256_free(struct sha256_state *s)
+{
+    free(s);
+}

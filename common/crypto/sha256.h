@@ -1,0 +1,25 @@
+/*
+ * sha256.h - SHA-256, for lists that sha256sum reads. The repository itself has other hashes (hash.h).
+ *
+ *     struct sha256_state *s = sha256_new(err);
+ *     sha256_update(s, data, len)...;
+ *     sha256_final(s, text);      // 64 lower-case hex digits; s is then as new
+ *     sha256_free(s);
+ */
+#ifndef COMMON_CRYPTO_SHA256_H
+#define COMMON_CRYPTO_SHA256_H
+
+#include <stddef.h>
+
+#include "common/base/error.h"
+
+enum { SHA256_TEXT = 65 };
+
+struct sha256_state;
+
+struct sha256_state *sha256_new(struct error *err);
+void sha256_update(struct sha256_state *s, const void *data, size_t len);
+void sha256_final(struct sha256_state *s, char out[SHA256_TEXT]);
+void sha256_free(struct sha256_state *s);
+
+#endif

@@ -1,0 +1,105 @@
+/* Is what stands in the target what was backed up? */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/alloc.h"
+#include "common/base/fact.h"
+#include "common/base/number.h"
+#include "common/base/str.h"
+#include "common/engine/mariadb/restore.h"
+#include "common/engine/name.h"
+
+#include "common/base/banned.h"
+
+enum { BLOCK = 1 << 18, LIST_MAX = 600 };
+
+static int read_table(struct maria_crew *crew, struct maria *c, struct maria_load *l, struct error *err)
+{
+    struct maria_table now = l->t; /* borrows its names */
+    char shown[200];
+    uint8_t *block = mem_alloc(1, BLOCK, err);
+    struct source *s =
+        block != NULL ? maria_rows_source(c, &now, crew->t->goal.database, crew->p->seed, err) : NULL;
+    int64_t n = s != NULL ? 1 : maria_failed(err);
+    while (n > 0)
+        n = source_read(s, block, BLOCK, err);
+    source_free(s);
+    free(block);
+    if (n < 0)
+        return error_wrap(err, "compare table %s", str_printable(shown, sizeof shown, l->t.name));
+    l->rows_now = now.rows;
+    memcpy(l->fingerprint_now, now.fingerprint, sizeof now.fingerprint);
+    return 0;
+}
+
+static int differs(struct vec *list, char *text)
+{
+    int rc = text != NULL ? names_add(list, text, NULL) : E_NOMEM;
+    free(text);
+    return rc;
+}
+
+static int judge(const struct maria_plan *p, struct vec *list, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
+        const struct maria_load *l = vec_at(&p->loads, i);
+        if (!str_starts(l->t.fingerprint, FINGERPRINT_METHOD ":"))
+            return error_set(err, E_UNSUPPORTED,
+                             "the fingerprint of %s is of a kind that this program does not know", l->stream);
+        if (l->rows_now != l->t.rows)
+            rc = differs(list, str_printf(err, "%s (%llu rows, backed up were %llu)", l->t.name,
+                                          (unsigned long long)l->rows_now, (unsigned long long)l->t.rows));
+        else if (strcmp(l->fingerprint_now, l->t.fingerprint) != 0)
+            rc = differs(list, str_printf(err, "%s (other contents)", l->t.name));
+    }
+    return rc;
+}
+
+/* Where something was left out, or was there before, the counts must differ. */
+static int judge_code(struct maria_target *t, const struct maria_plan *p, struct vec *list, struct error *err)
+{
+    uint64_t counts[MARIA_COUNTS] = { 0 };
+    char left_out[8];
+    if (p->target->into_nonempty || fact_get(p->schema_facts, "excluded", left_out, sizeof left_out))
+        return 0;
+    int rc = maria_count_code(&t->c, t->goal.database, counts, err);
+    for (size_t i = 0; rc == 0 && i < MARIA_COUNTS; i++) {
+        uint64_t expected = 0;
+        if (!fact_number(p->code_facts, maria_counts[i], &expected))
+            return error_corrupt(err, ERR_MARIA_FACTS, "code.sql has no fact \"%s\"", maria_counts[i]);
+        if (counts[i] != expected)
+            rc = differs(list, str_printf(err, "%s (%llu, backed up were %llu)", maria_counts[i],
+                                          (unsigned long long)counts[i], (unsigned long long)expected));
+    }
+    return rc;
+}
+
+static int told(const struct maria_plan *p, struct error *err)
+{
+    char n[2][NUMBER_TEXT_MAX];
+    uint64_t rows = 0;
+    for (size_t i = 0; i < p->loads.len; i++)
+        rows += ((struct maria_load *)vec_at(&p->loads, i))->t.rows;
+    if (p->target->checked == NULL)
+        return 0;
+    return buf_printf(p->target->checked, err, "rows and fingerprints of %s tables equal (%s rows)",
+                      count_format(n[0], p->loads.len), count_format(n[1], rows));
+}
+
+int maria_compare(struct maria_target *t, struct maria_plan *p, struct error *err)
+{
+    struct maria_crew crew = { .t = t, .p = p, .work = read_table };
+    struct vec list = VEC_OF(char *);
+    char text[LIST_MAX];
+    int rc = maria_crew_run(&crew, err);
+    if (rc == 0)
+        rc = judge(p, &list, err);
+    if (rc == 0)
+        rc = judge_code(t, p, &list, err);
+    if (rc == 0 && list.len > 0)
+        rc = error_corrupt(err, ERR_MARIA_DIFFER, "%s: what was loaded is not what was backed up: %s",
+                           t->c.where, names_text(&list, text, sizeof text));
+    names_free(&list);
+    return rc == 0 ? told(p, err) : rc;
+}

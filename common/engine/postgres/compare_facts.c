@@ -1,0 +1,196 @@
+/* Are the objects, rights and sequences of the target those that were backed up? */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/fact.h"
+#include "common/base/number.h"
+#include "common/base/str.h"
+#include "common/engine/postgres/census.h"
+#include "common/engine/postgres/restore.h"
+
+#include "common/base/banned.h"
+
+enum { HASH_TEXT_MAX = 64 };
+
+struct census {
+    const struct pgsql_plan *p;
+    const char *other; /* facts of the other side */
+    bool other_encoding;
+    bool missing_only; /* second round: what the snapshot does not have at all */
+    struct vec *differ;
+    uint64_t objects;
+};
+
+/* What a good restore may change: the version of an extension is the target's, subscriptions are a superuser's alone,
+ * and the text of functions is hashed by the server, in its encoding. */
+static bool is_compared(const struct census *s, const char *key)
+{
+    if (strcmp(key, "objects_extensions") == 0 || strcmp(key, "objects_subscriptions") == 0)
+        return false;
+    if (s->other_encoding && (str_starts(key, "objects_functions") || str_starts(key, "objects_procedures")))
+        return false;
+    bool right = str_starts(key, "grants_") || strcmp(key, "owners") == 0;
+    return !right || !s->p->target->no_owner;
+}
+
+/* "materialized views", "rights of tables". */
+static const char *in_words(const char *key, char out[CENSUS_NAME_MAX + 16])
+{
+    bool rights = str_starts(key, "grants_");
+    const char *kind = rights || str_starts(key, "objects_") ? strchr(key, '_') + 1 : key;
+    (void)snprintf(out, CENSUS_NAME_MAX + 16, "%s%s", rights ? "rights of " : "", kind);
+    for (char *at = out; *at != '\0'; at++)
+        if (*at == '_')
+            *at = ' ';
+    return out;
+}
+
+static int tell(struct vec *differ, char *text)
+{
+    char **slot = text != NULL ? vec_push(differ, NULL) : NULL;
+    if (slot == NULL) {
+        free(text);
+        return E_NOMEM;
+    }
+    *slot = text;
+    return 0;
+}
+
+static int compare_kind(const char *key, uint64_t count, const char *hash, void *arg, struct error *err)
+{
+    struct census *s = arg;
+    char text[HASH_TEXT_MAX + 64];
+    char words[CENSUS_NAME_MAX + 16];
+    char *other_hash = text;
+    uint64_t other = 0;
+    bool there = fact_get(s->other, key, text, sizeof text);
+    if (!is_compared(s, key) || (s->missing_only && there))
+        return 0;
+    if (there)
+        other = strtoull(text, &other_hash, 10);
+    if (*other_hash == ' ')
+        other_hash++;
+    other_hash[strcspn(other_hash, " ")] = '\0';
+    if (!s->missing_only)
+        s->objects += str_starts(key, "objects_") ? count : 0;
+    if (there && other == count && strcmp(other_hash, hash) == 0)
+        return 0;
+    uint64_t now = s->missing_only ? count : other;
+    uint64_t before = s->missing_only ? 0 : count;
+    (void)in_words(key, words);
+    return tell(s->differ, now == before ? str_printf(err, "%s (others than backed up)", words)
+                                         : str_printf(err, "%s (%llu, backed up were %llu)", words,
+                                                      (unsigned long long)now, (unsigned long long)before));
+}
+
+static int read_census(struct pgsql *c, const char *facts, struct buf *out, struct error *err)
+{
+    char none[8] = "";
+    (void)fact_get(facts, "public_schema", none, sizeof none);
+    int rc = pgsql_exec(c, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", err);
+    if (rc == 0)
+        rc = pgsql_execf(c, err, "SET LOCAL backupd.public = '%s'", strcmp(none, "no") == 0 ? "no" : "yes");
+    if (rc == 0)
+        rc = pgsql_census(c, out, err);
+    if (rc == 0)
+        rc = buf_append(out, "", 1, err);
+    return rc == 0 ? pgsql_exec(c, "COMMIT", err) : rc;
+}
+
+static int compare_census(struct pgsql *c, struct census *s, struct error *err)
+{
+    struct buf now = BUF_INIT;
+    char encoding[64] = "";
+    const char *here = PQparameterStatus(c->conn, "server_encoding");
+    (void)fact_get(s->p->schema_facts, "encoding", encoding, sizeof encoding);
+    s->other_encoding = here == NULL || strcmp(here, encoding) != 0;
+    int rc = read_census(c, s->p->schema_facts, &now, err);
+    if (rc == 0) {
+        s->other = (const char *)now.data;
+        rc = pgsql_census_each(s->p->schema_facts, compare_kind, s, err);
+    }
+    if (rc == 0) {
+        s->other = s->p->schema_facts;
+        s->missing_only = true;
+        rc = pgsql_census_each((const char *)now.data, compare_kind, s, err);
+    }
+    buf_free(&now);
+    return rc;
+}
+
+/* ---- sequences ------------------------------------------------------------------------------------------- */
+
+/* Entries of one list that are not in the other, by the name in front of their ':'. */
+static int name_sequences(const char *before, const char *now, struct vec *differ, struct error *err)
+{
+    int rc = 0;
+    for (const char *at = before; rc == 0 && *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        size_t name = strcspn(at, ":");
+        bool same = false;
+        for (const char *other = now; !same && *other != '\0';) {
+            size_t n = strcspn(other, ",");
+            same = n == len && strncmp(at, other, len) == 0;
+            other += n + (other[n] == ',');
+        }
+        if (!same)
+            rc = tell(differ, str_printf(err, "sequence %.*s (backed up was %.*s)", (int)name, at,
+                                         (int)(len - name - 1), at + name + 1));
+        at += len + (at[len] == ',');
+    }
+    return rc;
+}
+
+static int compare_sequences(struct pgsql *c, const struct pgsql_plan *p, struct vec *differ,
+                             struct error *err)
+{
+    struct vec sequences = VEC_OF(struct pgsql_sequence);
+    struct buf facts = BUF_INIT;
+    char expected[HASH_TEXT_MAX] = "";
+    char hash[HASH_TEXT_MAX] = "";
+    int rc = pgsql_list_sequences(c, &sequences, err);
+    if (rc == 0)
+        rc = pgsql_read_sequences(c, &sequences, err);
+    if (rc == 0)
+        rc = pgsql_sequence_facts(&sequences, &facts, err);
+    if (rc == 0)
+        rc = buf_append(&facts, "", 1, err);
+    if (rc == 0 && fact_get(p->script_facts, "sequence_hash", expected, sizeof expected) &&
+        fact_get((const char *)facts.data, "sequence_hash", hash, sizeof hash) &&
+        strcmp(hash, expected) != 0) {
+        size_t known = differ->len;
+        char *before = pgsql_fact(p->script_facts, "sequence_values", "", NULL);
+        char *now = pgsql_fact((const char *)facts.data, "sequence_values", "", NULL);
+        if (before != NULL)
+            rc = name_sequences(before, now != NULL ? now : "", differ, err);
+        if (rc == 0 && differ->len == known)
+            rc = tell(differ, str_printf(err, "sequences (others, or other values, than backed up)"));
+        free(before);
+        free(now);
+    }
+    buf_free(&facts);
+    pgsql_sequences_free(&sequences);
+    return rc;
+}
+
+int pgsql_compare_facts(struct pgsql *c, const struct pgsql_plan *p, struct vec *differ, struct buf *checked,
+                        struct error *err)
+{
+    struct census s = { .p = p, .differ = differ };
+    uint64_t version = 0;
+    char n[NUMBER_TEXT_MAX];
+    /* In a part of a database, or beside what is not of the snapshot, there is nothing to compare with. */
+    const struct engine_selection *select = p->target->select;
+    bool part = select != NULL && (select->nschemas != 0 || select->ntables != 0);
+    if (p->target->into_nonempty || part || !fact_number(p->schema_facts, "census", &version) ||
+        version != CENSUS_VERSION || PQserverVersion(c->conn) / 10000 < CENSUS_MAJOR_MIN)
+        return 0;
+    int rc = compare_census(c, &s, err);
+    if (rc == 0)
+        rc = compare_sequences(c, p, differ, err);
+    if (rc == 0 && checked != NULL)
+        rc = buf_printf(checked, err, ", %s objects%s and all sequences", count_format(n, s.objects),
+                        p->target->no_owner ? "" : ", their owners and rights");
+    return rc;
+}

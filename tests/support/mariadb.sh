@@ -1,0 +1,77 @@
+# shellcheck shell=bash disable=SC2119,SC2120  # arguments are optional
+# A MariaDB server, a backup host and a restore station for integration tests; source it after lib.sh.
+#
+#     db_start [OPTION...]                the private server, and a repository with the job `my` for database shop
+#     db_job [LINE...]                    writes the configuration anew, with these more lines of the job
+#     db DATABASE [client options]        the stock client as root, stopping at errors; bytes as they are stored
+#     db_fill DATABASE                    the schema and rows of tests/support/mariadb_shop.sql
+#     db_backup [ARGS], db_restore_to DATABASE [ARGS]   the two programs
+#     db_sums DATABASE                    a line for each table: its name, rows, a sum of them; made without our code
+#     db_definitions DATABASE             what mariadb-dump says of it, without rows and values of sequences
+#
+# Paths: $DB (fixture), $DBSOCK (the socket), $HOST, $SAFE, $STORAGE.
+
+DB=$TMP/db
+HOST=$TMP/host
+SAFE=$TMP/safe
+STORAGE=$TMP/storage
+unset MYSQL_PWD MYSQL_HOST MYSQL_TCP_PORT MYSQL_UNIX_PORT MYSQL_HOME
+export HOME=$TMP/home # no ~/.my.cnf
+mkdir -p "$HOME"
+
+db_start() {
+    "$REPO_ROOT/tests/fixture/mariadb.sh" start "$DB" --set log-bin=bin --set server-id=1 "$@"
+    at_end "$REPO_ROOT/tests/fixture/mariadb.sh" stop "$DB"
+    DBSOCK=$(readlink "$DB/socket")/s
+    mkdir -p "$HOST" "$STORAGE"
+    db_job
+    "$BACKUPD" --config "$HOST/backupd.yaml" --quiet init --safe "$SAFE" --no-kit-passphrase >/dev/null
+}
+
+db_job() {
+    {
+        printf 'state: %s/state\nrepositories:\n  main:\n    storage: { type: local, path: %s }\n' "$HOST" "$STORAGE"
+        printf '    keys: %s/keys\n    kit: %s/restore-kit.key\n' "$HOST" "$SAFE"
+        printf 'jobs:\n  my:\n    engine: mariadb\n'
+        [[ " $* " == *" host: "* ]] || printf '    socket: %s\n' "$DBSOCK"
+        [[ " $* " == *" database: "* || " $* " == *"all_databases: "* ]] || printf '    database: shop\n'
+        [[ " $* " == *" user: "* ]] || printf '    user: root\n'
+        [[ $# -eq 0 ]] || printf '    %s\n' "$@"
+    } >"$HOST/backupd.yaml"
+}
+
+db_client() { mariadb --no-defaults --socket="$DBSOCK" --user=root --default-character-set=utf8mb4 "$@"; }
+db() {
+    local database=$1
+    shift
+    db_client --batch --raw --skip-column-names --database="$database" "$@"
+}
+
+db_fill() {
+    db_client -e "CREATE DATABASE \`$1\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT 'the shop''s own'"
+    db_client --database="$1" <"$REPO_ROOT/tests/support/mariadb_shop.sql" >/dev/null
+}
+
+db_backup() { "$BACKUPD" --config "$HOST/backupd.yaml" "$@" backup my; }
+
+db_restore_to() {
+    local database=$1
+    shift
+    "$RESTORE" --config "$HOST/backupd.yaml" database latest "$@" --to "mariadb://root@/$database?socket=$DBSOCK"
+}
+
+db_sums() { /usr/bin/python3 "$REPO_ROOT/tests/support/mariadb_sums.py" "$DBSOCK" "$1"; }
+db_definitions() {
+    mariadb-dump --no-defaults --socket="$DBSOCK" --user=root --no-data --routines --events --triggers --skip-comments \
+        --default-character-set=utf8mb4 "$1" | grep -v '^DO SETVAL'
+}
+
+# fact KEY: of the newest snapshot; fact KEY PATH: of one of its streams
+fact() {
+    if [[ $# -eq 1 ]]; then
+        "$RESTORE" --config "$HOST/backupd.yaml" show latest --json |
+            python3 -c 'import json, sys; print(json.load(sys.stdin)["facts"].get(sys.argv[1], ""))' "$1"
+    else
+        "$RESTORE" --config "$HOST/backupd.yaml" ls latest "$2" --long | sed -n "s/^ *$1=//p"
+    fi
+}

@@ -183,8 +183,9 @@ int pgsql_compare_facts(struct pgsql *c, const struct pgsql_plan *p, struct vec 
     /* In a part of a database, or beside what is not of the snapshot, there is nothing to compare with. */
     const struct engine_selection *select = p->target->select;
     bool part = select != NULL && (select->nschemas != 0 || select->ntables != 0);
-    if (p->target->into_nonempty || part || !fact_number(p->schema_facts, "census", &version) ||
-        version != CENSUS_VERSION || PQserverVersion(c->conn) / 10000 < CENSUS_MAJOR_MIN)
+    if (p->target->into_nonempty || p->target->data_only || part ||
+        !fact_number(p->schema_facts, "census", &version) || version != CENSUS_VERSION ||
+        PQserverVersion(c->conn) / 10000 < CENSUS_MAJOR_MIN)
         return 0;
     int rc = compare_census(c, &s, err);
     if (rc == 0)

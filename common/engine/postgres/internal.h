@@ -185,7 +185,8 @@ void pgsql_tool_free(struct pgsql_tool *t);
 unsigned pgsql_tool_choose(const unsigned *majors, size_t n, unsigned wanted);
 /* The major release and the version text of what `NAME --version` prints; 0 when it is something else. */
 unsigned pgsql_tool_version(const char *printed, char version[PGSQL_VERSION_MAX]);
-/* child_finish for these tools: after a failure (E_IO) the text has what they call an error, with DETAIL and HINT;
+/* child_finish for these tools: after a failure (E_IO; E_RETRY when a connection or a lock was lost) the text has what
+ * they call an error, with DETAIL and HINT;
  * what one wrote to stderr although it succeeded goes to the log. */
 int pgsql_tool_finish(struct child *c, const char *name, struct error *err);
 /* That part of what it wrote to stderr, printable on one line; "" when there is none. Returns out. */

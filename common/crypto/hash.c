@@ -180,13 +180,6 @@ void check_hash_seeded(uint64_t seed, const void *data, size_t len, uint8_t out[
     memcpy(out, big_endian.digest, CHECK_LEN);
 }
 
-void check_add_seeded(uint64_t seed, const void *data, size_t len, uint64_t *high, uint64_t *low)
-{
-    XXH128_hash_t h = XXH3_128bits_withSeed(data, len, seed);
-    *low += h.low64;
-    *high += h.high64 + (*low < h.low64);
-}
-
 uint64_t check64(const void *data, size_t len)
 {
     return XXH64(data, len, 0);

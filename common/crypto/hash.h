@@ -78,8 +78,10 @@ void check_free(struct check_state *s);
 /* XXH3-128 of one block: what the calls above give for it, faster. */
 void check_hash(const void *data, size_t len, uint8_t out[CHECK_LEN]);
 void check_hash_seeded(uint64_t seed, const void *data, size_t len, uint8_t out[CHECK_LEN]);
-/* The same as a number of 128 bits, added to *high and *low. */
-void check_add_seeded(uint64_t seed, const void *data, size_t len, uint64_t *high, uint64_t *low);
+/* The same for each of n rows that stand one after the other, as numbers of 128 bits added to *high and *low. A row has
+ * one byte more at its end, which is not hashed (its newline); ends[i], from data, is where the next one begins. */
+void check_add_rows(uint64_t seed, const void *data, const size_t *ends, size_t n, uint64_t *high,
+                    uint64_t *low);
 /* XXH64 of a block, for journals on the local disk. */
 uint64_t check64(const void *data, size_t len);
 

@@ -11,7 +11,7 @@
 
 #include "common/base/banned.h"
 
-enum { SEED_DIGITS = 16 };
+enum { SEED_DIGITS = 16, LINES = 64 };
 
 struct fingerprint {
     struct check_state *row; /* of a row that came in pieces */
@@ -70,26 +70,41 @@ void fingerprint_row(struct fingerprint *fp)
     fp->open = false;
 }
 
+void fingerprint_whole(struct fingerprint *fp, const void *data, const size_t *ends, size_t n)
+{
+    check_add_rows(fp->seed, data, ends, n, &fp->high, &fp->low);
+    fp->rows += n;
+}
+
+/* The rows at data that are whole, up to LINES of them; returns their bytes. */
+static size_t add_whole(struct fingerprint *fp, const uint8_t *data, size_t len)
+{
+    size_t ends[LINES];
+    size_t n = 0;
+    size_t at = 0;
+    const uint8_t *end;
+    while (n < LINES && at < len && (end = memchr(data + at, '\n', len - at)) != NULL)
+        ends[n++] = at = (size_t)(end - data) + 1;
+    fingerprint_whole(fp, data, ends, n);
+    return at;
+}
+
 void fingerprint_lines(struct fingerprint *fp, const void *data, size_t len)
 {
     const uint8_t *p = data;
-    while (len > 0) {
+    size_t at = 0;
+    size_t n = 1;
+    if (fp->open && len > 0) {
         const uint8_t *end = memchr(p, '\n', len);
-        if (end == NULL) {
-            fingerprint_piece(fp, p, len);
-            return;
-        }
-        size_t line = (size_t)(end - p);
-        if (fp->open) {
-            fingerprint_piece(fp, p, line);
+        at = end != NULL ? (size_t)(end - p) + 1 : len;
+        fingerprint_piece(fp, p, end != NULL ? at - 1 : len);
+        if (end != NULL)
             fingerprint_row(fp);
-        } else {
-            check_add_seeded(fp->seed, p, line, &fp->high, &fp->low);
-            fp->rows++;
-        }
-        p = end + 1;
-        len -= line + 1;
     }
+    for (; n > 0 && at < len; at += n)
+        n = add_whole(fp, p + at, len - at);
+    if (at < len)
+        fingerprint_piece(fp, p + at, len - at);
 }
 
 bool fingerprint_partial(const struct fingerprint *fp)

@@ -14,6 +14,7 @@
  *
  *     struct fingerprint *fp = fingerprint_new(job->fingerprint_seed, err);
  *     fingerprint_lines(fp, data, len);             // rows that end with '\n', cut anywhere
+ *     fingerprint_whole(fp, data, ends, n);         // whole rows whose ends are known: the quickest
  *     fingerprint_piece(fp, ...), fingerprint_row(fp);   // or rows that the caller knows the ends of
  *     if (fingerprint_partial(fp)) ...              // the last row has no end: not complete
  *     fingerprint_text(fp, text);                   // "xxh3-128-sum:" and 32 hex digits
@@ -40,6 +41,9 @@ struct fingerprint;
 struct fingerprint *fingerprint_new(uint64_t seed, struct error *err);
 /* The next bytes of text rows; the line ends are no part of the rows. */
 void fingerprint_lines(struct fingerprint *fp, const void *data, size_t len);
+/* n whole rows with their line ends, one after the other; ends[i], from data, is where the next one begins. Not when a
+ * row is open. */
+void fingerprint_whole(struct fingerprint *fp, const void *data, const size_t *ends, size_t n);
 /* The next bytes of the current row, then its end. */
 void fingerprint_piece(struct fingerprint *fp, const void *data, size_t len);
 void fingerprint_row(struct fingerprint *fp);

@@ -33,6 +33,7 @@ struct pgsql {
     char context[PGSQL_CONTEXT_MAX]; /* where the server met it, in its words; the caller clears it */
     int (*tick)(void *arg, struct error *err); /* while waiting, often; a failure ends the wait; or NULL */
     void *tick_arg;
+    bool wide; /* libpq's buffer for what arrives was made large (copy.c) */
 };
 
 /* Connects within 30 seconds. A password in keys/values or in PGPASSWORD is refused. After a failure c->state

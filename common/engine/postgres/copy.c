@@ -1,7 +1,9 @@
 /* One table's rows as a stream. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/base/alloc.h"
 #include "common/base/str.h"
@@ -10,16 +12,25 @@
 
 #include "common/base/banned.h"
 
+enum {
+    ENDS = 256,      /* rows that are hashed together */
+    ROOM_MIN = 4096, /* a row is rather not cut for less room than this */
+    PIECE_MAX = 1 << 30,
+    WIDE = 200 * 1000, /* bytes of a message that makes libpq's buffer as large as what a socket holds */
+    NAP_NS = 300 * 1000,
+};
+
 struct copy_source {
     struct source base;
     struct pgsql *c;
     struct pgsql_table *t;
     struct fingerprint *fp;
     struct pgsql_tuples tuples;
-    char *block; /* of libpq: a part of the rows */
-    size_t len;
-    size_t at;
+    size_t from; /* of the block: where the rows begin that were not hashed yet */
+    size_t ends[ENDS];
+    size_t nends;
     uint64_t copied;
+    bool open; /* a row has begun and not ended */
     bool ended;
 };
 
@@ -47,6 +58,8 @@ static int verdict(struct copy_source *s, struct error *err)
         bool large = state != NULL && !s->t->binary && strcmp(state, "54000") == 0;
         rc = large ? too_large(s, err) : pgsql_error(s->c, r, err, s->t->sql);
     }
+    /* Text: no more rows were counted than messages ended with a newline, and each of the server's rows has one newline:
+     * when the counts agree every row was hashed by itself. */
     if (rc == 0 && (fingerprint_partial(s->fp) || strtoull(PQcmdTuples(r), NULL, 10) != rows ||
                     (s->t->binary && !pgsql_tuples_ended(&s->tuples))))
         rc = error_set(err, E_IO, "table %s: the server says it sent %s rows, %llu arrived",
@@ -63,70 +76,107 @@ static int verdict(struct copy_source *s, struct error *err)
     return rc;
 }
 
-/* 1 with a block, 0 at the end after the verdict; `wait` false: also 2, nothing there yet. */
-static int next_block(struct copy_source *s, bool wait, struct error *err)
+/* ---- the rows ------------------------------------------------------------------------------------------- */
+
+static void hash_rows(struct copy_source *s, const char *block)
 {
-    for (;;) {
-        int n = PQgetCopyData(s->c->conn, &s->block, 1);
-        if (n > 0) {
-            s->len = (size_t)n;
-            s->at = 0;
-            s->copied += s->len;
-            if (s->t->binary)
-                return pgsql_tuples_add(&s->tuples, s->fp, s->block, s->len, err) < 0 ? pgsql_failed(err) : 1;
-            fingerprint_lines(s->fp, s->block, s->len);
-            return 1;
-        }
-        s->block = NULL;
-        if (n == -1)
-            return verdict(s, err);
-        if (n == -2)
-            return pgsql_error(s->c, NULL, err, s->t->sql);
-        if (!wait)
-            return 2;
-        int rc = pgsql_wait(s->c, err);
-        if (rc < 0)
-            return rc;
+    fingerprint_whole(s->fp, block + s->from, s->ends, s->nends);
+    s->nends = 0;
+}
+
+/* A message of the server is a row, and comes whole unless the block has no room. */
+static void add_text(struct copy_source *s, const char *block, size_t at, size_t len)
+{
+    bool ends = block[at + len - 1] == '\n';
+    if (ends && !s->open) {
+        s->from = s->nends == 0 ? at : s->from;
+        s->ends[s->nends++] = at + len - s->from;
+        if (s->nends == ENDS)
+            hash_rows(s, block);
+        return;
     }
+    hash_rows(s, block);
+    fingerprint_piece(s->fp, block + at, len - ends);
+    if (ends)
+        fingerprint_row(s->fp);
+    s->open = !ends;
+}
+
+/* What libpq has, as long as there is room: 1, or 0 when the rows are over. PQgetlineAsync copies from libpq's buffer to
+ * ours, where PQgetCopyData would make a block for each row. It goes on with a message that had no room. */
+static int take(struct copy_source *s, char *block, size_t cap, size_t *done, struct error *err)
+{
+    int n = 1;
+    int rc = 0;
+    size_t at = 0;
+    while (rc == 0 && (at == 0 || cap - at >= ROOM_MIN)) {
+        n = PQgetlineAsync(s->c->conn, block + at, (int)(cap - at));
+        if (n <= 0)
+            break;
+        if (s->t->binary)
+            rc = pgsql_tuples_add(&s->tuples, s->fp, block + at, (size_t)n, err);
+        else
+            add_text(s, block, at, (size_t)n);
+        at += (size_t)n;
+    }
+    hash_rows(s, block);
+    s->copied += at;
+    *done = at;
+    return rc < 0 ? rc : n >= 0;
+}
+
+/* The server sends a few rows at a time. To wake up for each of them costs more than to read them, so whoever finds
+ * nothing lets some more come. A server that is quicker than we are never finds us asleep. */
+static int wait_rows(struct copy_source *s, struct error *err)
+{
+    const struct timespec nap = { .tv_nsec = NAP_NS };
+    struct pollfd p = { .fd = PQsocket(s->c->conn), .events = POLLIN };
+    if (poll(&p, 1, 0) == 0)
+        (void)nanosleep(&nap, NULL);
+    return pgsql_wait(s->c, err);
 }
 
 static int64_t copy_read(struct source *base, void *data, size_t cap, struct error *err)
 {
     struct copy_source *s = (struct copy_source *)base;
     size_t done = 0;
-    while (done < cap && !s->ended) {
-        if (s->block == NULL) {
-            int rc = next_block(s, done == 0, err);
-            if (rc < 0)
-                return rc;
-            if (rc != 1 || s->block == NULL)
-                break;
-        }
-        size_t n = s->len - s->at < cap - done ? s->len - s->at : cap - done;
-        memcpy((char *)data + done, s->block + s->at, n);
-        s->at += n;
-        done += n;
-        if (s->at == s->len) {
-            PQfreemem(s->block);
-            s->block = NULL;
-        }
+    int rc = 1;
+    while (rc > 0 && done == 0 && !s->ended) {
+        rc = take(s, data, cap < PIECE_MAX ? cap : PIECE_MAX, &done, err);
+        if (rc == 0)
+            rc = verdict(s, err);
+        else if (rc > 0 && done == 0 && (rc = wait_rows(s, err)) == 0)
+            rc = 1;
     }
-    return (int64_t)done;
+    return rc < 0 ? rc : (int64_t)done;
 }
 
 static void copy_free(struct source *base)
 {
     struct copy_source *s = (struct copy_source *)base;
-    PQfreemem(s->block);
     fingerprint_free(s->fp);
     free(s);
+}
+
+/* libpq's buffer begins with 16 KB, which is one read of it, grows with a message that does not fit, and stays so. */
+static int widen(struct pgsql *c, struct error *err)
+{
+    PGresult *r = NULL;
+    char sql[64];
+    (void)snprintf(sql, sizeof sql, "SELECT pg_catalog.repeat(' ', %d)", WIDE);
+    int rc = c->wide ? 0 : pgsql_query(c, sql, &r, err);
+    PQclear(r);
+    c->wide = rc == 0;
+    return rc;
 }
 
 static int start(struct pgsql *c, const struct pgsql_table *t, struct error *err)
 {
     struct buf sql = BUF_INIT;
     PGresult *r = NULL;
-    int rc = pgsql_copy_sql(t, true, &sql, err);
+    int rc = widen(c, err);
+    if (rc == 0)
+        rc = pgsql_copy_sql(t, true, &sql, err);
     if (rc == 0)
         rc = pgsql_query(c, (const char *)sql.data, &r, err);
     if (rc == 0 && PQresultStatus(r) != PGRES_COPY_OUT)

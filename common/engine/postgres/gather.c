@@ -14,6 +14,7 @@ enum {
     UNIT_BYTES = 4 * 1024 * 1024, /* of a table on disk, in about one unit */
     RING = 4 * 1024 * 1024,
     BATCH = 128 * 1024, /* a reader tells of this much at once */
+    BATCH_REST = 4096,  /* or a little less, so that rows are not cut */
 };
 
 /* What one connection reads in one go: a table, or a range of its pages. */
@@ -98,7 +99,7 @@ static int pass(struct source *s, struct readahead_lane *lane, struct error *err
         if (at == NULL)
             return E_CANCELLED;
         room = room < BATCH ? room : BATCH;
-        while (got < room && (n = source_read(s, at + got, room - got, err)) > 0)
+        while ((got == 0 || room - got >= BATCH_REST) && (n = source_read(s, at + got, room - got, err)) > 0)
             got += (size_t)n;
         if (got > 0)
             readahead_filled(lane, got);

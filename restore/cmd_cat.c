@@ -13,10 +13,18 @@
 #include "common/sys/fdio.h"
 #include "common/sys/interrupt.h"
 #include "common/archive/gaps.h"
+#include "restore/options.h"
 #include "restore/streams.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
+
+const struct cli_option cat_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "force", .letter = 'f', .kind = CLI_FLAG, .help = "Write to a terminal too." },
+    CLI_OPTIONS_END
+};
 
 enum { BLOCK = 1 << 18 };
 

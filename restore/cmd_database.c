@@ -9,12 +9,92 @@
 #include "common/cli/progress.h"
 #include "common/engine/select.h"
 #include "restore/database.h"
+#include "restore/options.h"
 #include "restore/speed.h"
 #include "restore/swap.h"
 #include "restore/target/space.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
+
+/* Also of `restore plan`. */
+const struct cli_option database_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "to",
+      .letter = 't',
+      .kind = CLI_FILE,
+      .metavar = "TARGET",
+      .required = true,
+      .help =
+          "For SQLite: a new file, or for a snapshot of several databases a directory that is new or empty; an existing file "
+          "is never overwritten. For PostgreSQL: an existing, empty "
+          "database, by its name, as postgresql://USER@HOST:PORT/DATABASE or as \"host=HOST dbname=DATABASE\". A "
+          "password belongs into a file (PGPASSFILE, or passfile=FILE), not here. For MariaDB: a database, empty or "
+          "not made yet, by its name or as mariadb://USER@HOST:PORT/DATABASE?password_file=FILE." },
+    { .name = "beside",
+      .kind = CLI_FLAG,
+      .help =
+          "TARGET is the live database, which stays as it is: restore into a new one next to it, named after it and "
+          "the time, with its owner, settings and rights. PostgreSQL and SQLite." },
+    { .name = "swap",
+      .kind = CLI_FLAG,
+      .help = "With --beside: put it into the place of the live one afterwards, as `restore swap` does." },
+    SWAP_OPTIONS,
+    { .name = "database",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help = "Which database of a snapshot that holds several." },
+    { .name = "table",
+      .kind = CLI_STRING,
+      .metavar = "TABLE",
+      .many = true,
+      .help =
+          "Only this table: TABLE or SCHEMA.TABLE, quoted as in SQL where needed. With its partitions, columns' types, "
+          "defaults, sequences of its own, keys, indexes, triggers, comments and rights; foreign keys only when the other "
+          "table is restored too or is there. What refers to it and is left out is named. May be repeated." },
+    { .name = "schema",
+      .kind = CLI_STRING,
+      .metavar = "SCHEMA",
+      .many = true,
+      .help = "Only what is in this schema. May be repeated, also with --table." },
+    { .name = "data-only",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL: rows alone, into tables that exist and are empty." },
+    { .name = "jobs",
+      .kind = CLI_INTEGER,
+      .metavar = "N",
+      .min = 1,
+      .max = 16,
+      .help = "Connections that load rows and build indexes at once, 1 to 16. Default: 2." },
+    { .name = "after",
+      .kind = CLI_FILE,
+      .metavar = "FILE",
+      .help =
+          "A script of SQL that runs when everything is loaded and compared, in one transaction, before the restored "
+          "database is released: for example the erasure requests made since the snapshot." },
+    { .name = "into-nonempty",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL, MariaDB: also into a database that holds something. Nothing of it is replaced." },
+    { .name = "into-source",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL, MariaDB: also into the very database that was backed up." },
+    { .name = "create-roles",
+      .kind = CLI_FLAG,
+      .help =
+          "PostgreSQL, MariaDB: make the roles and accounts that are missing, as the snapshot has them. Existing ones stay as they "
+          "are." },
+    { .name = "no-owner",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL, MariaDB: everything belongs to who restores it, and no rights are granted." },
+    { .name = "no-tablespaces",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL: everything into the tablespace of the database." },
+    { .name = "no-verify",
+      .kind = CLI_FLAG,
+      .help = "PostgreSQL, MariaDB: do not compare the rows afterwards with what was backed up." },
+    CLI_OPTIONS_END
+};
 
 /* What a restore gave besides the database. */
 struct outcome {

@@ -8,9 +8,20 @@
 #include "common/base/str.h"
 #include "restore/chosen.h"
 #include "restore/diff.h"
+#include "restore/options.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
+
+const struct cli_option diff_options[] = {
+    JOB_OPTION,
+    { .name = "database",
+      .kind = CLI_STRING,
+      .metavar = "DB",
+      .help = "Only this database, as `restore ls` spells its name." },
+    { .name = "all", .letter = 'a', .kind = CLI_FLAG, .help = "List every change, not only the first 200." },
+    CLI_OPTIONS_END
+};
 
 enum { SHOWN_MAX = 200, VALUE_SHOWN = 48, NAME_SHOWN = 240 };
 

@@ -12,12 +12,37 @@
 #include "common/cli/progress.h"
 #include "common/sys/interrupt.h"
 #include "restore/export_text.h"
+#include "restore/options.h"
 #include "restore/streams.h"
 #include "restore/target/export_out.h"
 #include "restore/target/space.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
+
+static const char *const export_formats[] = { "tar.zst", "dir", NULL };
+
+const struct cli_option export_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "to",
+      .letter = 't',
+      .kind = CLI_FILE,
+      .metavar = "PATH",
+      .required = true,
+      .help = "A new file or directory; `-` is standard output. An existing one is never overwritten." },
+    { .name = "format",
+      .letter = 'F',
+      .kind = CLI_CHOICE,
+      .choices = export_formats,
+      .metavar = "FORM",
+      .help = "`tar.zst` (what PATH.tar.zst and `-` are without this option) or `dir`." },
+    { .name = "unsafe-links",
+      .kind = CLI_FLAG,
+      .help = "dir: also make symbolic links that lead out of the directory. One of them ends the export "
+              "otherwise." },
+    CLI_OPTIONS_END
+};
 
 #define DATA "data"
 enum { ENGINE_NAME_MAX = 64, LOSSES_NAMED = 20 };
@@ -46,8 +71,6 @@ struct export
     uint64_t members_count;
     uint64_t incomplete, changed, told;
 };
-
-const char *const export_formats[] = { "tar.zst", "dir", NULL };
 
 /* ---- what the engine says ------------------------------------------------------------------------------ */
 

@@ -7,10 +7,40 @@
 #include "common/base/str.h"
 #include "common/sys/interrupt.h"
 #include "restore/files_run.h"
+#include "restore/options.h"
 #include "restore/target/space.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
+
+static const char *const owner_choices[] = { "number", "name", "none", NULL };
+
+const struct cli_option files_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "to",
+      .letter = 't',
+      .kind = CLI_FILE,
+      .metavar = "DIR",
+      .required = true,
+      .help = "Directory to restore into. It must be empty or not exist yet." },
+    { .name = "unsafe-links",
+      .kind = CLI_FLAG,
+      .help = "Also make symbolic links that lead out of the directory. They are left out otherwise." },
+    { .name = "owner",
+      .kind = CLI_CHOICE,
+      .choices = owner_choices,
+      .metavar = "HOW",
+      .help =
+          "Whose the files are: `number` (user and group as saved; what root gets without this option), `name` "
+          "(the user and group of these names here, by number when there is none), or `none` (yours; what "
+          "everybody else gets)." },
+    { .name = "preserve-setid",
+      .kind = CLI_FLAG,
+      .help = "Keep set-user-id and set-group-id bits and capabilities of files whose owner is restored." },
+    { .name = "no-xattrs", .kind = CLI_FLAG, .help = "Leave extended attributes and ACLs out." },
+    CLI_OPTIONS_END
+};
 
 /* ---- what there is to do ------------------------------------------------------------------------------- */
 

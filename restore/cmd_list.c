@@ -6,9 +6,16 @@
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "restore/chosen.h"
+#include "restore/options.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
+
+const struct cli_option list_options[] = {
+    JOB_OPTION,
+    { .name = "all", .letter = 'a', .kind = CLI_FLAG, .help = "Also expired and void snapshots." },
+    CLI_OPTIONS_END
+};
 
 struct counts {
     size_t shown;

@@ -8,10 +8,18 @@
 #include "common/base/str.h"
 #include "restore/chosen.h"
 #include "common/archive/gaps.h"
+#include "restore/options.h"
 #include "restore/paths.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
+
+const struct cli_option ls_options[] = { JOB_OPTION,
+                                         { .name = "long",
+                                           .letter = 'l',
+                                           .kind = CLI_FLAG,
+                                           .help = "Also owner, attributes and facts of each member." },
+                                         CLI_OPTIONS_END };
 
 struct ls {
     struct cli_context *cli;

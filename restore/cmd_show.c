@@ -6,9 +6,12 @@
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "restore/chosen.h"
+#include "restore/options.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
+
+const struct cli_option show_options[] = { JOB_OPTION, CLI_OPTIONS_END };
 
 enum { STREAMS_SHOWN = 200, FACT_KEY_MAX = 64, FACT_VALUE_MAX = 1024, FACTS_SHOWN = 400 };
 

@@ -4,11 +4,38 @@
 #include "common/base/number.h"
 #include "common/cli/progress.h"
 #include "restore/database.h"
+#include "restore/options.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
 
-const char *const table_formats[] = { "sql", "csv", "copy", NULL };
+static const char *const table_formats[] = { "sql", "csv", "copy", NULL };
+
+const struct cli_option table_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "database",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help = "Which database of a snapshot that holds several." },
+    { .name = "format",
+      .kind = CLI_CHOICE,
+      .choices = table_formats,
+      .metavar = "FORMAT",
+      .fallback = "sql",
+      .help =
+          "`sql`: a script for psql, one transaction; `csv`: with a header, as the server writes it, NULL is nothing and "
+          "an empty text \"\"; `copy`: as COPY ... FROM takes it, rows only." },
+    { .name = "inserts", .kind = CLI_FLAG, .help = "With sql: an INSERT for each row instead of COPY." },
+    { .name = "as",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help =
+          "With sql: into a new table of this name, made like the one that is there now; to look at what was, beside "
+          "what is." },
+    { .name = "force", .letter = 'f', .kind = CLI_FLAG, .help = "Write to a terminal too." },
+    CLI_OPTIONS_END
+};
 
 static enum engine_format format_of(const struct cli_context *cli)
 {

@@ -9,12 +9,34 @@
 #include "common/cli/progress.h"
 #include "common/repo/check.h"
 #include "restore/chosen.h"
+#include "restore/options.h"
 #include "restore/target/space.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
 
-const char *const verify_levels[] = { "L0", "L1", "L2", "LK", "L3", NULL };
+static const char *const verify_levels[] = { "L0", "L1", "L2", "LK", "L3", NULL };
+
+const struct cli_option verify_options[] = {
+    JOB_OPTION,
+    { .name = "read-data",
+      .kind = CLI_FLAG,
+      .help =
+          "Read every pack: with the kit every blob, list of files and stream is opened and checked (L3), "
+          "without it every byte is compared with what was signed (L1)." },
+    { .name = "read-data-subset",
+      .kind = CLI_PERCENT,
+      .min = 1,
+      .max = 10000,
+      .help = "Like --read-data for this part of the packs, chosen at random each time." },
+    { .name = "keys", .kind = CLI_FLAG, .help = "Only check that this kit opens every session (LK): quick." },
+    { .name = "level",
+      .kind = CLI_CHOICE,
+      .choices = verify_levels,
+      .metavar = "LEVEL",
+      .help = "The exact level instead of the options above." },
+    CLI_OPTIONS_END
+};
 
 struct verify {
     struct cli_context *cli;

@@ -8,7 +8,7 @@
  *     ...
  *     database_close(&db, rc);                             // always
  *
- * Verbs with a target have the options of `restore database` (main.c).
+ * Verbs with a target have the options of `restore database` (cmd_database.c).
  */
 #ifndef RESTORE_DATABASE_H
 #define RESTORE_DATABASE_H

@@ -1,29 +1,33 @@
 /*
- * verbs.h - what the verb table in main.c points to: one function per file cmd_NAME.c.
+ * verbs.h - the verbs of restore, one file each (cmd_NAME.c), for the table in main.c.
  */
 #ifndef RESTORE_VERBS_H
 #define RESTORE_VERBS_H
 
 #include "common/cli/cli.h"
 
+extern const struct cli_option list_options[];
 int cmd_list(struct cli_context *cli, struct error *err);
+extern const struct cli_option show_options[];
 int cmd_show(struct cli_context *cli, struct error *err);
+extern const struct cli_option ls_options[];
 int cmd_ls(struct cli_context *cli, struct error *err);
+extern const struct cli_option diff_options[];
 int cmd_diff(struct cli_context *cli, struct error *err);
+extern const struct cli_option cat_options[];
 int cmd_cat(struct cli_context *cli, struct error *err);
+extern const struct cli_option files_options[];
 int cmd_files(struct cli_context *cli, struct error *err);
+extern const struct cli_option database_options[]; /* also of plan */
 int cmd_database(struct cli_context *cli, struct error *err);
+extern const struct cli_option swap_options[];
 int cmd_swap(struct cli_context *cli, struct error *err);
 int cmd_plan(struct cli_context *cli, struct error *err);
+extern const struct cli_option table_options[];
 int cmd_table(struct cli_context *cli, struct error *err);
+extern const struct cli_option export_options[];
 int cmd_export(struct cli_context *cli, struct error *err);
+extern const struct cli_option verify_options[];
 int cmd_verify(struct cli_context *cli, struct error *err);
-
-/* --format of export */
-extern const char *const export_formats[];
-/* --level: in the order of enum check_level. */
-extern const char *const verify_levels[];
-/* --format of `restore table` */
-extern const char *const table_formats[];
 
 #endif

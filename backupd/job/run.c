@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backupd/host.h"
 #include "backupd/job/assign.h"
@@ -16,7 +17,7 @@
 
 #include "common/base/banned.h"
 
-enum { RERUNS = 1 };
+enum { PAUSE_GROWS = 4, PAUSE_MAX_MS = 3600 * 1000, LOOK_US = 100000 };
 
 /* Everything one run holds. */
 struct held {
@@ -114,16 +115,31 @@ out:
     return rc;
 }
 
+/* E_CANCELLED when a stop was requested meanwhile. */
+static int pause_for(uint64_t ms, struct error *err)
+{
+    uint64_t end = clock_mono_ms() + ms;
+    while (clock_mono_ms() < end && !interrupt_requested())
+        (void)usleep(LOOK_US);
+    return interrupt_check(err);
+}
+
 static int attempts(struct job_run *run, const struct held *h, struct error *err)
 {
+    uint64_t pause = run->job->retry_pause_ms;
     for (run->reruns = 0;; run->reruns++) {
         struct error why = ERROR_INIT;
         int rc = attempt(run, h, &why);
         if (rc == 0)
             return 0;
-        if (rc != E_RETRY || run->reruns >= RERUNS || interrupt_requested())
+        if (rc != E_RETRY || run->reruns >= run->job->retries || interrupt_requested())
             return error_copy(err, &why);
-        log_event(LOG_WARN, "%s: %s; running once more", run->job->name, why.text);
+        log_event(LOG_WARN, "%s: %s; running once more in %llu s (repetition %u of %u)", run->job->name, why.text,
+                  (unsigned long long)(pause + 999) / 1000, run->reruns + 1, run->job->retries);
+        rc = pause_for(pause, err);
+        if (rc < 0)
+            return rc;
+        pause = pause * PAUSE_GROWS < PAUSE_MAX_MS ? pause * PAUSE_GROWS : PAUSE_MAX_MS;
     }
 }
 

@@ -7,8 +7,9 @@
  * The engine's verdict comes before the commit: a stream that ended early never
  * becomes a snapshot. The source is opened only after the session has settled
  * everything with the storage, because a database may keep its writers waiting
- * while it is open. A passing failure (a lost connection, a commit that
- * retention overtook) is run once more; what was stored already is adopted.
+ * while it is open. A passing failure (a lost connection, a lock, a commit that
+ * retention overtook) is repeated, after a pause that a stop ends, as often as the
+ * job's `retries` say; what was stored already is adopted.
  *
  * The job's hooks (hook.h) run around all of it, once, also around a repetition.
  *

@@ -109,6 +109,8 @@ struct conf_job {
     const char *engine;
     unsigned compression; /* zstd level */
     bool dedup;
+    unsigned retries; /* of a run that ended for a passing reason */
+    uint64_t retry_pause_ms;
     struct conf_command before; /* hooks of a run */
     struct conf_command after;
     uint64_t hook_timeout_ms;

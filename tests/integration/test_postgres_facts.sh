@@ -8,7 +8,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 source "$REPO_ROOT/tests/support/postgres.sh"
 
 SCHEMA=shop/schema.pgdump
-restored() { pg postgres -c "DROP DATABASE IF EXISTS two" 2>/dev/null; pg_createdb two; pg_restore_to two "$@"; }
+drop_two() {
+    pg two -c "DROP SUBSCRIPTION IF EXISTS elsewhere" 2>/dev/null || true # a database with one cannot be dropped
+    pg postgres -c "DROP DATABASE IF EXISTS two" 2>/dev/null
+}
+restored() { drop_two && pg_createdb two && pg_restore_to two "$@"; }
 
 pg_start
 pg_createdb shop
@@ -32,11 +36,11 @@ same "materialized views, filled and not" "1 1" "$(of materialized_views) $(of m
 same "sequences" "$(count "$relation 'S'")" "$(of sequences)"
 same "indexes, but for the invalid one" "$(count "pg_indexes WHERE schemaname IN ('shop', 'extra') AND indexname <> 'texts_two'")" "$(of indexes)"
 same "primary keys" "$(count "pg_constraint k JOIN pg_namespace n ON n.oid = connamespace WHERE $user AND contype = 'p'")" "$(of primary_keys)"
-for pair in foreign_tables:1 exclusion_constraints:1 procedures:1 aggregates:1 event_triggers:1 publications:2 \
-    foreign_servers:1 extensions:1 rules:1 statistics:1 policies:2 domains:2; do
+for pair in foreign_tables:2 exclusion_constraints:2 procedures:2 aggregates:2 event_triggers:2 publications:3 subscriptions:1 \
+    foreign_servers:2 extensions:1 rules:1 statistics:1 policies:2 domains:2; do
     same "${pair%:*}" "${pair#*:}" "$(of "${pair%:*}")"
 done
-same "no fact of what there is none of" "" "$(of subscriptions)"
+same "no fact of what there is none of" "" "$(of window_functions)"
 contains "collations with their version" "$(fact collations $SCHEMA)" "extra.numeric:i:"
 same "the newest value of a partitioned table" "$(pg shop -c 'SELECT max(placed) FROM shop.orders')" \
     "$(fact newest_shop.orders.placed $SCHEMA)"
@@ -64,7 +68,9 @@ pg_job
 check "the first one again" pg_backup
 check "without owners" restored --no-owner
 contains "is told" "$(cat .check)" "objects and all sequences"
-pg postgres -c "DROP DATABASE two"; pg_createdb two; pg two -c "CREATE TABLE mine ()"
+drop_two
+pg_createdb two
+pg two -c "CREATE TABLE mine ()"
 check "no comparison of what was there already" pg_restore_to two --into-nonempty
 check "without a comparison" restored --no-verify
 

@@ -38,8 +38,8 @@ for n in 2 5 16; do
     pg_job "connections: $n"
     new=$(added)
     check "$n connections add nothing to it ($new bytes)" test "$new" -lt 500000
-    sums latest >more
-    check "$n connections: the same bytes" cmp one more
+    sums latest >sums.more
+    check "$n connections: the same bytes" cmp one sums.more
 done
 same "rows are those of the table" "$(pg shop -c 'SELECT count(*) FROM big')" "$(fact rows shop/tables/public/big.copy)"
 same "and so is the fingerprint" "$(pg_sums shop | awk '/public.big/ { print $NF }')" \
@@ -52,8 +52,8 @@ pg postgres -c "CREATE ROLE bk SUPERUSER LOGIN" -c "ALTER ROLE bk SET enable_tid
     -c "ALTER ROLE bk SET default_transaction_isolation = serializable" -c "ALTER ROLE bk SET statement_timeout = '400ms'"
 pg_job "user: bk" "connections: 3"
 check "a role with settings of its own" pg_backup
-sums latest >more
-check "reads the same bytes" cmp one more
+sums latest >sums.more
+check "reads the same bytes" cmp one sums.more
 pg_job "connections: 17"
 check_fails 2 "more connections than there may be" pg_backup
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Patterns for schemas, tables and rows: what they leave out is not there, is told, and the rest restores.
-# shellcheck disable=SC2119,SC2317  # arguments are optional; functions are called through check
+# shellcheck disable=SC2016,SC2119,SC2317  # arguments are optional; functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 source "$REPO_ROOT/tests/support/postgres.sh"

@@ -8,6 +8,7 @@ source "$REPO_ROOT/tests/support/postgres.sh"
 pg_start --set password_encryption=scram-sha-256
 pg_createdb shop
 pg_fill shop
+pg shop -c "DROP SUBSCRIPTION elsewhere" -c 'DROP USER MAPPING FOR "Shop Reader" SERVER far' # only a superuser sees them
 pg shop -c 'CREATE ROLE bk LOGIN' -c 'REVOKE ALL ON LARGE OBJECT 7002 FROM PUBLIC'
 pg_job "user: bk"
 look() { "$BACKUPD" --config "$HOST/backupd.yaml" check database; }

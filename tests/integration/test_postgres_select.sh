@@ -116,6 +116,14 @@ same "are equal" "$(sums shop 'shop.(csv|secrets) ')" "$(sums t5 'shop.(csv|secr
 same "no mark stays" "" "$(pg t5 -c "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 't5'")"
 check_fails 4 "rows alone, without the table" pg_restore_to t1 --data-only --table shop.csv
 
+# ---- the live database lost a table
+before=$(sums shop 'shop.csv ')
+pg shop -c 'DROP TABLE shop.csv'
+check_fails 1 "into the source" pg_restore_to shop --table shop.csv
+check "when it is said" pg_restore_to shop --table shop.csv --into-source --into-nonempty
+same "it is back" "$before" "$(sums shop 'shop.csv ')"
+same "no mark stays on the live database" "" "$(pg shop -c "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'shop'")"
+
 # ---- what is fetched
 pg shop -c "CREATE TABLE shop.big AS SELECT i, md5(i::text) AS h, repeat(md5(random()::text), 4) AS r FROM generate_series(1, 60000) i"
 check "a night with more rows" pg_backup

@@ -49,7 +49,8 @@ sql=$(sed -n 's/^ *cure: *\(CREATE ROLE backup .*\)$/\1/p' .check)
 check "the proposed SQL runs" pg shop -c "$sql"
 job localhost "$PWD/ours.crt" backup
 "$BACKUPD" --config "$HOST/backupd.yaml" check database >look.out
-same "nothing is missed then" 0 "$(grep -c -e warning -e 'would fail' look.out || true)"
+same "subscriptions and user mappings are named, and nothing else" "2 0" "$(grep -c -e 'warning: .*elsewhere' -e 'warning: .*server far' look.out) $(grep -c 'would fail' look.out || true)"
+same "that is all" 2 "$(grep -c warning look.out)"
 check "and the backup goes" pg_backup
 same "with passwords of roles" yes "$(fact globals)"
 check_fails 1 "it may not write" "$PG_BIN/psql" -X -h "$PGSOCK" -U backup -d shop -c "DELETE FROM shop.cache"

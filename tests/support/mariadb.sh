@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2119,SC2120  # arguments are optional
+# shellcheck shell=bash disable=SC2016,SC2119,SC2120  # arguments are optional
 # A MariaDB server, a backup host and a restore station for integration tests; source it after lib.sh.
 #
 #     db_start [OPTION...]                the private server, and a repository with the job `my` for database shop
@@ -7,7 +7,7 @@
 #     db_fill DATABASE                    the schema and rows of tests/support/mariadb_shop.sql
 #     db_backup [ARGS], db_restore_to DATABASE [ARGS]   the two programs
 #     db_sums DATABASE                    a line for each table: its name, rows, a sum of them; made without our code
-#     db_definitions DATABASE             what mariadb-dump says of it, without rows and values of sequences
+#     db_definitions DATABASE             what mariadb-dump says of it, without rows, values of sequences and the database a default's sequence is in
 #
 # Paths: $DB (fixture), $DBSOCK (the socket), $HOST, $SAFE, $STORAGE.
 
@@ -63,7 +63,7 @@ db_restore_to() {
 db_sums() { /usr/bin/python3 "$REPO_ROOT/tests/support/mariadb_sums.py" "$DBSOCK" "$1"; }
 db_definitions() {
     mariadb-dump --no-defaults --socket="$DBSOCK" --user=root --no-data --routines --events --triggers --skip-comments \
-        --default-character-set=utf8mb4 "$1" | grep -v '^DO SETVAL'
+        --default-character-set=utf8mb4 "$1" | sed -e '/^DO SETVAL/d' -e 's/nextval(`[^`]*`\./nextval(/'
 }
 
 # fact KEY: of the newest snapshot; fact KEY PATH: of one of its streams

@@ -1,16 +1,19 @@
 /*
  * engine_drain - drives the engine of a job through its contract and throws the bytes away: what reading alone costs.
  *
- *     engine_drain [--facts] CONFIG JOB
+ *     engine_drain [--facts | --stall STREAM FIFO] CONFIG JOB
  *
  * Prints "streams N bytes N wall SECONDS cpu SECONDS", where cpu is of this process and of the children it waited
  * for (pg_dump and the like). --facts prints before it a line "stream NAME BYTES" and the facts of each stream,
- * indented, and those of the run. Exits with 0 only after the engine's own verdict.
+ * indented, and those of the run. --stall reads once from that stream, prints "stalled", and then nothing until
+ * somebody opened the FIFO for writing and closed it: a storage that does not take more. Exits with 0 only after the engine's own verdict.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/access/access.h"
 #include "common/base/alloc.h"
@@ -31,6 +34,8 @@ struct drain {
     uint64_t streams;
     uint64_t bytes;
     bool facts;
+    const char *stall; /* a stream; NULL: none */
+    const char *fifo;
 };
 
 static double cpu_of(int who)
@@ -52,6 +57,19 @@ static void print_facts(const struct buf *facts)
     }
 }
 
+static void stall(struct drain *d)
+{
+    char none;
+    puts("stalled");
+    (void)fflush(stdout);
+    int fd = open(d->fifo, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && read(fd, &none, 1) > 0)
+        ;
+    if (fd >= 0)
+        (void)close(fd);
+    d->stall = NULL;
+}
+
 static int drain_one(struct drain *d, const struct engine_stream *s, struct error *err)
 {
     struct buf facts = BUF_INIT;
@@ -62,6 +80,9 @@ static int drain_one(struct drain *d, const struct engine_stream *s, struct erro
     while (n > 0) {
         n = d->engine->read(d->run, d->block, BLOCK, err);
         len += n > 0 ? (uint64_t)n : 0;
+        if (d->stall != NULL && strcmp(d->stall, name) == 0) {
+            stall(d);
+        }
     }
     int rc = n < 0 ? (int)n : 0;
     if (rc == 0)
@@ -126,8 +147,12 @@ int main(int argc, char **argv)
     struct conf_problems problems = CONF_PROBLEMS_INIT;
     struct error err = ERROR_INIT;
     struct drain d = { .facts = argc == 4 && strcmp(argv[1], "--facts") == 0 };
-    if (argc != 3 + d.facts) {
-        fprintf(stderr, "usage: engine_drain [--facts] CONFIG JOB\n");
+    if (argc == 6 && strcmp(argv[1], "--stall") == 0) {
+        d.stall = argv[2];
+        d.fifo = argv[3];
+    }
+    if (argc != 3 + d.facts + (d.stall != NULL ? 3 : 0)) {
+        fprintf(stderr, "usage: engine_drain [--facts | --stall STREAM FIFO] CONFIG JOB\n");
         return 2;
     }
     log_to(on_event, NULL);

@@ -117,6 +117,12 @@ static void tell_left_out(const struct fits *f)
 
 /* ---- what is there already --------------------------------------------------------------------------------- */
 
+/* That of `public` only gives it its owner: it is in every database. */
+static bool makes_schema(const struct toc_entry *e)
+{
+    return toc_is(e, "SCHEMA") && str_starts(e->sql, "CREATE SCHEMA");
+}
+
 static int tell_existing(const struct fits *f, struct error *err)
 {
     const struct pgsql_toc *toc = &f->p->schema.toc;
@@ -125,7 +131,7 @@ static int tell_existing(const struct fits *f, struct error *err)
         const struct toc_entry *e = toc_at(toc, i);
         bool there = false;
         bool matters = toc_is(e, "TABLE") || toc_is(e, "VIEW") || toc_is(e, "MATERIALIZED VIEW") ||
-                       toc_is(e, "SEQUENCE") || toc_is(e, "SCHEMA") || toc_is(e, "TYPE") ||
+                       toc_is(e, "SEQUENCE") || makes_schema(e) || toc_is(e, "TYPE") ||
                        toc_is(e, "DOMAIN");
         if (!matters || !fits_wanted(f, i))
             continue;

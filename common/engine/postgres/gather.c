@@ -23,6 +23,7 @@ struct unit {
     uint64_t from;
     uint64_t to; /* the page behind; UINT64_MAX: to the end */
     uint64_t rows;
+    uint64_t copied;
     char fingerprint[FINGERPRINT_TEXT_MAX];
 };
 
@@ -117,6 +118,7 @@ static int fetch(void *arg, unsigned lane_number, size_t unit, struct readahead_
     int rc = s != NULL ? pass(s, lane, err) : pgsql_failed(err);
     source_free(s);
     u->rows = part.rows;
+    u->copied = part.copied;
     memcpy(u->fingerprint, part.fingerprint, sizeof u->fingerprint);
     return rc;
 }
@@ -236,6 +238,7 @@ static int add_up(struct table_source *s, const struct unit *u, struct error *er
     struct pgsql_table *t = s->t;
     char shown[200];
     t->rows += u->rows;
+    t->copied += u->copied;
     if (!fingerprint_join(t->fingerprint, u->fingerprint))
         return error_set(err, E_INTERNAL, "table %s: a part has no fingerprint",
                          str_printable(shown, sizeof shown, t->sql));
@@ -277,6 +280,7 @@ struct source *pgsql_gather_source(struct pgsql_gather *g, struct error *err)
     s->t = t;
     s->unit = g->next;
     t->rows = 0;
+    t->copied = 0;
     (void)snprintf(t->fingerprint, sizeof t->fingerprint, "%s", FINGERPRINT_NONE);
     return &s->base;
 }

@@ -185,7 +185,8 @@ void pgsql_tool_free(struct pgsql_tool *t);
 unsigned pgsql_tool_choose(const unsigned *majors, size_t n, unsigned wanted);
 /* The major release and the version text of what `NAME --version` prints; 0 when it is something else. */
 unsigned pgsql_tool_version(const char *printed, char version[PGSQL_VERSION_MAX]);
-/* child_finish for these tools: after a failure (E_IO) the text has what they call an error, with DETAIL and HINT;
+/* child_finish for these tools: after a failure (E_IO; E_RETRY when a connection or a lock was lost) the text has what
+ * they call an error, with DETAIL and HINT;
  * what one wrote to stderr although it succeeded goes to the log. */
 int pgsql_tool_finish(struct child *c, const char *name, struct error *err);
 /* That part of what it wrote to stderr, printable on one line; "" when there is none. Returns out. */
@@ -233,10 +234,13 @@ int pgsql_lock_all(struct pgsql *c, const struct vec *locks, unsigned sessions, 
 /* ---- watch.c: the snapshot is held, and nobody waits for it too long ------------------------------------- */
 
 /* A thread that asks the server through main every few seconds, also while nothing is read: it keeps the snapshot's
- * session busy, warns about sessions that wait for this run, and after max_blocked ends all sessions of the run. */
+ * session busy, warns about sessions that wait for this run, and after max_blocked ends all sessions of the run,
+ * also that of pg_dump. */
 int pgsql_watch_start(struct pgsql_origin *o, struct error *err);
 /* Its verdict so far; as a tick. */
 int pgsql_watch_tick(void *origin, struct error *err);
+/* pg_dump or the like works for this run from now on; NULL: it does not any more, before child_free. */
+void pgsql_watch_child(struct pgsql_origin *o, struct child *child);
 /* Ends all sessions of the run at once: whoever waits for the server sees an error. */
 void pgsql_watch_hang_up(struct pgsql_origin *o);
 /* Ends it; main is the caller's again. At once also when the server does not answer: main is lost then. */

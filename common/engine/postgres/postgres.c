@@ -157,8 +157,16 @@ static int advance(struct engine_run *run, struct error *err)
     return open_database(run, err);
 }
 
+/* When the watch gave up it ended the sessions, and that is the news. */
+static int news(struct engine_run *run, const struct error *why, struct error *err)
+{
+    int rc = pgsql_watch_tick(&run->origin, err);
+    return rc < 0 ? rc : error_copy(err, why);
+}
+
 static int postgres_next(struct engine_run *run, struct engine_stream *out, struct error *err)
 {
+    struct error why = ERROR_INIT;
     if (run->source != NULL && !run->ended)
         return error_set(err, E_INTERNAL, "postgres: the stream was not read to its end");
     source_free(run->source);
@@ -169,9 +177,9 @@ static int postgres_next(struct engine_run *run, struct engine_stream *out, stru
     int rc = advance(run, err);
     if (rc < 0 || run->step == STEP_END)
         return rc;
-    rc = pgsql_start_stream(run, err);
+    rc = pgsql_start_stream(run, &why);
     if (rc < 0)
-        return rc;
+        return news(run, &why, err);
     run->ended = false;
     *out = (struct engine_stream){
         .name = (const char *)run->name.data,
@@ -189,11 +197,7 @@ static int64_t postgres_read(struct engine_run *run, void *data, size_t cap, str
     struct error why = ERROR_INIT;
     int64_t n = source_read(run->source, data, cap, &why);
     run->ended = n == 0;
-    if (n >= 0)
-        return n;
-    /* When the watch gave up it ended the sessions, and that is the news. */
-    int rc = pgsql_watch_tick(&run->origin, err);
-    return rc < 0 ? rc : error_copy(err, &why);
+    return n >= 0 ? n : news(run, &why, err);
 }
 
 /* ---- facts and verdict --------------------------------------------------------------------------------- */

@@ -99,6 +99,12 @@ static const struct rule rules[] = {
       "%s subscriptions (%s, ...) are not backed up: only a superuser sees them",
       "use a superuser for this job, or note how they were made" },
     { false,
+      "SELECT pg_catalog.count(*), pg_catalog.min(m.srvname::pg_catalog.text) FROM pg_catalog.pg_user_mappings m "
+      "WHERE m.umoptions IS NULL AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)",
+      "%s user mappings (of server %s, ...) are backed up without options and passwords, if they have some: only a "
+      "superuser sees them",
+      "use a superuser for this job, or note how they were made" },
+    { false,
       "SELECT 'hot_standby_feedback = off', pg_catalog.current_setting('max_standby_streaming_delay') WHERE pg_catalog.pg_is_in_recovery() "
       "AND pg_catalog.current_setting('hot_standby_feedback') = 'off' "
       "AND pg_catalog.current_setting('max_standby_streaming_delay') <> '-1'",

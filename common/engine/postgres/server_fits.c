@@ -69,26 +69,29 @@ static int tell_versions(const struct fits *f, struct error *err)
 /* ---- encodings and locales --------------------------------------------------------------------------------- */
 
 static const char locale_sql[] =
-    "SELECT pg_catalog.concat_ws('|', coalesce(j->>'datlocprovider', 'c'), d.datcollate, d.datctype, "
-    "coalesce(j->>'daticulocale', j->>'datlocale', '')), coalesce(j->>'datcollversion', '') FROM pg_catalog.pg_database d, "
+    "SELECT CASE WHEN j->>'datlocprovider' = 'i' THEN 'ICU ' || coalesce(j->>'daticulocale', j->>'datlocale', '') "
+    "ELSE 'libc' END || ', LC_COLLATE ' || d.datcollate || ', LC_CTYPE ' || d.datctype, coalesce(j->>'datcollversion', '') FROM pg_catalog.pg_database d, "
     "LATERAL (SELECT pg_catalog.to_jsonb(d) AS j) x WHERE d.datname = pg_catalog.current_database()";
 
 static int tell_locale(const struct fits *f, struct error *err)
 {
-    static const char *const keys[] = { "collation_provider", "collate", "ctype", "icu_locale" };
     char source[4 * TEXT_MAX] = "";
     char version[TEXT_MAX] = "";
-    char value[TEXT_MAX];
+    char provider[TEXT_MAX] = "";
+    char collate[TEXT_MAX] = "";
+    char ctype[TEXT_MAX] = "";
+    char icu[TEXT_MAX] = "";
     char encoding[TEXT_MAX] = "";
-    size_t used = 0;
     PGresult *r = NULL;
     if (!f->exists)
         return 0;
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (!fact_get(f->p->schema_facts, keys[i], value, sizeof value))
-            value[0] = '\0';
-        used += (size_t)snprintf(source + used, sizeof source - used, "%s%s", i != 0 ? "|" : "", value);
-    }
+    (void)fact_get(f->p->schema_facts, "collation_provider", provider, sizeof provider);
+    (void)fact_get(f->p->schema_facts, "collate", collate, sizeof collate);
+    (void)fact_get(f->p->schema_facts, "ctype", ctype, sizeof ctype);
+    (void)fact_get(f->p->schema_facts, "icu_locale", icu, sizeof icu);
+    bool is_icu = strcmp(provider, "i") == 0;
+    (void)snprintf(source, sizeof source, "%s%s, LC_COLLATE %s, LC_CTYPE %s", is_icu ? "ICU " : "libc",
+                   is_icu ? icu : "", collate, ctype);
     (void)fact_get(f->p->schema_facts, "collation_version", version, sizeof version);
     (void)fact_get(f->p->schema_facts, "encoding", encoding, sizeof encoding);
     int rc = pgsql_query(f->c, locale_sql, &r, err);
@@ -96,14 +99,12 @@ static int tell_locale(const struct fits *f, struct error *err)
         const char *here = PQgetvalue(r, 0, 0);
         const char *now = PQgetvalue(r, 0, 1);
         if (strcmp(here, source) != 0)
-            fits_say(
-                f, PLAN_NOTE, NULL,
-                "text is sorted otherwise here: %s instead of %s (provider|collate|ctype|icu); unique keys and "
-                "partitions by range of text may not take all rows",
-                here, source);
+            fits_say(f, PLAN_NOTE, NULL,
+                     "text is sorted otherwise here: %s instead of %s; unique keys and "
+                     "partitions by range of text may not take all rows",
+                     here, source);
         else
-            fits_say(f, PLAN_FITS, NULL, "encoding %s, locale (provider|collate|ctype|icu) %s", encoding,
-                     here);
+            fits_say(f, PLAN_FITS, NULL, "encoding %s, locale %s", encoding, here);
         if (strcmp(here, source) == 0 && strcmp(now, version) != 0)
             fits_say(
                 f, PLAN_HANDLED, NULL,

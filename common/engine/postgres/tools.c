@@ -177,9 +177,13 @@ out:
 static const char *telling(const char *line, bool begun)
 {
     static const char error[] = ": error: ";
+    const char *at = NULL;
+    static const char detail[] = ": detail: "; /* pg_dump's own */
+    if (begun && (at = strstr(line, detail)) != NULL)
+        return at + sizeof detail - 1;
     if (begun)
         return str_starts(line, "DETAIL:") || str_starts(line, "HINT:") ? line : NULL;
-    const char *at = strstr(line, error);
+    at = strstr(line, error);
     return at != NULL ? at + sizeof error - 1 : NULL;
 }
 
@@ -218,6 +222,23 @@ static void warn(const struct child *c, const char *name)
     }
 }
 
+/* What these tools say of a connection or a lock that was lost: passing, like the same of our own sessions. */
+static bool is_passing(const char *reason)
+{
+    static const char *const texts[] = { "server closed the connection unexpectedly",
+                                         "terminating connection due to",
+                                         "connection to server",
+                                         "no connection to the server",
+                                         "could not receive data from server",
+                                         "could not send data to server",
+                                         "due to lock timeout",
+                                         "due to conflict with recovery" };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (strstr(reason, texts[i]) != NULL)
+            return true;
+    return false;
+}
+
 int pgsql_tool_finish(struct child *c, const char *name, struct error *err)
 {
     struct error why = ERROR_INIT;
@@ -226,6 +247,7 @@ int pgsql_tool_finish(struct child *c, const char *name, struct error *err)
     if (rc == 0)
         warn(c, name);
     else if (rc == E_IO && *pgsql_tool_reason(child_stderr(c, NULL), reason, sizeof reason) != '\0')
-        return error_set(err, rc, "%s failed with status %d: %s", name, child_status(c), reason);
+        return error_set(err, is_passing(child_stderr(c, NULL)) ? E_RETRY : rc, "%s failed with status %d: %s", name,
+                         child_status(c), reason);
     return rc < 0 ? error_copy(err, &why) : 0;
 }

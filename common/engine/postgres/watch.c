@@ -26,6 +26,7 @@ struct pgsql_watch {
     bool running;
     bool ending;
     struct error failure; /* code 0: none */
+    struct child *child;  /* pg_dump, which has a session and locks of its own; below the lock */
     /* Copies of the sockets' descriptors: libpq may close its own at any time. */
     int fds[PGSQL_READERS_MAX + 1];
     unsigned nfds;
@@ -105,11 +106,31 @@ static int ask(struct pgsql_watch *w, struct error *err)
 
 /* ---- the thread ------------------------------------------------------------------------------------------ */
 
-/* The server ends a session that nobody listens to any more, and its locks with it. */
+/* The server ends a session that nobody listens to any more, and its locks with it: when it next has something to say.
+ */
 static void hang_up(struct pgsql_watch *w)
 {
     for (unsigned i = 0; i < w->nfds; i++)
         (void)shutdown(w->fds[i], SHUT_RDWR);
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->child != NULL)
+        child_kill(w->child);
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
+/* A reader that has nothing to say for minutes (a look for long rows) would keep its locks as long. */
+static void end_readers(struct pgsql_watch *w)
+{
+    const struct pgsql_origin *o = w->o;
+    struct buf sql = BUF_INIT;
+    int rc = buf_printf(&sql, NULL, "SELECT pg_catalog.pg_terminate_backend(u.pid) FROM pg_catalog.unnest(ARRAY[");
+    for (unsigned i = 0; rc == 0 && i < o->nreaders; i++)
+        rc = buf_printf(&sql, NULL, "%s%d", i == 0 ? "" : ",", PQbackendPID(o->readers[i].conn));
+    if (rc == 0)
+        rc = buf_printf(&sql, NULL, "]) AS u (pid)");
+    if (rc == 0 && buf_append(&sql, "", 1, NULL) == 0)
+        (void)pgsql_exec(&w->o->main, (const char *)sql.data, NULL);
+    buf_free(&sql);
 }
 
 static bool pause_unless_ending(struct pgsql_watch *w)
@@ -141,6 +162,8 @@ static void *work(void *arg)
         (void)pthread_mutex_lock(&w->lock);
         (void)error_copy(&w->failure, &why);
         (void)pthread_mutex_unlock(&w->lock);
+        if (PQtransactionStatus(w->o->main.conn) == PQTRANS_INTRANS)
+            end_readers(w);
         hang_up(w);
     }
     return NULL;
@@ -201,6 +224,18 @@ int pgsql_watch_tick(void *origin, struct error *err)
     int rc = w->failure.code != 0 ? error_copy(err, &w->failure) : 0;
     (void)pthread_mutex_unlock(&w->lock);
     return rc;
+}
+
+void pgsql_watch_child(struct pgsql_origin *o, struct child *child)
+{
+    struct pgsql_watch *w = o->watch;
+    if (w == NULL)
+        return;
+    (void)pthread_mutex_lock(&w->lock);
+    w->child = child;
+    if (child != NULL && w->failure.code != 0)
+        child_kill(child);
+    (void)pthread_mutex_unlock(&w->lock);
 }
 
 void pgsql_watch_hang_up(struct pgsql_origin *o)

@@ -57,6 +57,7 @@ static int pump_one(const struct pump *p, struct engine_run *source, const struc
     struct session_stream_options options = {
         .name = stream->name,
         .page_size = stream->mode == CHUNK_PAGES ? stream->page_size : 0,
+        .chunk_avg = stream->mode == CHUNK_CONTENT ? stream->chunk_avg : 0,
         .no_dedup = p->no_dedup,
         .mode_bits = stream->mode_bits,
         .entry = stream->entry,

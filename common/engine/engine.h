@@ -36,6 +36,9 @@
 /* Where chunk boundaries make sense. */
 enum chunk_mode { CHUNK_CONTENT = 0, CHUNK_PAGES = 1 };
 
+/* chunk_avg of rows as text: a change is a row or two, and what is new of its chunk is stored again. */
+enum { ENGINE_ROWS_CHUNK = 1024 };
+
 struct engine_option { /* one `key: value` of the job's configuration; a list is several with one key */
     const char *key;
     const char *value; /* NULL: between two lists of a list of lists (nested_options) */
@@ -56,6 +59,7 @@ struct engine_stream {
     const char *name; /* valid until the next call of next or close */
     enum chunk_mode mode;
     uint32_t page_size; /* CHUNK_PAGES: bytes per chunk, 512..65536 */
+    uint32_t chunk_avg; /* CHUNK_CONTENT: bytes per chunk on average, 512..8192; 0: the default */
     uint64_t size_hint; /* for progress; 0 unknown */
     uint32_t mode_bits; /* permission bits to restore, e.g. 0640 */
     /* A member of a directory tree, or NULL: its path (any bytes, also not UTF-8) is the name. Valid as name. A

@@ -45,7 +45,8 @@ struct cache;
 
 /* 0 in a field: the default. */
 struct cache_limits {
-    uint64_t lru_bytes;    /* chunk lists in memory; default 64 MiB. Lists of unconfirmed blobs come on top */
+    uint64_t lru_bytes; /* hooks and chunk lists in memory; default 64 MiB. Lists keep a quarter of it in any
+                              case. Lists of unconfirmed blobs come on top */
     uint64_t exact_chunks; /* up to so many chunks each one is a hook; default 4 Mi. 1 forces sampling */
     unsigned sample_bits;  /* above: ids with so many low bits zero are hooks; default 7, at most 7 */
 };

@@ -10,6 +10,7 @@
 enum {
     LIST_FIRST = 64,
     INDEX_SHARE = 12, /* bytes of the chunk table that a chunk takes up, about */
+    LEAST_SHARE = 4,  /* lists keep this part of the limit, whatever hooks take */
     IDLE_SHARE = 16,  /* new lists push out older ones without a match at this part of the limit */
 };
 
@@ -73,10 +74,19 @@ static void link_newest(struct cache *c, struct chunk_list *list)
     c->list_bytes += list_size(list);
 }
 
+/* Hooks and lists share one limit: as hooks grow with what is stored, fewer lists stay. */
+static uint64_t lists_limit(const struct cache *c)
+{
+    uint64_t least = c->limits.lru_bytes / LEAST_SHARE;
+    uint64_t hooks = tagmap_bytes(&c->hooks);
+    return hooks < c->limits.lru_bytes - least ? c->limits.lru_bytes - hooks : least;
+}
+
 /* The newest stays whatever it takes: it is in use. */
 static void evict(struct cache *c)
 {
-    while (c->list_bytes > c->limits.lru_bytes && c->oldest != c->newest)
+    uint64_t limit = lists_limit(c);
+    while (c->list_bytes > limit && c->oldest != c->newest)
         list_drop(c, c->oldest);
 }
 

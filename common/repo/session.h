@@ -36,8 +36,9 @@ struct session_options {
     unsigned workers;               /* compression threads; 0: by processors */
     unsigned uploads;               /* connections; 0: 2 */
     int level;                      /* zstd; 0: 3 */
-    uint32_t chunk_avg;             /* content mode; 0: 2 KiB. Above 8 KiB only for measurements */
+    uint32_t chunk_avg;             /* measurements: content mode, whatever a stream says; 0: what it says */
     bool force_content;             /* measurements: content mode also for pages */
+    bool scattered;                 /* measurements: nothing is stored again to keep a stream together */
     bool scrub;                     /* re-hash one random stored pack at begin */
     void (*uploaded)(void *arg, uint64_t bytes); /* from another thread; may be NULL */
     void *arg;
@@ -66,6 +67,7 @@ struct stream_writer;
 struct session_stream_options {
     const char *name;   /* UTF-8 path, unique in the session */
     uint32_t page_size; /* 0: content-defined chunks */
+    uint32_t chunk_avg; /* of those, 512..8192 bytes; 0: 2 KiB */
     bool no_dedup;      /* no chunk ids anywhere */
     uint32_t mode_bits; /* permission bits for a restore */
     /* Of a regular file, or NULL. Its path (any bytes) and its mode then stand for name and mode_bits. Copied. */

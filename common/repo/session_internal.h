@@ -69,7 +69,8 @@ struct session {
     struct check_state *check;
     struct chunker *chunker; /* of the stream in progress */
     uint32_t chunker_page;
-    uint32_t number; /* session */
+    uint32_t chunker_avg; /* when chunker_page is 0 */
+    uint32_t number;      /* session */
     uint32_t ack;
     uint8_t ack_hash[HASH_LEN];
     uint64_t started;

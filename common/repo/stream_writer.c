@@ -22,17 +22,24 @@ struct stream_writer {
 
 enum { CONTENT_AVG = 2048, SESSION_STREAMS_MAX = 1 << 26, NAME_MAX_PLAIN = 4096 };
 
-static int use_chunker(struct session *s, uint32_t page_size, struct error *err)
+static uint32_t average(const struct session *s, const struct session_stream_options *o)
 {
-    uint32_t avg = s->options.chunk_avg != 0 ? s->options.chunk_avg : CONTENT_AVG;
-    if (s->options.force_content)
-        page_size = 0;
-    if (s->chunker != NULL && s->chunker_page == page_size)
+    if (s->options.chunk_avg != 0)
+        return s->options.chunk_avg;
+    return o->chunk_avg != 0 ? o->chunk_avg : CONTENT_AVG;
+}
+
+static int use_chunker(struct session *s, const struct session_stream_options *o, struct error *err)
+{
+    uint32_t avg = average(s, o);
+    uint32_t page_size = s->options.force_content ? 0 : o->page_size;
+    if (s->chunker != NULL && s->chunker_page == page_size && (page_size != 0 || s->chunker_avg == avg))
         return 0;
     struct chunker_params params = { .page_size = page_size, .min = avg / 4, .avg = avg, .max = avg * 4 };
     chunker_free(s->chunker);
     s->chunker = chunker_new(&params, session_keys(s)->cdc_key, err);
     s->chunker_page = page_size;
+    s->chunker_avg = avg;
     return s->chunker != NULL ? 0 : E_NOMEM;
 }
 
@@ -88,9 +95,7 @@ static struct tree *tree_new(struct session *s, const struct session_stream_opti
     if (t == NULL)
         return NULL;
     t->mode_bits = o->mode_bits;
-    t->chunk_avg = s->chunker_page != 0        ? s->chunker_page
-                   : s->options.chunk_avg != 0 ? s->options.chunk_avg
-                                               : CONTENT_AVG;
+    t->chunk_avg = s->chunker_page != 0 ? s->chunker_page : s->chunker_avg;
     return t;
 }
 
@@ -115,7 +120,7 @@ int session_stream(struct session *s, const struct session_stream_options *o, st
     const char *name = o->entry != NULL ? o->entry->path : o->name;
     int rc = session_check_name(s, name, o->entry, err);
     if (rc == 0)
-        rc = use_chunker(s, o->page_size, err);
+        rc = use_chunker(s, o, err);
     if (rc < 0)
         return rc;
     struct stream_writer *w = mem_alloc(1, sizeof *w, err);
@@ -134,7 +139,7 @@ int session_stream(struct session *s, const struct session_stream_options *o, st
     if (rc == 0)
         rc = cache_stream_begin(s->cache, name, err);
     /* Pages and files of a tree are many small pieces of one thing; a table is wanted alone. */
-    if (rc == 0 && w->dedup && o->page_size == 0 && o->entry == NULL)
+    if (rc == 0 && w->dedup && o->page_size == 0 && o->entry == NULL && !s->options.scattered)
         rc = cache_stream_alone(s->cache, err);
     check_reset(s->check);
     *out = w;

@@ -191,6 +191,7 @@ static int mariadb_next(struct engine_run *run, struct engine_stream *out, struc
     *out = (struct engine_stream){
         .name = (const char *)run->name.data,
         .mode = CHUNK_CONTENT,
+        .chunk_avg = run->table != NULL ? ENGINE_ROWS_CHUNK : 0,
         .size_hint = run->table != NULL ? run->table->bytes : 0,
         .mode_bits = 0600,
     };

@@ -184,6 +184,7 @@ static int postgres_next(struct engine_run *run, struct engine_stream *out, stru
     *out = (struct engine_stream){
         .name = (const char *)run->name.data,
         .mode = CHUNK_CONTENT,
+        .chunk_avg = run->current != NULL ? ENGINE_ROWS_CHUNK : 0,
         .size_hint = run->current != NULL ? run->current->bytes : 0,
         .mode_bits = 0600,
     };

@@ -76,11 +76,12 @@ check "without a comparison" restored --no-verify
 
 # ---- a restore that loses something after it was loaded: pg_restore refreshes the views last
 pg shop -c "CREATE FUNCTION extra.meddle() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN
-    DROP INDEX extra.texts_some; ALTER SEQUENCE shop.was_set RESTART 12; REVOKE SELECT ON shop.secrets FROM PUBLIC, \"Shop Reader\"; END'" \
+    DROP INDEX extra.texts_some; DROP TRIGGER audit ON shop.customers; ALTER SEQUENCE shop.was_set RESTART 12; REVOKE SELECT ON shop.secrets FROM PUBLIC, \"Shop Reader\"; END'" \
     -c "CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('REFRESH MATERIALIZED VIEW') EXECUTE FUNCTION extra.meddle()"
 check "a backup of such a database" pg_backup
 check_fails 9 "an index, a right and the value of a sequence lost" restored
 contains "the kind is named" "$(cat .check)" "indexes ($(($(of indexes) - 1)), backed up were $(of indexes))"
+contains "the trigger, too" "$(cat .check)" "triggers ($(($(of triggers) - 1)), backed up were $(of triggers))"
 contains "the rights are named" "$(cat .check)" "rights of tables ("
 contains "the sequence is named" "$(cat .check)" "sequence shop.was_set (backed up was 4711:next)"
 check_fails 9 "without owners" restored --no-owner

@@ -31,12 +31,12 @@ pg shop -c "CREATE TABLE big (id int, v text)" \
     -c "INSERT INTO big SELECT i, md5(i::text) || md5((i * 7)::text) || repeat('z', 60) FROM generate_series(1, 800000) i" \
     -c "CREATE TABLE small (id int)" -c "INSERT INTO small SELECT generate_series(1, 10)" \
     -c "SELECT lo_from_bytea(0, decode(repeat(md5(i::text), 2000), 'hex')) FROM generate_series(1, 300) i" >/dev/null
-pg_job "lock_timeout: 2s" "compression: 1"
+pg_job "lock_timeout: 2s" "compression: 1" "retry_pause: 0s"
 check "a first backup" pg_backup
 count=$(snapshots)
 same "is listed" 1 "$count"
 
-# ---- a backend is killed: the server throws out everybody and recovers. The run is repeated once by itself: kill again.
+# ---- a backend is killed: the server throws out everybody and recovers. The run is repeated by itself: kill again.
 for round in 1 2; do
     start_run
     kills=0
@@ -99,7 +99,7 @@ for said in true 'echo loading...'; do
     contains "is no pg_dump" "$(cat .check)" "what pg_dump wrote is no dump"
     same "nothing is published" "$count" "$(snapshots)"
 done
-pg_job "lock_timeout: 2s" "compression: 1"
+pg_job "lock_timeout: 2s" "compression: 1" "retry_pause: 0s"
 
 # ---- the server is killed as a whole
 start_run
@@ -126,8 +126,27 @@ check_fails 1 "a table that stays locked" pg_backup
 contains "is named" "$(cat .check)" "public.small is locked by process"
 contains "and who holds it" "$(cat .check)" "application migration, role postgres"
 same "nothing is published" "$count" "$(snapshots)"
+same "it was tried again twice" 2 "$(grep -c 'running once more in 0 s (repetition [12] of 2)' .check)"
+pg_job "lock_timeout: 1s" "retries: 0"
+check_fails 1 "retries: 0" pg_backup
+same "does not try again" 0 "$(grep -c 'running once more' .check || true)"
+pg_job "lock_timeout: 1s" "retry_pause: 1h"
+start_run
+check "a run that waits for its repetition" wait_for 60 grep -q 'running once more in 3600 s' run.log
+same "holds nothing of the database" "" "$(backends)"
+kill -TERM "$run"
+end_run
+same "and ends when it shall" 130 "$status"
+pg_job "lock_timeout: 1s" "compression: 1" "retry_pause: 1s" "retries: 10"
+start_run
+check "a run that is repeated" wait_for 60 grep -q 'running once more in 4 s (repetition 2 of 10)' run.log
 printf 'ROLLBACK;\n' >&8
 exec 8>&-
+end_run
+same "succeeds when the lock is gone" 0 "$status"
+count=$((count + 1))
+same "and is published once" "$count" "$(snapshots)"
+pg_job "lock_timeout: 2s" "compression: 1" "retry_pause: 0s"
 wait_gone "$holder"
 check "when the lock is gone" pg_backup
 count=$((count + 1))

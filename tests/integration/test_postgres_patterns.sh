@@ -83,6 +83,17 @@ pg_job 'exclude_schemas: audit'
 check "a type of a schema that is left out" not look
 contains "is named" "$(cat .check)" "public.plain needs type audit.level"
 
+# ---- an extension in public, which is in every database: it is no reason to refuse
+pg_createdb extended
+pg extended -c "CREATE EXTENSION hstore" -c "CREATE SCHEMA app" -c "CREATE TABLE app.t (h hstore, CHECK (h ? 'a'))" \
+    -c "INSERT INTO app.t VALUES ('a=>1')" -c "CREATE TABLE public.other (id int)"
+pg_job 'database: extended' 'schemas: app'
+round_trip extended2
+same "with a type of it" "app.t" "$(tables extended2)"
+pg_job 'database: extended' 'exclude_schemas: public'
+round_trip extended3
+same "said the other way" '"a"=>"1"' "$(pg extended3 -c 'SELECT h FROM app.t')"
+
 # ---- patterns that mean nothing
 pg_job 'exclude_tables: ["nothing_*", "cache"]' 'exclude_schemas: nowhere'
 check "a pattern that matches nothing" pg_backup

@@ -92,6 +92,30 @@ check "a password file" pg_backup
 contains "is handed to pg_dump" "$(cat seen)" "PGPASSFILE=$HOST/pgpass"
 same "the password is not" 0 "$(grep -c 'pass word' seen || true)"
 same "nor anything else of our environment" 0 "$(grep -c '^REPO_ROOT=' seen || true)"
+"$BACKUPD" --config "$HOST/backupd.yaml" -vv backup pg >verbose.log 2>&1 || true
+same "no log has it" 0 "$(grep -c 'pass word' verbose.log || true)"
+same "nor has anything that was written down" "" "$(grep -rlF 'pass word' "$HOST" "$STORAGE" "$SAFE" | grep -vxF "$HOST/pgpass" || true)"
+
+# ---- the same on the way back: pg_restore is held, and looked at
+pg_createdb held
+pg held -c "CREATE FUNCTION public.hold() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.2); END'" \
+    -c "CREATE EVENT TRIGGER hold ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.hold()" \
+    -c "ALTER ROLE bk SUPERUSER"
+printf '*:*:held:bk:pass word\\:1\n' >>"$HOST/pgpass"
+"$RESTORE" --config "$HOST/backupd.yaml" -vv database latest --into-nonempty \
+    --to "host=$PGSOCK user=bk dbname=held passfile=$HOST/pgpass" >verbose.log 2>&1 &
+restore=$!
+looked() { pgrep -P "$restore" -x pg_restore >child && cat "/proc/$(head -n 1 child)/environ" "/proc/$(head -n 1 child)/cmdline" "/proc/$restore/cmdline" | tr '\0' '\n' >seen; }
+check "pg_restore is at work" wait_for 60 looked
+status=0
+wait "$restore" || status=$?
+same "a restore with a password file" 0 "$status"
+contains "hands it to pg_restore" "$(cat seen)" "PGPASSFILE=$HOST/pgpass"
+same "the password is not" 0 "$(grep -c 'pass word' seen || true)"
+same "nor is it in a log" 0 "$(grep -c 'pass word' verbose.log || true)"
+check_fails 2 "a password in --to" "$RESTORE" --config "$HOST/backupd.yaml" database latest --to "host=$PGSOCK user=bk dbname=held password=x"
+contains "is refused" "$(cat .check)" "--to holds a password"
+pg held -c "ALTER ROLE bk NOSUPERUSER"
 export PGPASSWORD='pass word:1'
 check_fails 2 "PGPASSWORD" pg_backup
 contains "is refused" "$(cat .check)" "PGPASSWORD is set"

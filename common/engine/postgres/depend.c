@@ -25,15 +25,20 @@ static int oid_list(const struct vec *relations, bool all, struct buf *out, stru
     return rc == 0 ? buf_append(out, "", 1, err) : rc;
 }
 
+/* These come with their extension, which stays. */
+#define NOT_OF_EXTENSION(class)                                                             \
+    " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype = 'e' AND e.classid = " \
+    "'pg_catalog." class "'::pg_catalog.regclass AND e.objid = pg_catalog." class ".oid) "
+
 /* What stays (a table, a view) and what it needs (a relation, a type, a function) of what does not. */
 static const char needs_sql[] =
     "WITH lost(classid, objid, name) AS ("
     "SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, oid, oid::pg_catalog.regclass::pg_catalog.text "
     "FROM pg_catalog.pg_class WHERE oid = ANY (%s) "
     "UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, oid, 'type ' || oid::pg_catalog.regtype::pg_catalog.text "
-    "FROM pg_catalog.pg_type WHERE typnamespace = ANY (%s) AND typrelid = 0 "
+    "FROM pg_catalog.pg_type WHERE typnamespace = ANY (%s) AND typrelid = 0 " NOT_OF_EXTENSION("pg_type")
     "UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, 'function ' || oid::pg_catalog.regproc::pg_catalog.text "
-    "FROM pg_catalog.pg_proc WHERE pronamespace = ANY (%s)) "
+    "FROM pg_catalog.pg_proc WHERE pronamespace = ANY (%s)" NOT_OF_EXTENSION("pg_proc") ") "
     "SELECT DISTINCT k.name, l.name FROM pg_catalog.pg_depend d JOIN lost l ON l.classid = d.refclassid "
     "AND l.objid = d.refobjid "
     "LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND w.oid = d.objid "
@@ -49,6 +54,7 @@ static const char needs_sql[] =
     "WHERE k.oid <> d.refobjid "
     "UNION SELECT 'extension ' || e.extname, 'schema ' || n.nspname FROM pg_catalog.pg_extension e "
     "JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE n.oid = ANY (%s) "
+    "AND n.nspname <> 'public' " /* which every database has */
     "ORDER BY 1, 2";
 
 /* References from rows that stay to rows that do not. */

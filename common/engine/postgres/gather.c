@@ -228,20 +228,27 @@ void pgsql_gather_free(struct pgsql_gather *g)
 struct table_source {
     struct source base;
     struct pgsql_gather *g;
-    struct pgsql_table *t;
+    struct pgsql_table *t; /* written to at the end only: until then readers copy it */
     size_t unit;
+    uint64_t rows;
+    uint64_t copied;
+    char fingerprint[FINGERPRINT_TEXT_MAX];
     bool ended;
 };
 
 static int add_up(struct table_source *s, const struct unit *u, struct error *err)
 {
-    struct pgsql_table *t = s->t;
     char shown[200];
-    t->rows += u->rows;
-    t->copied += u->copied;
-    if (!fingerprint_join(t->fingerprint, u->fingerprint))
+    s->rows += u->rows;
+    s->copied += u->copied;
+    if (!fingerprint_join(s->fingerprint, u->fingerprint))
         return error_set(err, E_INTERNAL, "table %s: a part has no fingerprint",
-                         str_printable(shown, sizeof shown, t->sql));
+                         str_printable(shown, sizeof shown, s->t->sql));
+    if (!s->ended)
+        return 0;
+    s->t->rows = s->rows;
+    s->t->copied = s->copied;
+    memcpy(s->t->fingerprint, s->fingerprint, sizeof s->fingerprint);
     return 0;
 }
 
@@ -279,8 +286,6 @@ struct source *pgsql_gather_source(struct pgsql_gather *g, struct error *err)
     s->g = g;
     s->t = t;
     s->unit = g->next;
-    t->rows = 0;
-    t->copied = 0;
-    (void)snprintf(t->fingerprint, sizeof t->fingerprint, "%s", FINGERPRINT_NONE);
+    (void)snprintf(s->fingerprint, sizeof s->fingerprint, "%s", FINGERPRINT_NONE);
     return &s->base;
 }

@@ -178,7 +178,7 @@ static const char *telling(const char *line, bool begun)
 {
     static const char error[] = ": error: ";
     const char *at = NULL;
-    static const char detail[] = ": detail: "; /* pg_dump's own */
+    static const char detail[] = ": detail: Error message from server: "; /* not its "Query was" */
     if (begun && (at = strstr(line, detail)) != NULL)
         return at + sizeof detail - 1;
     if (begun)

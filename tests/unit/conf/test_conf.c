@@ -222,6 +222,8 @@ START_TEST(fills_in_defaults)
     ck_assert_uint_eq(c->repositories[0].storage.stall_ms, 30000);
     ck_assert_str_eq(c->jobs[0].repository, "r");
     ck_assert_uint_eq(c->jobs[0].compression, 3);
+    ck_assert_uint_eq(c->jobs[0].retries, 2);
+    ck_assert_uint_eq(c->jobs[0].retry_pause_ms, 5000);
     ck_assert(c->jobs[0].dedup);
     ck_assert_ptr_eq(conf_find_repository(c, NULL, NULL), &c->repositories[0]);
     ck_assert_ptr_eq(conf_find_job(c, NULL, NULL), &c->jobs[0]);

@@ -221,6 +221,9 @@ START_TEST(test_reasons)
         { "pg_dump: error: query failed: ERROR:  out of shared memory\nHINT:  Raise it.\n"
           "pg_dump: detail: Query was: LOCK TABLE a\n",
           "query failed: ERROR:  out of shared memory; HINT:  Raise it." },
+        { "pg_dump: error: Dumping the contents of table \"t\" failed: PQgetResult() failed.\n"
+          "pg_dump: detail: Error message from server: FATAL:  terminating connection\npg_dump: detail: Command was: COPY\n",
+          "Dumping the contents of table \"t\" failed: PQgetResult() failed.; FATAL:  terminating connection" },
         { "pg_dump: error: a\x01z\npg_dump: error: second", "a\\x01z" },
         { "DETAIL:  of nothing\nkilled\n", "" },
         { "", "" },

@@ -51,7 +51,9 @@ int station_load_marks(struct station *st, struct error *err)
     }
     if (memcmp(st->marks.repo_id, st->root.repo_id, REPO_ID_LEN) != 0)
         return error_set(err, E_CONFLICT,
-                         "%s is about another repository: give each its own --state directory",
+                         "the kit (or root key) is of another repository than the one this station knows by this "
+                         "name (%s): name its own kit with --kit, or, when the kit is right, give each repository "
+                         "its own --state directory",
                          st->marks_path);
     return 0;
 }

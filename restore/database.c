@@ -161,10 +161,9 @@ static int refuse_kind(const struct database *db, struct error *err)
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
         address = address || str_starts(to, schemes[i]);
     if (!server && address)
-        return error_set(err, E_USAGE,
-                         "--to is the address of a database, and %s (engine %s) becomes a %s: give a path",
-                         db->c.name, db->engine->name,
-                         db->engine->target_kind == TARGET_DIRECTORY ? "directory" : "file");
+        return error_set(
+            err, E_USAGE, "--to is the address of a database, and %s (engine %s) becomes a %s: give a path",
+            db->c.name, db->engine->name, db->engine->target_kind == TARGET_DIRECTORY ? "directory" : "file");
     if (server && (to[0] == '/' || str_starts(to, "./") || str_starts(to, "../")))
         return error_set(err, E_USAGE,
                          "--to is a path, and %s (engine %s) goes into a database: give its name or address; "

@@ -235,9 +235,10 @@ static int several_jobs(struct snaps *all, struct error *err)
 {
     struct jobs jobs = { .n = 0 };
     int rc = jobs_find(all, "", &jobs, err);
-    return rc < 0 ? rc
-                  : error_set(err, E_USAGE, "there are snapshots of several jobs (%s): say which with --job JOB",
-                              jobs.text);
+    return rc < 0
+               ? rc
+               : error_set(err, E_USAGE, "there are snapshots of several jobs (%s): say which with --job JOB",
+                           jobs.text);
 }
 
 /* Without a job all of them have to be looked at, to know that there is only one. */

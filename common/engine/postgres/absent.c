@@ -43,15 +43,16 @@ void pgsql_absent(const struct pgsql_plan *p, pgsql_absent_fn *fn, void *arg)
     uint64_t n = names_of(p->schema_facts, "tables_left_out", list);
     if (fact_number(p->schema_facts, PGSQL_LEFT_OUT_FACT, &all) && (n > 0 || all > 0)) {
         all = n > all ? n : all;
-        (void)snprintf(text, sizeof text,
-                       "not in the snapshot, as the job's patterns said: %s %s%s%s", count_format(count, all),
-                       plural(all, "object", "objects"), list[0] != '\0' ? ", " : "", list);
+        (void)snprintf(text, sizeof text, "not in the snapshot, as the job's patterns said: %s %s%s%s",
+                       count_format(count, all), plural(all, "object", "objects"),
+                       list[0] != '\0' ? ", " : "", list);
         fn(text, arg);
     }
     n = names_of(p->schema_facts, "rows_left_out", list);
     if (n > 0) {
         (void)snprintf(text, sizeof text, "without rows, as the job's patterns said: %s %s%s%s",
-                       count_format(count, n), plural(n, "table", "tables"), list[0] != '\0' ? ", " : "", list);
+                       count_format(count, n), plural(n, "table", "tables"), list[0] != '\0' ? ", " : "",
+                       list);
         fn(text, arg);
     }
 }

@@ -270,7 +270,9 @@ static int check_long_rows(struct probe *p, const struct pgsql_chosen *chosen, s
 
 static int probe_rights(struct pgsql *c, const struct pgsql_settings *s, struct naming *n, struct error *err)
 {
-    struct probe p = { .c = c, .s = s, .fn = name_finding, .arg = n, .matched = n->matched, .role = BUF_INIT };
+    struct probe p = {
+        .c = c, .s = s, .fn = name_finding, .arg = n, .matched = n->matched, .role = BUF_INIT
+    };
     struct buf left_out = BUF_INIT;
     struct pgsql_chosen chosen = { .relations = VEC_OF(struct pgsql_relation) };
     char *role = pgsql_text(c, "SELECT current_user", err);
@@ -342,7 +344,8 @@ int pgsql_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, 
     pgsql_close(&c);
     if (rc == 0 && (n.matched = mem_alloc(pgsql_select_patterns(&s) + 1, sizeof *n.matched, &why)) == NULL)
         rc = E_NOMEM;
-    for (size_t i = 0; n.matched != NULL && i < databases.len && rc != E_USAGE && rc != E_NOMEM && rc != E_CANCELLED; i++) {
+    for (size_t i = 0;
+         n.matched != NULL && i < databases.len && rc != E_USAGE && rc != E_NOMEM && rc != E_CANCELLED; i++) {
         const char *name = *(char **)vec_at(&databases, i);
         n.database = databases.len > 1 ? name : NULL;
         n.others = i > 0;

@@ -31,7 +31,8 @@ const struct cli_option database_options[] = {
           "is never overwritten. For PostgreSQL: an existing, empty "
           "database, by its name, as postgresql://USER@HOST:PORT/DATABASE or as \"host=HOST dbname=DATABASE\". A "
           "password belongs into a file (PGPASSFILE, or passfile=FILE), not here. For MariaDB: a database, empty or "
-          "not made yet, by its name or as mariadb://USER@HOST:PORT/DATABASE?password_file=FILE." },
+          "not made yet, by its name or as mariadb://USER@HOST:PORT/DATABASE?password_file=FILE, on this "
+          "machine mariadb://USER@/DATABASE?socket=PATH. For mariabackup: a directory that is new or empty." },
     { .name = "beside",
       .kind = CLI_FLAG,
       .help =

@@ -104,10 +104,20 @@ static const char *fact_note(const struct diff_change *c)
     return strncmp(c->old, c->new, x) != 0 ? "others, or changed" : "changed in detail";
 }
 
+/* Facts of a server's database are in its scripts; those of any other stream are of just that one. */
+static bool of_database(const char *path)
+{
+    static const char *const scripts[] = { "/schema.pgdump", "/schema.sql", "/code.sql", "/load.sql" };
+    for (size_t i = 0; i < sizeof scripts / sizeof scripts[0]; i++)
+        if (str_ends(path, scripts[i]))
+            return true;
+    return false;
+}
+
 /* "shop: rights of tables", "shop: sequence shop.orders_id_seq". */
 static const char *fact_name(const struct diff_change *c, char out[NAME_SHOWN])
 {
-    size_t slash = strcspn(c->path, "/");
+    size_t slash = of_database(c->path) ? strcspn(c->path, "/") : strlen(c->path);
     bool sequence = str_ends(c->path, "/load.sql") && strchr(c->key, '.') != NULL;
     const char *prefix = str_starts(c->key, "grants_") ? "rights of " : sequence ? "sequence " : "";
     const char *key = is_counted(c->key) && strchr(c->key, '_') != NULL ? strchr(c->key, '_') + 1 : c->key;

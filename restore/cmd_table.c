@@ -65,6 +65,20 @@ static int no_tables(const struct database *db, struct error *err)
         db->engine->name, db->c.name);
 }
 
+/* Knows whether anything went out: a name that does not fit is found before. */
+struct watched {
+    struct sink sink;
+    struct sink *out;
+    bool any;
+};
+
+static int watched_write(struct sink *s, const void *data, size_t len, struct error *err)
+{
+    struct watched *w = (struct watched *)s;
+    w->any = w->any || len > 0;
+    return sink_write(w->out, data, len, err);
+}
+
 static int write_it(struct database *db, struct error *err)
 {
     const struct cli_context *cli = db->c.st.cli;
@@ -77,12 +91,14 @@ static int write_it(struct database *db, struct error *err)
         .as = cli_text(cli, "as"),
     };
     struct sink *out = sink_fd(STDOUT_FILENO, 0, 0, "standard output", err);
+    struct watched watched = { .sink = { .write = watched_write }, .out = out };
     struct progress *p = progress_start(cli, "reading", NULL);
-    int rc = out != NULL ? db->engine->table(&streams, &what, out, err) : E_NOMEM;
+    int rc = out != NULL ? db->engine->table(&streams, &what, &watched.sink, err) : E_NOMEM;
     rc = rc < 0 ? rc : sink_finish(out, err);
     progress_stop(p);
     sink_free(out);
-    return rc < 0 ? error_wrap(err, "what was written is not all of it and must not be used") : 0;
+    return rc < 0 && watched.any ? error_wrap(err, "what was written is not all of it and must not be used")
+                                 : rc;
 }
 
 static int tell(const struct database *db, struct error *err)

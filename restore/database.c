@@ -151,6 +151,27 @@ static int refuse_flags(const struct database *db, struct error *err)
     return 0;
 }
 
+/* A target that can only be meant for another kind of database. */
+static int refuse_kind(const struct database *db, struct error *err)
+{
+    static const char *const schemes[] = { "postgresql://", "postgres://", "mariadb://", "mysql://" };
+    const char *to = cli_text(db->c.st.cli, "to");
+    bool server = db->engine->target_kind == TARGET_SERVER;
+    bool address = false;
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+        address = address || str_starts(to, schemes[i]);
+    if (!server && address)
+        return error_set(
+            err, E_USAGE, "--to is the address of a database, and %s (engine %s) becomes a %s: give a path",
+            db->c.name, db->engine->name, db->engine->target_kind == TARGET_DIRECTORY ? "directory" : "file");
+    if (server && (to[0] == '/' || str_starts(to, "./") || str_starts(to, "../")))
+        return error_set(err, E_USAGE,
+                         "--to is a path, and %s (engine %s) goes into a database: give its name or address; "
+                         "`restore files` gives the streams as files, `restore export` with how to load them",
+                         db->c.name, db->engine->name);
+    return 0;
+}
+
 static int read_script(struct database *db, struct error *err)
 {
     const char *path = cli_text(db->c.st.cli, "after");
@@ -174,6 +195,7 @@ int database_target(struct database *db, struct error *err)
 {
     const struct cli_context *cli = db->c.st.cli;
     int rc = refuse_flags(db, err);
+    rc = rc < 0 ? rc : refuse_kind(db, err);
     rc = rc < 0 ? rc : database_select(db, NULL, err);
     rc = rc < 0 ? rc : source_job(&db->c, &db->job, &db->source, err);
     db->target = (struct engine_target){

@@ -15,14 +15,16 @@ struct facts {
     void *arg;
 };
 
-/* Of the run and not of what was backed up. */
-static bool is_silent(const char *path, const char *key)
+/* Of the run and not of what was backed up, or said by another fact: a census counts tables and sequences, too. */
+static bool is_silent(const char *path, const char *key, bool census)
 {
     static const char *const keys[] = { "fingerprint_seed", "schema_hash", "sequence_hash", "database_oid",
                                         NULL };
     for (size_t i = 0; keys[i] != NULL; i++)
         if (strcmp(key, keys[i]) == 0)
             return true;
+    if (census && (strcmp(key, "tables") == 0 || strcmp(key, "sequences") == 0))
+        return true;
     return path[0] == '\0' && strcmp(key, "job") == 0;
 }
 
@@ -68,6 +70,9 @@ static int each(const struct facts *f, const char *x, const char *y, char assign
                 struct error *err)
 {
     int rc = 0;
+    size_t ignored = 0;
+    bool census = find(x, "census", 6, assign, end, &ignored) != NULL &&
+                  find(y, "census", 6, assign, end, &ignored) != NULL;
     for (const char *at = x; rc >= 0 && at != NULL && *at != '\0';) {
         const char *stop = strchr(at, end);
         size_t n = stop != NULL ? (size_t)(stop - at) : strlen(at);
@@ -82,7 +87,7 @@ static int each(const struct facts *f, const char *x, const char *y, char assign
         bool list = end == '\n' && strcmp(key, "sequence_values") == 0 && other != NULL;
         bool same =
             other != NULL && (swapped || (other_len == len && memcmp(other, at + key_len + 1, len) == 0));
-        if (!same && !list && sign != NULL && !(end == '\n' && is_silent(f->path, key)))
+        if (!same && !list && sign != NULL && !(end == '\n' && is_silent(f->path, key, census)))
             rc = swapped ? report(f, key, NULL, 0, sign + 1, len, err)
                          : report(f, key, sign + 1, len, other, other_len, err);
         free(key);

@@ -5,10 +5,11 @@
 
 #include "common/base/number.h"
 #include "common/base/str.h"
+#include "common/base/suggest.h"
 
 #include "common/base/banned.h"
 
-enum { CANDIDATES_SHOWN = 6 };
+enum { CANDIDATES_SHOWN = 6, JOBS_SHOWN = 20 };
 
 /* ---- candidates for messages --------------------------------------------------------------------------- */
 
@@ -78,17 +79,73 @@ static bool job_fits(const struct snap *s, const char *job)
     return s->object != NULL && s->object->has_view && strcmp(s->object->view.label, job) == 0;
 }
 
+/* The jobs that have live snapshots, "a, b, c". there: `wanted` is one of them. */
+struct jobs {
+    char seen[JOBS_SHOWN][SNAPSHOT_NAME_MAX];
+    size_t n;
+    char text[1024];
+    size_t used;
+    bool there;
+};
+
+static void jobs_add(struct jobs *jobs, const struct snap *s)
+{
+    char job[SNAPSHOT_NAME_MAX];
+    char shown[SNAPSHOT_NAME_MAX];
+    snap_job(s, job);
+    for (size_t k = 0; k < jobs->n; k++)
+        if (strcmp(jobs->seen[k], job) == 0)
+            return;
+    if (jobs->n == JOBS_SHOWN)
+        return;
+    (void)snprintf(jobs->seen[jobs->n++], SNAPSHOT_NAME_MAX, "%s", job);
+    int n = snprintf(jobs->text + jobs->used, sizeof jobs->text - jobs->used, "%s%s",
+                     jobs->used != 0 ? ", " : "", str_printable(shown, sizeof shown, job));
+    jobs->used += n > 0 && (size_t)n < sizeof jobs->text - jobs->used ? (size_t)n : 0;
+    jobs->text[jobs->used] = '\0';
+}
+
+static int jobs_find(struct snaps *all, const char *wanted, struct jobs *jobs, struct error *err)
+{
+    for (size_t i = 0; i < all->list.len; i++) {
+        struct snap *s = vec_at(&all->list, i);
+        int rc = snap_live(s) ? snap_open(all, s, err) : 0;
+        if (rc < 0)
+            return rc;
+        if (!snap_live(s) || s->damage != NULL)
+            continue;
+        jobs_add(jobs, s);
+        jobs->there = jobs->there || job_fits(s, wanted);
+    }
+    return 0;
+}
+
+/* A job that is not there: which ones are. */
+static int no_job(const struct jobs *jobs, const char *wanted, int code, struct error *err)
+{
+    char job[LABEL_MAX * 4 + 1];
+    char hint[SUGGEST_TEXT_MAX];
+    struct suggestion near = suggest_for(wanted);
+    for (size_t k = 0; k < jobs->n; k++)
+        suggest_offer(&near, jobs->seen[k]);
+    return error_set(err, code, "there is no snapshot of a job \"%s\"; there are: %s%s",
+                     str_printable(job, sizeof job, wanted), jobs->text, suggest_text(&near, "", hint));
+}
+
+/* Candidates are those of the job, newest first. */
 static int not_found(struct snaps *all, const struct selector *sel, struct error *err)
 {
     struct hint h = { .used = 0 };
+    struct jobs jobs = { .n = 0 };
     char what[LABEL_MAX * 4 + 96];
     char job[LABEL_MAX * 4 + 1];
+    int code = all->st->alarms == 0 ? E_NOT_FOUND : E_CORRUPT;
+    int rc = jobs_find(all, sel->job, &jobs, err);
+    if (rc < 0)
+        return rc;
     for (size_t i = 0; i < all->list.len; i++) {
         struct snap *s = vec_at(&all->list, i);
-        int rc = snap_live(s) && h.shown < CANDIDATES_SHOWN ? snap_open(all, s, err) : 0;
-        if (rc < 0)
-            return rc;
-        if (snap_live(s))
+        if (snap_live(s) && (!jobs.there || job_fits(s, sel->job)))
             hint_add(&h, s);
     }
     str_printable(job, sizeof job, sel->job);
@@ -97,11 +154,11 @@ static int not_found(struct snaps *all, const struct selector *sel, struct error
     if (sel->kind == SELECT_TIME)
         (void)snprintf(what, sizeof what, "no snapshot%s%s is that old; there are",
                        job[0] != '\0' ? " of job " : "", job);
+    (void)(jobs.there || jobs.n == 0 ? hint_error(&h, code, what, err) : no_job(&jobs, sel->job, code, err));
     /* A log that was cut may have held it: that is damage, not a slip of the tongue. */
-    if (all->st->alarms == 0)
-        return hint_error(&h, E_NOT_FOUND, what, err);
-    (void)hint_error(&h, E_CORRUPT, what, err);
-    return error_wrap(err, "the logs are damaged (see the alarms) and may have held it");
+    return code == E_NOT_FOUND
+               ? code
+               : error_wrap(err, "the logs are damaged (see the alarms) and may have held it");
 }
 
 static int not_live(const struct snap *s, struct error *err)
@@ -159,7 +216,7 @@ struct walk {
     struct snap *found;
     struct snap *broken; /* newer than found, or than where the walk is */
     char job[SNAPSHOT_NAME_MAX];
-    char other[SNAPSHOT_NAME_MAX]; /* a second job, when none was asked for */
+    bool several; /* a second job, when none was asked for */
 };
 
 static void walk_take(struct walk *w, struct snap *s, const struct selector *sel)
@@ -169,24 +226,26 @@ static void walk_take(struct walk *w, struct snap *s, const struct selector *sel
     if (w->job[0] == '\0')
         (void)snprintf(w->job, sizeof w->job, "%s", job);
     else if (sel->job[0] == '\0' && strcmp(job, w->job) != 0)
-        (void)snprintf(w->other, sizeof w->other, "%s", job);
+        w->several = true;
     if (w->found == NULL && word_fits(s, sel) && w->back-- == 0)
         w->found = s;
 }
 
-static int several_jobs(const struct walk *w, struct error *err)
+static int several_jobs(struct snaps *all, struct error *err)
 {
-    char a[256];
-    char b[256];
-    return error_set(err, E_USAGE, "there are snapshots of several jobs (%s, %s): say which with --job JOB",
-                     str_printable(a, sizeof a, w->job), str_printable(b, sizeof b, w->other));
+    struct jobs jobs = { .n = 0 };
+    int rc = jobs_find(all, "", &jobs, err);
+    return rc < 0
+               ? rc
+               : error_set(err, E_USAGE, "there are snapshots of several jobs (%s): say which with --job JOB",
+                           jobs.text);
 }
 
 /* Without a job all of them have to be looked at, to know that there is only one. */
 static int find_newest(struct snaps *all, const struct selector *sel, struct snap **out, struct error *err)
 {
     struct walk w = { .back = sel->back };
-    for (size_t i = 0; i < all->list.len && w.other[0] == '\0'; i++) {
+    for (size_t i = 0; i < all->list.len && !w.several; i++) {
         struct snap *s = vec_at(&all->list, i);
         if (!snap_live(s) || (sel->job[0] != '\0' && (w.found != NULL || !word_fits(s, sel))))
             continue;
@@ -198,8 +257,8 @@ static int find_newest(struct snaps *all, const struct selector *sel, struct sna
         else if (job_fits(s, sel->job))
             walk_take(&w, s, sel);
     }
-    if (w.other[0] != '\0')
-        return several_jobs(&w, err);
+    if (w.several)
+        return several_jobs(all, err);
     if (w.broken != NULL && (w.found == NULL || w.found->writer == w.broken->writer)) {
         struct hint h = { .used = 0 };
         if (w.found != NULL)

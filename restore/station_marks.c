@@ -50,9 +50,12 @@ int station_load_marks(struct station *st, struct error *err)
         return error_wrap(err, "marks of this station (check a receipt with --expect, then remove the file)");
     }
     if (memcmp(st->marks.repo_id, st->root.repo_id, REPO_ID_LEN) != 0)
-        return error_set(err, E_CONFLICT,
-                         "%s is about another repository: give each its own --state directory",
-                         st->marks_path);
+        return error_set(
+            err, E_CONFLICT,
+            "the kit (or root key) is of another repository than the one this station knows by this "
+            "name (%s): name its own kit with --kit, or, when the kit is right, give each repository "
+            "its own --state directory",
+            st->marks_path);
     return 0;
 }
 

@@ -219,7 +219,7 @@ static int read_header(struct paper *p, struct error *err)
     bool found = next_line(p, &s, &len);
     const char *end = found ? s + len : s;
     if (!found || !take_word(&s, end, title))
-        return error_corrupt(err, violation, "key text does not begin with '%s'", title);
+        return error_corrupt(err, violation, "this is no kit: key text does not begin with '%s'", title);
     if (!take_number(&s, end, &p->size) || p->size == 0 || p->size > PAPER_MAX ||
         !take_word(&s, end, "bytes") || !take_word(&s, end, "check"))
         return error_corrupt(err, violation,

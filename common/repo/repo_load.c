@@ -82,9 +82,12 @@ int repo_load_charters(struct repo *repo, const uint8_t pin[SIGN_PK_LEN], struct
     if (rc < 0)
         return rc;
     memcpy(repo->repo_id, repo_charter_at(repo, 0)->repo_id, REPO_ID_LEN);
-    return pinned ? 0
-                  : error_corrupt(err, ERR_CHARTER_ROOT, "%s: no charter is signed by the pinned root key",
-                                  backend_where(repo->backend));
+    return pinned
+               ? 0
+               : error_corrupt(
+                     err, ERR_CHARTER_ROOT,
+                     "%s: no charter is signed by the root key of this kit (or root.pub): it is of another repository, or the charters were replaced",
+                     backend_where(repo->backend));
 }
 
 /* ---- retention log ----------------------------------------------------------------------------------- */

@@ -46,6 +46,8 @@ pg_job 'exclude_schemas: audit' 'exclude_tables: ["log_*", "public.Log\\.Odd*", 
 check "a look" look
 contains "tells what is left out" "$(cat .check)" 'audit.trail, public.Log.Odd "$(x)|*, public.log_2024, public.part_2'
 round_trip without
+contains "a restore tells what the job left out" "$(cat .check)" "as the job's patterns said"
+contains "by name" "$(cat .check)" "public.log_2024"
 same "what is there" "public.cache public.items public.names public.orders public.parent public.part_1 public.plain" "$(tables without)"
 same "is noted" 'audit/trail,public/Log%2EOdd%20%22%24%28x%29%7C%2A,public/log_2024,public/part_2' "$(fact tables_left_out shop/schema.pgdump)"
 same "rows of the rest" "100 50 1" "$(pg without -c 'SELECT (SELECT count(*) FROM items), (SELECT count(*) FROM orders), (SELECT count(*) FROM parent)' | tr '|' ' ')"
@@ -55,6 +57,7 @@ same "large objects come along" 77 "$(pg without -c 'SELECT oid FROM pg_largeobj
 # ---- definitions without rows
 pg_job 'exclude_table_data: ["audit.*", "log_????"]' 'unlogged_data: no'
 round_trip bare
+contains "a restore tells which tables are without rows" "$(cat .check)" "audit.trail, public.cache, public.log_2024"
 same "all tables are there" "$(tables shop)" "$(tables bare)"
 same "some without rows" "0 0 0 1" "$(pg bare -c 'SELECT (SELECT count(*) FROM audit.trail), (SELECT count(*) FROM log_2024),
     (SELECT count(*) FROM cache), (SELECT count(*) FROM plain)' | tr '|' ' ')"
@@ -99,6 +102,11 @@ pg_job 'exclude_tables: ["nothing_*", "cache"]' 'exclude_schemas: nowhere'
 check "a pattern that matches nothing" pg_backup
 contains "is told" "$(cat .check)" 'the pattern `nothing_*` of `exclude_tables` matches nothing'
 contains "of schemas, too" "$(cat .check)" 'the pattern `nowhere` of `exclude_schemas` matches nothing'
+pg_createdb second
+pg_job 'database: [shop, second]' 'exclude_tables: ["nothing_*", "cache"]'
+check "of several databases" pg_backup
+contains "one that matches in none is told" "$(cat .check)" 'the pattern `nothing_*` of `exclude_tables` matches nothing'
+check "one that matches in one of them is not" not grep -q 'pattern `cache`' .check
 pg_job 'exclude_tables: [""]'
 check "an empty pattern is refused" not pg_backup
 

@@ -72,7 +72,7 @@ run tree lite other
 diff_of tree/1 tree/2 >out
 cat out
 same "a tree" "+ n - d m b ~ a ~ l" "$(sed -nE 's/^ *([-+m~]) +([a-z])( .*|$)/\1 \2/p' out | sort -k1,1 -k2,2 | LC_ALL=C sort | paste -sd' ' | sed 's/^\(+ n\) \(- d\) \(m b\)/\1 \2 \3/')"
-contains "an SQLite file" "$(diff_of lite/1 lite/2)" "s.db"
+contains "an SQLite file" "$(diff_of lite/1 lite/2)" "s.db: rows"
 diff_of pg/2 other/2 >out
 contains "rows of another writer" "$(grep shop.secrets out)" "contents cannot be compared"
 contains "are told" "$(cat out)" "different writers"

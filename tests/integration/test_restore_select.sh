@@ -51,7 +51,11 @@ contains "without a kit by writer and number" "$("$RESTORE" --storage m/storage 
     "$receipt"
 
 says "latest of several jobs" 2 "--job" show latest
-says "a job that does not exist" 1 "docs/3" show latest --job dosc
+says "a job that does not exist" 1 "did you mean 'docs'" show latest --job dosc
+says "and which there are" 1 "there are: logs, docs, shop-db" show dosc/3
+says "latest of several jobs names all of them" 2 "(logs, docs, shop-db)" show latest
+check "candidates are those of the job" not grep -q shop-db <(restore show docs/7 2>&1)
+says "an address for what becomes a file" 2 "give a path" database shop-db/1 --to postgresql://h/x
 says "a name that does not exist" 1 "docs/3" show docs/7
 says "too far back" 1 "docs/1" show docs/latest~3
 says "too early" 1 "is that old" show 1999-12-31 --job docs

@@ -84,8 +84,9 @@ static int told(const struct maria_plan *p, struct error *err)
         rows += ((struct maria_load *)vec_at(&p->loads, i))->t.rows;
     if (p->target->checked == NULL)
         return 0;
-    return buf_printf(p->target->checked, err, "rows and fingerprints of %s tables equal (%s rows)",
-                      count_format(n[0], p->loads.len), count_format(n[1], rows));
+    return buf_printf(p->target->checked, err, "rows and fingerprints of %s %s equal (%s %s)",
+                      count_format(n[0], p->loads.len), plural(p->loads.len, "table", "tables"),
+                      count_format(n[1], rows), plural(rows, "row", "rows"));
 }
 
 int maria_compare(struct maria_target *t, struct maria_plan *p, struct error *err)

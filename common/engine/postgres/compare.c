@@ -150,8 +150,9 @@ static int told(const struct pgsql_plan *p, uint64_t rows, const struct buf *mor
     char n[2][NUMBER_TEXT_MAX];
     if (p->target->checked == NULL)
         return 0;
-    return buf_printf(p->target->checked, err, "rows and fingerprints of %s tables equal (%s rows)%.*s",
-                      count_format(n[0], p->loads.len), count_format(n[1], rows), (int)more->len,
+    return buf_printf(p->target->checked, err, "rows and fingerprints of %s %s equal (%s %s)%.*s",
+                      count_format(n[0], p->loads.len), plural(p->loads.len, "table", "tables"),
+                      count_format(n[1], rows), plural(rows, "row", "rows"), (int)more->len,
                       more->len != 0 ? (const char *)more->data : "");
 }
 

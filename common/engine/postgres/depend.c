@@ -123,14 +123,21 @@ int pgsql_chosen_check(const struct pgsql_chosen *ch, struct pgsql *c, engine_fi
 
 /* ---- patterns that mean nothing -------------------------------------------------------------------------- */
 
-int pgsql_select_idle(const struct pgsql_settings *s, struct pgsql *c, engine_finding_fn *fn, void *arg,
-                      struct error *err)
+static const char *const pattern_keys[] = { "schemas", "exclude_schemas", "tables", "exclude_tables",
+                                            "exclude_table_data" };
+enum { PATTERN_KEYS = sizeof pattern_keys / sizeof pattern_keys[0] };
+
+size_t pgsql_select_patterns(const struct pgsql_settings *s)
 {
-    static const char *const keys[] = { "schemas", "exclude_schemas", "tables", "exclude_tables",
-                                        "exclude_table_data" };
+    size_t n = 0;
+    for (size_t k = 0; k < PATTERN_KEYS; k++)
+        n += option_count(s->from, pattern_keys[k]);
+    return n;
+}
+
+int pgsql_select_match(const struct pgsql_settings *s, struct pgsql *c, bool *matched, struct error *err)
+{
     PGresult *r = NULL;
-    char text[TEXT_MAX];
-    char shown[300];
     if (!pgsql_select_any(s))
         return 0;
     int rc = pgsql_query(
@@ -139,21 +146,29 @@ int pgsql_select_idle(const struct pgsql_settings *s, struct pgsql *c, engine_fi
         "ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') "
         "WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
         &r, err);
-    for (size_t k = 0; rc == 0 && k < sizeof keys / sizeof keys[0]; k++) {
-        for (size_t i = 0; i < option_count(s->from, keys[k]); i++) {
-            const char *pattern = option_at(s->from, keys[k], i);
-            bool matches = false;
-            for (int row = 0; row < PQntuples(r) && !matches; row++)
-                matches =
-                    pgsql_pattern_matches(strstr(keys[k], "schemas") != NULL, pattern, PQgetvalue(r, row, 0),
-                                          PQgetisnull(r, row, 1) ? NULL : PQgetvalue(r, row, 1));
-            if (matches)
-                continue;
-            (void)snprintf(text, sizeof text, "the pattern `%s` of `%s` matches nothing",
-                           str_printable(shown, sizeof shown, pattern), keys[k]);
-            fn(false, text, "correct it, or take it away", arg);
-        }
+    for (size_t k = 0; rc == 0 && k < PATTERN_KEYS; k++) {
+        bool schemas = strstr(pattern_keys[k], "schemas") != NULL;
+        for (size_t i = 0; i < option_count(s->from, pattern_keys[k]); i++, matched++)
+            for (int row = 0; row < PQntuples(r) && !*matched; row++)
+                *matched = pgsql_pattern_matches(schemas, option_at(s->from, pattern_keys[k], i),
+                                                 PQgetvalue(r, row, 0),
+                                                 PQgetisnull(r, row, 1) ? NULL : PQgetvalue(r, row, 1));
     }
     PQclear(r);
     return rc;
+}
+
+void pgsql_select_idle(const struct pgsql_settings *s, const bool *matched, engine_finding_fn *fn, void *arg)
+{
+    char text[TEXT_MAX];
+    char shown[300];
+    for (size_t k = 0; k < PATTERN_KEYS; k++) {
+        for (size_t i = 0; i < option_count(s->from, pattern_keys[k]); i++, matched++) {
+            (void)snprintf(text, sizeof text, "the pattern `%s` of `%s` matches nothing",
+                           str_printable(shown, sizeof shown, option_at(s->from, pattern_keys[k], i)),
+                           pattern_keys[k]);
+            if (!*matched)
+                fn(false, text, "correct it, or take it away", arg);
+        }
+    }
 }

@@ -100,6 +100,12 @@ static void tell_rows(const struct fits *f)
              size_format(n[2], bytes));
 }
 
+static void note_absent(const char *text, void *arg)
+{
+    const struct fits *const *f = arg;
+    fits_say(*f, PLAN_NOTE, NULL, "%s", text);
+}
+
 static void tell_left_out(const struct fits *f)
 {
     const struct vec *left = &f->p->schema.subset.left;
@@ -107,6 +113,7 @@ static void tell_left_out(const struct fits *f)
     if (!f->p->partial && fact_number(f->p->schema_facts, "database_settings", &n) && n > 0)
         fits_say(f, PLAN_NOTE, NULL,
                  "settings, rights and the comment of the database itself are not restored");
+    pgsql_absent(f->p, note_absent, &f);
     if (!f->p->partial)
         return;
     for (size_t i = 0; !f->p->target->data_only && i < left->len; i++)

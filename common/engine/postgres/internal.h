@@ -101,9 +101,12 @@ void pgsql_chosen_tell(const struct pgsql_chosen *c, engine_finding_fn *fn, void
 /* What could not be restored without it, as fatal findings. */
 int pgsql_chosen_check(const struct pgsql_chosen *ch, struct pgsql *c, engine_finding_fn *fn, void *arg,
                        struct error *err);
-/* Patterns that match nothing, as findings that are good to know. */
-int pgsql_select_idle(const struct pgsql_settings *s, struct pgsql *c, engine_finding_fn *fn, void *arg,
-                      struct error *err);
+/* How many patterns the job has; `matched` has a place for each. */
+size_t pgsql_select_patterns(const struct pgsql_settings *s);
+/* Marks those that match something in the database of `c`. */
+int pgsql_select_match(const struct pgsql_settings *s, struct pgsql *c, bool *matched, struct error *err);
+/* Those that matched in no database, as findings that are good to know. */
+void pgsql_select_idle(const struct pgsql_settings *s, const bool *matched, engine_finding_fn *fn, void *arg);
 
 /* ---- catalog.c: what there is to copy ------------------------------------------------------------------ */
 

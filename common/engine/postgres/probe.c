@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "common/engine/option.h"
 #include "common/engine/postgres/census.h"
@@ -21,6 +22,7 @@ struct probe {
     struct buf role; /* quoted, NUL-terminated */
     bool recovery;
     bool superuser;
+    bool *matched; /* of the patterns, in all databases so far */
 };
 
 /* ---- the connection ------------------------------------------------------------------------------------ */
@@ -192,6 +194,7 @@ struct naming {
     const char *database;                /* NULL: there is only one */
     bool others;                         /* not the first: what concerns the server was said */
     unsigned found[PGSQL_FRESHNESS_MAX]; /* databases that have the column */
+    bool *matched;                       /* the patterns that fit something in one of the databases */
 };
 
 static void name_finding(bool fatal, const char *what, const char *cure, void *arg)
@@ -225,7 +228,7 @@ static int check_patterns(struct probe *p, struct pgsql_chosen *chosen, struct b
 {
     int rc = pgsql_choose(p->s, p->c, chosen, err);
     if (rc == 0)
-        rc = pgsql_select_idle(p->s, p->c, p->fn, p->arg, err);
+        rc = pgsql_select_match(p->s, p->c, p->matched, err);
     if (rc == 0)
         rc = pgsql_chosen_check(chosen, p->c, p->fn, p->arg, err);
     if (rc == 0 && p->s->from->preflight)
@@ -267,7 +270,9 @@ static int check_long_rows(struct probe *p, const struct pgsql_chosen *chosen, s
 
 static int probe_rights(struct pgsql *c, const struct pgsql_settings *s, struct naming *n, struct error *err)
 {
-    struct probe p = { .c = c, .s = s, .fn = name_finding, .arg = n, .role = BUF_INIT };
+    struct probe p = {
+        .c = c, .s = s, .fn = name_finding, .arg = n, .matched = n->matched, .role = BUF_INIT
+    };
     struct buf left_out = BUF_INIT;
     struct pgsql_chosen chosen = { .relations = VEC_OF(struct pgsql_relation) };
     char *role = pgsql_text(c, "SELECT current_user", err);
@@ -337,15 +342,21 @@ int pgsql_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, 
     if (rc < 0 && rc != E_USAGE && rc != E_NOMEM && rc != E_CANCELLED)
         fn(true, why.text, cure_of_connection(&c, rc), arg);
     pgsql_close(&c);
-    for (size_t i = 0; i < databases.len && rc != E_USAGE && rc != E_NOMEM && rc != E_CANCELLED; i++) {
+    if (rc == 0 && (n.matched = mem_alloc(pgsql_select_patterns(&s) + 1, sizeof *n.matched, &why)) == NULL)
+        rc = E_NOMEM;
+    for (size_t i = 0;
+         n.matched != NULL && i < databases.len && rc != E_USAGE && rc != E_NOMEM && rc != E_CANCELLED; i++) {
         const char *name = *(char **)vec_at(&databases, i);
         n.database = databases.len > 1 ? name : NULL;
         n.others = i > 0;
         error_clear(&why);
         rc = probe_one(&s, name, &n, &why);
     }
-    if (rc == 0)
+    if (rc == 0) {
         tell_missing_columns(&s, &n);
+        pgsql_select_idle(&s, n.matched, fn, arg);
+    }
+    free(n.matched);
     pgsql_names_free(&databases);
     return rc == E_USAGE || rc == E_NOMEM || rc == E_CANCELLED ? error_copy(err, &why) : 0;
 }

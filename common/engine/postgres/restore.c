@@ -165,6 +165,12 @@ static int fill_marked(struct pgsql *c, struct pgsql_plan *p, const struct pgsql
     return 0;
 }
 
+static void warn_absent(const char *text, void *arg)
+{
+    (void)arg;
+    log_event(LOG_WARN, "%s", text);
+}
+
 static void tell_left(const struct pgsql_plan *p)
 {
     const struct vec *left = &p->schema.subset.left;
@@ -175,6 +181,7 @@ static void tell_left(const struct pgsql_plan *p)
         log_event(LOG_WARN, "left out: %zu more; `restore plan` lists all of them", left->len - LEFT_LINES);
     if (p->partial && p->objects)
         log_event(LOG_WARN, "left out: large objects, which belong to no table");
+    pgsql_absent(p, warn_absent, NULL);
 }
 
 int pgsql_restore_into(const struct engine_streams *streams, const struct engine_target *target, bool tell,

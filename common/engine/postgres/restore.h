@@ -63,6 +63,10 @@ char *pgsql_fact(const char *facts, const char *key, const char *of, struct erro
 /* An encoded, comma-separated fact as names: calls vec_push on out (char *). Missing is empty. */
 int pgsql_fact_names(const char *facts, const char *key, struct vec *out, struct error *err);
 
+/* absent.c: what the job's patterns kept out of the snapshot, a text for each; nothing of a part of it. */
+typedef void pgsql_absent_fn(const char *text, void *arg);
+void pgsql_absent(const struct pgsql_plan *p, pgsql_absent_fn *fn, void *arg);
+
 /* restore.c: into the database that `to` names. tell: that the settings of the database itself are not restored. */
 int pgsql_restore_into(const struct engine_streams *streams, const struct engine_target *target, bool tell,
                        struct error *err);

@@ -296,5 +296,6 @@ const struct engine engine_mariadb = {
     .abilities = ENGINE_PARTS | ENGINE_AFTER,
     .look = maria_look,
     .restore = maria_restore,
+    .table = maria_table,
     .export = maria_export,
 };

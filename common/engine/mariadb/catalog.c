@@ -97,7 +97,7 @@ static bool is_wanted(const struct maria_settings *s, const char *name)
     for (size_t i = 0; i < option_count(s->job, "database"); i++)
         if (strcmp(option_at(s->job, "database", i), name) == 0)
             return true;
-    return s->all_databases;
+    return s->all_databases && !maria_is_excluded_database(s, name);
 }
 
 int maria_list_databases(struct maria *c, const struct maria_settings *s, struct vec *out, struct error *err)

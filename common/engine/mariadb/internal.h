@@ -46,6 +46,7 @@ struct maria_settings {
 
 /* Borrows from the job. */
 int maria_settings_read(const struct engine_job *job, struct maria_settings *out, struct error *err);
+bool maria_is_excluded_database(const struct maria_settings *s, const char *database);
 /* "DB.NAME" fits a pattern of this option. */
 bool maria_is_excluded(const struct maria_settings *s, const char *option, const char *database,
                        const char *name);
@@ -157,6 +158,9 @@ int maria_table_path(const char *name, struct buf *out, struct error *err);
 /* Calls fn for each right that is missing for these databases, with the GRANT that cures it. */
 int maria_rights(struct maria *c, const struct maria_settings *s, const struct vec *databases, bool locks,
                  engine_finding_fn *fn, void *arg, struct error *err);
+struct grants;
+/* What SHOW GRANTS says of this account, for grants_free. */
+int maria_grants(struct maria *c, struct grants *g, struct error *err);
 /* The account of this connection, `user`@`host`, for free(). */
 char *maria_account(struct maria *c, struct error *err);
 /* The account has RELOAD. */
@@ -238,6 +242,10 @@ int maria_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, 
 int maria_look(const struct engine_target *target, struct error *err);
 int maria_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
+
+/* fits.c */
+int maria_plan_tell(const struct engine_streams *streams, const struct engine_target *target,
+                    engine_plan_fn *fn, void *arg, struct error *err);
 
 /* table.c */
 int maria_table(const struct engine_streams *streams, const struct engine_table *what, struct sink *out,

@@ -237,7 +237,9 @@ static int keep_selected(struct maria_plan *p, struct error *err)
 int maria_plan_make(struct maria_plan *p, const struct engine_streams *streams,
                     const struct engine_target *target, struct error *err)
 {
-    *p = (struct maria_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct maria_load) };
+    *p = (struct maria_plan){
+        .streams = streams, .target = target, .loads = VEC_OF(struct maria_load), .draws = VEC_OF(char *)
+    };
     uint64_t tables = 0;
     int rc = fingerprint_seed_read(target->facts, &p->seed, err);
     if (rc == 0)
@@ -263,6 +265,7 @@ void maria_plan_free(struct maria_plan *p)
     for (size_t i = 0; i < p->loads.len; i++)
         load_free(vec_at(&p->loads, i));
     vec_free(&p->loads);
+    names_free(&p->draws);
     free(p->prefix);
     free(p->database);
     free(p->schema_facts);

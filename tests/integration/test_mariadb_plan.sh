@@ -42,8 +42,12 @@ db_client -e 'GRANT CREATE, ALTER, DROP, REFERENCES, TRIGGER, CREATE VIEW, SHOW 
 check_fails 4 "a server without LOAD DATA LOCAL" plan --to "$(to fresh low)"
 contains "has a cure" "$(cat .check)" "SET GLOBAL local_infile = ON"
 db_client -e 'SET GLOBAL local_infile = ON'
+check_fails 4 "code of others, on a server with a binary log" plan --to "$(to fresh low)"
+contains "has a cure" "$(cat .check)" 'GRANT SET USER ON *.* TO `low`@`localhost`'
+contains "each" "$(cat .check)" "SET GLOBAL log_bin_trust_function_creators = 1"
+db_client -e 'SET GLOBAL log_bin_trust_function_creators = 1; GRANT SET USER ON *.* TO low@localhost'
 check "with every cure it fits" plan --to "$(to fresh low)"
-check "and the restore works" "$RESTORE" --config "$HOST/backupd.yaml" database latest --to "$(to fresh low)" --no-owner
+check "and the restore works" "$RESTORE" --config "$HOST/backupd.yaml" database latest --to "$(to fresh low)"
 check_fails 4 "the source" plan --to "$(to shop)"
 contains "is refused" "$(cat .check)" "is the one that was backed up"
 

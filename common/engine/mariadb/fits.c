@@ -175,6 +175,44 @@ static size_t add_right(const struct grants *g, unsigned right, const char *name
     return used + (size_t)snprintf(out + used, cap - used, "%s%s", used != 0 ? ", " : "", name);
 }
 
+/* Code that runs as somebody else, and code of a server with a binary log, need more than rights in the database. */
+static int tell_code_rights(const struct fits *f, const struct grants *g, const char *account,
+                            struct error *err)
+{
+    const struct maria_plan *p = f->p;
+    struct vec definers = VEC_OF(char *);
+    char cure[SAY_MAX];
+    int64_t refuses = 0;
+    bool super = grants_has(g, RIGHT_SUPER, NULL, NULL);
+    bool others = false;
+    uint64_t logged = number_of(p->code_facts, "triggers") + number_of(p->code_facts, "functions");
+    char *me = maria_text(&f->t->c, "SELECT CURRENT_USER()", err);
+    int rc = me != NULL ? names_of_fact(p->code_facts, "definers", ERR_MARIA_NAME, &definers, err)
+                        : maria_failed(err);
+    for (size_t i = 0; rc == 0 && i < definers.len; i++)
+        others = others || strcmp(*(char **)vec_at(&definers, i), me) != 0;
+    if (rc == 0)
+        rc = maria_number(&f->t->c, "SELECT @@log_bin AND NOT @@log_bin_trust_function_creators", &refuses,
+                          err);
+    enum engine_plan_kind kind = p->partial ? PLAN_NOTE : PLAN_MISSING;
+    if (rc == 0 && others && !p->target->no_owner && !super && !grants_has(g, RIGHT_SET_USER, NULL, NULL)) {
+        (void)snprintf(cure, sizeof cure, "GRANT SET USER ON *.* TO %s, or say --no-owner", account);
+        say(f, kind, cure, "the account %s may make no code that runs as others", account);
+    }
+    if (rc == 0 && logged > 0 && refuses != 0 && !super) {
+        (void)snprintf(cure, sizeof cure,
+                       "SET GLOBAL log_bin_trust_function_creators = 1, for as long as the restore runs, or "
+                       "GRANT SUPER ON *.* TO %s",
+                       account);
+        say(f, kind, cure,
+            "this server writes a binary log, and the account %s may make no triggers and functions",
+            account);
+    }
+    names_free(&definers);
+    free(me);
+    return rc;
+}
+
 static int tell_rights(const struct fits *f, struct error *err)
 {
     static const struct {
@@ -204,6 +242,8 @@ static int tell_rights(const struct fits *f, struct error *err)
     } else if (rc == 0) {
         say(f, PLAN_FITS, NULL, "the account %s has the rights that are needed in the database", account);
     }
+    if (rc == 0)
+        rc = tell_code_rights(f, &g, account, err);
     free(account);
     free(quoted);
     grants_free(&g);

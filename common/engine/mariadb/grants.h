@@ -32,7 +32,9 @@ enum grant_right {
     RIGHT_REFERENCES = 2048,
     RIGHT_CREATE_VIEW = 4096,
     RIGHT_CREATE_ROUTINE = 8192,
-    RIGHT_ALL = 16384, /* ALL PRIVILEGES, also counted as each of the others */
+    RIGHT_SUPER = 16384,
+    RIGHT_SET_USER = 32768,
+    RIGHT_ALL = 65536, /* ALL PRIVILEGES, also counted as each of the others */
 };
 
 struct grant {

@@ -37,7 +37,7 @@ load() {
 check "is enough" load shop shop
 cd "$TMP"
 # An ENUM's invalid value is one, and says so.
-same "and no value was changed on the way" 0 "$(grep '^Warning' load.log | grep -vc "Data truncated for column 'e' at row" || true)"
+same "and no value was changed on the way" 0 "$(grep '^Warning' load.log | grep -vc "Data truncated for column 'e2\?' at row" || true)"
 db_sums shop >sums.2
 db_definitions shop >definitions.2
 check "rows" diff sums.1 sums.2
@@ -62,9 +62,9 @@ same "with its trigger, there" 1 "$(db_client -BN -e "SELECT count(*) FROM infor
 
 # ---- a part of it, and a script of one's own
 printf 'DELETE FROM orders WHERE id > 10; -- erased since\nDELETE FROM customers WHERE id = 1;\n' >erase.sql
-check "two tables and a script" db_restore_to part --database shop --table orders --table shop.customers --after "$TMP/erase.sql"
-contains "what is left to do is told" "$(cat .check)" "Triggers of these tables"
-same "only these tables" "customers orders" "$(db part -e 'SHOW TABLES' | paste -sd' ')"
+check "two tables and a script" db_restore_to part --database shop --table orders --table shop.customers --table log --after "$TMP/erase.sql"
+contains "what is left to do is told" "$(cat .check)" "Views, routines and events are not made"
+same "only these tables" "customers log orders" "$(db part -e 'SHOW TABLES' | paste -sd' ')"
 same "after the script" "10 2000" "$(db part -e 'SELECT count(*) FROM orders; SELECT count(*) FROM customers' | paste -sd' ')"
 printf 'DELETE FROM orders;\nDELETE FROM nothing_here;\n' >bad.sql
 check_fails 1 "a script that fails" db_restore_to part2 --database shop --table orders --after "$TMP/bad.sql"

@@ -66,8 +66,8 @@ contains "and the way out" "$(cat .check)" "--into-nonempty"
 check "into it when asked for" db_restore_to shop3 --into-nonempty
 same "what was there is still there" 1 "$(db shop3 -e 'SELECT other()')"
 db_client -e 'CREATE DATABASE shop4; CREATE TABLE shop4.log (mine int); INSERT INTO shop4.log VALUES (7)'
-check_fails 1 "a name that is taken" db_restore_to shop4 --into-nonempty
-contains "is told" "$(cat .check)" "already exists"
+check_fails 4 "a name that is taken" db_restore_to shop4 --into-nonempty
+contains "is told" "$(cat .check)" "table log exists already"
 same "and nothing of it is replaced" 7 "$(db shop4 -e 'SELECT mine FROM log')"
 check_fails 1 "the source itself" db_restore_to shop
 contains "and why" "$(cat .check)" "is the one that was backed up"

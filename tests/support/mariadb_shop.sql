@@ -59,6 +59,12 @@ INSERT INTO every_type (id, f, g, da, dt, ts, y, e, vc, vb, j, tm, u, bits, odd)
 -- Every byte value, alone and in a row.
 CREATE TABLE bytes (id int PRIMARY KEY, one varbinary(1), many blob);
 INSERT INTO bytes SELECT seq, unhex(lpad(hex(seq), 2, '0')), repeat(unhex(lpad(hex(seq), 2, '0')), 300) FROM seq_0_to_255;
+-- The empty text as a value, and an invalid one, which reads as it; others that look like numbers of values.
+CREATE TABLE enums (id int PRIMARY KEY, e enum('a','','it''s,','2'), e2 enum('3','2','1') CHARACTER SET latin1);
+INSERT INTO enums VALUES (1, 'a', '1'), (2, '', '2'), (3, 3, 3), (4, '2', '3'), (5, NULL, NULL);
+INSERT IGNORE INTO enums VALUES (6, 0, 0), (7, 'none', 'none');
+CREATE TABLE from_zero (u uuid, id int AUTO_INCREMENT PRIMARY KEY, e enum('a',''));
+INSERT INTO from_zero VALUES ('123e4567-e89b-12d3-a456-426655440000', 0, 'a'), (NULL, 1, ''), (NULL, -5, NULL);
 CREATE TABLE one_column (v varchar(10));
 INSERT INTO one_column VALUES (''), ('a'), (''), (NULL), ('\\'), ('\t'), ('\n'), (''), ('');
 CREATE TABLE only_generated (a int AS (1) VIRTUAL, b int AS (3) STORED);

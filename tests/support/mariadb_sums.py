@@ -33,8 +33,9 @@ for name, kind in map(unhex, tables):
     parts = []
     for column, data_type in map(unhex, columns):
         value = "CAST(%s AS DOUBLE)" % quote(column) if data_type == "float" else quote(column)
+        value = quote(column) + " + 0" if data_type == "enum" else value  # the invalid one reads as an empty text
         # HEX of a number is the number in hexadecimal digits: as text, please.
-        text = data_type in ("char", "varchar", "binary", "varbinary", "bit", "geometry", "json", "set", "enum") \
+        text = data_type in ("char", "varchar", "binary", "varbinary", "bit", "geometry", "json", "set") \
             or "blob" in data_type or "text" in data_type or data_type in ("point", "polygon", "linestring")
         parts.append("ifnull(hex(%s), 'NULL')" % (value if text else "concat(%s)" % value))
     source = "%s.%s" % (quote(database), quote(name))

@@ -97,7 +97,7 @@ static bool is_wanted(const struct maria_settings *s, const char *name)
     for (size_t i = 0; i < option_count(s->job, "database"); i++)
         if (strcmp(option_at(s->job, "database", i), name) == 0)
             return true;
-    return s->all_databases;
+    return s->all_databases && !maria_is_excluded_database(s, name);
 }
 
 int maria_list_databases(struct maria *c, const struct maria_settings *s, struct vec *out, struct error *err)
@@ -232,16 +232,32 @@ static enum maria_kind kind_of(const char *type)
     return strcasecmp(type, "float") == 0 ? KIND_FLOAT : KIND_BYTES;
 }
 
-static int add_column(struct maria_table *t, const char *name, enum maria_kind kind, struct error *err)
+/* "enum('a','','it''s')": is the empty text one of them? */
+static bool has_empty_value(const char *type)
+{
+    for (const char *p = strchr(type, '('); p != NULL && p[0] != '\0' && p[1] == '\'';) {
+        const char *from = p + 2;
+        for (p = from; *p != '\0' && (*p != '\'' || p[1] == '\''); p++)
+            p += *p == '\'';
+        if (p == from)
+            return true;
+        p += *p == '\'';
+    }
+    return false;
+}
+
+static int add_column(struct maria_table *t, const char *name, enum maria_kind kind, const char *charset,
+                      struct error *err)
 {
     struct maria_column *col = vec_push(&t->columns, err);
     if (col == NULL || (col->name = str_dup(name, err)) == NULL)
         return E_NOMEM;
     col->kind = kind;
+    (void)snprintf(col->charset, sizeof col->charset, "%s", charset);
     return 0;
 }
 
-/* table, column, type, generated, expression */
+/* table, column, type, generated, expression, character set, type in full, more of it */
 static int take_column(MYSQL_ROW row, struct maria_table *t, struct error *err)
 {
     const char *expression = text_of(row, 4);
@@ -256,7 +272,12 @@ static int take_column(MYSQL_ROW row, struct maria_table *t, struct error *err)
     }
     if (!period && strcmp(text_of(row, 3), "ALWAYS") == 0)
         return 0;
-    return add_column(t, text_of(row, 1), kind_of(text_of(row, 2)), err);
+    enum maria_kind kind = kind_of(text_of(row, 2));
+    if (kind == KIND_ENUM && has_empty_value(text_of(row, 6)))
+        kind = KIND_INDEX;
+    if (kind == KIND_PLAIN && strstr(text_of(row, 7), "auto_increment") != NULL)
+        kind = KIND_AUTO;
+    return add_column(t, text_of(row, 1), kind, row[5] != NULL ? row[5] : "-", err);
 }
 
 /* Named or not, a versioned table has two columns that say when a row was valid. */
@@ -264,8 +285,8 @@ static int add_period(struct maria_table *t, bool named, struct error *err)
 {
     if (!t->versioned || named)
         return 0;
-    int rc = add_column(t, "row_start", KIND_PLAIN, err);
-    return rc == 0 ? add_column(t, "row_end", KIND_PLAIN, err) : rc;
+    int rc = add_column(t, "row_start", KIND_PLAIN, "-", err);
+    return rc == 0 ? add_column(t, "row_end", KIND_PLAIN, "-", err) : rc;
 }
 
 static struct maria_table *table_at(const struct vec *tables, size_t *at, const char *name)
@@ -289,12 +310,12 @@ static int add_columns(struct maria *c, const char *literal, struct vec *tables,
     size_t at = from;
     struct maria_table *last = NULL;
     bool named = false;
-    int rc =
-        maria_queryf(c, &r, err,
-                     "SELECT table_name, column_name, data_type, is_generated, generation_expression "
-                     "FROM information_schema.columns WHERE table_schema = %s AND BINARY table_schema = %s "
-                     "ORDER BY BINARY table_name, ordinal_position",
-                     literal, literal);
+    int rc = maria_queryf(
+        c, &r, err,
+        "SELECT table_name, column_name, data_type, is_generated, generation_expression, "
+        "character_set_name, column_type, extra FROM information_schema.columns WHERE table_schema = %s AND BINARY table_schema = %s "
+        "ORDER BY BINARY table_name, ordinal_position",
+        literal, literal);
     while (rc == 0 && (row = mysql_fetch_row(r)) != NULL) {
         struct maria_table *t = table_at(tables, &at, text_of(row, 0));
         if (t != last && last != NULL)

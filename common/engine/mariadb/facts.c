@@ -143,6 +143,20 @@ static int columns_fact(const struct maria_table *t, struct buf *out, struct err
     return rc == 0 ? buf_append(out, "\n", 1, err) : rc;
 }
 
+/* For who makes other text of the rows. */
+static int charsets_fact(const struct maria_table *t, struct buf *out, struct error *err)
+{
+    size_t before = out->len;
+    int rc = buf_printf(out, err, "charsets=");
+    for (size_t i = 0; rc == 0 && i < t->columns.len; i++)
+        rc = buf_printf(out, err, "%s%s", i == 0 ? "" : ",",
+                        ((struct maria_column *)vec_at(&t->columns, i))->charset);
+    if (rc == 0 && out->len - before <= MARIA_LIST_TEXT_MAX)
+        return buf_append(out, "\n", 1, err);
+    out->len = before;
+    return rc == 0 ? buf_printf(out, err, "charsets_omitted=yes\n") : rc;
+}
+
 int maria_table_facts(const struct maria_table *t, struct buf *out, struct error *err)
 {
     int rc = name_fact(out, "database", t->database, err);
@@ -150,6 +164,8 @@ int maria_table_facts(const struct maria_table *t, struct buf *out, struct error
         rc = name_fact(out, "table", t->name, err);
     if (rc == 0)
         rc = columns_fact(t, out, err);
+    if (rc == 0)
+        rc = charsets_fact(t, out, err);
     if (rc == 0 && t->versioned)
         rc = buf_printf(out, err, "versioned=yes\n");
     if (rc == 0 && !t->transactional)

@@ -21,6 +21,15 @@ static unsigned right_of(const char *text, size_t len)
         { "LOCK TABLES", RIGHT_LOCK },
         { "RELOAD", RIGHT_RELOAD },
         { "SHOW CREATE ROUTINE", RIGHT_ROUTINE },
+        { "CREATE", RIGHT_CREATE },
+        { "ALTER", RIGHT_ALTER },
+        { "DROP", RIGHT_DROP },
+        { "INSERT", RIGHT_INSERT },
+        { "REFERENCES", RIGHT_REFERENCES },
+        { "CREATE VIEW", RIGHT_CREATE_VIEW },
+        { "CREATE ROUTINE", RIGHT_CREATE_ROUTINE },
+        { "SUPER", RIGHT_SUPER },
+        { "SET USER", RIGHT_SET_USER },
         { "ALL PRIVILEGES", 2 * RIGHT_ALL - 1 },
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -25,7 +25,16 @@ enum grant_right {
     RIGHT_LOCK = 16,
     RIGHT_RELOAD = 32,
     RIGHT_ROUTINE = 64, /* SHOW CREATE ROUTINE, of MariaDB 11.3 */
-    RIGHT_ALL = 128,    /* ALL PRIVILEGES, also counted as each of the others */
+    RIGHT_CREATE = 128,
+    RIGHT_ALTER = 256,
+    RIGHT_DROP = 512,
+    RIGHT_INSERT = 1024,
+    RIGHT_REFERENCES = 2048,
+    RIGHT_CREATE_VIEW = 4096,
+    RIGHT_CREATE_ROUTINE = 8192,
+    RIGHT_SUPER = 16384,
+    RIGHT_SET_USER = 32768,
+    RIGHT_ALL = 65536, /* ALL PRIVILEGES, also counted as each of the others */
 };
 
 struct grant {

@@ -46,6 +46,7 @@ struct maria_settings {
 
 /* Borrows from the job. */
 int maria_settings_read(const struct engine_job *job, struct maria_settings *out, struct error *err);
+bool maria_is_excluded_database(const struct maria_settings *s, const char *database);
 /* "DB.NAME" fits a pattern of this option. */
 bool maria_is_excluded(const struct maria_settings *s, const char *option, const char *database,
                        const char *name);
@@ -58,13 +59,16 @@ enum maria_kind {                 /* how a column is read and loaded */
                   KIND_FIXED, /* uuid, inet4, inet6: text, which LOAD DATA takes only with a character set */
                   KIND_FLOAT, /* read as a double: as a float the server shows six digits of it */
                   KIND_ENUM,  /* bytes; an invalid value is the empty text */
+                  KIND_INDEX, /* an ENUM where the empty text is a value: its number, 0 the invalid one */
+                  KIND_AUTO,  /* plain, and the server numbers it: 0 must stay 0 */
 };
 extern const char *const maria_kinds[]; /* their names in facts */
-enum { MARIA_KINDS = 5 };
+enum { MARIA_KINDS = 7, MARIA_CHARSET_MAX = 40 };
 
 struct maria_column {
     char *name;
     enum maria_kind kind;
+    char charset[MARIA_CHARSET_MAX]; /* "-": bytes, or unknown */
 };
 
 struct maria_table {
@@ -142,6 +146,8 @@ int maria_load_sql(const struct maria_table *t, const char *database, const char
 /* The rows of t in `database`; at the end t->rows and t->fingerprint are set, after the server's verdict. */
 struct source *maria_rows_source(struct maria *c, struct maria_table *t, const char *database, uint64_t seed,
                                  struct error *err);
+/* "`a`, `b`": every column, as it is selected (FLOAT and the like) or by its name alone. */
+int maria_column_list(const struct maria_table *t, bool selected, struct buf *out, struct error *err);
 /* Appends a field: escaped, or NULL. */
 int maria_put_field(struct buf *out, const char *value, size_t len, bool escape, struct error *err);
 /* The name of its stream below the database's: "tables/TABLE.tsv". */
@@ -152,6 +158,9 @@ int maria_table_path(const char *name, struct buf *out, struct error *err);
 /* Calls fn for each right that is missing for these databases, with the GRANT that cures it. */
 int maria_rights(struct maria *c, const struct maria_settings *s, const struct vec *databases, bool locks,
                  engine_finding_fn *fn, void *arg, struct error *err);
+struct grants;
+/* What SHOW GRANTS says of this account, for grants_free. */
+int maria_grants(struct maria *c, struct grants *g, struct error *err);
 /* The account of this connection, `user`@`host`, for free(). */
 char *maria_account(struct maria *c, struct error *err);
 /* The account has RELOAD. */
@@ -233,6 +242,14 @@ int maria_probe(const struct engine_job *job, engine_finding_fn *fn, void *arg, 
 int maria_look(const struct engine_target *target, struct error *err);
 int maria_restore(const struct engine_streams *streams, const struct engine_target *target,
                   struct error *err);
+
+/* fits.c */
+int maria_plan_tell(const struct engine_streams *streams, const struct engine_target *target,
+                    engine_plan_fn *fn, void *arg, struct error *err);
+
+/* table.c */
+int maria_table(const struct engine_streams *streams, const struct engine_table *what, struct sink *out,
+                struct error *err);
 
 /* export.c */
 int maria_export(const struct engine_streams *streams, const char *run_facts, const struct engine_export *out,

@@ -68,7 +68,8 @@ static bool is_enum(const struct maria_load *l, const char *message)
     for (size_t i = 0; i < l->t.columns.len; i++) {
         const struct maria_column *col = vec_at(&l->t.columns, i);
         size_t n = strlen(col->name);
-        if (col->kind == KIND_ENUM && strncmp(name, col->name, n) == 0 && str_starts(name + n, "' at row "))
+        bool of_enum = col->kind == KIND_ENUM || col->kind == KIND_INDEX;
+        if (of_enum && strncmp(name, col->name, n) == 0 && str_starts(name + n, "' at row "))
             return true;
     }
     return false;

@@ -16,7 +16,8 @@
  *                   with a certificate that fits the host
  *   users           yes (default) or no: also the accounts of the server
  *   non_transactional   refuse (default) or lock: tables that no snapshot shows
- *   exclude_tables, exclude_table_data   patterns DATABASE.TABLE
+ *   exclude_tables, exclude_table_data   patterns DATABASE.TABLE (common/base/glob.h)
+ *   exclude_databases   patterns, for all_databases
  *   freshness       DATABASE.TABLE.COLUMN, or TABLE.COLUMN: its largest value is a fact
  *   lock_timeout    how long to wait for a lock, a duration; default 30s
  *   connections     with a snapshot each; default 2

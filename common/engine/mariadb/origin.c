@@ -13,7 +13,8 @@
 
 #include "common/base/banned.h"
 
-enum { TRIES = 50, ALIVE_MS = 30000 };
+/* READING: connections that give rows. No more snapshots are taken than are used. */
+enum { TRIES = 50, ALIVE_MS = 30000, READING = 1 };
 
 /* ---- the release ------------------------------------------------------------------------------------------- */
 
@@ -223,7 +224,8 @@ static int align(struct maria_origin *o, struct error *err)
 static int open_readers(struct maria_origin *o, struct error *err)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < o->set->readers; i++) {
+    size_t used = o->set->readers < READING ? (size_t)o->set->readers : READING;
+    for (size_t i = 0; rc == 0 && i < used; i++) {
         struct maria *c = &o->readers[i];
         rc = maria_open(c, &o->set->at, err);
         o->nreaders = i + 1;

@@ -35,6 +35,25 @@ static int kind_named(const char *text, size_t len, enum maria_kind *out, struct
     return error_set(err, E_UNSUPPORTED, "a column is of a kind that this program does not know");
 }
 
+/* charsets=utf8mb4,-: without the fact all of them stay "-". */
+static int charsets_of(struct maria_table *t, const char *facts, const char *of, struct error *err)
+{
+    char *all = name_fact_text(facts, "charsets", of, ERR_MARIA_FACTS, NULL);
+    const char *at = all;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < t->columns.len; i++) {
+        struct maria_column *col = vec_at(&t->columns, i);
+        size_t len = at != NULL ? strcspn(at, ",") : 1;
+        if (len == 0 || len >= sizeof col->charset)
+            rc = error_corrupt(err, ERR_MARIA_FACTS, "%s has other charsets than columns", of);
+        else
+            (void)snprintf(col->charset, sizeof col->charset, "%.*s", (int)len, at != NULL ? at : "-");
+        at = at != NULL ? at + len + (at[len] == ',') : NULL;
+    }
+    free(all);
+    return rc;
+}
+
 /* columns=a,b and kinds=plain,bytes: as many of the one as of the other. */
 static int columns_of(struct maria_table *t, const char *facts, const char *of, struct error *err)
 {
@@ -55,7 +74,7 @@ static int columns_of(struct maria_table *t, const char *facts, const char *of, 
         rc = error_corrupt(err, ERR_MARIA_FACTS, "%s has more kinds than columns", of);
     names_free(&names);
     free(kinds);
-    return rc;
+    return rc == 0 ? charsets_of(t, facts, of, err) : rc;
 }
 
 static int facts_of(struct maria_load *l, const char *facts, struct error *err)
@@ -218,7 +237,9 @@ static int keep_selected(struct maria_plan *p, struct error *err)
 int maria_plan_make(struct maria_plan *p, const struct engine_streams *streams,
                     const struct engine_target *target, struct error *err)
 {
-    *p = (struct maria_plan){ .streams = streams, .target = target, .loads = VEC_OF(struct maria_load) };
+    *p = (struct maria_plan){
+        .streams = streams, .target = target, .loads = VEC_OF(struct maria_load), .draws = VEC_OF(char *)
+    };
     uint64_t tables = 0;
     int rc = fingerprint_seed_read(target->facts, &p->seed, err);
     if (rc == 0)
@@ -244,6 +265,7 @@ void maria_plan_free(struct maria_plan *p)
     for (size_t i = 0; i < p->loads.len; i++)
         load_free(vec_at(&p->loads, i));
     vec_free(&p->loads);
+    names_free(&p->draws);
     free(p->prefix);
     free(p->database);
     free(p->schema_facts);

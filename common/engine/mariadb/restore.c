@@ -35,16 +35,18 @@ static int fill_code(struct maria_target *t, struct maria_plan *p, struct error 
         rc = maria_run_script(t, p, "code.sql", err);
     if (rc == 0 && p->target->create_roles)
         rc = maria_make_users(t, p, err);
-    return rc == 0 ? maria_tell_definers(t, p, err) : rc;
+    return rc == 0 && !p->partial ? maria_tell_definers(t, p, err) : rc;
 }
 
 static int fill(struct maria_target *t, struct maria_plan *p, struct error *err)
 {
     maria_plan_phase(p, "definitions");
-    int rc = maria_run_script(t, p, "schema.sql", err);
+    int rc = p->partial ? maria_parts_find(t, p, err) : 0;
+    if (rc == 0)
+        rc = maria_run_script(t, p, "schema.sql", err);
     if (rc == 0)
         rc = maria_load_tables(t, p, err);
-    if (rc == 0 && !p->partial)
+    if (rc == 0)
         rc = fill_code(t, p, err);
     maria_plan_phase(p, "comparing");
     if (rc == 0 && !p->target->no_verify)
@@ -54,8 +56,8 @@ static int fill(struct maria_target *t, struct maria_plan *p, struct error *err)
     if (rc == 0 && p->partial && p->target->left != NULL)
         rc = buf_printf(
             p->target->left, err,
-            "Triggers of these tables, sequences that their columns draw from, views and routines are not "
-            "made: they are in code.sql and schema.sql (restore cat).\n");
+            "Views, routines and events are not made, also those that triggers of these tables call: they are "
+            "in code.sql (restore cat).\n");
     return rc == 0 && !p->partial ? tell_events(t, p, err) : rc;
 }
 
@@ -99,6 +101,8 @@ int maria_restore(const struct engine_streams *streams, const struct engine_targ
         rc = maria_plan_make(&plan, streams, target, err);
     if (rc == 0 && plan.partial && target->create_roles)
         rc = error_set(err, E_USAGE, "--create-roles is for a whole database");
+    if (rc == 0)
+        rc = maria_fits_or_fail(&t, &plan, err);
     if (rc == 0)
         rc = fill_marked(&t, &plan, err);
     maria_plan_free(&plan);

@@ -27,9 +27,12 @@ struct maria_plan {
     bool users;
     bool partial;     /* only some of the tables, and nothing else */
     struct vec loads; /* struct maria_load, largest first */
+    struct vec draws; /* char *: of a part: sequences that its tables draw from and the target has not */
     uint64_t done;    /* bytes so far */
     uint64_t seed;    /* of the fingerprints */
 };
+
+enum { MARIA_SCRIPT_MAX = 512 * 1024 * 1024 };
 
 /* plan.c */
 int maria_plan_make(struct maria_plan *p, const struct engine_streams *streams,
@@ -63,12 +66,29 @@ struct maria_target {
     struct maria c;  /* scripts and questions; in the database once it is there */
     struct vec made; /* char *: views and placeholders of views that were made by this restore */
 };
+/* Connects and looks whether it is there. */
+int maria_target_reach(const struct engine_target *target, struct maria_target *t, struct error *err);
+/* Tells what must not be written to, as PLAN_MISSING. */
+int maria_target_findings(const struct engine_target *target, struct maria_target *t, engine_plan_fn *fn,
+                          void *arg, struct error *err);
+/* A table, view or sequence of this name is in it. */
+int maria_target_has(struct maria_target *t, const char *name, bool *out, struct error *err);
 /* Connects and refuses what must not be written to; makes nothing. */
 int maria_target_open(const struct engine_target *target, struct maria_target *t, struct error *err);
 /* Makes the database when it is missing, marks it as not complete, and goes there. */
 int maria_target_begin(struct maria_target *t, const struct maria_plan *p, struct error *err);
 int maria_target_end(struct maria_target *t, const struct maria_plan *p, struct error *err);
 void maria_target_close(struct maria_target *t);
+
+/* fits.c: what restoring would do, and what the target lacks; the same for `plan` and before a restore. */
+int maria_fits(struct maria_target *t, const struct maria_plan *p, engine_plan_fn *fn, void *arg,
+               struct error *err);
+int maria_fits_or_fail(struct maria_target *t, const struct maria_plan *p, struct error *err);
+
+/* parts.c: fills p->draws; and whether a statement of a script belongs to the selected tables. */
+int maria_parts_find(struct maria_target *t, struct maria_plan *p, struct error *err);
+struct maria_statement;
+bool maria_parts_want(const struct maria_plan *p, const struct maria_statement *s);
 
 /* run.c: a script of the snapshot, statement by statement. */
 int maria_run_script(struct maria_target *t, const struct maria_plan *p, const char *rest, struct error *err);
@@ -94,6 +114,9 @@ void maria_crew_unlock(struct maria_crew *crew);
 
 /* users.c: the accounts that are missing, as the snapshot has them. */
 int maria_make_users(struct maria_target *t, const struct maria_plan *p, struct error *err);
+/* Accounts that the code runs as and the server has not; who may not read the accounts finds none. */
+int maria_missing_definers(struct maria_target *t, const struct maria_plan *p, struct vec *missing,
+                           struct error *err);
 /* Says which accounts the code runs as and the server has not. */
 int maria_tell_definers(struct maria_target *t, const struct maria_plan *p, struct error *err);
 

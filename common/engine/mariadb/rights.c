@@ -21,7 +21,7 @@ struct rights {
     char *account; /* `user`@`host` */
 };
 
-static int read_grants(struct maria *c, struct grants *g, struct error *err)
+int maria_grants(struct maria *c, struct grants *g, struct error *err)
 {
     MYSQL_RES *r = NULL;
     MYSQL_ROW row;
@@ -174,7 +174,7 @@ int maria_rights(struct maria *c, const struct maria_settings *s, const struct v
                  engine_finding_fn *fn, void *arg, struct error *err)
 {
     struct rights r = { .c = c, .s = s, .fn = fn, .arg = arg, .grants = GRANTS_INIT };
-    int rc = read_grants(c, &r.grants, err);
+    int rc = maria_grants(c, &r.grants, err);
     if (rc == 0 && (r.account = maria_account(c, err)) == NULL)
         rc = maria_failed(err);
     for (size_t i = 0; rc == 0 && i < databases->len; i++)
@@ -193,7 +193,7 @@ int maria_rights(struct maria *c, const struct maria_settings *s, const struct v
 int maria_may_reload(struct maria *c, bool *out, struct error *err)
 {
     struct grants g = GRANTS_INIT;
-    int rc = read_grants(c, &g, err);
+    int rc = maria_grants(c, &g, err);
     *out = grants_has(&g, RIGHT_RELOAD, NULL, NULL);
     grants_free(&g);
     return rc;

@@ -13,7 +13,7 @@
 
 enum { BATCH = 1 << 16 }; /* bytes of text that are made at once, and a row */
 
-const char *const maria_kinds[] = { "plain", "bytes", "fixed", "float", "enum" };
+const char *const maria_kinds[] = { "plain", "bytes", "fixed", "float", "enum", "index", "auto" };
 
 /* ---- statements -------------------------------------------------------------------------------------------- */
 
@@ -22,7 +22,21 @@ static int add_selected(struct buf *out, const struct maria_column *col, struct 
     int rc = col->kind == KIND_FLOAT ? buf_printf(out, err, "CAST(") : 0;
     if (rc == 0)
         rc = maria_quote(out, col->name, err);
+    if (rc == 0 && col->kind == KIND_INDEX)
+        rc = buf_printf(out, err, " + 0");
     return rc == 0 && col->kind == KIND_FLOAT ? buf_printf(out, err, " AS DOUBLE)") : rc;
+}
+
+int maria_column_list(const struct maria_table *t, bool selected, struct buf *out, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < t->columns.len; i++) {
+        const struct maria_column *col = vec_at(&t->columns, i);
+        rc = i == 0 ? 0 : buf_append(out, ", ", 2, err);
+        if (rc == 0)
+            rc = selected ? add_selected(out, col, err) : maria_quote(out, col->name, err);
+    }
+    return rc;
 }
 
 static int add_table_name(struct buf *out, const char *database, const char *name, struct error *err)
@@ -37,11 +51,8 @@ static int add_table_name(struct buf *out, const char *database, const char *nam
 int maria_select_sql(const struct maria_table *t, const char *database, struct buf *out, struct error *err)
 {
     int rc = buf_printf(out, err, "SELECT ");
-    for (size_t i = 0; rc == 0 && i < t->columns.len; i++) {
-        rc = i == 0 ? 0 : buf_append(out, ", ", 2, err);
-        if (rc == 0)
-            rc = add_selected(out, vec_at(&t->columns, i), err);
-    }
+    if (rc == 0)
+        rc = maria_column_list(t, true, out, err);
     if (rc == 0 && t->columns.len == 0)
         rc = buf_printf(out, err, "NULL");
     if (rc == 0)
@@ -53,6 +64,27 @@ int maria_select_sql(const struct maria_table *t, const char *database, struct b
     return rc == 0 ? buf_append(out, "", 1, err) : rc;
 }
 
+/* Loaded into a variable, and from there into the column. The server forgets that a column it numbers itself was given a
+ * 0 when the statement sets another column. */
+static bool is_set(const struct maria_table *t, const struct maria_column *col)
+{
+    if (col->kind != KIND_AUTO)
+        return col->kind == KIND_FIXED || col->kind == KIND_INDEX;
+    for (size_t i = 0; i < t->columns.len; i++) {
+        enum maria_kind kind = ((struct maria_column *)vec_at(&t->columns, i))->kind;
+        if (kind == KIND_FIXED || kind == KIND_INDEX)
+            return true;
+    }
+    return false;
+}
+
+static int add_set(enum maria_kind kind, size_t n, struct buf *out, struct error *err)
+{
+    if (kind == KIND_FIXED)
+        return buf_printf(out, err, " = CONVERT(@c%zu USING latin1)", n);
+    return buf_printf(out, err, " = @c%zu%s", n, kind == KIND_INDEX ? " + 0" : "");
+}
+
 static int add_loaded(const struct maria_table *t, struct buf *out, struct error *err)
 {
     int rc = 0;
@@ -60,8 +92,7 @@ static int add_loaded(const struct maria_table *t, struct buf *out, struct error
         const struct maria_column *col = vec_at(&t->columns, i);
         rc = i == 0 ? 0 : buf_append(out, ", ", 2, err);
         if (rc == 0)
-            rc = col->kind == KIND_FIXED ? buf_printf(out, err, "@c%zu", i + 1)
-                                         : maria_quote(out, col->name, err);
+            rc = is_set(t, col) ? buf_printf(out, err, "@c%zu", i + 1) : maria_quote(out, col->name, err);
     }
     return rc == 0 && t->columns.len == 0 ? buf_printf(out, err, "@c1") : rc;
 }
@@ -72,13 +103,13 @@ static int add_settings(const struct maria_table *t, struct buf *out, struct err
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < t->columns.len; i++) {
         const struct maria_column *col = vec_at(&t->columns, i);
-        if (col->kind != KIND_FIXED)
+        if (!is_set(t, col))
             continue;
         rc = buf_printf(out, err, "%s", before);
         if (rc == 0)
             rc = maria_quote(out, col->name, err);
         if (rc == 0)
-            rc = buf_printf(out, err, " = CONVERT(@c%zu USING latin1)", i + 1);
+            rc = add_set(col->kind, i + 1, out, err);
         before = ", ";
     }
     return rc;
@@ -263,7 +294,7 @@ static int start(struct rows_source *s, const char *database, struct error *err)
     s->plain = mem_alloc(s->columns, sizeof *s->plain, err);
     for (unsigned i = 0; s->plain != NULL && i < s->t->columns.len; i++) {
         enum maria_kind kind = ((struct maria_column *)vec_at(&s->t->columns, i))->kind;
-        s->plain[i] = kind == KIND_PLAIN || kind == KIND_FLOAT;
+        s->plain[i] = kind == KIND_PLAIN || kind == KIND_FLOAT || kind == KIND_INDEX || kind == KIND_AUTO;
     }
     return s->plain != NULL ? 0 : E_NOMEM;
 }

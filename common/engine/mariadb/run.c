@@ -10,7 +10,7 @@
 
 #include "common/base/banned.h"
 
-enum { SCRIPT_MAX = 512 * 1024 * 1024, SHOWN_MAX = 120 };
+enum { SHOWN_MAX = 120 };
 
 /* Its beginning on one line, for messages. */
 static const char *shown_of(const struct maria_statement *s, char out[SHOWN_MAX])
@@ -34,24 +34,14 @@ static bool is_made(const struct maria_target *t, const char *view)
     return false;
 }
 
-static bool is_selected(const struct maria_plan *p, const char *table)
-{
-    for (size_t i = 0; table != NULL && i < p->loads.len; i++)
-        if (strcmp(((struct maria_load *)vec_at(&p->loads, i))->t.name, table) == 0)
-            return true;
-    return false;
-}
-
 /* Nothing is dropped but the placeholders of views that were made here: what was there before stays, and a name that is
- * taken stops the restore. Of a part only the selected tables are made. */
+ * taken stops the restore. Of a part only what belongs to it is made. */
 static bool is_passed_over(const struct maria_target *t, const struct maria_plan *p,
                            const struct maria_statement *s)
 {
     if (maria_word_is(s, 0, "drop"))
         return !is_made(t, maria_view_dropped(s));
-    if (!p->partial || maria_word_is(s, 0, "set"))
-        return false;
-    return !maria_word_is(s, 1, "table") || !is_selected(p, maria_word_name(s, 2));
+    return p->partial && !maria_parts_want(p, s);
 }
 
 static int run_one(struct maria_target *t, const struct maria_plan *p, const struct maria_statement *s,
@@ -83,7 +73,7 @@ static bool backslash(const struct maria_target *t)
 int maria_run_script(struct maria_target *t, const struct maria_plan *p, const char *rest, struct error *err)
 {
     struct buf script = BUF_INIT;
-    int rc = maria_plan_read(p, true, rest, SCRIPT_MAX, &script, err);
+    int rc = maria_plan_read(p, true, rest, MARIA_SCRIPT_MAX, &script, err);
     struct maria_statements all =
         maria_statements_of((const char *)script.data, script.len > 0 ? script.len - 1 : 0);
     while (rc == 0) {
@@ -104,7 +94,7 @@ int maria_run_sequences(struct maria_target *t, const struct maria_plan *p, stru
     struct buf script = BUF_INIT;
     uint64_t expected = 0;
     uint64_t done = 0;
-    int rc = maria_plan_read(p, true, "load.sql", SCRIPT_MAX, &script, err);
+    int rc = maria_plan_read(p, true, "load.sql", MARIA_SCRIPT_MAX, &script, err);
     struct maria_statements all =
         maria_statements_of((const char *)script.data, script.len > 0 ? script.len - 1 : 0);
     while (rc == 0) {
@@ -112,13 +102,15 @@ int maria_run_sequences(struct maria_target *t, const struct maria_plan *p, stru
         rc = maria_statement_next(&all, true, &s, err);
         if (rc <= 0)
             break;
-        bool value = maria_shape_of(&s) == SHAPE_VALUE;
+        bool value = maria_shape_of(&s) == SHAPE_VALUE && (!p->partial || maria_parts_want(p, &s));
         rc = value ? maria_exec_len(&t->c, s.text, s.len, err) : 0;
         done += value;
         maria_statement_free(&s);
     }
     buf_free(&script);
-    if (rc == 0 && (!fact_number(p->script_facts, "sequences", &expected) || expected != done))
+    if (rc == 0 && !fact_number(p->script_facts, "sequences", &expected))
+        expected = UINT64_MAX;
+    if (rc == 0 && done != (p->partial ? p->draws.len : expected))
         rc = error_corrupt(err, ERR_MARIA_FACTS, "load.sql sets %llu sequences, the snapshot has %llu",
                            (unsigned long long)done, (unsigned long long)expected);
     return rc < 0 ? error_wrap(err, "sequences") : 0;

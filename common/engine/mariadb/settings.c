@@ -1,7 +1,7 @@
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/glob.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/engine/mariadb/internal.h"
@@ -47,10 +47,12 @@ static int check_databases(const struct engine_job *job, const struct maria_sett
             err, E_USAGE,
             "job %s: say which databases: `database: NAME`, a list of names, or `all_databases: yes`",
             job->name);
+    if (!s->all_databases && option_count(job, "exclude_databases") > 0)
+        return error_set(err, E_USAGE, "job %s: exclude_databases goes with `all_databases: yes`", job->name);
     return 0;
 }
 
-/* "db.table", each part with the * and ? of file names. */
+/* "db.table", each part with * and ?. */
 static int check_patterns(const struct engine_job *job, const char *key, struct error *err)
 {
     for (size_t i = 0; i < option_count(job, key); i++) {
@@ -107,13 +109,21 @@ int maria_settings_read(const struct engine_job *job, struct maria_settings *out
     return rc == 0 ? check_files(job, out, err) : rc;
 }
 
+bool maria_is_excluded_database(const struct maria_settings *s, const char *database)
+{
+    for (size_t i = 0; i < option_count(s->job, "exclude_databases"); i++)
+        if (glob_match(option_at(s->job, "exclude_databases", i), database))
+            return true;
+    return false;
+}
+
 bool maria_is_excluded(const struct maria_settings *s, const char *option, const char *database,
                        const char *name)
 {
     char *whole = str_printf(NULL, "%s.%s", database, name);
     bool found = false;
     for (size_t i = 0; whole != NULL && !found && i < option_count(s->job, option); i++)
-        found = fnmatch(option_at(s->job, option, i), whole, 0) == 0;
+        found = glob_match(option_at(s->job, option, i), whole);
     free(whole);
     return found;
 }

@@ -104,6 +104,15 @@ const char *maria_view_dropped(const struct maria_statement *s)
     return maria_word_is(s, 0, "drop") && maria_word_is(s, 1, "view") ? maria_word_name(s, 4) : NULL;
 }
 
+const char *maria_trigger_table(const struct maria_statement *s)
+{
+    size_t kind = maria_word_is(s, 0, "create") ? kind_at(s) : s->words.len;
+    if (!maria_word_is(s, kind, "trigger"))
+        return NULL;
+    size_t on = maria_word_find(s, kind + 1, "on");
+    return maria_word_name(s, maria_word_is(s, on + 2, ".") ? on + 3 : on + 1);
+}
+
 /* ---- in another database ------------------------------------------------------------------------------------ */
 
 struct cut {

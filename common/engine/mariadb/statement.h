@@ -71,6 +71,8 @@ enum maria_shape maria_shape_of(const struct maria_statement *s);
 /* The view that CREATE VIEW makes, or DROP VIEW IF EXISTS drops; NULL when it is another statement. */
 const char *maria_view_made(const struct maria_statement *s);
 const char *maria_view_dropped(const struct maria_statement *s);
+/* The table of CREATE TRIGGER; NULL when it is another statement. */
+const char *maria_trigger_table(const struct maria_statement *s);
 
 /* The statement as it runs in the database `into`: names of `from`, where it was made, in front of an object go, as does
  * DEFINER when `no_owner`; ALTER DATABASE means `into`. */

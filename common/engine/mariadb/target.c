@@ -27,8 +27,9 @@ static unsigned release_of(const char *version)
     return major < 1000 && minor < 100 ? (unsigned)(major * 100 + minor) : 0;
 }
 
-static int refuse_older(const struct engine_target *target, const struct maria *c, struct error *err)
+static int refuse_older(const struct engine_target *target, struct maria_target *t, struct error *err)
 {
+    const struct maria *c = &t->c;
     char source[64];
     unsigned here = (unsigned)(mysql_get_server_version(c->conn) / 100); /* 101119 */
     if (!fact_get(target->facts, "server_version", source, sizeof source) || release_of(source) == 0)
@@ -42,8 +43,10 @@ static int refuse_older(const struct engine_target *target, const struct maria *
         c->where, here / 100, here % 100, release_of(source) / 100, release_of(source) % 100);
 }
 
-static int refuse_settings(struct maria *c, struct error *err)
+static int refuse_settings(const struct engine_target *target, struct maria_target *t, struct error *err)
 {
+    struct maria *c = &t->c;
+    (void)target;
     int64_t files = 0;
     int rc = maria_number(c, "SELECT @@global.local_infile", &files, err);
     if (rc == 0 && files == 0)
@@ -176,7 +179,26 @@ static int look_for_database(struct maria_target *t, struct error *err)
     return rc;
 }
 
-int maria_target_open(const struct engine_target *target, struct maria_target *t, struct error *err)
+int maria_target_has(struct maria_target *t, const char *name, bool *out, struct error *err)
+{
+    int64_t n = 0;
+    char *d = maria_literal_text(t->goal.database, err);
+    char *literal = maria_literal_text(name, err);
+    char *sql = d != NULL && literal != NULL
+                    ? str_printf(err,
+                                 "SELECT count(*) FROM information_schema.tables WHERE table_schema = %s AND "
+                                 "BINARY table_schema = %s AND BINARY table_name = %s",
+                                 d, d, literal)
+                    : NULL;
+    int rc = sql != NULL ? maria_number(&t->c, sql, &n, err) : E_NOMEM;
+    *out = n > 0;
+    free(d);
+    free(literal);
+    free(sql);
+    return rc;
+}
+
+int maria_target_reach(const struct engine_target *target, struct maria_target *t, struct error *err)
 {
     *t = (struct maria_target){ .exists = false, .made = VEC_OF(char *) };
     int rc = maria_goal_read(target->to, &t->goal, err);
@@ -189,15 +211,33 @@ int maria_target_open(const struct engine_target *target, struct maria_target *t
                               "names the server)");
     if (rc == 0)
         rc = maria_session(&t->c, 0, err);
-    if (rc == 0)
-        rc = refuse_older(target, &t->c, err);
-    if (rc == 0)
-        rc = refuse_settings(&t->c, err);
-    if (rc == 0)
-        rc = look_for_database(t, err);
-    if (rc == 0)
-        rc = refuse_source(target, t, err);
-    return rc == 0 ? refuse_nonempty(target, t, err) : rc;
+    return rc == 0 ? look_for_database(t, err) : rc;
+}
+
+typedef int refuse_fn(const struct engine_target *target, struct maria_target *t, struct error *err);
+static refuse_fn *const refusals[] = { refuse_older, refuse_settings, refuse_source, refuse_nonempty };
+enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
+
+int maria_target_open(const struct engine_target *target, struct maria_target *t, struct error *err)
+{
+    int rc = maria_target_reach(target, t, err);
+    for (size_t i = 0; rc == 0 && i < REFUSALS; i++)
+        rc = refusals[i](target, t, err);
+    return rc;
+}
+
+int maria_target_findings(const struct engine_target *target, struct maria_target *t, engine_plan_fn *fn,
+                          void *arg, struct error *err)
+{
+    for (size_t i = 0; i < REFUSALS; i++) {
+        struct error why = ERROR_INIT;
+        int rc = refusals[i](target, t, &why);
+        if (rc < 0 && rc != E_UNSUPPORTED && rc != E_EXISTS)
+            return error_copy(err, &why);
+        if (rc < 0)
+            fn(PLAN_MISSING, why.text, NULL, arg);
+    }
+    return 0;
 }
 
 void maria_target_close(struct maria_target *t)

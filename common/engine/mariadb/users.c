@@ -163,27 +163,33 @@ int maria_make_users(struct maria_target *t, const struct maria_plan *p, struct 
     return rc < 0 ? error_wrap(err, "make the missing accounts") : 0;
 }
 
-int maria_tell_definers(struct maria_target *t, const struct maria_plan *p, struct error *err)
+int maria_missing_definers(struct maria_target *t, const struct maria_plan *p, struct vec *missing,
+                           struct error *err)
 {
     struct vec definers = VEC_OF(char *);
-    struct vec missing = VEC_OF(char *);
-    char list[LIST_MAX];
     int rc =
         p->target->no_owner ? 0 : names_of_fact(p->code_facts, "definers", ERR_MARIA_NAME, &definers, err);
     for (size_t i = 0; rc == 0 && i < definers.len; i++) {
         const char *name = *(char **)vec_at(&definers, i);
         bool there = true;
-        /* Who may not read the accounts is not told. */
         if (exists(&t->c, name, &there, NULL) == 0 && !there)
-            rc = names_add(&missing, name, err);
+            rc = names_add(missing, name, err);
     }
+    names_free(&definers);
+    return rc;
+}
+
+int maria_tell_definers(struct maria_target *t, const struct maria_plan *p, struct error *err)
+{
+    struct vec missing = VEC_OF(char *);
+    char list[LIST_MAX];
+    int rc = maria_missing_definers(t, p, &missing, err);
     if (rc == 0 && missing.len > 0)
         log_event(
             LOG_WARN,
             "%s: views, triggers or routines run as %s, which this server has not: they will fail until the "
             "accounts are made (--create-roles), or restore with --no-owner",
             t->c.where, names_text(&missing, list, sizeof list));
-    names_free(&definers);
     names_free(&missing);
     return rc;
 }

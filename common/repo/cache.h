@@ -45,9 +45,9 @@ struct cache;
 
 /* 0 in a field: the default. */
 struct cache_limits {
-    uint64_t lru_bytes; /* hooks and chunk lists in memory; default 64 MiB. Lists keep a quarter of it in any
+    uint64_t lru_bytes; /* hooks and chunk lists in memory; default 48 MiB. Lists keep a quarter of it in any
                               case. Lists of unconfirmed blobs come on top */
-    uint64_t exact_chunks; /* up to so many chunks each one is a hook; default 4 Mi. 1 forces sampling */
+    uint64_t exact_chunks; /* up to so many chunks each one is a hook; default 2.75 Mi. 1 forces sampling */
     unsigned sample_bits;  /* above: ids with so many low bits zero are hooks; default 7, at most 7 */
 };
 

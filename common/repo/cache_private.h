@@ -34,8 +34,8 @@ enum cache_entry_type {
 #define CACHE_STARTS_STREAM 0x80000000u /* bit of a chunk's length in the journal */
 
 enum {
-    CACHE_LRU_DEFAULT = 64 * MIB,
-    CACHE_EXACT_DEFAULT = 4 * MIB,
+    CACHE_LRU_DEFAULT = 48 * MIB,
+    CACHE_EXACT_DEFAULT = 11 * MIB / 4, /* 32 MiB of hooks: with more their table doubles */
     CACHE_SAMPLE_DEFAULT = 7,
     CACHE_NUMBER_GAP = 4 * MIB, /* numbers that one pack's entry may pass over */
     CACHE_SAME_HOOKS = 16,

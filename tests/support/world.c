@@ -116,19 +116,21 @@ void world_free(struct world *w)
     backend_close(w->backend);
 }
 
-static int put_stream(struct session *s, const struct world_stream *stream, const char *facts,
+static int put_stream(const struct world *w, struct session *s, const struct world_stream *stream,
                       struct error *err)
 {
-    struct session_stream_options o = {
-        .name = stream->name, .page_size = stream->page_size, .no_dedup = stream->no_dedup, .mode_bits = 0640
-    };
+    struct session_stream_options o = { .name = stream->name,
+                                        .page_size = stream->page_size,
+                                        .chunk_avg = w->chunk_avg,
+                                        .no_dedup = stream->no_dedup,
+                                        .mode_bits = 0640 };
     struct stream_writer *out = NULL;
     int rc = session_stream(s, &o, &out, err);
     for (size_t at = 0; rc == 0 && at < stream->len; at += 100000) {
         size_t n = stream->len - at < 100000 ? stream->len - at : 100000;
         rc = stream_write(out, stream->data + at, n, err);
     }
-    return rc < 0 ? rc : stream_finish(out, facts != NULL ? facts : "kind=test\n", err);
+    return rc < 0 ? rc : stream_finish(out, w->facts != NULL ? w->facts : "kind=test\n", err);
 }
 
 int world_backup_on(struct world *w, struct backend *backend, size_t i, const struct world_stream *streams,
@@ -144,7 +146,7 @@ int world_backup_on(struct world *w, struct backend *backend, size_t i, const st
                                  .uploads = 2 };
     int rc = session_begin(&o, &s, err);
     for (size_t k = 0; rc == 0 && k < n; k++)
-        rc = put_stream(s, &streams[k], w->facts, err);
+        rc = put_stream(w, s, &streams[k], err);
     if (rc == 0)
         rc = session_commit(s, "source=test\n", result, err);
     session_free(s);

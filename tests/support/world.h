@@ -25,7 +25,8 @@ struct world {
     char dir[WORLD_PATH_MAX]; /* state of all writers, below the temporary directory */
     const struct secret *sks[1];
     struct opener opener;
-    const char *facts; /* of every stream; NULL: "kind=test\n" */
+    const char *facts;  /* of every stream; NULL: "kind=test\n" */
+    uint32_t chunk_avg; /* of every stream; 0: the default */
 };
 
 struct world_stream {

@@ -67,7 +67,13 @@ static int command_next(struct engine_run *run, struct engine_stream *out, struc
     if (run->given)
         return 0;
     run->given = true;
-    *out = (struct engine_stream){ .name = run->set.name, .mode = CHUNK_CONTENT, .mode_bits = MODE_BITS };
+    /* Most are dumps of rows. */
+    *out = (struct engine_stream){
+        .name = run->set.name,
+        .mode = CHUNK_CONTENT,
+        .chunk_avg = ENGINE_ROWS_CHUNK,
+        .mode_bits = MODE_BITS,
+    };
     return 1;
 }
 

@@ -206,7 +206,7 @@ int maria_target_reach(const struct engine_target *target, struct maria_target *
         rc = refuse_own(t, err);
     if (rc == 0)
         rc = maria_open(&t->c, &t->goal.at, err);
-    if (rc == E_NOT_FOUND || rc == E_IO)
+    if (rc == E_RETRY)
         (void)error_wrap(err, "--to (mariadb://USER@HOST/DATABASE or mariadb://USER@/DATABASE?socket=PATH "
                               "names the server)");
     if (rc == 0)

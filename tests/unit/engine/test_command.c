@@ -110,6 +110,7 @@ START_TEST(the_stream_has_a_name_and_content_chunks)
     ck_assert_int_eq(command_engine()->next(run, &s, NULL), 1);
     ck_assert_str_eq(s.name, "true");
     ck_assert_int_eq(s.mode, CHUNK_CONTENT);
+    ck_assert_uint_eq(s.chunk_avg, ENGINE_ROWS_CHUNK);
     ck_assert_uint_eq(s.mode_bits, 0600);
     ck_assert_int_eq(command_engine()->next(run, &s, NULL), E_INTERNAL);
     ck_assert_int_eq(command_engine()->finish(run, NULL), E_INTERNAL);

@@ -94,6 +94,48 @@ START_TEST(second_night_is_small)
 }
 END_TEST
 
+/* Bytes that are new when 200 of a stream's bytes, all over it, are others. */
+static uint64_t fresh_after_changes(struct world *w, const char *name, uint32_t chunk_avg, uint64_t seed)
+{
+    enum { LEN = 8000000, CHANGES = 200 };
+    struct session_result r;
+    uint8_t *a = bytes(LEN, seed, true);
+    uint8_t *b = bytes(5000, seed + 1, true);
+    struct world_stream s[] = { { "pages", b, 5000, 4096, false }, { name, a, LEN, 0, false } };
+    w->chunk_avg = chunk_avg;
+    backup(w, s, 2, &r);
+    for (size_t i = 0; i < CHANGES; i++)
+        a[i * (LEN / CHANGES) + 777] ^= 1;
+    backup(w, s, 2, &r);
+    expect_equal(w, &s[1]);
+    expect_clean(w);
+    free(a);
+    free(b);
+    return r.fresh;
+}
+
+START_TEST(each_stream_has_its_chunk_size)
+{
+    struct world w;
+    struct error err = ERROR_INIT;
+    struct session_result r;
+    world_init(&w, backend_memory(NULL), 1);
+    uint64_t usual = fresh_after_changes(&w, "usual", 0, 11);
+    uint64_t two = fresh_after_changes(&w, "two", 2048, 21);
+    uint64_t one = fresh_after_changes(&w, "one", 1024, 31);
+    uint64_t eight = fresh_after_changes(&w, "eight", 8192, 41);
+    ck_assert_msg(one * 10 < two * 7 && two * 2 < eight, "%llu, %llu, %llu", (unsigned long long)one,
+                  (unsigned long long)two, (unsigned long long)eight);
+    ck_assert_msg(usual * 10 < two * 13 && two * 10 < usual * 13, "%llu, %llu", (unsigned long long)usual,
+                  (unsigned long long)two);
+    struct world_stream bad = { "bad", (const uint8_t *)"x", 1, 0, false };
+    w.chunk_avg = 100;
+    ck_assert_int_lt(world_backup(&w, 0, &bad, 1, &r, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "average chunk size 100"));
+    world_free(&w);
+}
+END_TEST
+
 START_TEST(many_small_streams)
 {
     enum { N = 3000 };
@@ -253,6 +295,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, round_trip);
     tcase_add_test(tc, second_night_is_small);
+    tcase_add_test(tc, each_stream_has_its_chunk_size);
     tcase_add_test(tc, many_small_streams);
     tcase_add_test(tc, lost_cache_is_rebuilt);
     tcase_add_test(tc, missing_pack_is_stored_again);

@@ -42,7 +42,6 @@ check_fails 4 "nor views that call functions" db_backup
 contains "whose cure is told" "$(cat .check)" 'GRANT EXECUTE ON `shop`.* TO `bk`@`localhost`'
 give 'GRANT EXECUTE ON shop.* TO bk@localhost'
 check "with every cure it is ready" look
-contains "what is only good to know is told" "$(cat .check)" 'RELOAD ON *.*'
 check "with every cure" db_backup
 same "all of the code is there" "4 3 2 2 2" \
     "$(for key in views triggers procedures functions events; do fact "$key" shop/code.sql; done | paste -sd' ')"

@@ -20,7 +20,7 @@
  *   exclude_databases   patterns, for all_databases
  *   freshness       DATABASE.TABLE.COLUMN, or TABLE.COLUMN: its largest value is a fact
  *   lock_timeout    how long to wait for a lock, a duration; default 30s
- *   connections     with a snapshot each; default 2
+ *   connections     for later: one reads; default 2
  *   bin_dir         where mariadb-dump is; default PATH
  *   allow_untested  no (default) or yes: also releases other than 10.11. MySQL is
  *                   refused in any case.
@@ -33,9 +33,9 @@
  *   DB/load.sql           loads the tables with the stock client, sets the sequences
  *   DB/code.sql           mariadb-dump: triggers, events, routines, then views
  *
- * Snapshots are taken on each connection and repeated until their positions in
- * the binary log are equal, so no lock is held at all; on a server that never
- * pauses, commits are blocked for the milliseconds that it takes (BACKUP STAGE).
+ * One connection reads, in one snapshot, so no lock is held at all. (origin.c can
+ * align several, by their positions in the binary log or BACKUP STAGE; only one is
+ * used now.)
  * Rows come over the library, a stream for each table. Sequences have no
  * snapshot: they are read after the tables, so they are never behind the rows.
  * Definitions have none either: their fingerprint is compared at the end, and
@@ -50,7 +50,7 @@
  * statements of about 16 MiB), sequences, code, then the comparison of every
  * table's rows and fingerprint with the facts (E_CORRUPT "facts-differ"). While
  * it runs and after a failure the comment of the database says that it is not
- * complete. Of the scripts of a snapshot only statements of a known shape run,
+ * complete. plan() and every restore take the same look at the target first. Of the scripts of a snapshot only statements of a known shape run,
  * one at a time. Accounts are made only when asked for, and never changed.
  */
 #ifndef COMMON_ENGINE_MARIADB_MARIADB_H

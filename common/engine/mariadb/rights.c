@@ -128,12 +128,6 @@ static void check_server(const struct rights *r)
 static void advise(const struct rights *r, bool locks)
 {
     char cure[TEXT_MAX];
-    if (r->s->readers > 1 && !grants_has(&r->grants, RIGHT_RELOAD, NULL, NULL))
-        tell(
-            r, false,
-            "without the right RELOAD a server that writes without a pause, or that has no binary log, is read with "
-            "one connection only",
-            "RELOAD ON *.*");
     if (!grants_has(&r->grants, RIGHT_ALL, NULL, NULL))
         return;
     (void)snprintf(

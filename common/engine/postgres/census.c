@@ -87,6 +87,9 @@ static int take_cursor(struct pgsql *c, const char *sql, struct vec *kinds, stru
 static int take_query(struct pgsql *c, const char *sql, struct vec *kinds, struct error *err)
 {
     int rc = pgsql_exec(c, "SAVEPOINT backupd_census", err);
+    /* All rows are wanted: a plan for the first few of a cursor takes minutes where there are thousands of tables. */
+    if (rc == 0)
+        rc = pgsql_exec(c, "SET LOCAL cursor_tuple_fraction = 1", err);
     if (rc == 0)
         rc = take_cursor(c, sql, kinds, err);
     if (rc == 0)

@@ -134,8 +134,8 @@ static int attempts(struct job_run *run, const struct held *h, struct error *err
             return 0;
         if (rc != E_RETRY || run->reruns >= run->job->retries || interrupt_requested())
             return error_copy(err, &why);
-        log_event(LOG_WARN, "%s: %s; running once more in %llu s (repetition %u of %u)", run->job->name, why.text,
-                  (unsigned long long)(pause + 999) / 1000, run->reruns + 1, run->job->retries);
+        log_event(LOG_WARN, "%s: %s; running once more in %llu s (repetition %u of %u)", run->job->name,
+                  why.text, (unsigned long long)(pause + 999) / 1000, run->reruns + 1, run->job->retries);
         rc = pause_for(pause, err);
         if (rc < 0)
             return rc;

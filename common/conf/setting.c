@@ -175,8 +175,9 @@ static const struct rule job[] = {
         .flags = CONF_RELOADABLE,
         .fallback = "2",
         .max = 10,
-        .help = "How often a run is repeated that ended for a passing reason: a connection that was lost, a table "
-                "that stayed locked, a server that shut down." },
+        .help =
+            "How often a run is repeated that ended for a passing reason: a connection that was lost, a table "
+            "that stayed locked, a server that shut down." },
       J(retries) },
     { { .name = "retry_pause",
         .type = CONF_DURATION,

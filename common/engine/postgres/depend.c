@@ -26,7 +26,7 @@ static int oid_list(const struct vec *relations, bool all, struct buf *out, stru
 }
 
 /* These come with their extension, which stays. */
-#define NOT_OF_EXTENSION(class)                                                             \
+#define NOT_OF_EXTENSION(class)                                                                  \
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.deptype = 'e' AND e.classid = " \
     "'pg_catalog." class "'::pg_catalog.regclass AND e.objid = pg_catalog." class ".oid) "
 
@@ -36,26 +36,27 @@ static const char needs_sql[] =
     "SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, oid, oid::pg_catalog.regclass::pg_catalog.text "
     "FROM pg_catalog.pg_class WHERE oid = ANY (%s) "
     "UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, oid, 'type ' || oid::pg_catalog.regtype::pg_catalog.text "
-    "FROM pg_catalog.pg_type WHERE typnamespace = ANY (%s) AND typrelid = 0 " NOT_OF_EXTENSION("pg_type")
-    "UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, 'function ' || oid::pg_catalog.regproc::pg_catalog.text "
-    "FROM pg_catalog.pg_proc WHERE pronamespace = ANY (%s)" NOT_OF_EXTENSION("pg_proc") ") "
-    "SELECT DISTINCT k.name, l.name FROM pg_catalog.pg_depend d JOIN lost l ON l.classid = d.refclassid "
-    "AND l.objid = d.refobjid "
-    "LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND w.oid = d.objid "
-    "LEFT JOIN pg_catalog.pg_constraint x ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND x.oid = d.objid "
-    "LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND a.oid = d.objid "
-    "LEFT JOIN pg_catalog.pg_trigger t ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND t.oid = d.objid "
-    "AND NOT t.tgisinternal "
-    "LEFT JOIN pg_catalog.pg_policy p ON d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND p.oid = d.objid "
-    "CROSS JOIN LATERAL (SELECT c.oid, c.oid::pg_catalog.regclass::pg_catalog.text AS name FROM pg_catalog.pg_class c "
-    "WHERE c.oid = coalesce(w.ev_class, nullif(x.conrelid, 0), a.adrelid, t.tgrelid, p.polrelid, "
-    "CASE WHEN d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass THEN d.objid END) "
-    "AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid <> ALL (%s) AND c.relnamespace <> ALL (%s)) k "
-    "WHERE k.oid <> d.refobjid "
-    "UNION SELECT 'extension ' || e.extname, 'schema ' || n.nspname FROM pg_catalog.pg_extension e "
-    "JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE n.oid = ANY (%s) "
-    "AND n.nspname <> 'public' " /* which every database has */
-    "ORDER BY 1, 2";
+    "FROM pg_catalog.pg_type WHERE typnamespace = ANY (%s) AND typrelid = 0 " NOT_OF_EXTENSION(
+        "pg_type") "UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, 'function ' || oid::pg_catalog.regproc::pg_catalog.text "
+                   "FROM pg_catalog.pg_proc WHERE pronamespace = ANY (%s)" NOT_OF_EXTENSION(
+                       "pg_proc") ") "
+                                  "SELECT DISTINCT k.name, l.name FROM pg_catalog.pg_depend d JOIN lost l ON l.classid = d.refclassid "
+                                  "AND l.objid = d.refobjid "
+                                  "LEFT JOIN pg_catalog.pg_rewrite w ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND w.oid = d.objid "
+                                  "LEFT JOIN pg_catalog.pg_constraint x ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND x.oid = d.objid "
+                                  "LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND a.oid = d.objid "
+                                  "LEFT JOIN pg_catalog.pg_trigger t ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND t.oid = d.objid "
+                                  "AND NOT t.tgisinternal "
+                                  "LEFT JOIN pg_catalog.pg_policy p ON d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND p.oid = d.objid "
+                                  "CROSS JOIN LATERAL (SELECT c.oid, c.oid::pg_catalog.regclass::pg_catalog.text AS name FROM pg_catalog.pg_class c "
+                                  "WHERE c.oid = coalesce(w.ev_class, nullif(x.conrelid, 0), a.adrelid, t.tgrelid, p.polrelid, "
+                                  "CASE WHEN d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass THEN d.objid END) "
+                                  "AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid <> ALL (%s) AND c.relnamespace <> ALL (%s)) k "
+                                  "WHERE k.oid <> d.refobjid "
+                                  "UNION SELECT 'extension ' || e.extname, 'schema ' || n.nspname FROM pg_catalog.pg_extension e "
+                                  "JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE n.oid = ANY (%s) "
+                                  "AND n.nspname <> 'public' " /* which every database has */
+                                  "ORDER BY 1, 2";
 
 /* References from rows that stay to rows that do not. */
 static const char rows_sql[] =

@@ -138,8 +138,7 @@ static int tell_existing(const struct fits *f, struct error *err)
         const struct toc_entry *e = toc_at(toc, i);
         bool there = false;
         bool matters = toc_is(e, "TABLE") || toc_is(e, "VIEW") || toc_is(e, "MATERIALIZED VIEW") ||
-                       toc_is(e, "SEQUENCE") || makes_schema(e) || toc_is(e, "TYPE") ||
-                       toc_is(e, "DOMAIN");
+                       toc_is(e, "SEQUENCE") || makes_schema(e) || toc_is(e, "TYPE") || toc_is(e, "DOMAIN");
         if (!matters || !fits_wanted(f, i))
             continue;
         rc = pgsql_toc_exists(f->c, e, &there, err);

@@ -247,7 +247,7 @@ int pgsql_tool_finish(struct child *c, const char *name, struct error *err)
     if (rc == 0)
         warn(c, name);
     else if (rc == E_IO && *pgsql_tool_reason(child_stderr(c, NULL), reason, sizeof reason) != '\0')
-        return error_set(err, is_passing(child_stderr(c, NULL)) ? E_RETRY : rc, "%s failed with status %d: %s", name,
-                         child_status(c), reason);
+        return error_set(err, is_passing(child_stderr(c, NULL)) ? E_RETRY : rc,
+                         "%s failed with status %d: %s", name, child_status(c), reason);
     return rc < 0 ? error_copy(err, &why) : 0;
 }

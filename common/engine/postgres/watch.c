@@ -123,7 +123,8 @@ static void end_readers(struct pgsql_watch *w)
 {
     const struct pgsql_origin *o = w->o;
     struct buf sql = BUF_INIT;
-    int rc = buf_printf(&sql, NULL, "SELECT pg_catalog.pg_terminate_backend(u.pid) FROM pg_catalog.unnest(ARRAY[");
+    int rc =
+        buf_printf(&sql, NULL, "SELECT pg_catalog.pg_terminate_backend(u.pid) FROM pg_catalog.unnest(ARRAY[");
     for (unsigned i = 0; rc == 0 && i < o->nreaders; i++)
         rc = buf_printf(&sql, NULL, "%s%d", i == 0 ? "" : ",", PQbackendPID(o->readers[i].conn));
     if (rc == 0)

@@ -8,6 +8,7 @@ source "$REPO_ROOT/tests/support/postgres.sh"
 
 mkfifo go
 sessions() { pg postgres -c "SELECT pid FROM pg_stat_activity WHERE application_name = 'backupd' AND backend_type = 'client backend' ORDER BY pid"; }
+no_session() { [[ -z $(sessions) ]]; }
 at_stall() { grep -q stalled run.log || ! kill -0 "$run"; }
 # stall STREAM: a run whose reader takes nothing any more in the midst of this stream
 stall() {
@@ -47,7 +48,7 @@ for stream in shop/largeobjects.pgdump shop/tables/public/big.copy; do
         same "$stream: session $i is terminated" 1 "$status"
         contains "it is worth a repetition" "$(cat run.log)" "engine_drain: RETRY: "
         contains "and what was lost is said" "$(cat run.log)" "terminat"
-        check "no session is left" wait_for 20 test -z "$(sessions)"
+        check "no session is left" wait_for 20 no_session
     done
 done
 

@@ -82,7 +82,11 @@ same "restores" "$sums" "$(pg_sums bare)"
 same "without owners and rights" "" \
     "$(pg bare -c "SELECT relname FROM pg_class WHERE oid >= 16384 AND (relowner <> 10 OR relacl IS NOT NULL)")"
 pg postgres -c 'CREATE ROLE restorer LOGIN' -c 'CREATE DATABASE mine OWNER restorer TEMPLATE template0'
-check "by the owner of a database, who is no superuser" restore --to "host=$PGSOCK user=restorer dbname=mine" --no-owner
+check_fails 4 "the owner of a database, who is no superuser" restore --to "host=$PGSOCK user=restorer dbname=mine" --no-owner
+contains "is told what only a superuser makes" "$(cat .check)" "only a superuser makes"
+pg shop -c 'DROP EVENT TRIGGER quiet' -c 'DROP SUBSCRIPTION elsewhere' -c 'DROP FOREIGN DATA WRAPPER none CASCADE' 2>/dev/null
+pg_backup --quiet
+check "and makes everything else" restore --to "host=$PGSOCK user=restorer dbname=mine" --no-owner
 same "restores" "$sums" "$(pg_sums mine)"
 pg_createdb quick
 check "--no-verify" pg_restore_to quick --no-verify

@@ -97,7 +97,7 @@ says "list says so" 9 "record-signature" list
 undo
 rm -f "$log/00000001.00"
 says "a missing record" 9 "log-gap" list
-says "what lies behind it is not restored" 9 "no such snapshot" files docs/2 --to gap
+says "what lies behind it is not restored" 9 "there is no snapshot of a job" files docs/2 --to gap
 undo
 flip m/storage/charter/00000001.00 60
 says "an altered charter" 9 "charter" list

@@ -114,6 +114,8 @@ contains "the cure is told" "$(cat .check)" "raise max_locks_per_transaction"
 pg_createdb many2
 check "a restore there" pg_restore_to many2
 contains "compares all of them" "$(cat .check)" "1,300 tables"
+"$REPO_ROOT/tests/fixture/postgres.sh" halt "$PG"
+"$REPO_ROOT/tests/fixture/postgres.sh" start "$PG" --set max_locks_per_transaction=64
 pg_job
 pg_backup --quiet
 

@@ -57,6 +57,8 @@ static int read_avoided(struct cache *c, struct cache_sparse *s, uint64_t at, st
 {
     struct buf entry = BUF_INIT;
     int rc = journal_read_entry(&c->journal, at, ENTRY_SPARSE, &entry, err);
+    if (rc == 0 && entry.len < SPARSE_HEAD)
+        rc = error_corrupt(err, CACHE_BAD_JOURNAL, "a stream's list of sparse blobs is cut");
     size_t n = rc == 0 ? (entry.len - SPARSE_HEAD) / NUMBER_LEN : 0;
     if (rc == 0 && n != 0)
         s->avoid = mem_alloc(n, sizeof *s->avoid, err);

@@ -69,6 +69,7 @@ same "after the script" "10 2000" "$(db part -e 'SELECT count(*) FROM orders; SE
 printf 'DELETE FROM orders;\nDELETE FROM nothing_here;\n' >bad.sql
 check_fails 1 "a script that fails" db_restore_to part2 --database shop --table orders --after "$TMP/bad.sql"
 contains "is named with its line" "$(cat .check)" "line 2"
+same "and nothing of it stays" "$(db shop -e 'SELECT count(*) FROM orders')" "$(db part2 -e 'SELECT count(*) FROM orders')"
 contains "and the database is not complete" "$(db_client -BN -e "SELECT schema_comment FROM information_schema.schemata WHERE schema_name = 'part2'")" "NOT COMPLETE"
 check_fails 1 "a table that is not there" db_restore_to part3 --database shop --table oders
 contains "the nearest is told" "$(cat .check)" "orders"

@@ -43,8 +43,10 @@ static void failed(struct maria_crew *crew, const struct error *why)
 {
     maria_crew_lock(crew);
     if (crew->private->rc == 0) {
-        crew->private->rc = why->code;
         crew->private->why = *why;
+        if (why->code >= 0)
+            (void)error_set(&crew->private->why, E_INTERNAL, "a connection failed for an unknown reason");
+        crew->private->rc = crew->private->why.code;
     }
     maria_crew_unlock(crew);
 }
@@ -101,5 +103,9 @@ int maria_crew_run(struct maria_crew *crew, struct error *err)
         (void)pthread_join(threads[i], NULL);
     (void)pthread_mutex_destroy(&v.mutex);
     crew->private = NULL;
-    return v.rc < 0 ? error_copy(err, &v.why) : 0;
+    if (v.rc < 0)
+        return error_copy(err, &v.why);
+    return v.next == crew->p->loads.len
+               ? 0
+               : error_set(err, E_INTERNAL, "%zu of %zu tables were worked on", v.next, crew->p->loads.len);
 }

@@ -10,7 +10,7 @@
 #include "common/base/banned.h"
 
 #define ERR_ROWS "mariadb-rows"
-enum { STATEMENT = 1 << 20 };
+enum { STATEMENT = 1 << 20, INDEX_DIGITS_MAX = 5 /* 65535 values */ };
 
 struct rowtext {
     enum rowtext_kind kind;
@@ -154,13 +154,27 @@ static int write_header(struct rowtext *t, struct error *err)
 
 /* ---- INSERT --------------------------------------------------------------------------------------------------- */
 
+/* Bare, so it must be nothing but a number: what comes from a snapshot is no SQL. */
+static int put_index(struct buf *out, const struct maria_column *col, const char *value, size_t len,
+                     struct error *err)
+{
+    char shown[100];
+    bool number = len != 0 && len <= INDEX_DIGITS_MAX;
+    for (size_t i = 0; number && i < len; i++)
+        number = value[i] >= '0' && value[i] <= '9';
+    if (!number)
+        return error_corrupt(err, ERR_ROWS, "column %s: the number of an ENUM's value is none",
+                             str_printable(shown, sizeof shown, col->name));
+    return buf_append(out, value, len, err);
+}
+
 static int put_value(struct buf *out, const struct maria_column *col, const char *value, size_t len,
                      struct error *err)
 {
     if (value == NULL)
         return buf_append(out, "NULL", 4, err);
     if (col->kind == KIND_INDEX) /* as a text it would be looked for among the values */
-        return buf_append(out, value, len, err);
+        return put_index(out, col, value, len, err);
     if (is_ascii(col) || (is_utf8(col) && utf8_valid(value, len)))
         return put_literal(out, value, len, err);
     int rc = buf_append(out, "x'", 2, err);

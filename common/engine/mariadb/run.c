@@ -133,6 +133,7 @@ int maria_run_after(struct maria_target *t, const struct maria_plan *p, struct e
     if (script == NULL)
         return 0;
     struct maria_statements all = maria_statements_of(script, strlen(script));
+    rc = maria_exec(&t->c, "START TRANSACTION", err);
     while (rc == 0) {
         struct maria_statement s;
         rc = maria_statement_next(&all, backslash(t), &s, err);
@@ -144,6 +145,11 @@ int maria_run_after(struct maria_target *t, const struct maria_plan *p, struct e
         done += s.words.len > 0;
         maria_statement_free(&s);
     }
+    /* Without it, and without a statement that commits by itself, nothing of the script stays. */
+    if (rc == 0)
+        rc = maria_exec(&t->c, "COMMIT", err);
+    else
+        (void)maria_exec(&t->c, "ROLLBACK", NULL);
     if (rc == 0 && p->target->after_statements != NULL)
         *p->target->after_statements = done;
     return rc < 0 ? error_wrap(err, "%s", name) : 0;

@@ -76,7 +76,7 @@ static int add_option(struct buf *out, const char *key, const char *value, struc
     return rc == 0 ? buf_append(out, "\n", 1, err) : rc;
 }
 
-/* In one block, so that no copy of the password is left behind by growth. */
+/* The last thing in the file, in one block: growth would leave copies of the password behind. */
 static int add_password(const struct maria_address *a, struct buf *out, struct error *err)
 {
     struct buf password = BUF_INIT;
@@ -218,11 +218,11 @@ static struct source *run(const struct maria_tool *t, struct maria_origin *o, co
     };
     struct buf file = BUF_INIT;
     struct child *child = NULL;
-    int rc = add_address(&o->set->at, &file, err);
+    int rc = db != NULL ? add_database(db, script, &file, err) : 0;
+    if (rc == 0)
+        rc = add_address(&o->set->at, &file, err);
     if (rc == 0)
         rc = add_password(&o->set->at, &file, err);
-    if (rc == 0 && db != NULL)
-        rc = add_database(db, script, &file, err);
     if (rc == 0 && names != NULL)
         rc = check_names(names, err);
     if (rc == 0)

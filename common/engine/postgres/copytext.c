@@ -13,8 +13,12 @@
 
 struct copytext {
     const struct pgsql_table *table;
-    struct fields *fields;
-    struct buf head; /* of an INSERT */
+    struct fields *fields; /* NULL: the rows are taken as they are */
+    struct buf head;       /* of an INSERT */
+    struct sink *out;
+    uint64_t rows;
+    unsigned seen; /* bytes of the line, up to 2 */
+    bool slash;    /* it begins with a backslash */
 };
 
 static int csv_field(void *arg, size_t column, const char *value, size_t len, struct buf *out,
@@ -71,6 +75,37 @@ static int make_head(struct copytext *t, const char *into, struct error *err)
     return rc == 0 && !none ? buf_printf(&t->head, err, ") OVERRIDING SYSTEM VALUE VALUES (") : rc;
 }
 
+/* ---- as they are ------------------------------------------------------------------------------------------- */
+
+static int check_lines(struct copytext *t, const char *p, size_t len, struct error *err)
+{
+    const char *end = p + len;
+    while (p < end) {
+        if (t->seen < 2 && *p != '\n') {
+            if (t->slash && *p == '.')
+                return error_corrupt(
+                    err, ERR_COPY,
+                    "row %llu begins with \"\\.\", which no server writes: in a script it would "
+                    "end the rows, and what follows would run",
+                    (unsigned long long)t->rows + 1);
+            t->slash = t->seen == 0 && *p == '\\';
+            t->seen++;
+            p++;
+            continue;
+        }
+        const char *at = memchr(p, '\n', (size_t)(end - p));
+        if (at == NULL)
+            return 0;
+        t->rows++;
+        t->seen = 0;
+        t->slash = false;
+        p = at + 1;
+    }
+    return 0;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------ */
+
 struct copytext *copytext_new(enum copytext_kind kind, const struct pgsql_table *table, const char *into,
                               struct sink *out, struct error *err)
 {
@@ -80,6 +115,9 @@ struct copytext *copytext_new(enum copytext_kind kind, const struct pgsql_table 
     if (t == NULL)
         return NULL;
     t->table = table;
+    t->out = out;
+    if (kind == COPYTEXT_COPY)
+        return t;
     const struct fields_options options = {
         .columns = table->columns.len,
         .letters = letters,
@@ -100,12 +138,18 @@ struct copytext *copytext_new(enum copytext_kind kind, const struct pgsql_table 
 
 int copytext_feed(struct copytext *t, const void *data, size_t len, struct error *err)
 {
-    return fields_feed(t->fields, data, len, err);
+    if (t->fields != NULL)
+        return fields_feed(t->fields, data, len, err);
+    int rc = check_lines(t, data, len, err);
+    return rc == 0 ? sink_write(t->out, data, len, err) : rc;
 }
 
 int copytext_end(struct copytext *t, uint64_t *rows, struct error *err)
 {
-    return fields_end(t->fields, rows, err);
+    if (t->fields != NULL)
+        return fields_end(t->fields, rows, err);
+    *rows = t->rows;
+    return t->seen == 0 ? 0 : error_corrupt(err, ERR_COPY, "the last row has no end");
 }
 
 void copytext_free(struct copytext *t)

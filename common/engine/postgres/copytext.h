@@ -1,13 +1,17 @@
 /*
- * copytext.h - rows of COPY's text format as CSV or as INSERT statements.
+ * copytext.h - rows of COPY's text format for scripts and other programs.
  *
  * CSV is what the server itself writes for COPY ... (FORMAT csv, HEADER): NULL is
  * nothing, an empty text is "", quotes only where they are needed. Bytes stay in
  * the encoding of the database.
  *
+ * COPYTEXT_COPY is the rows as they are, for a script: a line that begins with
+ * "\.", which no server writes, would end them there, and psql would run what
+ * follows as commands. It is refused before anything of its block is written.
+ *
  *     struct copytext *t = copytext_new(kind, table, out, err);
  *     copytext_feed(t, data, len, err)...;       // cut anywhere
- *     rc = copytext_end(t, &rows, err);          // E_CORRUPT "postgres-copy" when a row has no end
+ *     rc = copytext_end(t, &rows, err);          // E_CORRUPT "postgres-copy" when the last row has no end
  *     copytext_free(t);
  *
  * Memory: the longest value of a row.
@@ -17,7 +21,7 @@
 
 #include "common/engine/postgres/internal.h"
 
-enum copytext_kind { COPYTEXT_CSV, COPYTEXT_INSERTS };
+enum copytext_kind { COPYTEXT_CSV, COPYTEXT_INSERTS, COPYTEXT_COPY };
 
 struct copytext;
 

@@ -151,10 +151,8 @@ static int as_sql(const struct pgsql_plan *p, const struct pgsql_load *l, const 
     int rc = target_of(l, what->as, &into, err);
     if (rc == 0)
         rc = begin_sql(p, l, what, into, out, err);
-    if (rc == 0 && what->inserts)
-        rc = converted(p, l, COPYTEXT_INSERTS, into, out, err);
-    else if (rc == 0)
-        rc = each_block(p, l, NULL, out, err);
+    if (rc == 0)
+        rc = converted(p, l, what->inserts ? COPYTEXT_INSERTS : COPYTEXT_COPY, into, out, err);
     if (rc == 0 && !what->inserts)
         rc = write_text(out, "\\.\n", err);
     free(into);

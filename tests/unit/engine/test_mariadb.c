@@ -6,6 +6,7 @@
 #include "common/engine/mariadb/grants.h"
 #include "common/engine/mariadb/internal.h"
 #include "common/engine/mariadb/restore.h"
+#include "common/engine/mariadb/rowtext.h"
 #include "common/engine/mariadb/sql.h"
 #include "common/engine/mariadb/statement.h"
 
@@ -343,6 +344,43 @@ START_TEST(test_codes)
 }
 END_TEST
 
+/* It stands bare in the script: a snapshot must not put SQL there. */
+START_TEST(test_index_is_a_number)
+{
+    static const struct {
+        const char *row;
+        int rc;
+    } cases[] = {
+        { "2\n", 0 },
+        { "65535\n", 0 },
+        { "\\N\n", 0 },
+        { "\n", E_CORRUPT },
+        { "1x\n", E_CORRUPT },
+        { "-1\n", E_CORRUPT },
+        { "100000\n", E_CORRUPT },
+        { "1),(user()\n", E_CORRUPT },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct error err = ERROR_INIT;
+        struct buf out = BUF_INIT;
+        uint64_t rows = 0;
+        struct maria_table t = { .columns = VEC_OF(struct maria_column) };
+        *(struct maria_column *)vec_push(&t.columns, NULL) =
+            (struct maria_column){ .name = (char[]){ "e" }, .kind = KIND_INDEX, .charset = "utf8mb4" };
+        struct sink *sink = sink_buffer(&out, &err);
+        struct rowtext *text = rowtext_new(ROWTEXT_INSERTS, &t, "`t`", sink, &err);
+        int rc = rowtext_feed(text, cases[i].row, strlen(cases[i].row), &err);
+        if (rc == 0)
+            rc = rowtext_end(text, &rows, &err);
+        ck_assert_int_eq(rc, cases[i].rc);
+        rowtext_free(text);
+        sink_free(sink);
+        buf_free(&out);
+        vec_free(&t.columns);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("mariadb");
@@ -360,6 +398,7 @@ int main(void)
     tcase_add_test(t, test_sql);
     tcase_add_test(t, test_tool_version);
     tcase_add_test(t, test_codes);
+    tcase_add_test(t, test_index_is_a_number);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

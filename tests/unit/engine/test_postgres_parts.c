@@ -200,6 +200,8 @@ static const struct {
       "INSERT INTO s.t (\"a\", \"b,\"\"c\") OVERRIDING SYSTEM VALUE VALUES ('it''s', NULL);\n" },
     { COPYTEXT_INSERTS, 1, "\n", "INSERT INTO s.t (\"a\") OVERRIDING SYSTEM VALUE VALUES ('');\n" },
     { COPYTEXT_INSERTS, 0, "\n", "INSERT INTO s.t DEFAULT VALUES;\n" },
+    { COPYTEXT_COPY, 2, "\\N\t\\.\n.\t\\\\.\n\\\\.\tx\n", "\\N\t\\.\n.\t\\\\.\n\\\\.\tx\n" },
+    { COPYTEXT_COPY, 0, "\n\n", "\n\n" },
 };
 
 START_TEST(test_rows)
@@ -212,6 +214,22 @@ START_TEST(test_rows)
         ck_assert_str_eq((const char *)out.data, rows_cases[_i].out);
         buf_free(&out);
     }
+}
+END_TEST
+
+/* In a script it would end the rows, and psql would run the rest. Nothing of its line is written. */
+START_TEST(test_rows_that_end_a_script)
+{
+    static const char *const bad[] = { "\\.\n\\! touch x\n", "1\t2\n\\.\n\\! touch x\n", "1\t2\n\\.x\n",
+                                       "\n\\." };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        for (size_t cut = 1; cut < 20; cut++) {
+            struct buf out = BUF_INIT;
+            uint64_t rows = 0;
+            ck_assert_int_eq(convert(COPYTEXT_COPY, 2, bad[i], cut, &out, &rows), E_CORRUPT);
+            ck_assert(strstr((const char *)out.data, "touch") == NULL);
+            buf_free(&out);
+        }
 }
 END_TEST
 
@@ -266,6 +284,7 @@ int main(void)
     tcase_add_test(tc, test_subset);
     tcase_add_loop_test(tc, test_rows, 0, sizeof rows_cases / sizeof rows_cases[0]);
     tcase_add_test(tc, test_bad_rows);
+    tcase_add_test(tc, test_rows_that_end_a_script);
     tcase_add_loop_test(tc, test_scripts, 0, sizeof scripts / sizeof scripts[0]);
     suite_add_tcase(s, tc);
     SRunner *r = srunner_create(s);

@@ -36,6 +36,7 @@ db_job() {
         [[ " $* " == *" host: "* ]] || printf '    socket: %s\n' "$DBSOCK"
         [[ " $* " == *" database: "* || " $* " == *"all_databases: "* ]] || printf '    database: shop\n'
         [[ " $* " == *" user: "* ]] || printf '    user: root\n'
+        [[ " $* " == *" retry_pause: "* ]] || printf '    retry_pause: 0s\n'
         [[ $# -eq 0 ]] || printf '    %s\n' "$@"
     } >"$HOST/backupd.yaml"
 }

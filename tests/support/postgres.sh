@@ -34,6 +34,7 @@ pg_job() {
         printf 'jobs:\n  pg:\n    engine: postgres\n    host: %s\n' "$PGSOCK"
         [[ " $* " == *" database: "* ]] || printf '    database: shop\n'
         [[ " $* " == *" user: "* ]] || printf '    user: %s\n' "$PG_USER"
+        [[ " $* " == *" retry_pause: "* ]] || printf '    retry_pause: 0s\n'
         [[ $# -eq 0 ]] || printf '    %s\n' "$@"
     } >"$HOST/backupd.yaml"
 }

@@ -235,7 +235,7 @@ int maria_exec(struct maria *c, const char *sql, struct error *err)
     return maria_exec_len(c, sql, strlen(sql), err);
 }
 
-static char *format(const char *fmt, va_list args, struct error *err)
+__attribute__((format(printf, 1, 0))) static char *format(const char *fmt, va_list args, struct error *err)
 {
     char *text = NULL;
     if (vasprintf(&text, fmt, args) >= 0)

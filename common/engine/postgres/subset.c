@@ -169,31 +169,32 @@ static bool belongs(const struct work *w, size_t i)
 
 /* ---- what it needs ---------------------------------------------------------------------------------------- */
 
-/* A statement that is true when the target has it; nothing for what cannot be told. */
+/* A statement that is true when the target has it; nothing for what cannot be told. In the texts: % the qualified
+ * name, # the name alone, & the schema. */
 static int exists_sql(const struct toc_entry *e, struct buf *sql, struct error *err)
 {
     char *qualified = pgsql_qualified(e->schema, e->tag, err);
-    const char *name = e->tag;
     const char *by = NULL;
     if (qualified == NULL)
         return E_NOMEM;
     if (is_relation(e) || toc_is(e, "SEQUENCE"))
-        by = "SELECT pg_catalog.to_regclass(%) IS NOT NULL", name = qualified;
+        by = "SELECT pg_catalog.to_regclass(%) IS NOT NULL";
     else if (toc_is(e, "TYPE") || toc_is(e, "DOMAIN") || toc_is(e, "SHELL TYPE"))
-        by = "SELECT pg_catalog.to_regtype(%) IS NOT NULL", name = qualified;
+        by = "SELECT pg_catalog.to_regtype(%) IS NOT NULL";
     else if (toc_is(e, "SCHEMA"))
-        by = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %)";
+        by = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = #)";
     else if (toc_is(e, "EXTENSION"))
-        by = "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = %)";
+        by = "SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = #)";
     else if (toc_is(e, "COLLATION"))
-        by = "SELECT pg_catalog.to_regcollation(%) IS NOT NULL", name = qualified;
+        by = "SELECT pg_catalog.to_regcollation(%) IS NOT NULL";
     else if (toc_is(e, "FUNCTION") || toc_is(e, "PROCEDURE") || toc_is(e, "AGGREGATE"))
         by =
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
-            "WHERE n.nspname = & AND p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' = %)";
+            "WHERE n.nspname = & AND p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ')' = #)";
     int rc = 0;
     for (const char *p = by; rc == 0 && p != NULL && *p != '\0'; p++)
-        rc = *p == '%'   ? pgsql_literal(sql, name, err)
+        rc = *p == '%'   ? pgsql_literal(sql, qualified, err)
+             : *p == '#' ? pgsql_literal(sql, e->tag, err)
              : *p == '&' ? pgsql_literal(sql, e->schema, err)
                          : buf_append(sql, p, 1, err);
     free(qualified);

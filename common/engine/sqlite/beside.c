@@ -17,10 +17,11 @@ static int live_of(const struct engine_target *t, char **live, struct error *err
     *live = sqlite_real_path(t->to, err);
     if (*live == NULL)
         return err != NULL && err->code < 0 ? err->code : E_NOMEM;
-    if (lstat(*live, &st) < 0)
+    if (lstat(*live, &st) < 0) {
+        (void)error_sys(err, "%s", *live);
         return error_wrap(
-            (error_sys(err, "%s", *live), err),
-            "there is no live database to restore beside; without --beside the file gets this name");
+            err, "there is no live database to restore beside; without --beside the file gets this name");
+    }
     if (!S_ISREG(st.st_mode))
         return error_set(err, E_USAGE, "%s is no regular file, so it cannot be the live database", *live);
     if (geteuid() != 0 && geteuid() != st.st_uid)

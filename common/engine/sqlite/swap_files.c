@@ -103,7 +103,7 @@ int sqlite_beside_list(const char *live, const char *mark, struct vec *out, stru
     DIR *dir = path != NULL ? opendir(path) : NULL;
     int rc = path == NULL ? E_NOMEM : dir == NULL ? error_sys(err, "directory %s", path) : 0;
     const struct dirent *e = NULL;
-    while (rc == 0 && (errno = 0, e = readdir(dir)) != NULL)
+    while (rc == 0 && ((void)(errno = 0), e = readdir(dir)) != NULL)
         rc = take(live, mark, e->d_name, out, err);
     if (rc == 0 && errno != 0)
         rc = error_sys(err, "directory %s", path);

@@ -121,6 +121,8 @@ free_port() {
 spawn() {
     local log=$1
     shift
+    # Before the fork: who looks into the log at once must not see what an earlier command left in it.
+    : >"$log"
     "$@" >"$log" 2>&1 </dev/null &
     SPAWNED=$!
     lib_children+=("$SPAWNED")

@@ -3,6 +3,7 @@
 #define COMMON_BASE_CALENDAR_INTERNAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/error.h"

@@ -214,7 +214,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("calendar");
+    Suite *s = suite_create("base/calendar");
     TCase *t = tcase_create("calendar");
     tcase_add_test(t, forms);
     tcase_add_test(t, refusals);
@@ -224,7 +224,7 @@ int main(void)
     tcase_add_test(t, days);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
+    srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -1,0 +1,234 @@
+#include "common/state/history.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/state/history_internal.h"
+
+#include "common/base/banned.h"
+
+enum { BUSY_MS = 5000, SCHEMA_VERSION = 1 };
+
+static const char schema[] =
+    "CREATE TABLE job (name TEXT PRIMARY KEY, last_due INTEGER NOT NULL, due INTEGER NOT NULL, begins INTEGER NOT NULL,"
+    " started INTEGER NOT NULL, not_before INTEGER NOT NULL, attempt INTEGER NOT NULL, last INTEGER NOT NULL,"
+    " running INTEGER NOT NULL, by_hand INTEGER NOT NULL, paused INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE run (id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, reason TEXT NOT NULL, due INTEGER NOT NULL,"
+    " started INTEGER NOT NULL, ended INTEGER NOT NULL, attempt INTEGER NOT NULL, count INTEGER NOT NULL,"
+    " verdict INTEGER NOT NULL, exit_code INTEGER NOT NULL, text TEXT NOT NULL, result TEXT NOT NULL);"
+    "CREATE INDEX run_job ON run (job, id);"
+    "CREATE INDEX run_open ON run (id) WHERE verdict = 0;"
+    "PRAGMA user_version = 1;";
+
+const char *history_verdict_name(enum history_verdict verdict)
+{
+    static const char *const names[] = {
+        "running", "ok", "warning", "failed", "stopped", "skipped", "cut off"
+    };
+    return (size_t)verdict < sizeof names / sizeof names[0] ? names[verdict] : "unknown";
+}
+
+/* ---- SQLite ---------------------------------------------------------------------------------------------------- */
+
+int history_failed(sqlite3 *db, const char *what, struct error *err)
+{
+    int code = sqlite3_errcode(db) & 0xff;
+    int ours = code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? E_CORRUPT
+               : code == SQLITE_FULL                           ? E_NO_SPACE
+               : code == SQLITE_BUSY || code == SQLITE_LOCKED  ? E_BUSY
+               : code == SQLITE_NOMEM                          ? E_NOMEM
+                                                               : E_IO;
+    return error_set(err, ours, "history (%s): %s", what, sqlite3_errmsg(db));
+}
+
+int history_execute(struct history *h, const char *sql, struct error *err)
+{
+    return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : history_failed(h->db, sql, err);
+}
+
+sqlite3_stmt *history_prepare(struct history *h, const char *sql, struct error *err)
+{
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(h->db, sql, -1, &s, NULL) != SQLITE_OK)
+        (void)history_failed(h->db, sql, err);
+    return s;
+}
+
+/* Text that is bound or shown ends at the limit, between characters. */
+static int cut(const char *text, size_t limit)
+{
+    size_t n = text != NULL ? strnlen(text, limit) : 0;
+    while (n == limit && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    return (int)n;
+}
+
+void history_bind_text(sqlite3_stmt *s, int at, const char *text, size_t limit)
+{
+    (void)sqlite3_bind_text(s, at, text != NULL ? text : "", cut(text, limit), SQLITE_TRANSIENT);
+}
+
+/* Runs a statement without rows. */
+int history_step_done(struct history *h, sqlite3_stmt *s, const char *what, struct error *err)
+{
+    int rc = sqlite3_step(s) == SQLITE_DONE ? 0 : history_failed(h->db, what, err);
+    (void)sqlite3_finalize(s);
+    return rc;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------ */
+
+static int configure(struct history *h, struct error *err)
+{
+    (void)sqlite3_busy_timeout(h->db, BUSY_MS);
+    (void)sqlite3_db_config(h->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    (void)sqlite3_db_config(h->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    return history_execute(h, "PRAGMA cell_size_check = ON", err);
+}
+
+static int version_of(struct history *h, int *out, struct error *err)
+{
+    sqlite3_stmt *s = history_prepare(h, "PRAGMA user_version", err);
+    if (s == NULL)
+        return err != NULL ? err->code : E_IO;
+    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(h->db, "version", err);
+    *out = rc == 0 ? sqlite3_column_int(s, 0) : 0;
+    (void)sqlite3_finalize(s);
+    return rc;
+}
+
+static int open_file(const char *path, int flags, struct history **out, struct error *err)
+{
+    struct history *h = mem_alloc(1, sizeof *h, err);
+    *out = NULL;
+    if (h == NULL)
+        return E_NOMEM;
+    int rc = 0;
+    if (sqlite3_open_v2(path, &h->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) != SQLITE_OK)
+        rc = error_set(err, E_IO, "history %s: %s", path,
+                       h->db != NULL ? sqlite3_errmsg(h->db) : "out of memory");
+    if (rc == 0)
+        rc = configure(h, err);
+    if (rc < 0)
+        history_close(h);
+    else
+        *out = h;
+    return rc;
+}
+
+static int set_up(struct history *h, struct error *err)
+{
+    int version = 0;
+    int rc = version_of(h, &version, err);
+    if (rc == 0 && version > SCHEMA_VERSION)
+        return error_set(err, E_UNSUPPORTED, "the history was written by a newer version of backupd");
+    if (rc == 0)
+        rc = history_execute(h, "PRAGMA journal_mode = WAL", err);
+    if (rc == 0)
+        rc = history_execute(h, "PRAGMA synchronous = FULL", err);
+    if (rc < 0 || version == SCHEMA_VERSION)
+        return rc;
+    if ((rc = history_execute(h, "BEGIN IMMEDIATE", err)) < 0)
+        return rc;
+    rc = history_execute(h, schema, err);
+    if (rc == 0)
+        rc = history_execute(h, "COMMIT", err);
+    if (rc < 0)
+        (void)sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+static int is_sound(struct history *h, struct error *err)
+{
+    sqlite3_stmt *s = history_prepare(h, "PRAGMA quick_check(1)", err);
+    if (s == NULL)
+        return err != NULL ? err->code : E_IO;
+    int rc = 0;
+    if (sqlite3_step(s) != SQLITE_ROW)
+        rc = history_failed(h->db, "quick_check", err);
+    else if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
+        rc = error_set(err, E_CORRUPT, "history: %.200s", (const char *)sqlite3_column_text(s, 0));
+    (void)sqlite3_finalize(s);
+    return rc;
+}
+
+/* Its -wal and -shm belong to it and go along. */
+static int move_aside(const char *path, struct error *err)
+{
+    static const char *const ends[] = { "", "-wal", "-shm" };
+    char from[4096];
+    char to[4096];
+    uint64_t now = clock_wall();
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        (void)snprintf(from, sizeof from, "%s%s", path, ends[i]);
+        (void)snprintf(to, sizeof to, "%s.damaged-%llu%s", path, (unsigned long long)now, ends[i]);
+        if (rename(from, to) < 0 && errno != ENOENT)
+            return error_sys(err, "%s", from);
+    }
+    log_event(
+        LOG_ALARM,
+        "%s was damaged and is now %s.damaged-%llu; the history begins anew, nothing of any backup is lost",
+        path, path, (unsigned long long)now);
+    return 0;
+}
+
+/* SQLite gives its files the mode that the first one has. */
+static int make_file(const char *path, struct error *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return error_sys(err, "%s", path);
+    (void)close(fd);
+    return 0;
+}
+
+int history_open(const char *path, struct history **out, struct error *err)
+{
+    *out = NULL;
+    for (int attempt = 0;; attempt++) {
+        struct error why = ERROR_INIT;
+        struct history *h = NULL;
+        int rc = make_file(path, &why);
+        if (rc == 0)
+            rc = open_file(path, SQLITE_OPEN_READWRITE, &h, &why);
+        if (rc == 0)
+            rc = set_up(h, &why);
+        if (rc == 0)
+            rc = is_sound(h, &why);
+        if (rc == 0) {
+            *out = h;
+            return 0;
+        }
+        history_close(h);
+        if (rc != E_CORRUPT || attempt > 0)
+            return error_copy(err, &why);
+        if ((rc = move_aside(path, err)) < 0)
+            return rc;
+    }
+}
+
+int history_open_read(const char *path, struct history **out, struct error *err)
+{
+    struct stat st;
+    *out = NULL;
+    if (stat(path, &st) < 0)
+        return error_sys(err, "%s", path);
+    return open_file(path, SQLITE_OPEN_READONLY, out, err);
+}
+
+void history_close(struct history *h)
+{
+    if (h == NULL)
+        return;
+    (void)sqlite3_close_v2(h->db);
+    free(h);
+}

@@ -125,7 +125,7 @@ const char *policy_rule_name(enum policy_rule rule);
 
 struct policy_verdict {
     bool expire;
-    bool early;            /* expire within the charter's min-keep: its retention record needs a note */
+    bool early;            /* expire within the charter's min-keep: as if a person named it, with a note */
     enum policy_rule rule; /* the first that decided */
     uint32_t rules;        /* all that keep it: bit 1 << rule */
     char reason[POLICY_REASON_MAX]; /* "daily 2026-11-25, weekly 2026-W48"; UTF-8, one line */

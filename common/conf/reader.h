@@ -53,6 +53,8 @@ bool conf_value_read(struct load *l, const struct rule *rule, const char *what, 
                      void *slot);
 /* Puts the rule's default into slot. */
 void conf_value_default(struct load *l, const struct rule *rule, void *slot);
+/* Is the text a good name? */
+bool conf_name_is_good(const char *text);
 /* A scalar with some text; a problem and false otherwise. */
 bool conf_value_is_text(struct load *l, const char *what, const struct conf_node *value);
 
@@ -70,6 +72,12 @@ size_t conf_section_index(enum conf_section section, const char *name);
 /* ---- load.c ---- */
 /* Is the key a good name of a repository or job (`what`)? A problem and false otherwise. */
 bool conf_name_read(struct load *l, const char *what, const struct conf_node *key);
+
+/* ---- keep.c ---- */
+/* map NULL: not given. */
+void conf_keep_read(struct load *l, const char *path, const struct conf_node *map, struct conf_keep *out);
+void conf_keep_jobs_read(struct load *l, const char *path, const struct conf_node *map,
+                         struct conf_repository *r);
 
 /* ---- repository.c, job.c ---- */
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);

@@ -206,6 +206,9 @@ void conf_free(struct conf *conf);
 int conf_problems_format(const struct conf_problems *problems, struct buf *out, struct error *err);
 void conf_problems_free(struct conf_problems *problems);
 
+/* A name of a repository, job or tag: 1 to CONF_NAME_MAX of a-z 0-9 . _ -, a letter or digit first. */
+bool conf_name_is_good(const char *text);
+
 /* By name, or NULL with E_USAGE and "did you mean". A NULL name finds the only one there is. */
 const struct conf_repository *conf_find_repository(const struct conf *conf, const char *name,
                                                    struct error *err);

@@ -53,8 +53,6 @@ bool conf_value_read(struct load *l, const struct rule *rule, const char *what, 
                      void *slot);
 /* Puts the rule's default into slot. */
 void conf_value_default(struct load *l, const struct rule *rule, void *slot);
-/* Is the text a good name? */
-bool conf_name_is_good(const char *text);
 /* A scalar with some text; a problem and false otherwise. */
 bool conf_value_is_text(struct load *l, const char *what, const struct conf_node *value);
 

@@ -26,7 +26,7 @@
  * confirm_clock: a person says that it is right; the policy clock is then brought up to it.
  *
  * Times of the plan are those of the policy clock (T of format.md 8), so that no jump expires anything.
- * Not thread-safe. Pointers into the results live until prune_close or the next prune_run.
+ * Not thread-safe. Pointers into the results live until prune_run or prune_close.
  */
 #ifndef COMMON_REPO_PRUNE_H
 #define COMMON_REPO_PRUNE_H
@@ -39,6 +39,7 @@ enum {
     PRUNE_DELETE_AFTER = 7 * 86400,  /* default of delete_after */
     PRUNE_SILENT_AFTER = 30 * 86400, /* a good value for silent_after */
     PRUNE_TEXT_MAX = 400,
+    PRUNE_NOTE_MAX = 4096,
 };
 
 struct prune_options {
@@ -59,7 +60,8 @@ enum prune_state { PRUNE_LIVE, PRUNE_EXPIRED, PRUNE_VOID };
 /* One snapshot record, also expired ones whose object is not deleted, and void ones. Sorted by (writer, seq). */
 struct prune_snapshot {
     const struct repo_writer *writer;
-    const struct repo_record *record; /* rec.seq, rec.session, rec.time (a claim) */
+    const struct repo_record *record; /* rec.session, rec.time (a claim) */
+    uint32_t seq;
     enum prune_state state;
     bool held;
     bool newest;           /* of its writer, without void ones: never expires */
@@ -73,6 +75,7 @@ struct prune_snapshot {
     char *why;             /* why it is not readable, or NULL */
     bool decided;          /* a decision below is part of the next run */
     enum retention_op_kind decision;
+    bool by_name;
 };
 
 /* Bytes of a job: a label of one writer. */
@@ -139,9 +142,8 @@ int prune_cut_off(struct prune *p, const uint8_t writer[WRITER_ID_LEN], struct e
 int prune_forecast(const struct prune *p, const size_t *which, size_t n, uint64_t *bytes, struct error *err);
 
 int prune_plan(struct prune *p, struct prune_plan *plan, struct error *err);
-/* note: UTF-8, who and why, at most RETENTION_NOTE_MAX - SEAL_OVERHEAD bytes; or NULL. A record with a note may expire
- * within min-keep: give one only for what people decided. After success the picture (snapshots, jobs) is that after the
- * run. */
+/* note: UTF-8, who and why, at most PRUNE_NOTE_MAX bytes; or NULL. A record with a note may expire within min-keep: give
+ * one only for what people decided. After it, success or not, only prune_alarms and prune_close are left. */
 int prune_run(struct prune *p, const char *note, struct prune_plan *plan, struct error *err);
 
 #endif

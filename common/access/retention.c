@@ -22,10 +22,11 @@ int access_retention_keys(const struct conf_repository *repository, const char *
     block = access_key_block(from, KEYFILE_RETENTION, NULL, prompt, &why);
     rc = block != NULL ? retention_keys_decode(block, out, &why) : why.code;
     if (rc == E_NOT_FOUND && path == NULL)
-        rc = error_set(err, E_NOT_FOUND,
-                       "repository %s: %s is missing. Snapshots expire on the host that holds the retention key: copy it "
-                       "there from the directory that `backupd init` made, or name it for this run",
-                       repository->name, from);
+        rc = error_set(
+            err, E_NOT_FOUND,
+            "repository %s: %s is missing. Snapshots expire on the host that holds the retention key: copy it "
+            "there from the directory that `backupd init` made, or name it for this run",
+            repository->name, from);
     else if (rc < 0)
         (void)error_copy(err, &why);
     else if (memcmp(out->repo_id, root.repo_id, REPO_ID_LEN) != 0 ||

@@ -317,6 +317,70 @@ START_TEST(garbage_goes)
 }
 END_TEST
 
+/* A retention key in wrong hands: the logs accept what it does, level L2 does not. */
+static void forge(struct world *w, bool condemn, uint32_t expire_seq)
+{
+    struct error err = ERROR_INIT;
+    struct repo *repo = NULL;
+    struct buf bytes = BUF_INIT;
+    struct retention_record r;
+    struct repo_options o = { .now = 0 };
+    ck_assert_int_eq(repo_open(w->backend, w->root_pk, &o, &repo, &err), 0);
+    struct repo_writer *rw = repo_writer_find(repo, w->writers[0].writer_id);
+    retention_init(&r);
+    memcpy(r.repo_id, repo->repo_id, REPO_ID_LEN);
+    memcpy(r.prev, repo_prev_hash(repo, NULL), HASH_LEN);
+    r.seq = (uint32_t)repo->retention.len + 1;
+    r.charter = 1;
+    r.time = now;
+    struct retention_head *h = vec_push(&r.heads, &err);
+    *h = (struct retention_head){ .head = repo_head(rw)->rec.seq, .fence = r.seq - 1 };
+    memcpy(h->writer, rw->id, WRITER_ID_LEN);
+    memcpy(h->hash, repo_head(rw)->hash, HASH_LEN);
+    struct retention_item item = { .session = 3 };
+    memcpy(item.writer, rw->id, WRITER_ID_LEN);
+    struct vec *list = condemn ? &r.condemned : &r.deleted;
+    if (expire_seq == 0) {
+        *(struct retention_item *)vec_push(list, &err) = item;
+    } else {
+        struct retention_op op = { .seq = expire_seq, .op = RETENTION_EXPIRE };
+        memcpy(op.writer, rw->id, WRITER_ID_LEN);
+        *(struct retention_op *)vec_push(&r.ops, &err) = op;
+    }
+    ck_assert_int_eq(retention_encode(&r, w->retention.seed, NULL, NULL, &bytes, &err), 0);
+    ck_assert_msg(repo_publish_retention(repo, bytes.data, bytes.len, NULL, &err) == 0, "%s", err.text);
+    retention_free(&r);
+    buf_free(&bytes);
+    repo_close(repo);
+}
+
+START_TEST(wrong_deletions_are_seen_later)
+{
+    struct world w;
+    struct error err = ERROR_INIT;
+    char names[512];
+    world_with_host(&w, 1);
+    nights(&w, 0, 1, 4);
+    (void)run(&w);
+    forge(&w, true, 0); /* condemns what is in use: legal, wasteful */
+    forge(&w, true, 1); /* a fence above it, by the way */
+    ck_assert_int_eq(world_verify(&w, CHECK_L2, names, sizeof names, &err), 0);
+    forge(&w, false, 0); /* deletes it */
+    ck_assert_int_eq(world_verify(&w, CHECK_L2, names, sizeof names, &err), 1);
+    ck_assert_str_eq(names, "pack-missing");
+    forge(&w, false, 3); /* and covers it up */
+    ck_assert_int_eq(world_verify(&w, CHECK_L0, names, sizeof names, &err), 0);
+    ck_assert_int_eq(world_verify(&w, CHECK_L2, names, sizeof names, &err), 1);
+    ck_assert_str_eq(names, "retention-lists");
+    struct prune_options o = host_of(&w);
+    struct prune *p = open_host(&o);
+    const struct prune_snapshot *s = vec_at(prune_snapshots(p), at(p, &w, 0, 3));
+    ck_assert(s->state == PRUNE_EXPIRED && !s->revivable);
+    prune_close(p);
+    end(&w);
+}
+END_TEST
+
 /* ---- a writer that is paused over everything -------------------------------------------------------- */
 
 static struct session *begin(struct world *w, uint32_t number)
@@ -420,6 +484,7 @@ Suite *make_suite(void)
     tcase_add_test(t, a_wrong_clock_expires_nothing);
     tcase_add_test(t, accounts);
     tcase_add_test(t, garbage_goes);
+    tcase_add_test(t, wrong_deletions_are_seen_later);
     tcase_add_test(t, a_paused_writer_loses_nothing);
     tcase_add_test(t, a_paused_writer_is_waited_for);
     suite_add_tcase(s, t);

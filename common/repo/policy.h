@@ -24,7 +24,8 @@
  *      erase_after first, then the oldest first. No rules at all: everything stays.
  *
  * Buckets are of the calendar of `zone`; weeks begin on Monday. Rules count buckets that hold something, from
- * the newest on, and each keeps the EARLIEST of its bucket, so that what comes later displaces nothing.
+ * the newest on, and each keeps the EARLIEST of its bucket, so that what comes later displaces nothing. Where
+ * erase_after has reached into a bucket, all that is left in it stays until it is erased.
  * Incomplete and anomalous nights displace nothing: the rules are applied to the good ones alone, and once
  * more to all together, and whatever is kept by either stays.
  *
@@ -162,6 +163,10 @@ struct policy_summary {
     uint64_t bytes;                     /* unique bytes of those that go: the least that is freed */
     struct vec alarms;                  /* struct policy_alarm */
 };
+
+/* Seconds from one snapshot to the next of a writer that is late after so many hours: without the slack, whole days
+ * where it is a day or more; 0: a day. */
+uint64_t policy_cadence(uint32_t hours);
 
 /* verdicts: n of them. E_USAGE when times make no sense (first_seen after now); E_NOMEM. */
 int policy_decide(const struct policy_run *run, const struct policy_snapshot *snapshots, size_t n,

@@ -10,6 +10,12 @@ enum {
     WINDOW = 18 * 3600, /* a day, with room for runs that are not to the minute */
 };
 
+uint64_t policy_cadence(uint32_t hours)
+{
+    uint64_t whole = hours >= CADENCE_HOURS ? hours - hours % CADENCE_HOURS : hours;
+    return (whole != 0 ? whole : CADENCE_HOURS) * 3600;
+}
+
 /* T of the run that saw it first, also when that is this one. */
 static uint64_t seen(const struct policy_group *g, const struct policy_item *i)
 {
@@ -28,8 +34,7 @@ static uint64_t place_of(const struct policy_group *g, const struct policy_item 
     uint64_t before = seen_after(g, i);
     uint64_t pause = g->rules->hourly != 0 ? PAUSE_HOURLY : PAUSE;
     if (before == 0) {
-        uint64_t cadence = (i->s->cadence_hours != 0 ? i->s->cadence_hours : CADENCE_HOURS) * (uint64_t)3600;
-        uint64_t back = (m - k) * cadence;
+        uint64_t back = (m - k) * policy_cadence(i->s->cadence_hours);
         return back < t ? t - back : 0;
     }
     if (before >= t || t - before < pause)

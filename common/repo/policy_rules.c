@@ -51,18 +51,26 @@ static int by_bucket(const void *a, const void *b)
     return x->item->s->seq > y->item->s->seq ? -1 : x->item->s->seq < y->item->s->seq;
 }
 
-/* The earliest of each of the newest `count` buckets that hold something. */
-static void keep_buckets(const struct policy_run *run, enum policy_rule rule, uint32_t count,
+/* Buckets up to this one are in part, or all, beyond erase_after: their earliest may be gone. What is left must not
+ * compete for its place: who stays would depend on what happened to be there. */
+static bool reached(const struct policy_group *g, enum policy_rule rule, uint64_t bucket)
+{
+    uint64_t max = g->rules->erase_after;
+    return max != 0 && max < g->run->now && bucket <= policy_bucket(g->run, rule, g->run->now - max);
+}
+
+/* The earliest of each of the newest `count` buckets that hold something; all of it where erase_after has reached. */
+static void keep_buckets(const struct policy_group *g, enum policy_rule rule, uint32_t count,
                          struct slot *slots, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        slots[i].bucket = policy_bucket(run, rule, slots[i].item->place);
+        slots[i].bucket = policy_bucket(g->run, rule, slots[i].item->place);
     qsort(slots, n, sizeof *slots, by_bucket);
     for (size_t i = 0; i < n && count > 0; i++) {
-        if (i + 1 < n && slots[i + 1].bucket == slots[i].bucket)
-            continue;
-        policy_keep(slots[i].item, rule);
-        count--;
+        bool last = i + 1 == n || slots[i + 1].bucket != slots[i].bucket;
+        if (last || reached(g, rule, slots[i].bucket))
+            policy_keep(slots[i].item, rule);
+        count -= last;
     }
 }
 
@@ -117,7 +125,7 @@ static void apply_to(struct policy_group *g, bool all, struct slot *slots)
     keep_newest(POLICY_FLOOR, g->rules->floor, slots, n);
     keep_newest(POLICY_LAST, g->rules->last, slots, n);
     for (size_t i = 0; i < sizeof calendar / sizeof calendar[0]; i++)
-        keep_buckets(g->run, calendar[i], count_of(g->rules, calendar[i]), slots, n);
+        keep_buckets(g, calendar[i], count_of(g->rules, calendar[i]), slots, n);
 }
 
 int policy_rules_apply(struct policy_group *g, struct error *err)

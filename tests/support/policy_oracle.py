@@ -100,7 +100,8 @@ def place(case, group, s):
     together = sorted(x.seq for x in group if (x.first_seen or case.now) == t)
     k, m = together.index(s.seq) + 1, len(together)
     if before == 0:
-        return max(0, t - (m - k) * (s.cadence or 24) * HOUR)
+        late = s.cadence or 24
+        return max(0, t - (m - k) * (late // 24 * 24 if late >= 24 else late) * HOUR)
     if t - before < (2 * HOUR if s.rules["hourly"] else 2 * DAY):
         return t
     return before + (t - before) * k // m
@@ -166,7 +167,10 @@ def decide_group(case, group, at, unusual, stopped):
         for name in ("hourly", "daily", "weekly", "monthly", "yearly"):
             buckets = sorted({bucket(name, at[s], case.zone) for s in chosen})
             for b in buckets[len(buckets) - min(r[name], len(buckets)):]:
-                keep[min((s for s in chosen if bucket(name, at[s], case.zone) == b), key=lambda s: s.seq)].add(name)
+                inside = [s for s in chosen if bucket(name, at[s], case.zone) == b]
+                reached = r["erase_after"] and b <= bucket(name, now - r["erase_after"], case.zone)
+                for s in inside if reached else [min(inside, key=lambda s: s.seq)]:
+                    keep[s].add(name)
     left = {True: max(1, len(unusual) * r["max_share"] // 100), False: max(1, len(counted) * r["max_share"] // 100)}
     verdict, waiting = {}, 0
     for s in [s for s in group if s in due] + [s for s in group if s not in due]:
@@ -251,7 +255,7 @@ def random_case(rng):
     for writer in range(rng.randint(1, 3)):
         labels = [("a", random_rules(rng)), ("b", random_rules(rng))][:rng.randint(1, 2)]
         retired, seq, mine = rng.random() < 0.15, 0, []
-        cadence = rng.choice((0, 1, 24, 168))
+        cadence = rng.choice((0, 1, 24, 36, 180))
         for i in range(len(runs) + 1):
             t, before = (runs[i], runs[i - 1] if i else 0) if i < len(runs) else (0, 0)
             for _ in range(rng.choice((0, 1, 1, 1, 2, 3)) + (rng.random() < 0.03) * 12):

@@ -4,6 +4,7 @@
 #include "backupd/retention/judge.h"
 #include "backupd/verbs.h"
 #include "common/base/vec.h"
+#include "common/cli/out.h"
 
 #include "common/base/banned.h"
 
@@ -41,6 +42,9 @@ static int by_name(struct cli_context *cli, struct judge *j, struct error *err)
     }
     if (rc == 0)
         rc = judge_publish(j, note, err);
+    for (size_t i = 0; i < cli->nargs && rc == 0 && !cli->json; i++)
+        out_line(&cli->out, OUT_PLAIN, "%s %s.", cli->args[i],
+                 cli_flag(cli, "dry-run") ? "would expire" : "has expired");
     free(note);
     return rc;
 }

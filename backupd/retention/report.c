@@ -52,6 +52,7 @@ static int snapshot_json(const struct judge *j, size_t i, struct error *err)
     jsonout_str(o, "repository", j->repository->name);
     jsonout_str(o, "writer", hex);
     jsonout_u64(o, "record", s->seq);
+    jsonout_time(o, "time", s->readable ? s->view.finished : s->record->rec.time);
     jsonout_time(o, "first_seen", s->record->first_seen != 0 ? s->first_seen : 0);
     jsonout_str(o, "action", v->expire ? "expire" : "keep");
     jsonout_str(o, "rule", policy_rule_name(v->rule));
@@ -64,6 +65,13 @@ static int snapshot_json(const struct judge *j, size_t i, struct error *err)
     return jsonout_emit(o, err);
 }
 
+/* When it was made, as the writer says: what people know it by. Nothing is decided by it. */
+static const char *made(const struct prune_snapshot *s, char out[NUMBER_TEXT_MAX])
+{
+    (void)time_format(out, s->readable ? s->view.finished : s->record->rec.time);
+    return out;
+}
+
 static void snapshot_row(const struct judge *j, struct table *t, size_t i)
 {
     const struct judged *one = vec_at(&j->list, i);
@@ -73,8 +81,10 @@ static void snapshot_row(const struct judge *j, struct table *t, size_t i)
     char name[JUDGE_NAME_MAX];
     char date[JUDGE_DATE_MAX];
     char size[NUMBER_TEXT_MAX];
+    char time[NUMBER_TEXT_MAX];
     char reason[JUDGE_HOLD_MAX + POLICY_REASON_MAX];
     table_cell(t, v->expire ? OUT_DIM : OUT_BOLD, "%s", judge_name(j, one->at, name));
+    table_cell(t, style, "%s", made(s, time));
     table_cell(t, style, "%s", s->record->first_seen != 0 ? judge_date(date, s->first_seen) : "now");
     table_cell(t, style, "%s", s->readable ? size_format(size, s->unique) : "-");
     table_cell(t, v->expire ? OUT_WARN : OUT_GOOD, "%s", v->expire ? "expires" : "stays");
@@ -116,6 +126,7 @@ int judge_report(struct judge *j, bool all, struct error *err)
     struct table *t = table_new(err);
     int rc = 0;
     table_column(t, "snapshot", false);
+    table_column(t, "made", false);
     table_column(t, "first seen", false);
     table_column(t, "alone needs", true);
     table_column(t, "", false);
@@ -169,6 +180,15 @@ static int plan_json(const struct judge *j, const struct prune_plan *p, struct e
     return jsonout_emit(o, err);
 }
 
+static void add_files(struct table *t, const char *what, uint64_t files, uint64_t bytes, const char *more)
+{
+    char n[NUMBER_TEXT_MAX];
+    char size[NUMBER_TEXT_MAX];
+    if (files != 0)
+        pairs_add(t, what, OUT_PLAIN, "%s %s, %s%s", count_format(n, files), plural(files, "file", "files"),
+                  size_format(size, bytes), more);
+}
+
 static int plan_text(const struct judge *j, const struct prune_plan *p, struct error *err)
 {
     struct table *t = pairs_new(err);
@@ -182,10 +202,8 @@ static int plan_text(const struct judge *j, const struct prune_plan *p, struct e
     if (p->waiting != 0)
         pairs_add(t, "waiting", OUT_PLAIN, "%s files, %s: deleted by a later run",
                   count_format(n, p->waiting), size_format(size, p->waiting_bytes));
-    uint64_t removed = j->dry ? p->removes : p->removed;
-    if (removed != 0)
-        pairs_add(t, j->dry ? "to remove" : "removed", OUT_PLAIN, "%s files, %s", count_format(n, removed),
-                  size_format(size, j->dry ? p->removes_bytes : p->removed_bytes));
+    add_files(t, j->dry ? "to remove" : "removed", j->dry ? p->removes : p->removed,
+              j->dry ? p->removes_bytes : p->removed_bytes, "");
     pairs_add(t, "stored", OUT_PLAIN, "%s, of which live snapshots need %s",
               size_format(size, p->stored_bytes), size_format(n, p->live_bytes));
     if (!j->dry && p->seq != 0)

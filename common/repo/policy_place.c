@@ -42,10 +42,16 @@ static uint64_t place_of(const struct policy_group *g, const struct policy_item 
     return before + (t - before) / m * k + (t - before) % m * k / m;
 }
 
+/* Two runs can have the same T. */
+static bool same_run(const struct policy_group *g, const struct policy_item *a, const struct policy_item *b)
+{
+    return seen(g, a) == seen(g, b) && seen_after(g, a) == seen_after(g, b);
+}
+
 void policy_place(struct policy_group *g)
 {
     for (size_t from = 0, to = 0; from < g->n; from = to) {
-        while (to < g->n && seen(g, &g->items[to]) == seen(g, &g->items[from]))
+        while (to < g->n && same_run(g, &g->items[to], &g->items[from]))
             to++;
         for (size_t i = from; i < to; i++)
             g->items[i].place = place_of(g, &g->items[i], i - from + 1, to - from);

@@ -97,7 +97,8 @@ def bucket(rule, t, zone):
 def place(case, group, s):
     t = s.first_seen or case.now
     before = s.seen_after if s.first_seen else case.last_run
-    together = sorted(x.seq for x in group if (x.first_seen or case.now) == t)
+    together = sorted(x.seq for x in group if (x.first_seen or case.now, x.seen_after if x.first_seen else
+                                               case.last_run) == (t, before))
     k, m = together.index(s.seq) + 1, len(together)
     if before == 0:
         late = s.cadence or 24
@@ -248,7 +249,7 @@ def random_case(rng):
     runs = [start]
     for _ in range(rng.randint(0, 40)):
         runs.append(runs[-1] + step + rng.randint(-step // 8, step // 8) + (rng.random() < 0.05) * 20 * DAY)
-    case = Case(runs[-1] + rng.randint(1, 2 * DAY), runs[-1], rng.choice((0, 0, 2, 14)), zone,
+    case = Case(runs[-1] + rng.choice((0, rng.randint(1, 2 * DAY))), runs[-1], rng.choice((0, 0, 2, 14)), zone,
                 rng.random() < 0.05)
     if rng.random() < 0.05:
         runs, case.last_run = [], 0

@@ -1,9 +1,11 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "backupd/host.h"
 #include "backupd/job/run.h"
 #include "backupd/job/summary.h"
 #include "backupd/verbs.h"
+#include "common/base/alloc.h"
 #include "common/sys/interrupt.h"
 
 #include "common/base/banned.h"
@@ -18,6 +20,12 @@ const struct cli_option backup_options[] = {
     { .name = "no-scrub",
       .kind = CLI_FLAG,
       .help = "Do not read one stored pack at random to see whether it is undamaged." },
+    { .name = "tag",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .many = true,
+      .help = "Give the snapshots this tag, besides those that the job gives; may be repeated. Keep rules can name "
+              "tags whose snapshots stay." },
     CLI_OPTIONS_END
 };
 
@@ -75,19 +83,41 @@ static int verdict(struct cli_context *cli, const struct tally *t, struct error 
     return error_set(err, t->code, "%zu of %zu jobs failed", t->bad, t->good + t->bad);
 }
 
+/* Those of --tag, NULL-terminated, for free(). */
+static const char **tags_given(const struct cli_context *cli, struct error *err)
+{
+    size_t n = cli_count(cli, "tag");
+    const char **tags = mem_alloc(n + 1, sizeof *tags, err);
+    for (size_t i = 0; tags != NULL && i < n; i++) {
+        tags[i] = cli_text_at(cli, "tag", i);
+        if (conf_name_is_good(tags[i]))
+            continue;
+        (void)error_set(err, E_USAGE,
+                        "--tag: '%s' is no good name: use 1 to %d of a-z 0-9 . _ -, a letter or digit first",
+                        tags[i], CONF_NAME_MAX);
+        free(tags);
+        return NULL;
+    }
+    return tags;
+}
+
 int cmd_backup(struct cli_context *cli, struct error *err)
 {
     struct vec jobs = VEC_OF(const struct conf_job *);
     struct tally tally = { .good = 0 };
-    struct conf *conf = host_configuration(cli, true, err);
-    if (conf == NULL)
+    const char **tags = tags_given(cli, err);
+    struct conf *conf = tags != NULL ? host_configuration(cli, true, err) : NULL;
+    if (conf == NULL) {
+        free(tags);
         return err->code;
+    }
     int rc = host_jobs(cli, conf, &jobs, err);
     for (size_t i = 0; rc == 0 && i < jobs.len; i++) {
         struct job_run run = { .cli = cli,
                                .conf = conf,
                                .job = *(const struct conf_job **)vec_at(&jobs, i),
                                .level = (unsigned)cli_number(cli, "compression"),
+                               .tags = tags,
                                .scrub = !cli_flag(cli, "no-scrub") };
         rc = interrupt_check(err);
         if (rc == 0)
@@ -97,5 +127,6 @@ int cmd_backup(struct cli_context *cli, struct error *err)
         rc = verdict(cli, &tally, err);
     vec_free(&jobs);
     conf_free(conf);
+    free(tags);
     return rc;
 }

@@ -44,6 +44,47 @@ static const struct cli_verb verbs[] = {
               "restore station shows that.",
       .max_args = 1,
       .run = cmd_list },
+    { .name = "expire",
+      .synopsis = "[SNAPSHOT ...]",
+      .summary = "Let go what the keep rules no longer keep, and delete what has gone.",
+      .help =
+          "On the host that holds the retention key. Without a name the rules decide (keep, keep_jobs): what expires is "
+          "listed with a reason, its data is condemned, and deleted by later runs, delete_after from now at the "
+          "earliest. Run it once a day. With names exactly these expire, also within min-keep; a reason is wanted then.\n\n"
+          "A snapshot is called LABEL/NUMBER as in a list, or WRITER/NUMBER where that is not enough.\n\n"
+          "Exit code 9 when there was an alarm: an unusual number of new snapshots, a clock that is not trusted, a log "
+          "that does not fit. What had to stop did.",
+      .options = expire_options,
+      .max_args = CLI_ANY,
+      .run = cmd_expire },
+    { .name = "hold",
+      .synopsis = "SNAPSHOT ...",
+      .summary = "Keep snapshots whatever the rules say, until they are released.",
+      .help =
+          "A legal hold: above every rule, also erase_after. Who, why and until when is kept, sealed, in the "
+          "retention log. A snapshot that has expired already is kept from being deleted.",
+      .options = hold_options,
+      .min_args = 1,
+      .max_args = CLI_ANY,
+      .run = cmd_hold },
+    { .name = "release",
+      .synopsis = "SNAPSHOT ...",
+      .summary = "End a hold.",
+      .help = "From the next run on the rules decide again.",
+      .options = release_options,
+      .min_args = 1,
+      .max_args = CLI_ANY,
+      .run = cmd_release },
+    { .name = "revive",
+      .synopsis = "SNAPSHOT ...",
+      .summary = "Make expired snapshots live again.",
+      .help =
+          "Possible until their data is deleted. The next run of the rules judges them as before: hold them, or "
+          "change the rules, to keep them.",
+      .options = revive_options,
+      .min_args = 1,
+      .max_args = CLI_ANY,
+      .run = cmd_revive },
     { .name = "check config",
       .summary = "Check the configuration.",
       .help =

@@ -12,6 +12,15 @@ int cmd_init(struct cli_context *cli, struct error *err);
 extern const struct cli_option backup_options[];
 int cmd_backup(struct cli_context *cli, struct error *err);
 
+extern const struct cli_option expire_options[];
+int cmd_expire(struct cli_context *cli, struct error *err);
+extern const struct cli_option hold_options[];
+int cmd_hold(struct cli_context *cli, struct error *err);
+extern const struct cli_option release_options[];
+int cmd_release(struct cli_context *cli, struct error *err);
+extern const struct cli_option revive_options[];
+int cmd_revive(struct cli_context *cli, struct error *err);
+
 int cmd_list(struct cli_context *cli, struct error *err);
 
 int cmd_man_config(struct cli_context *cli, struct error *err);

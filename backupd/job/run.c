@@ -9,6 +9,7 @@
 #include "backupd/job/hook.h"
 #include "backupd/job/last.h"
 #include "backupd/job/pump.h"
+#include "backupd/job/summary.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
@@ -61,6 +62,25 @@ static int probe(const struct held *h, struct error *err)
 
 /* ---- one attempt --------------------------------------------------------------------------------------- */
 
+static int add_tags(struct session *s, const char *const *tags, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; tags != NULL && tags[i] != NULL && rc == 0; i++)
+        rc = session_note(s, "tag", tags[i], err);
+    return rc;
+}
+
+/* What retention is told: tags, and whether all of the source is in it. */
+static int add_notes(const struct job_run *run, struct session *s, struct error *err)
+{
+    int rc = add_tags(s, run->job->tags.names, err);
+    if (rc == 0)
+        rc = add_tags(s, run->tags, err);
+    if (rc == 0 && summary_flawed(run))
+        rc = session_note(s, "incomplete", "1", err);
+    return rc;
+}
+
 static int attempt(struct job_run *run, const struct held *h, struct error *err)
 {
     struct session *session = NULL;
@@ -98,6 +118,8 @@ static int attempt(struct job_run *run, const struct held *h, struct error *err)
     run->flaws = (struct engine_flaws){ .missing = 0 };
     if (rc == 0 && h->engine->flaws != NULL)
         h->engine->flaws(source, &run->flaws);
+    if (rc == 0)
+        rc = add_notes(run, session, err);
     if (rc == 0)
         rc = interrupt_check(err);
     if (rc == 0) {

@@ -31,6 +31,7 @@ struct job_run {
     const struct conf_job *job;
     unsigned level; /* zstd; 0: the job's */
     bool scrub;
+    const char *const *tags; /* besides the job's own; NULL-terminated, or NULL */
     /* results */
     uint8_t writer[WRITER_ID_LEN];
     struct session_result session;

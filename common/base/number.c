@@ -75,6 +75,8 @@ static uint64_t seconds_of_unit(char c)
         return 86400;
     case 'w':
         return 604800;
+    case 'y':
+        return 31536000;
     default:
         return 0;
     }
@@ -96,7 +98,7 @@ int duration_parse(const char *s, uint64_t *out, struct error *err)
         }
     }
     if (!good)
-        return error_set(err, E_USAGE, "'%s' is not a duration (like 90s, 15m, 6h, 7d or 4w)", s);
+        return error_set(err, E_USAGE, "'%s' is not a duration (like 90s, 15m, 6h, 7d, 4w or 1y)", s);
     *out = total;
     return 0;
 }

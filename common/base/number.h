@@ -3,7 +3,7 @@
  *
  * Parsers take the whole string or fail with E_USAGE and a text that says what
  * was expected. Sizes are powers of 1024 ("64K", "16MiB", "2 GiB", "123").
- * Durations are seconds ("90s", "15m", "6h", "7d", "4w", "1h30m").
+ * Durations are seconds ("90s", "15m", "6h", "7d", "4w", "1y" of 365 days, "1h30m").
  * Formatters write to `out` and return it.
  */
 #ifndef COMMON_BASE_NUMBER_H

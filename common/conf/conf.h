@@ -68,6 +68,29 @@ struct conf_command {
     size_t argc;
 };
 
+/* Names ([a-z0-9._-]), NULL-terminated; NULL when not given. */
+struct conf_names {
+    const char *const *names;
+    size_t n;
+};
+
+/* What stays: counts of 0 and times of 0 are rules that there are not. See common/repo/policy.h. */
+struct conf_keep {
+    bool given;
+    unsigned last, hourly, daily, weekly, monthly, yearly;
+    uint64_t within_ms;
+    struct conf_names tags;
+    unsigned min;
+    uint64_t erase_after_ms;
+    unsigned max_share; /* percent */
+    unsigned max_new;   /* 0: by the rules */
+    struct conf_place place;
+};
+struct conf_keep_job {
+    const char *job;
+    struct conf_keep keep;
+};
+
 enum conf_storage_type { CONF_STORAGE_LOCAL = 0, CONF_STORAGE_SFTP = 1 };
 
 struct conf_storage {
@@ -93,7 +116,14 @@ struct conf_repository {
     const char *keys; /* directory with this host's key files, absolute; never NULL */
     const char *kit;  /* restore kit, absolute, or NULL */
     struct conf_secret kit_passphrase;
-    struct conf_place place; /* of the name */
+    /* of the host that expires */
+    struct conf_keep keep;
+    const struct conf_keep_job *keep_jobs;
+    size_t nkeep_jobs;
+    const char *time_zone;
+    uint64_t delete_after_ms;
+    uint64_t silent_after_ms; /* 0: never */
+    struct conf_place place;  /* of the name */
 };
 
 /* One value of one engine option; a list is several with the same key, in order. */
@@ -114,6 +144,8 @@ struct conf_job {
     struct conf_command before; /* hooks of a run */
     struct conf_command after;
     uint64_t hook_timeout_ms;
+    struct conf_names tags; /* of its snapshots */
+    struct conf_keep keep;
     const struct conf_option *options;
     size_t noptions;
     struct conf_place place;
@@ -174,10 +206,17 @@ void conf_free(struct conf *conf);
 int conf_problems_format(const struct conf_problems *problems, struct buf *out, struct error *err);
 void conf_problems_free(struct conf_problems *problems);
 
+/* A name of a repository, job or tag: 1 to CONF_NAME_MAX of a-z 0-9 . _ -, a letter or digit first. */
+bool conf_name_is_good(const char *text);
+
 /* By name, or NULL with E_USAGE and "did you mean". A NULL name finds the only one there is. */
 const struct conf_repository *conf_find_repository(const struct conf *conf, const char *name,
                                                    struct error *err);
 const struct conf_job *conf_find_job(const struct conf *conf, const char *name, struct error *err);
+
+/* The rules for the snapshots of a job: of keep_jobs, else of the job, else of the repository; NULL: none. */
+const struct conf_keep *conf_keep_of(const struct conf *conf, const struct conf_repository *r,
+                                     const char *label);
 
 /* All values of a job's option: the i-th, or NULL after the last. */
 const char *conf_job_option(const struct conf_job *job, const char *key, size_t i);

@@ -207,6 +207,8 @@ void conf_job_read(struct load *l, const struct conf_node *key, const struct con
     if (l->rc < 0 || !conf_section_read(l, &f, collect_given, &given))
         goto out;
     conf_section_complete(l, &f, 0);
+    conf_keep_read(l, conf_keep_format(l, "jobs.%s.keep", key->text),
+                   f.values[conf_section_index(CONF_AT_JOB, "keep")], &job.keep);
     options_read(l, &f, &job, &given, &options);
     size_t reference = conf_section_index(CONF_AT_JOB, "repository");
     if (f.keys[reference] != NULL)

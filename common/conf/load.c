@@ -10,11 +10,16 @@
 
 #include "common/base/banned.h"
 
+bool conf_name_is_good(const char *text)
+{
+    size_t len = strlen(text);
+    const char *bad = text + strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
+    return len >= 1 && len <= CONF_NAME_MAX && *bad == '\0' && strchr("._-", text[0]) == NULL;
+}
+
 bool conf_name_read(struct load *l, const char *what, const struct conf_node *key)
 {
-    size_t len = strlen(key->text);
-    const char *bad = key->text + strspn(key->text, "abcdefghijklmnopqrstuvwxyz0123456789._-");
-    if (len >= 1 && len <= CONF_NAME_MAX && *bad == '\0' && strchr("._-", key->text[0]) == NULL)
+    if (conf_name_is_good(key->text))
         return true;
     conf_problem_add(l->problems, key->place,
                      "'%s' is no good name of a %s: use 1 to %d of a-z 0-9 . _ -, a letter or digit first",

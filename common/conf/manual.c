@@ -35,10 +35,8 @@ static int put_text(struct page *page, const char *text)
 static int open_section(struct page *page, enum conf_section section)
 {
     static const char *const titles[] = {
-        [CONF_AT_TOP] = "The file",
-        [CONF_AT_REPOSITORY] = "A repository",
-        [CONF_AT_STORAGE] = "Its storage",
-        [CONF_AT_JOB] = "A job",
+        [CONF_AT_TOP] = "The file", [CONF_AT_REPOSITORY] = "A repository", [CONF_AT_STORAGE] = "Its storage",
+        [CONF_AT_JOB] = "A job",    [CONF_AT_KEEP] = "What stays",
     };
     const char *path = conf_section_path(section);
     int rc = page->open ? buf_printf(page->out, page->err, ".El\n") : 0;
@@ -92,7 +90,7 @@ static const char head[] =
     "Anchors, aliases, tags, merge keys and several documents are refused.\n"
     "Every mistake is reported in one run, with file, line and column.\n"
     ".Pp\n"
-    "Sizes are like 512K, 16MiB or 2GiB, durations like 90s, 15m, 6h, 7d or 4w.\n"
+    "Sizes are like 512K, 16MiB or 2GiB, durations like 90s, 15m, 6h, 7d, 4w or 1y (of 365 days).\n"
     "A secret is never written in the file, only where it is:\n"
     ".Bl -tag -width Ds\n"
     ".It Li \"{ file: PATH }\"\nThe first line of a file that only its owner may read.\n"

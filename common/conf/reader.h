@@ -71,6 +71,12 @@ size_t conf_section_index(enum conf_section section, const char *name);
 /* Is the key a good name of a repository or job (`what`)? A problem and false otherwise. */
 bool conf_name_read(struct load *l, const char *what, const struct conf_node *key);
 
+/* ---- keep.c ---- */
+/* map NULL: not given. */
+void conf_keep_read(struct load *l, const char *path, const struct conf_node *map, struct conf_keep *out);
+void conf_keep_jobs_read(struct load *l, const char *path, const struct conf_node *map,
+                         struct conf_repository *r);
+
 /* ---- repository.c, job.c ---- */
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);

@@ -114,6 +114,8 @@ void conf_repository_read(struct load *l, const struct conf_node *key, const str
     struct frame f = { .section = CONF_AT_REPOSITORY, .map = value, .base = &r };
     f.path = conf_keep_format(l, "repositories.%s", key->text);
     const char *storage_path = conf_keep_format(l, "repositories.%s.storage", key->text);
+    const char *keep_path = conf_keep_format(l, "repositories.%s.keep", key->text);
+    const char *keep_jobs_path = conf_keep_format(l, "repositories.%s.keep_jobs", key->text);
     if (l->rc < 0)
         return;
     if (conf_section_read(l, &f, NULL, NULL)) {
@@ -121,6 +123,9 @@ void conf_repository_read(struct load *l, const struct conf_node *key, const str
         conf_section_complete(l, &f, 0);
         if (storage != NULL)
             storage_read(l, storage_path, storage, &r.storage);
+        conf_keep_read(l, keep_path, f.values[conf_section_index(CONF_AT_REPOSITORY, "keep")], &r.keep);
+        conf_keep_jobs_read(l, keep_jobs_path, f.values[conf_section_index(CONF_AT_REPOSITORY, "keep_jobs")],
+                            &r);
         if (r.keys == NULL)
             r.keys = conf_keep_path(l, conf_keep_format(l, "keys/%s", key->text));
     }

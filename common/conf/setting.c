@@ -10,6 +10,8 @@
 
 static const char *const storage_types[] = { "local", "sftp", NULL }; /* enum conf_storage_type */
 
+#define YEARS(n) ((uint64_t)(n)*365 * 86400)
+
 static const struct rule top[] = {
     { { .name = "state",
         .type = CONF_PATH,
@@ -53,6 +55,102 @@ static const struct rule repository[] = {
         .fallback = "(asked on the terminal)",
         .help = "Passphrase of the restore kit." },
       R(kit_passphrase) },
+    { { .name = "keep",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "What stays when `backupd expire` runs, for jobs that have no rules of their own. Without any "
+            "rules everything stays." },
+      R(keep) },
+    { { .name = "keep_jobs",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "Rules for single jobs: the name of a job (the label of its snapshots), and below it what "
+                "could stand in keep. For a retention host, which has no jobs itself." },
+      R(keep_jobs) },
+    { { .name = "time_zone",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE,
+        .fallback = "UTC",
+        .help = "The zone whose days, weeks, months and years the rules count, like Europe/Berlin." },
+      R(time_zone) },
+    { { .name = "delete_after",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "7d",
+        .max = YEARS(10),
+        .help = "How long an expired snapshot can still be revived before its data is deleted." },
+      R(delete_after_ms) },
+    { { .name = "silent_after",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "30d",
+        .max = YEARS(10),
+        .help =
+            "A writer that has published nothing for so long no longer holds up deletions. A run of it that "
+            "began before has to be made again. 0s: it holds them up for ever." },
+      R(silent_after_ms) },
+};
+
+#define K(member) offsetof(struct conf_keep, member)
+#define COUNT_RULE(rule, text)                                                                          \
+    {                                                                                                   \
+        { .name = #rule, .type = CONF_INTEGER, .flags = CONF_RELOADABLE, .max = 100000, .help = text }, \
+            K(rule)                                                                                     \
+    }
+static const struct rule keep[] = {
+    COUNT_RULE(last, "The newest ones, so many."),
+    COUNT_RULE(hourly, "One for each of so many hours that have any; the earliest of the hour."),
+    COUNT_RULE(daily, "One for each of so many days that have any; the earliest of the day."),
+    COUNT_RULE(weekly, "One for each of so many weeks (from Monday) that have any; the earliest."),
+    COUNT_RULE(monthly, "One for each of so many months that have any; the earliest."),
+    COUNT_RULE(yearly, "One for each of so many years that have any; the earliest."),
+    { { .name = "within",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .max = YEARS(100),
+        .help = "Everything that is younger." },
+      K(within_ms) },
+    { { .name = "tags",
+        .type = CONF_NAMES,
+        .flags = CONF_RELOADABLE,
+        .help = "Everything that has one of these tags." },
+      K(tags) },
+    { { .name = "min",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "3",
+        .min = 1,
+        .max = 100000,
+        .help = "So many of the newest stay whatever the other rules say." },
+      K(min) },
+    { { .name = "erase_after",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .min = 3600,
+        .max = YEARS(100),
+        .help =
+            "The age at which everything goes that is not held, whatever the rules keep: for privacy law. Only "
+            "the newest stays, with an alarm, until its writer is retired." },
+      K(erase_after_ms) },
+    { { .name = "max_share",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "20",
+        .min = 1,
+        .max = 100,
+        .help = "At most so many percent of a job's snapshots expire in one run, the oldest first; always at "
+                "least one." },
+      K(max_share) },
+    { { .name = "max_new",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(4, with an hourly rule 30)",
+        .max = 100000,
+        .help =
+            "So many new snapshots of the job in a day are usual. More are kept, not counted by the rules, "
+            "raise an alarm, and stop the rules for this run: somebody may have the writer's key." },
+      K(max_new) },
 };
 
 #define S(member) offsetof(struct conf_storage, member)
@@ -207,6 +305,16 @@ static const struct rule job[] = {
         .help =
             "How long \"before\" and \"after\" may take, each; then they are killed and count as failed." },
       J(hook_timeout_ms) },
+    { { .name = "tags",
+        .type = CONF_NAMES,
+        .flags = CONF_RELOADABLE,
+        .help = "Tags of the job's snapshots, a name or a list of names. Who holds the view key sees them." },
+      J(tags) },
+    { { .name = "keep",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "What stays of the job's snapshots when `backupd expire` runs on this host." },
+      J(keep) },
 };
 
 static const struct {
@@ -218,6 +326,7 @@ static const struct {
     [CONF_AT_REPOSITORY] = { "repositories.NAME", repository, sizeof repository / sizeof repository[0] },
     [CONF_AT_STORAGE] = { "repositories.NAME.storage", storage, sizeof storage / sizeof storage[0] },
     [CONF_AT_JOB] = { "jobs.NAME", job, sizeof job / sizeof job[0] },
+    [CONF_AT_KEEP] = { "keep", keep, sizeof keep / sizeof keep[0] },
 };
 
 _Static_assert(sizeof storage / sizeof storage[0] <= RULES_MAX, "RULES_MAX is too small");
@@ -256,6 +365,9 @@ static int bounds_format(const struct conf_setting *setting, struct buf *out, st
         return buf_printf(out, err, "size, %s to %s", size_format(low, min), size_format(high, max));
     if (setting->type == CONF_INTEGER)
         return buf_printf(out, err, "whole number, %llu to %llu", min, max);
+    if (max % YEARS(1) == 0)
+        return buf_printf(out, err, "duration, %llu%c to %lluy", min % 3600 == 0 ? min / 3600 : min,
+                          min % 3600 == 0 && min != 0 ? 'h' : 's', max / YEARS(1));
     unsigned long long unit = max % 3600 == 0 ? 3600 : max % 60 == 0 ? 60 : 1;
     return buf_printf(out, err, "duration, %llus to %llu%c", min, max / unit,
                       unit == 3600 ? 'h'
@@ -275,6 +387,7 @@ int conf_type_format(const struct conf_setting *setting, struct buf *out, struct
         [CONF_COMMAND] = "program and arguments, a list",
         [CONF_SECRET] = "secret",
         [CONF_REFERENCE] = "repository",
+        [CONF_NAMES] = "name or list of names",
         [CONF_MAPPING] = "section",
         [CONF_CHOICE] = "",
     };

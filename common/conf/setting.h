@@ -28,6 +28,7 @@ enum conf_type {
     CONF_COMMAND,   /* a program and its arguments, run without a shell: a list of texts */
     CONF_SECRET,    /* a reference to a secret */
     CONF_REFERENCE, /* the name of a repository */
+    CONF_NAMES,     /* a name, or a list of names */
     CONF_MAPPING,   /* a section below */
 };
 
@@ -36,6 +37,7 @@ enum conf_section {
     CONF_AT_REPOSITORY, /* repositories.NAME */
     CONF_AT_STORAGE,    /* repositories.NAME.storage */
     CONF_AT_JOB,        /* jobs.NAME */
+    CONF_AT_KEEP,       /* keep of a repository or a job */
     CONF_SECTIONS
 };
 

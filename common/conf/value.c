@@ -158,6 +158,7 @@ static int text_read(struct load *l, const struct conf_setting *s, const char *t
         return 0;
     case CONF_COMMAND:
     case CONF_SECRET:
+    case CONF_NAMES:
     case CONF_MAPPING:
         break;
     }
@@ -191,6 +192,37 @@ static bool command_read(struct load *l, const char *what, const char *name, con
         return false;
     }
     *out = (struct conf_command){ .argv = argv, .argc = list->items.len };
+    return true;
+}
+
+static bool name_keep(struct load *l, const char *what, const struct conf_node *value, const char **out)
+{
+    if (!conf_value_is_text(l, what, value))
+        return false;
+    if (!conf_name_is_good(value->text)) {
+        conf_problem_add(l->problems, value->place,
+                         "%s: '%s' is no good name: use 1 to %d of a-z 0-9 . _ -, a letter or digit first",
+                         what, value->text, CONF_NAME_MAX);
+        return false;
+    }
+    *out = conf_keep_text(l, value->text);
+    return *out != NULL;
+}
+
+static bool names_read(struct load *l, const char *what, const struct conf_node *value,
+                       struct conf_names *out)
+{
+    bool list = value->kind == NODE_LIST;
+    size_t n = list ? value->items.len : 1;
+    if (value->kind == NODE_BAD)
+        return false;
+    const char **names = conf_keep_block(l, mem_alloc(n + 1, sizeof *names, l->err));
+    if (names == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (!name_keep(l, what, list ? conf_node_at(value, i) : value, &names[i]))
+            return false;
+    *out = (struct conf_names){ .names = names, .n = n };
     return true;
 }
 
@@ -244,6 +276,8 @@ bool conf_value_read(struct load *l, const struct rule *rule, const char *what, 
     struct error err = ERROR_INIT;
     if (rule->setting.type == CONF_SECRET)
         return secret_read(l, what, value, slot);
+    if (rule->setting.type == CONF_NAMES)
+        return names_read(l, what, value, slot);
     if (rule->setting.type == CONF_COMMAND)
         return command_read(l, what, rule->setting.name, value, slot);
     if (!conf_value_is_text(l, what, value))

@@ -269,6 +269,7 @@ void session_free(struct session *s)
     check_free(s->check);
     chunker_free(s->chunker);
     buf_wipe(&s->envelope);
+    buf_free(&s->notes);
     secret_free(s->key);
     secret_free(s->derived);
     if (s->cache != NULL)

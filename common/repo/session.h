@@ -5,6 +5,7 @@
  *     session_stream(s, &stream, &w, err);               one stream at a time
  *       stream_write(w, data, len, err)...; stream_finish(w, facts, err);
  *     session_member(s, &entry, err);                    a directory or a link: a member without bytes
+ *     session_note(s, "tag", "monthly", err);            what retention may see
  *     session_commit(s, facts, &result, err);            only after the producer's verdict
  *     session_free(s);                                   without a commit: nothing is published
  *
@@ -86,6 +87,10 @@ int stream_finish(struct stream_writer *w, const char *facts, struct error *err)
 
 /* A directory, symbolic link or hard link; copied. A hard link names a regular member whose path sorts before. */
 int session_member(struct session *s, const struct catalog_entry *entry, struct error *err);
+
+/* A note of the view (snap.h): what whoever holds only the view key may see. key: [a-z_]; value: UTF-8 of one
+ * line, not empty. E_USAGE otherwise, also when there are too many. */
+int session_note(struct session *s, const char *key, const char *value, struct error *err);
 
 int session_commit(struct session *s, const char *facts, struct session_result *result, struct error *err);
 void session_free(struct session *s);

@@ -116,6 +116,19 @@ int session_write_catalog(struct session *s, struct stream_ref *out, struct erro
     return rc;
 }
 
+int session_note(struct session *s, const char *key, const char *value, struct error *err)
+{
+    char shown[128];
+    size_t len = strlen(value);
+    if (key[0] == '\0' || key[strspn(key, "abcdefghijklmnopqrstuvwxyz_")] != '\0' || len == 0 ||
+        strchr(value, '\n') != NULL || !utf8_valid(value, len))
+        return error_set(err, E_USAGE, "'%s' cannot be a note of a snapshot: one line of UTF-8 is needed",
+                         str_printable(shown, sizeof shown, value));
+    if (s->notes.len + strlen(key) + len + 2 > VIEW_NOTES_MAX)
+        return error_set(err, E_USAGE, "a snapshot has at most %d bytes of notes", VIEW_NOTES_MAX);
+    return buf_printf(&s->notes, err, "%s=%s\n", key, value);
+}
+
 /* Waits until the storage has every pack, and journals them all. */
 static int finish_packs(struct session *s, struct error *err)
 {
@@ -135,7 +148,8 @@ static int build_snap(struct session *s, const struct stream_ref *catalog, const
     struct snap_priv priv = { .catalog = *catalog };
     memcpy(view.label, s->options.label, strlen(s->options.label) + 1);
     priv.facts = str_dup(facts != NULL ? facts : "", err);
-    int rc = priv.facts != NULL ? session_packs_used(s, &view.packs, err) : E_NOMEM;
+    view.notes = str_dup_len((const char *)s->notes.data, s->notes.len, err);
+    int rc = priv.facts != NULL && view.notes != NULL ? session_packs_used(s, &view.packs, err) : E_NOMEM;
     if (rc == 0)
         rc = snap_build(&author, seq, secret_view(s->options.keys->v_w), &view, &priv, out, err);
     *needed = view.packs.len;

@@ -82,6 +82,8 @@ struct session {
     struct vec used;    /* u64 bitmap of blob numbers */
     struct stream_writer *stream;
 
+    struct buf notes; /* lines, without a NUL at the end */
+
     uint64_t logical, fresh, stored, packs, adopted;
     bool committed;
 };

@@ -47,9 +47,12 @@ static int append_sealed(struct buf *out, struct buf *plain, const uint8_t key[K
 static int encode_view(const struct snap_view *view, struct buf *out, struct error *err)
 {
     size_t label_len = strlen(view->label);
+    size_t notes_len = view->notes != NULL ? strlen(view->notes) : 0;
     if (view->packs.len > VIEW_REFS_MAX)
         return error_set(err, E_UNSUPPORTED, "a snapshot of %zu packs (limit %d)", view->packs.len,
                          VIEW_REFS_MAX);
+    if (notes_len > VIEW_NOTES_MAX)
+        return error_set(err, E_UNSUPPORTED, "notes of %zu bytes (limit %d)", notes_len, VIEW_NOTES_MAX);
     struct writer w = writer_of(out);
     writer_u64(&w, view->started);
     writer_u64(&w, view->finished);
@@ -57,12 +60,14 @@ static int encode_view(const struct snap_view *view, struct buf *out, struct err
     writer_u64(&w, view->added);
     writer_u32(&w, (uint32_t)view->packs.len);
     writer_u32(&w, (uint32_t)label_len);
+    writer_u32(&w, (uint32_t)notes_len);
     for (size_t i = 0; i < view->packs.len; i++) {
         const struct pack_key *p = vec_at(&view->packs, i);
         writer_u32(&w, p->session);
         writer_u32(&w, p->idx);
     }
     writer_bytes(&w, view->label, label_len);
+    writer_bytes(&w, view->notes, notes_len);
     return writer_end(&w, err);
 }
 
@@ -136,9 +141,12 @@ static int decode_view(struct reader *r, struct snap_view *out, struct error *er
     out->added = reader_u64(r);
     uint32_t n = reader_u32(r);
     uint32_t label_len = reader_u32(r);
-    if (!reader_ok(r) || n > VIEW_REFS_MAX || label_len > LABEL_MAX || (uint64_t)n * 8 > reader_left(r))
-        return error_corrupt(err, ERR_SNAP_VIEW, "the view breaks the limits (%u packs, label of %u)", n,
-                             label_len);
+    uint32_t notes_len = reader_u32(r);
+    if (!reader_ok(r) || n > VIEW_REFS_MAX || label_len > LABEL_MAX || notes_len > VIEW_NOTES_MAX ||
+        (uint64_t)n * 8 > reader_left(r))
+        return error_corrupt(err, ERR_SNAP_VIEW,
+                             "the view breaks the limits (%u packs, label of %u, notes of %u)", n, label_len,
+                             notes_len);
     for (uint32_t i = 0; i < n; i++) {
         struct pack_key *p = vec_push(&out->packs, err);
         if (p == NULL)
@@ -152,10 +160,13 @@ static int decode_view(struct reader *r, struct snap_view *out, struct error *er
     }
     reader_copy(r, out->label, label_len);
     out->label[label_len] = '\0';
+    const char *notes = (const char *)reader_bytes(r, notes_len);
     expect_padding(r);
-    if (!reader_ok(r) || strlen(out->label) != label_len || !utf8_valid(out->label, label_len))
-        return error_corrupt(err, ERR_SNAP_VIEW, "the label or the padding of the view is wrong");
-    return 0;
+    if (!reader_ok(r) || strlen(out->label) != label_len || !utf8_valid(out->label, label_len) ||
+        memchr(notes, '\0', notes_len) != NULL || !utf8_valid(notes, notes_len))
+        return error_corrupt(err, ERR_SNAP_VIEW, "label, notes or padding of the view are wrong");
+    out->notes = str_dup_len(notes, notes_len, err);
+    return out->notes != NULL ? 0 : E_NOMEM;
 }
 
 int snap_view_open(const struct snap_parts *snap, const uint8_t view_key[KEY_LEN], struct snap_view *out,
@@ -216,6 +227,8 @@ int snap_priv_open(const struct snap_parts *snap, const uint8_t snap_key[KEY_LEN
 void snap_view_free(struct snap_view *v)
 {
     vec_free(&v->packs);
+    free(v->notes);
+    v->notes = NULL;
 }
 
 void snap_priv_free(struct snap_priv *p)

@@ -4,9 +4,12 @@
  *   header (object.h, second = seq) | u32 n | SEAL(V_w, "snap view", header, view) |
  *   u32 n | SEAL(K_n, "snap priv", header, priv)        both zero-padded to Padme
  *
- * The view (for retention and listings) needs only V_w: times, totals, label and
- * every pack the snapshot needs. The private part needs K_n, hence a recipient's
+ * The view (for retention and listings) needs only V_w: times, totals, label, notes
+ * and every pack the snapshot needs. The private part needs K_n, hence a recipient's
  * key: the reference of the catalog and the facts of the run.
+ *
+ * Notes are facts ("key=value\n") that retention may see and people at the storage
+ * may not: tag=NAME (as often as there are tags), incomplete=1, anomaly=TEXT.
  *
  * snap_build() appends the file's bytes. snap_parse() borrows its input.
  * snap_view_open() and snap_priv_open() own what they fill; free with *_free.
@@ -29,6 +32,7 @@ struct snap_view {
     uint64_t logical;          /* bytes of all streams */
     uint64_t added;            /* bytes of packs this session stored */
     char label[LABEL_MAX + 1]; /* the job's name */
+    char *notes;               /* owned; NULL when built: none. Never NULL when opened */
     struct vec packs;          /* struct pack_key, sorted, no duplicates */
 };
 

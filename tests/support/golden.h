@@ -83,6 +83,7 @@ struct golden_run {
     struct golden *g;
     size_t writer;
     const char *label;
+    bool keep;
     struct session *session;
     char state[sizeof((struct golden *)0)->state + 8];
 };
@@ -96,6 +97,9 @@ void golden_run_all(struct golden *g, size_t writer, const char *label, const st
                     size_t n, bool keep);
 void golden_expect_stream(struct golden *g, size_t writer, const char *snapshot, const char *path,
                           const char *facts, const void *data, size_t len);
+
+/* What the view of a live snapshot says besides. */
+void golden_expect_notes(struct golden *g, size_t writer, const char *snapshot, const char *notes);
 
 struct golden_item {
     size_t writer;

@@ -147,6 +147,8 @@ static const struct twisted twisted[] = {
     { "record-pack-introduced-twice", "L0 record-packs", RECORD_PACKS_TWICE },
     { "record-pack-too-small", "L0 record-packs", RECORD_PACKS_SIZE },
     { "record-foreign-key", "L0 record-signature", RECORD_FOREIGN_KEY },
+    { "snap-view-notes", "L2 snap-view", SNAP_VIEW_NOTES },
+    { "snap-view-notes-nul", "L2 snap-view", SNAP_VIEW_NOTES_NUL },
 };
 
 void golden_negative_forged(struct golden *g)

@@ -30,6 +30,7 @@ enum {
 
 static const char label[] = "probe";
 static const char facts[] = "source=golden\nkind=forged\n";
+static const char notes[] = FORGED_NOTES;
 static const char member_facts[] = "holes=10:20\n";
 
 struct forge {
@@ -534,6 +535,7 @@ static void encode_view(struct forge *f, struct buf *out)
     writer_u64(&w, f->pack->bytes.len);
     writer_u32(&w, n);
     writer_u32(&w, sizeof label - 1);
+    writer_u32(&w, sizeof notes - 1);
     writer_u32(&w, is(f, VIEW_WITHOUT) ? f->base->known.session : f->base->session);
     writer_u32(&w, 0);
     if (n == 2) {
@@ -541,7 +543,12 @@ static void encode_view(struct forge *f, struct buf *out)
         writer_u32(&w, is(f, VIEW_UNKNOWN) ? 9 : 0);
     }
     writer_bytes(&w, is(f, SNAP_VIEW_LABEL) ? "prob\xff" : label, sizeof label - 1);
+    writer_bytes(&w, notes, sizeof notes - 1);
     must(f, writer_end(&w, &f->err));
+    if (is(f, SNAP_VIEW_NOTES))
+        out->data[out->len - 1] = 0xff;
+    if (is(f, SNAP_VIEW_NOTES_NUL))
+        out->data[out->len - 2] = 0;
 }
 
 static void encode_priv(struct forge *f, struct buf *out)

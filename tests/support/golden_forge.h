@@ -64,6 +64,8 @@ enum twist {
     SNAP_VIEW_ORDER,
     SNAP_VIEW_PADDING,
     SNAP_VIEW_LABEL,
+    SNAP_VIEW_NOTES,
+    SNAP_VIEW_NOTES_NUL,
     SNAP_PRIV_SEAL,
     SNAP_PRIV_NUL,
     SNAP_PRIV_PADDING,
@@ -129,6 +131,8 @@ enum { FORGED_STREAMS = 4 };
 /* Ends the program when it fails. */
 void forge_session(const struct forge_base *base, enum twist twist, struct forged *out);
 void forged_free(struct forged *f);
+/* Of its view: every note there is, a tag twice, one that nobody knows, and no LF at the end. */
+#define FORGED_NOTES "tag=monthly\ntag=größe\nincomplete=1\nanomaly=half of it is gone\nunknown=?"
 /* FORGED_STREAMS items, in the order of their paths (d/zweit is a hard link to d/direct). */
 void forge_expected(struct forged_stream *out);
 

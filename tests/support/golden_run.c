@@ -49,6 +49,16 @@ void golden_expect_stream(struct golden *g, size_t writer, const char *snapshot,
                        hex, file, shown));
 }
 
+void golden_expect_notes(struct golden *g, size_t writer, const char *snapshot, const char *notes)
+{
+    char id[2 * WRITER_ID_LEN + 1];
+    hex_encode(id, g->writers[writer].writer_id, WRITER_ID_LEN);
+    must(g, buf_printf(&g->list, &g->err, "notes\t%s\t%s\t", id, snapshot));
+    for (const char *p = notes; *p != '\0'; p++)
+        must(g, buf_append(&g->list, *p == '\n' ? ";" : p, 1, &g->err));
+    must(g, buf_append(&g->list, "\n", 1, &g->err));
+}
+
 static void run_stream(struct golden_run *r, const struct golden_stream *s)
 {
     struct golden *g = r->g;
@@ -66,6 +76,7 @@ static void run_stream(struct golden_run *r, const struct golden_stream *s)
 void golden_run_streams(struct golden_run *r, const struct golden_stream *s, size_t n, bool keep)
 {
     char snapshot[64];
+    r->keep = keep;
     (void)snprintf(snapshot, sizeof snapshot, "%s/%u", r->label, session_number(r->session));
     for (size_t i = 0; i < n; i++) {
         run_stream(r, &s[i]);
@@ -77,6 +88,11 @@ void golden_run_streams(struct golden_run *r, const struct golden_stream *s, siz
 void golden_run_commit(struct golden_run *r, int expected)
 {
     struct session_result result;
+    char snapshot[64];
+    (void)snprintf(snapshot, sizeof snapshot, "%s/%u", r->label, session_number(r->session));
+    must(r->g, session_note(r->session, "tag", "nightly", &r->g->err));
+    if (r->keep)
+        golden_expect_notes(r->g, r->writer, snapshot, "tag=nightly\n");
     int rc = session_commit(r->session, "source=golden\nsettings=small\n", &result, &r->g->err);
     if (rc != expected)
         golden_must(rc < 0 ? rc : E_INTERNAL, &r->g->err);

@@ -202,6 +202,7 @@ static void forged_run(struct golden *g)
     forged_free(&f);
     (void)snprintf(snapshot, sizeof snapshot, "probe/%u", g->forge.session);
     expect_members(g, snapshot);
+    golden_expect_notes(g, SHOP, snapshot, FORGED_NOTES);
     forge_expected(streams);
     for (size_t i = 0; i < FORGED_STREAMS; i++) {
         golden_expect_stream(g, SHOP, snapshot, streams[i].path, stream_facts[i], streams[i].bytes.data,

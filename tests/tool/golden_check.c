@@ -230,6 +230,19 @@ static bool expected(const struct restore *r, const char *path, uint64_t len, co
     return tab != NULL && strncmp(tab + 1, shown, strlen(shown)) == 0 && tab[1 + strlen(shown)] == '\n';
 }
 
+static bool notes_expected(const struct restore *r)
+{
+    char line[PATH_LEN];
+    char id[2 * WRITER_ID_LEN + 1];
+    char name[SNAPSHOT_NAME_MAX];
+    hex_encode(id, r->snapshot->writer->id, WRITER_ID_LEN);
+    int at = snprintf(line, sizeof line, "notes\t%s\t%s\t", id, snapshot_name(r->snapshot, name));
+    (void)snprintf(line + at, sizeof line - (size_t)at, "%s\n", r->snapshot->view.notes);
+    for (char *p = line + at; *p != '\0' && p[1] != '\0'; p++)
+        *p = *p == '\n' ? ';' : *p;
+    return strstr((const char *)r->g->list.data, line) != NULL;
+}
+
 /* The list holds the members of the last snapshot, which are of every type. */
 static bool member_expected(const struct restore *r, const struct catalog_entry *e)
 {
@@ -296,6 +309,8 @@ static void restore_one(struct restore *r, const struct repo *repo, const struct
     int rc = v_w != NULL ? snapshot_load(repo, w, record, &r->snapshot, &err) : E_NOMEM;
     if (rc == 0)
         rc = snapshot_open_view(r->snapshot, v_w, &err);
+    if (rc == 0 && !notes_expected(r))
+        add_word(r->v->alarms, "unexpected-notes");
     if (rc == 0)
         rc = snapshot_members(r->snapshot, r->fetcher, restore_member, r, &err);
     if (rc < 0)

@@ -232,7 +232,7 @@ static const struct {
     { "backupd backup --limit 1 --limit 2", "option '--limit' is given twice" },
     { "backupd backup --limit x", "option '--limit': 'x' is not a size (like 512K, 16MiB or 2GiB)" },
     { "backupd backup --jobs 9", "option '--jobs': 9 is outside 1..8" },
-    { "backupd backup --wait 5", "option '--wait': '5' is not a duration (like 90s, 15m, 6h, 7d or 4w)" },
+    { "backupd backup --wait 5", "option '--wait': '5' is not a duration (like 90s, 15m, 6h, 7d, 4w or 1y)" },
     { "backupd backup --part 101", "option '--part': '101' is not a percentage (like 5% or 2.5%)" },
     { "backupd backup --part 1.234", "option '--part': '1.234' is not a percentage (like 5% or 2.5%)" },
     { "backupd backup --part .5", "option '--part': '.5' is not a percentage (like 5% or 2.5%)" },

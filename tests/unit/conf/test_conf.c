@@ -355,7 +355,7 @@ static const struct {
     { SFTP("key: k, port: 1e3"), "a.yaml:3:17: repositories.r.storage.port: '1e3' is not a whole number\n" },
     { SFTP("key: k, stall: 12:30"),
       "a.yaml:3:18: repositories.r.storage.stall: '12:30' is not a duration (like 90s, "
-      "15m, 6h, 7d or 4w)\n" },
+      "15m, 6h, 7d, 4w or 1y)\n" },
     { SFTP("key: k, stall: 2h"),
       "a.yaml:3:18: repositories.r.storage.stall: '2h' is out of bounds (duration, 1s to 1h)\n" },
     { SFTP("key: k, stall: 1m, deadline: 10s"),

@@ -1,0 +1,54 @@
+/*
+ * judge_internal.h - what the files of retention/ share.
+ *
+ *   judge.c      open, find, decide
+ *   notes.c      notes of retention records: what a person said when it was held or expired
+ *   report.c     tables, JSON, the summary of a run
+ *   simulate.c   the nights of the next years
+ */
+#ifndef BACKUPD_RETENTION_JUDGE_INTERNAL_H
+#define BACKUPD_RETENTION_JUDGE_INTERNAL_H
+
+#include "backupd/retention/judge.h"
+#include "common/access/access.h"
+
+enum { JUDGE_DATE_MAX = 32 };
+
+/* A live snapshot as the policy sees it. */
+struct judged {
+    size_t at; /* in prune_snapshots */
+    struct policy rules;
+    bool has_rules;
+};
+
+struct judge {
+    struct cli_context *cli;
+    struct conf *conf;
+    const struct conf_repository *repository;
+    struct backend *backend;
+    struct retention_keys keys;
+    char *state;
+    struct prune *prune;
+    bool dry;
+    size_t alarms;
+    bool judged_by_policy;
+    struct vec list;     /* struct judged */
+    struct vec asked;    /* struct policy_snapshot, parallel to list */
+    struct vec verdicts; /* struct policy_verdict, parallel to list */
+    struct policy_summary summary;
+};
+
+struct prune_snapshot *judge_snapshot(const struct judge *j, size_t i);
+/* The rules for a label; false: none. */
+bool judge_rules(const struct judge *j, const char *label, struct policy *out);
+/* What a run at `now` has to know. */
+struct policy_run judge_run(const struct judge *j, uint64_t now, uint64_t last_run);
+void judge_alarm(struct judge *j, const char *label, const char *text);
+/* The day in the repository's zone. */
+const char *judge_date(char out[JUDGE_DATE_MAX], uint64_t t);
+
+/* notes.c: who holds it and why, "by anna until 2027-01-01: tax audit", or "" when nothing was noted. */
+enum { JUDGE_HOLD_MAX = 400 };
+const char *judge_hold_text(const struct judge *j, size_t i, char out[JUDGE_HOLD_MAX], bool *overdue);
+
+#endif

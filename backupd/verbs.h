@@ -21,6 +21,14 @@ int cmd_release(struct cli_context *cli, struct error *err);
 extern const struct cli_option revive_options[];
 int cmd_revive(struct cli_context *cli, struct error *err);
 
+int cmd_daemon(struct cli_context *cli, struct error *err);
+extern const struct cli_option schedule_options[];
+int cmd_schedule(struct cli_context *cli, struct error *err);
+int cmd_status(struct cli_context *cli, struct error *err);
+extern const struct cli_option history_options[];
+int cmd_history(struct cli_context *cli, struct error *err);
+int cmd_show(struct cli_context *cli, struct error *err);
+
 int cmd_list(struct cli_context *cli, struct error *err);
 
 int cmd_man_config(struct cli_context *cli, struct error *err);

@@ -90,13 +90,13 @@ void planner_free(struct planner *p)
     free(p);
 }
 
-void planner_restore(struct planner *p, size_t job, const struct planner_state *state)
+void planner_restore(struct planner *p, size_t job, const struct planner_state *state, bool still_running)
 {
     struct planner_state *s = &p->state[job];
     *s = *state;
     p->known[job] = true;
     p->next[job] = 0;
-    if (!s->running)
+    if (!s->running || still_running)
         return;
     s->running = false;
     s->stopping = false;

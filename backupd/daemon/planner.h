@@ -123,9 +123,9 @@ int planner_new(const struct planner_rules *rules, size_t n, unsigned limit, str
                 struct error *err);
 void planner_free(struct planner *p);
 
-/* Before the first tick. Without it a job begins at the first tick: nothing before that is due. A state that was running
- * is taken as a run that was cut off: tried again like a passing failure. */
-void planner_restore(struct planner *p, size_t job, const struct planner_state *state);
+/* Before the first tick. Without it a job begins at the first tick: nothing before that is due. still_running: the run that
+ * the state tells of goes on (a reload); else it was cut off, and is tried again like a passing failure. */
+void planner_restore(struct planner *p, size_t job, const struct planner_state *state, bool still_running);
 const struct planner_state *planner_state(const struct planner *p, size_t job);
 
 /* Appends what is to be done now to events (struct planner_event). A START is taken as done. */

@@ -44,20 +44,25 @@ static bool is_known(const char *name)
     return ok;
 }
 
+int zone_check(const char *name, struct error *err)
+{
+    if (is_name(name) && (strcmp(name, "UTC") == 0 || is_known(name)))
+        return 0;
+    return error_set(
+        err, E_USAGE,
+        "there is no time zone '%.64s'; use a name like Europe/Berlin or UTC (those of " ZONE_DIRECTORY
+        ", package tzdata)",
+        name);
+}
+
 int zone_set(const char *name, struct error *err)
 {
-    if (name == NULL) {
+    int rc = name != NULL ? zone_check(name, err) : 0;
+    if (rc < 0)
+        return rc;
+    if (name == NULL)
         (void)unsetenv("TZ");
-        tzset();
-        return 0;
-    }
-    if (!is_name(name) || (strcmp(name, "UTC") != 0 && !is_known(name)))
-        return error_set(
-            err, E_USAGE,
-            "there is no time zone '%.64s'; use a name like Europe/Berlin or UTC (those of " ZONE_DIRECTORY
-            ", package tzdata)",
-            name);
-    if (setenv("TZ", name, 1) < 0)
+    else if (setenv("TZ", name, 1) < 0)
         return error_set(err, E_NOMEM, "out of memory (time zone)");
     tzset();
     return 0;

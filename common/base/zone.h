@@ -31,6 +31,8 @@ struct civil {
 
 /* E_USAGE: no such zone, or a name that is no name of a zone ("../x", ":/etc/x", "EST5EDT4"). NULL: the system's zone. */
 int zone_set(const char *name, struct error *err);
+/* Whether zone_set would take it; nothing changes. */
+int zone_check(const char *name, struct error *err);
 
 void zone_civil(int64_t instant, struct civil *out);
 

@@ -91,6 +91,27 @@ struct conf_keep_job {
     struct conf_keep keep;
 };
 
+/* When a job runs by itself. All times in milliseconds. */
+struct conf_schedule {
+    const char *when; /* a calendar expression (common/base/calendar.h), checked; NULL: only by hand */
+    uint64_t window_ms;
+    uint64_t max_duration_ms;
+    uint64_t catch_up_ms;
+    uint64_t jitter_ms;
+    struct conf_names depends_on;
+    struct conf_place place;
+};
+
+/* Settings of `backupd daemon`. */
+struct conf_daemon {
+    const char *time_zone; /* checked; NULL: the system's */
+    unsigned concurrency;
+    unsigned per_server;
+    uint64_t stop_timeout_ms;
+    uint64_t keep_history_ms;
+    struct conf_place place; /* file NULL: not given */
+};
+
 enum conf_storage_type { CONF_STORAGE_LOCAL = 0, CONF_STORAGE_SFTP = 1 };
 
 struct conf_storage {
@@ -146,6 +167,7 @@ struct conf_job {
     uint64_t hook_timeout_ms;
     struct conf_names tags; /* of its snapshots */
     struct conf_keep keep;
+    struct conf_schedule schedule;
     const struct conf_option *options;
     size_t noptions;
     struct conf_place place;
@@ -156,6 +178,7 @@ struct conf {
     const char *file; /* absolute */
     const char *dir;  /* its directory */
     const char *state;
+    struct conf_daemon daemon;
     const struct conf_repository *repositories; /* in the order of the files */
     size_t nrepositories;
     const struct conf_job *jobs;

@@ -209,6 +209,7 @@ void conf_job_read(struct load *l, const struct conf_node *key, const struct con
     conf_section_complete(l, &f, 0);
     conf_keep_read(l, conf_keep_format(l, "jobs.%s.keep", key->text),
                    f.values[conf_section_index(CONF_AT_JOB, "keep")], &job.keep);
+    conf_schedule_check(l, f.path, &f, &job.schedule);
     options_read(l, &f, &job, &given, &options);
     size_t reference = conf_section_index(CONF_AT_JOB, "repository");
     if (f.keys[reference] != NULL)

@@ -65,6 +65,7 @@ static void top_read(struct load *l, const struct conf_node *root)
     l->have_jobs = l->have_jobs || f.keys[jobs] != NULL;
     items_read(l, "repositories", f.values[repositories], conf_repository_read);
     items_read(l, "jobs", f.values[jobs], conf_job_read);
+    conf_daemon_read(l, f.values[conf_section_index(CONF_AT_TOP, "daemon")]);
 }
 
 static void text_read(struct load *l, const char *path, const struct buf *text)
@@ -133,6 +134,7 @@ static void whole_check(struct load *l)
     if (!l->have_jobs && l->hooks->need_jobs && l->problems->total == 0)
         conf_problem_add(l->problems, place, "no jobs: say what is backed up (jobs: ...)");
     conf_jobs_resolve(l);
+    conf_schedules_resolve(l);
 }
 
 static void finish(struct load *l)
@@ -142,6 +144,11 @@ static void finish(struct load *l)
     struct conf *conf = l->conf;
     if (conf->state == NULL)
         conf_value_default(l, &conf_rules_of(CONF_AT_TOP, &count)[state], &conf->state);
+    if (conf->daemon.place.file == NULL) {
+        const struct conf_node none = { .kind = NODE_MAP };
+        struct frame f = { .section = CONF_AT_DAEMON, .path = "daemon", .map = &none, .base = &conf->daemon };
+        conf_section_complete(l, &f, 0);
+    }
     conf->nrepositories = l->repositories.len;
     conf->njobs = l->jobs.len;
     if (conf->nrepositories != 0) {

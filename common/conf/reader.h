@@ -77,6 +77,14 @@ void conf_keep_read(struct load *l, const char *path, const struct conf_node *ma
 void conf_keep_jobs_read(struct load *l, const char *path, const struct conf_node *map,
                          struct conf_repository *r);
 
+/* ---- schedule.c ---- */
+/* After the settings were read: is what they say a calendar, a zone? Problems otherwise. */
+void conf_schedule_check(struct load *l, const char *path, const struct frame *f, struct conf_schedule *s);
+/* `daemon`; map NULL: not given. */
+void conf_daemon_read(struct load *l, const struct conf_node *map);
+/* After all files are read: jobs that others depend on. */
+void conf_schedules_resolve(struct load *l);
+
 /* ---- repository.c, job.c ---- */
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);

@@ -29,6 +29,55 @@ static const struct rule top[] = {
         .help = "What is backed up: a name ([a-z0-9._-], up to 64) for each job. "
                 "Not needed on a restore station." },
       0 },
+    { { .name = "daemon",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "How `backupd daemon` runs the jobs that have a schedule." },
+      0 },
+};
+
+#define D(member) offsetof(struct conf_daemon, member)
+static const struct rule daemon[] = {
+    { { .name = "time_zone",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(the system's)",
+        .help = "The zone of all schedules, like Europe/Berlin." },
+      D(time_zone) },
+    { { .name = "concurrency",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "2",
+        .min = 1,
+        .max = 64,
+        .help = "Runs at the same time on this host." },
+      D(concurrency) },
+    { { .name = "per_server",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "1",
+        .min = 1,
+        .max = 64,
+        .help = "Runs at the same time that read from one database server." },
+      D(per_server) },
+    { { .name = "stop_timeout",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "2m",
+        .min = 1,
+        .max = 86400,
+        .help =
+            "How long a run that is to stop may take to end in order; then it is killed. What it stored is used by the "
+            "next run." },
+      D(stop_timeout_ms) },
+    { { .name = "keep_history",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "400d",
+        .min = 86400,
+        .max = YEARS(100),
+        .help = "How long the host remembers its runs." },
+      D(keep_history_ms) },
 };
 
 #define R(member) offsetof(struct conf_repository, member)
@@ -310,6 +359,53 @@ static const struct rule job[] = {
         .flags = CONF_RELOADABLE,
         .help = "Tags of the job's snapshots, a name or a list of names. Who holds the view key sees them." },
       J(tags) },
+    { { .name = "schedule",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(only by hand)",
+        .help =
+            "When `backupd daemon` runs the job: cron's five fields (30 2 * * *), a word (daily, hourly), systemd's form "
+            "(mon..fri 02:30) or an interval (every 6h)." },
+      J(schedule.when) },
+    { { .name = "window",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "0s",
+        .max = YEARS(1),
+        .help =
+            "A run starts within this time from when it is due, or is skipped, and is stopped when it is over. 0s: no limit." },
+      J(schedule.window_ms) },
+    { { .name = "max_duration",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "0s",
+        .max = YEARS(1),
+        .help = "A run that takes longer is stopped. 0s: no limit." },
+      J(schedule.max_duration_ms) },
+    { { .name = "catch_up_within",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "1d",
+        .max = YEARS(1),
+        .help =
+            "A run that was missed, because the machine was off or the run before it took too long, is made up for "
+            "when it is not older than this; of several only the newest." },
+      J(schedule.catch_up_ms) },
+    { { .name = "jitter",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "0s",
+        .max = 86400,
+        .help =
+            "Start up to this long after the time that is due, always the same for this host and job, so that many hosts "
+            "do not start at once." },
+      J(schedule.jitter_ms) },
+    { { .name = "depends_on",
+        .type = CONF_NAMES,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "Jobs that must have succeeded before: it waits for them, and is skipped when one of them failed." },
+      J(schedule.depends_on) },
     { { .name = "keep",
         .type = CONF_MAPPING,
         .flags = CONF_RELOADABLE,
@@ -326,6 +422,7 @@ static const struct {
     [CONF_AT_REPOSITORY] = { "repositories.NAME", repository, sizeof repository / sizeof repository[0] },
     [CONF_AT_STORAGE] = { "repositories.NAME.storage", storage, sizeof storage / sizeof storage[0] },
     [CONF_AT_JOB] = { "jobs.NAME", job, sizeof job / sizeof job[0] },
+    [CONF_AT_DAEMON] = { "daemon", daemon, sizeof daemon / sizeof daemon[0] },
     [CONF_AT_KEEP] = { "keep", keep, sizeof keep / sizeof keep[0] },
 };
 

@@ -255,13 +255,13 @@ START_TEST(pauses_and_crashes)
     struct planner_state left = *planner_state(planner, 0);
     planner_free(planner);
     begin(1, 1);
-    planner_restore(planner, 0, &left);
+    planner_restore(planner, 0, &left, false);
     ck_assert_str_eq(tick(at(3, 2, 7)), "a:start/again");
     planner_finished(planner, 0, at(3, 2, 9), PLANNER_OK);
     left = *planner_state(planner, 0);
     planner_free(planner);
     begin(1, 1);
-    planner_restore(planner, 0, &left);
+    planner_restore(planner, 0, &left, false);
     ck_assert_str_eq(tick(at(3, 2, 30)), "");
     end(1);
 }

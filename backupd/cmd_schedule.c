@@ -1,0 +1,113 @@
+#include <stdlib.h>
+
+#include "backupd/daemon/crew.h"
+#include "backupd/host.h"
+#include "backupd/verbs.h"
+#include "common/base/clock.h"
+#include "common/base/number.h"
+#include "common/base/zone.h"
+#include "common/cli/json.h"
+#include "common/cli/out.h"
+
+#include "common/base/banned.h"
+
+enum { NEXT_DEFAULT = 5, NEXT_MAX = 1000 };
+
+const struct cli_option schedule_options[] = { { .name = "next",
+                                                 .letter = 'n',
+                                                 .kind = CLI_INTEGER,
+                                                 .metavar = "N",
+                                                 .min = 1,
+                                                 .max = NEXT_MAX,
+                                                 .help = "So many times of each job (default 5)." },
+                                               CLI_OPTIONS_END };
+
+/* The k-th time after now, with the jitter; 0: none. */
+static int64_t time_of(const struct planner_rules *r, int64_t now, uint64_t k)
+{
+    int64_t t = now - r->jitter;
+    for (uint64_t i = 0; i <= k && (t = calendar_next(r->calendar, t)) != 0; i++)
+        continue;
+    return t != 0 ? t + r->jitter : 0;
+}
+
+static int print_json(const struct crew *crew, size_t job, int64_t now, uint64_t n, struct error *err)
+{
+    const struct planner_rules *r = &crew->rules[job];
+    const struct conf_job *conf = &crew->conf->jobs[job];
+    struct jsonout *o = jsonout_new("schedule");
+    jsonout_str(o, "job", conf->name);
+    jsonout_str(o, "schedule", conf->schedule.when);
+    jsonout_i64(o, "jitter_seconds", r->jitter);
+    struct jsonout *times = jsonout_array(o, "next");
+    for (uint64_t k = 0; r->calendar != NULL && k < n; k++) {
+        int64_t t = time_of(r, now, k);
+        if (t == 0)
+            break;
+        jsonout_time(times, NULL, (uint64_t)t);
+    }
+    return jsonout_emit(o, err);
+}
+
+static void print_job(struct table *t, const struct crew *crew, size_t job, int64_t now, uint64_t n)
+{
+    const struct planner_rules *r = &crew->rules[job];
+    const struct conf_job *conf = &crew->conf->jobs[job];
+    for (uint64_t k = 0; k < n; k++) {
+        char wall[32];
+        char in[NUMBER_TEXT_MAX];
+        int64_t at = r->calendar != NULL ? time_of(r, now, k) : 0;
+        if (at == 0 && k > 0)
+            return;
+        table_cell(t, OUT_BOLD, "%s", k == 0 ? conf->name : "");
+        table_cell(t, OUT_DIM, "%s",
+                   k > 0                         ? ""
+                   : conf->schedule.when != NULL ? conf->schedule.when
+                                                 : "(only by hand)");
+        table_cell(t, OUT_PLAIN, "%s",
+                   at != 0                       ? zone_format(wall, at)
+                   : conf->schedule.when != NULL ? "never"
+                                                 : "");
+        table_cell(t, OUT_DIM, "%s", at != 0 ? duration_format(in, (uint64_t)(at - now) * 1000) : "");
+        if (at == 0)
+            return;
+    }
+}
+
+int cmd_schedule(struct cli_context *cli, struct error *err)
+{
+    struct vec jobs = VEC_OF(const struct conf_job *);
+    struct crew crew = { .n = 0 };
+    struct table *t = NULL;
+    int64_t now = (int64_t)clock_wall();
+    uint64_t n = cli_number(cli, "next") > 0 ? (uint64_t)cli_number(cli, "next") : NEXT_DEFAULT;
+    struct conf *conf = host_configuration(cli, true, err);
+    if (conf == NULL)
+        return err->code;
+    int rc = host_jobs(cli, conf, &jobs, err);
+    if (rc == 0)
+        rc = crew_make(conf, &crew, err);
+    if (rc == 0 && !cli->json) {
+        t = table_new(err);
+        table_column(t, "job", false);
+        table_column(t, "schedule", false);
+        table_column(t, "next", false);
+        table_column(t, "in", true);
+    }
+    for (size_t i = 0; rc == 0 && i < jobs.len; i++) {
+        size_t job = (size_t)(*(const struct conf_job **)vec_at(&jobs, i) - conf->jobs);
+        if (cli->json)
+            rc = print_json(&crew, job, now, n, err);
+        else
+            print_job(t, &crew, job, now, n);
+    }
+    if (rc == 0 && !cli->json)
+        rc = table_print(t, &cli->out, err);
+    if (rc == 0 && !cli->json)
+        rc = out_flush(&cli->out, err);
+    table_free(t);
+    crew_free(&crew);
+    vec_free(&jobs);
+    conf_free(conf);
+    return rc;
+}

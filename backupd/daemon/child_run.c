@@ -1,0 +1,169 @@
+#include "backupd/daemon/child_run.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/str.h"
+#include "common/sys/fdio.h"
+#include "common/sys/poll_loop.h"
+
+#include "common/base/banned.h"
+
+enum { READ_BLOCK = 16 * 1024 };
+
+int child_run_start(struct child_run *run, const char *const argv[], struct error *err)
+{
+    const struct child_options options = { .want_stdout = true, .outlives_stop = true };
+    *run = (struct child_run){ .pidfd = -1, .line = BUF_INIT, .summary = BUF_INIT, .problem = BUF_INIT };
+    run->child = child_start(argv, &options, err);
+    if (run->child == NULL)
+        return err != NULL ? err->code : E_IO;
+    int rc = poll_process(child_pid(run->child), err);
+    if (rc >= 0) {
+        run->pidfd = rc;
+        int flags = fcntl(child_stdout(run->child), F_GETFL);
+        rc = flags >= 0 && fcntl(child_stdout(run->child), F_SETFL, flags | O_NONBLOCK) == 0
+                 ? 0
+                 : error_sys(err, "%s", argv[0]);
+    }
+    if (rc < 0)
+        child_run_free(run);
+    return rc;
+}
+
+int child_run_fd(const struct child_run *run)
+{
+    return run->end_of_output ? -1 : child_stdout(run->child);
+}
+
+int child_run_pidfd(const struct child_run *run)
+{
+    return run->pidfd;
+}
+
+static bool is_message(const struct buf *line, const char *type)
+{
+    char head[64];
+    (void)snprintf(head, sizeof head, "{\"message_type\":\"%s\"", type);
+    char spaced[64];
+    (void)snprintf(spaced, sizeof spaced, "{\"message_type\": \"%s\"", type);
+    return (line->len >= strlen(head) && memcmp(line->data, head, strlen(head)) == 0) ||
+           (line->len >= strlen(spaced) && memcmp(line->data, spaced, strlen(spaced)) == 0);
+}
+
+/* A failure to keep a line (no memory) loses the line: the exit status is what counts. */
+static void take_line(struct child_run *run)
+{
+    struct buf *to = is_message(&run->line, "summary") ? &run->summary
+                     : is_message(&run->line, "error") ? &run->problem
+                                                       : NULL;
+    if (to != NULL && !run->too_long) {
+        to->len = 0;
+        if (buf_append(to, run->line.data, run->line.len, NULL) < 0 || buf_append(to, "", 1, NULL) < 0)
+            to->len = 0;
+    }
+    run->line.len = 0;
+    run->too_long = false;
+}
+
+static void take(struct child_run *run, const char *data, size_t len)
+{
+    for (const char *end = data + len; data < end;) {
+        const char *nl = memchr(data, '\n', (size_t)(end - data));
+        size_t n = (size_t)((nl != NULL ? nl : end) - data);
+        if (run->line.len + n > CHILD_RUN_LINE_MAX || buf_append(&run->line, data, n, NULL) < 0)
+            run->too_long = true;
+        if (nl != NULL)
+            take_line(run);
+        data += n + (nl != NULL ? 1 : 0);
+    }
+}
+
+void child_run_read(struct child_run *run)
+{
+    char block[READ_BLOCK];
+    while (!run->end_of_output) {
+        ssize_t n = read(child_stdout(run->child), block, sizeof block);
+        if (n < 0)
+            return;
+        if (n == 0)
+            run->end_of_output = true;
+        take(run, block, (size_t)n);
+    }
+}
+
+bool child_run_ended(struct child_run *run)
+{
+    child_run_read(run);
+    return child_ended(run->child);
+}
+
+void child_run_stop(struct child_run *run)
+{
+    /* It is not reaped before child_run_finish(), so the number is still its own. */
+    (void)kill((pid_t)child_pid(run->child), SIGTERM);
+}
+
+/* "message":"..." of an error line, unescaped as far as people need it. */
+static void problem_text(const char *line, char *out, size_t cap)
+{
+    const char *key = strstr(line, "\"message\"");
+    const char *p = key != NULL ? strchr(key + 9, '"') : NULL;
+    size_t n = 0;
+    out[0] = '\0';
+    if (p == NULL)
+        return;
+    for (p++; *p != '\0' && *p != '"' && n + 1 < cap; p++) {
+        if (*p == '\\' && p[1] != '\0') {
+            p++;
+            out[n++] = *p == 'n' || *p == 't' ? ' ' : *p;
+        } else {
+            out[n++] = *p;
+        }
+    }
+    out[n] = '\0';
+}
+
+static bool says(const char *line, const char *code)
+{
+    char pattern[64];
+    char spaced[64];
+    (void)snprintf(pattern, sizeof pattern, "\"code\":\"%s\"", code);
+    (void)snprintf(spaced, sizeof spaced, "\"code\": \"%s\"", code);
+    return strstr(line, pattern) != NULL || strstr(line, spaced) != NULL;
+}
+
+void child_run_finish(struct child_run *run, struct child_run_result *result)
+{
+    struct error why = ERROR_INIT;
+    const char *problem = run->problem.len > 0 ? (const char *)run->problem.data : "";
+    *result =
+        (struct child_run_result){ .summary = run->summary.len > 0 ? (const char *)run->summary.data : "" };
+    int rc = child_finish(run->child, &why);
+    result->status = child_status(run->child);
+    result->killed = result->status > 128;
+    if (rc < 0) {
+        char last[CHILD_LAST_LINE_MAX];
+        problem_text(problem, result->text, sizeof result->text);
+        if (result->text[0] == '\0')
+            (void)snprintf(result->text, sizeof result->text, "%s", child_last_line(run->child, last));
+        if (result->text[0] == '\0')
+            (void)snprintf(result->text, sizeof result->text, "%s", why.text);
+    }
+    /* Storage libraries may abort on a damaged packet: another try is another connection. */
+    result->passing = rc < 0 && (result->killed || says(problem, error_code_name(E_RETRY)) ||
+                                 says(problem, error_code_name(E_BUSY)));
+}
+
+void child_run_free(struct child_run *run)
+{
+    fd_drop(&run->pidfd);
+    child_free(run->child);
+    run->child = NULL;
+    buf_free(&run->line);
+    buf_free(&run->summary);
+    buf_free(&run->problem);
+}

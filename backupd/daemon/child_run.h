@@ -1,0 +1,55 @@
+/*
+ * child_run.h - one run as a process of its own (inside daemon/).
+ *
+ *     rc = child_run_start(&run, argv, err);
+ *     ...when child_run_fd() is readable or child_run_pidfd() says it has ended:
+ *     child_run_read(&run);
+ *     if (child_run_ended(&run))
+ *         child_run_finish(&run, &result);      // frees what belongs to the process
+ *
+ * The process prints lines of JSON; the last "summary" and "error" are kept, each within CHILD_RUN_LINE_MAX bytes, and of the
+ * rest nothing. What it says in plain text on stderr is kept by child.h.
+ */
+#ifndef BACKUPD_DAEMON_CHILD_RUN_H
+#define BACKUPD_DAEMON_CHILD_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/buffer.h"
+#include "common/base/error.h"
+#include "common/sys/child.h"
+
+enum { CHILD_RUN_LINE_MAX = 64 * 1024, CHILD_RUN_TEXT_MAX = 1024 };
+
+struct child_run {
+    struct child *child;
+    int pidfd;
+    bool end_of_output;
+    bool too_long; /* the line that is being read is dropped */
+    struct buf line;
+    struct buf summary; /* NUL-terminated when not empty */
+    struct buf problem; /* the last "error" line */
+};
+
+struct child_run_result {
+    int status;                    /* exit status, or 128 + signal */
+    bool killed;                   /* by a signal */
+    bool passing;                  /* it says that a repetition may help */
+    const char *summary;           /* "" when there is none; lives until child_run_free */
+    char text[CHILD_RUN_TEXT_MAX]; /* what went wrong, in its words */
+};
+
+int child_run_start(struct child_run *run, const char *const argv[], struct error *err);
+int child_run_fd(const struct child_run *run); /* -1 after its end */
+int child_run_pidfd(const struct child_run *run);
+/* Takes what is there. */
+void child_run_read(struct child_run *run);
+/* Output and process are over. */
+bool child_run_ended(struct child_run *run);
+/* Asks it to end in order; child_kill(run->child) when it does not. */
+void child_run_stop(struct child_run *run);
+void child_run_finish(struct child_run *run, struct child_run_result *result);
+void child_run_free(struct child_run *run); /* kills it when it still runs */
+
+#endif

@@ -1,0 +1,162 @@
+#!/bin/bash
+# The daemon with real runs: due, failing, stopped, killed at any moment, restarted, reloaded with good and bad files. Due
+# times come from the history's own table: a job whose last due time lies back is due now.
+# shellcheck disable=SC2317 # functions are called through check
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+
+mkdir store
+printf 'a customer\n' >data
+# config LINES...: the jobs
+config() {
+    cat >c.yaml <<END
+state: $TMP/state
+repositories:
+  main:
+    storage: { type: local, path: $TMP/store }
+    keys: $TMP/keys
+daemon: { time_zone: UTC, concurrency: 3, stop_timeout: 5s }
+jobs:
+END
+    printf '  %s\n' "$@" >>c.yaml
+}
+backupd() { "$BACKUPD" --config c.yaml "$@"; }
+history() { sqlite3 -readonly state/history.db "$1"; }
+published() { find store/w/*/log -type f | wc -l; }
+daemon_start() {
+    spawn daemon.log "$BACKUPD" --config c.yaml daemon
+    DAEMON=$SPAWNED
+    wait_for 30 grep -q 'runs: ' daemon.log
+}
+daemon_stop() {
+    kill -TERM "$DAEMON"
+    wait_gone "$DAEMON" 30
+    wait "$DAEMON" 2>/dev/null
+}
+# due JOB [SECONDS]: the job's last due time was so long ago
+due() {
+    sqlite3 state/history.db "INSERT OR REPLACE INTO job SELECT '$1', strftime('%s','now') - ${2:-120}, 0, 0, 0, 0, 0, 1, 0, 0,
+        coalesce((SELECT paused FROM job WHERE name = '$1'), 0)"
+}
+verdicts() { history "SELECT group_concat(verdict) FROM (SELECT verdict FROM run WHERE job = '$1' AND verdict <> 5 ORDER BY id)"; }
+verdict_is() { [[ $(verdicts "$1") == "$2" ]]; }
+
+good=("good: { engine: command, command: [cat, $TMP/data], schedule: '* * * * *', catch_up_within: 1h }")
+config "${good[@]}"
+backupd --quiet init --safe safe --no-kit-passphrase >/dev/null
+
+# ---- the words of the configuration
+config "bad: { engine: command, command: [cat], schedule: '61 * * * *', depends_on: [none], jitter: 5m }"
+check_fails 2 "a schedule with mistakes" backupd check config
+problems=$(backupd check config 2>&1 || true)
+contains "the field is named" "$problems" "'61' is no minute (0..59)"
+contains "and the job that is not there" "$problems" "there is no job 'none'"
+config "bad: { engine: command, command: [cat], window: 5m }"
+contains "what has no effect is said" "$(backupd check config 2>&1 || true)" "bad.window has no effect without a schedule"
+config "${good[@]}"
+contains "schedule" "$(backupd schedule --next 1)" "good  * * * * *"
+check_fails 1 "status before the daemon has run" backupd status
+
+# ---- nothing is due at the first start; what was missed is made up for, once
+daemon_start
+check "the daemon has its history" test "$(history 'SELECT count(*) FROM job')" -ge 0
+check_fails 11 "a second daemon is refused" backupd daemon
+daemon_stop
+due good 600
+daemon_start
+check "the newest of ten missed times runs" wait_for 30 verdict_is good 1
+same "one snapshot" 1 "$(published)"
+contains "the others are told" "$(cat daemon.log)" "runs are skipped (missed, and a newer one takes its place)"
+daemon_stop
+contains "status" "$(backupd status)" "good  ok"
+same "status says in numbers what it stored" 1 "$(backupd status --json | grep -c '"verdict":"ok"')"
+contains "the receipt is remembered" "$(backupd show "$(history 'SELECT max(id) FROM run')")" "receipt:"
+
+# ---- a run that fails; status says so with its exit code
+config "${good[@]}" "broken: { engine: command, command: [cat, $TMP/nothing-there], schedule: '0 3 * * *', catch_up_within: 2d }"
+due broken 86400
+daemon_start
+check "it fails" wait_for 30 verdict_is broken 3
+daemon_stop
+check_fails 1 "status fails" backupd status broken
+contains "and says why" "$(backupd status broken 2>/dev/null || true)" "nothing-there"
+
+# ---- SIGTERM in mid-run: the run is asked to end, and killed when it does not
+config "slow: { engine: command, command: [sleep, '300'], schedule: '0 3 * * *', catch_up_within: 2d }"
+due slow 86400
+daemon_start
+check "it runs" wait_for 30 verdict_is slow 0
+contains "status shows it" "$(backupd status)" "running"
+daemon_stop
+check "it was stopped" verdict_is slow 4
+contains "which the log tells" "$(cat daemon.log)" "slow: stopped after"
+check "no child lingers" not pgrep -f "sleep 300" -s 0
+
+# ---- kill -9 of the daemon: its runs end with it; the next daemon starts them again and doubles nothing
+snapshots=$(published)
+cat >gate <<'END'
+#!/bin/bash
+# Waits until it may go on, then is as good as cat.
+while [[ ! -e $1 ]]; do sleep 0.1; done
+cat "$2"
+END
+chmod +x gate
+config "gated: { engine: command, command: [$TMP/gate, $TMP/open, $TMP/data], schedule: '0 3 * * *', catch_up_within: 2d }"
+due gated 86400
+for i in 1 2 3; do
+    daemon_start
+    check "round $i: it runs" wait_for 30 verdict_is gated "$(for ((k = 1; k < i; k++)); do printf '6,'; done)0"
+    run=$(pgrep -P "$DAEMON" | head -n 1)
+    kill -KILL "$DAEMON"
+    wait "$DAEMON" 2>/dev/null || true
+    check "its run ends with it" wait_gone "$run" 20
+done
+: >open
+daemon_start
+check "the next daemon says what was cut off and runs it again" wait_for 30 verdict_is gated 6,6,6,1
+contains "in its log" "$(cat daemon.log)" "1 run was cut off"
+daemon_stop
+same "one snapshot more" $((snapshots + 1)) "$(published)"
+daemon_start
+sleep 1
+daemon_stop
+check "and nothing is done twice" verdict_is gated 6,6,6,1
+
+# ---- dependencies, a pause, what is too late
+config "first: { engine: command, command: [cat, $TMP/nothing-there], schedule: '0 3 * * *', catch_up_within: 2d }" \
+    "second: { engine: command, command: [cat, $TMP/data], schedule: '0 3 * * *', catch_up_within: 2d, depends_on: first }" \
+    "third: { engine: command, command: [cat, $TMP/data], schedule: '0 3 * * *', catch_up_within: 2d }" \
+    "old: { engine: command, command: [cat, $TMP/data], schedule: '* * * * *', catch_up_within: 0s }"
+for job in first second third; do due "$job" 86400; done
+sqlite3 state/history.db "INSERT OR REPLACE INTO job VALUES ('old', strftime('%s','now') - 3600, 0,0,0,0,0,1,0,0,0)"
+sqlite3 state/history.db "UPDATE job SET paused = 1 WHERE name = 'third'"
+daemon_start
+skipped() { [[ $(history "SELECT reason FROM run WHERE job = '$1' AND verdict = 5 ORDER BY id DESC LIMIT 1") == "$2" ]]; }
+check "the first fails" wait_for 30 verdict_is first 3
+check "so the second is skipped" wait_for 30 skipped second "a job it depends on did not succeed"
+check "the paused one too" wait_for 30 skipped third "the job is paused"
+
+# ---- reload: a bad file changes nothing, a good one adds a job, and takes one away
+cp c.yaml good.yaml
+printf 'nonsense: 1\n' >>c.yaml
+kill -HUP "$DAEMON"
+check "a bad file is refused" wait_for 20 grep -q "was not reloaded" daemon.log
+check "and the daemon goes on" kill -0 "$DAEMON"
+config "gone: { engine: command, command: [$TMP/gate, $TMP/never, $TMP/data], schedule: '0 3 * * *', catch_up_within: 2d }"
+due gone 86400
+kill -HUP "$DAEMON"
+check "a good one is taken" wait_for 20 grep -q "was reloaded: 1 job" daemon.log
+check "its job runs" wait_for 30 verdict_is gone 0
+cp good.yaml c.yaml
+kill -HUP "$DAEMON"
+check "a run whose job is gone is stopped" wait_for 30 verdict_is gone 4
+daemon_stop
+contains "history" "$(backupd history --lines 50)" "stopped"
+
+# ---- a history that is damaged is put aside, and nothing else is lost
+printf 'garbage' | dd of=state/history.db conv=notrunc 2>/dev/null
+daemon_start
+daemon_stop
+contains "it is told" "$(cat daemon.log)" "the history begins anew"
+check "and kept" compgen -G "state/history.db.damaged-*"
+finish

@@ -221,7 +221,7 @@ static struct policy_snapshot ask(const struct judge *j, const struct prune_snap
         .cadence_hours = line != NULL ? line->cadence_hours : 0,
         .held = s->held,
         .newest = s->newest,
-        .retired = line != NULL && line->last_seq != SEQ_OPEN,
+        .retired = charter_writer_retired(repo_charter(repo), s->writer->id),
         .unreadable = !s->readable,
         .unique = s->unique,
     };

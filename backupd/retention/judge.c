@@ -279,6 +279,16 @@ static int decide(struct judge *j, size_t i, struct error *err)
     return 0;
 }
 
+/* What a person decided, or has been told before, is no alarm again. */
+static void tell(struct judge *j, const struct policy_alarm *a)
+{
+    char shown[4 * LABEL_MAX + 1];
+    if (a->kind == POLICY_ALARM_UNSORTED || a->kind == POLICY_ALARM_HELD)
+        log_event(LOG_WARN, "%s: %s", str_printable(shown, sizeof shown, a->label), a->text);
+    else
+        judge_alarm(j, a->label, a->text);
+}
+
 int judge_policy(struct judge *j, struct error *err)
 {
     const struct repo_retention *last = repo_retention_head(prune_repo(j->prune));
@@ -291,13 +301,8 @@ int judge_policy(struct judge *j, struct error *err)
     for (size_t i = 0; rc == 0 && i < j->verdicts.len; i++)
         if (((const struct policy_verdict *)vec_at(&j->verdicts, i))->expire)
             rc = decide(j, i, err);
-    for (size_t i = 0; rc == 0 && i < j->summary.alarms.len; i++) {
-        const struct policy_alarm *a = vec_at(&j->summary.alarms, i);
-        if (a->kind == POLICY_ALARM_UNSORTED)
-            log_event(LOG_WARN, "%s: %s", a->label, a->text);
-        else
-            judge_alarm(j, a->label, a->text);
-    }
+    for (size_t i = 0; rc == 0 && i < j->summary.alarms.len; i++)
+        tell(j, vec_at(&j->summary.alarms, i));
     j->judged_by_policy = rc == 0;
     return rc;
 }

@@ -42,7 +42,7 @@ START_TEST(notes_reach_the_view)
     struct repo *repo = NULL;
     struct repo_options o = { .now = 0 };
     struct snapshot *snap = NULL;
-    ck_assert_int_eq(repo_open(w.backend, w.root.root_pk, &o, &repo, &err), 0);
+    ck_assert_int_eq(repo_open(w.backend, w.root_pk, &o, &repo, &err), 0);
     const struct repo_writer *writer = repo_writer_find(repo, w.writers[0].writer_id);
     ck_assert_int_eq(snapshot_load(repo, writer, repo_head(writer), &snap, &err), 0);
     ck_assert_int_eq(snapshot_open_view(snap, w.writers[0].v_w, &err), 0);

@@ -11,7 +11,7 @@ static void retire(struct world *w, uint32_t last)
     struct buf bytes = BUF_INIT;
     struct repo_options o = { .now = 0 };
     charter_init(&next);
-    ck_assert_msg(repo_open(w->backend, w->root.root_pk, &o, &repo, &err) == 0, "%s", err.text);
+    ck_assert_msg(repo_open(w->backend, w->root_pk, &o, &repo, &err) == 0, "%s", err.text);
     ck_assert_int_eq(charter_next(repo_charter(repo), &next, &err), 0);
     for (size_t i = 0; i < next.writers.len; i++) {
         struct charter_writer *line = vec_at(&next.writers, i);

@@ -24,8 +24,9 @@ const struct cli_option backup_options[] = {
       .kind = CLI_STRING,
       .metavar = "NAME",
       .many = true,
-      .help = "Give the snapshots this tag, besides those that the job gives; may be repeated. Keep rules can name "
-              "tags whose snapshots stay." },
+      .help =
+          "Give the snapshots this tag, besides those that the job gives; may be repeated. Keep rules can name "
+          "tags whose snapshots stay." },
     CLI_OPTIONS_END
 };
 

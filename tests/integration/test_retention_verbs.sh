@@ -97,8 +97,8 @@ text=$(backupd expire --dry-run "${key[@]}")
 contains 'it says who, why, how long' "$text" 'by anna until 2020-01-31: tax audit'
 contains 'and that its day has passed' "$text" 'its date has passed: release it?'
 check_fails 2 'what is held does not expire, also by name' backupd expire shop/2 --reason x "${key[@]}"
-check 'release' backupd release shop/2 --reason done "${key[@]}"
-check_fails 2 'it is not held any more' backupd release shop/2 --reason done "${key[@]}"
+check 'release' backupd release shop/2 --reason closed "${key[@]}"
+check_fails 2 'it is not held any more' backupd release shop/2 --reason closed "${key[@]}"
 out=$(backupd expire --json "${key[@]}")
 same 'now it expires' 'expire unneeded' "$(verdict shop/2 <<<"$out")"
 same 'that is one' 1 "$(summary expired <<<"$out")"

@@ -141,6 +141,7 @@ help:
 	@echo 'make test            install what is missing, build, run the unit and integration tests'
 	@echo 'make check           the same without installing, and the checks of floors, headers and symbols'
 	@echo 'make check-asan | check-ubsan | check-valgrind   the unit tests under a checker'
+	@echo 'make check-model     the model of the deletion protocol and its mutants, with Spin (minutes)'
 	@echo 'make lint | format-check | format | coverage'
 	@echo 'make proof-NAME      run tests/proof/NAME and keep its output in docs/evidence/NAME.txt'
 	@echo 'make soak | fuzz | bench   run the scripts in tests/soak, tests/fuzz, tests/bench'
@@ -262,6 +263,11 @@ check-ubsan:
 VALGRIND ?= valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --track-fds=no
 check-valgrind: tests
 	@CK_TIMEOUT_MULTIPLIER=20 $(run_tests) --wrap '$(VALGRIND)' $(call pick,$(UNIT))
+
+# The model of the deletion protocol; needs spin (scripts/setup dev).
+.PHONY: check-model
+check-model:
+	@scripts/check-model
 
 .PHONY: soak fuzz bench fuzz-build demo
 soak bench:

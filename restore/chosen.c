@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/fact.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -104,6 +105,12 @@ void chosen_describe(const struct chosen *c, struct table *pairs)
     pairs_add(pairs, "receipt", OUT_PLAIN, "%s", snap_receipt(c->snap, receipt));
 }
 
+static void note_json(const char *key, size_t key_len, const char *value, size_t value_len, void *arg)
+{
+    if (key_len == 3 && memcmp(key, "tag", 3) == 0)
+        jsonout_bytes(arg, NULL, value, value_len);
+}
+
 static void view_json(const struct snap_view *v, struct jsonout *o)
 {
     jsonout_str(o, "job", v->label);
@@ -112,6 +119,8 @@ static void view_json(const struct snap_view *v, struct jsonout *o)
     jsonout_u64(o, "size", v->logical);
     jsonout_u64(o, "new_bytes", v->added);
     jsonout_u64(o, "packs_needed", v->packs.len);
+    fact_each(v->notes, note_json, jsonout_array(o, "tags"));
+    jsonout_bool(o, "complete", !fact_has(v->notes, "incomplete", "1"));
 }
 
 void snap_json(const struct snaps *all, const struct snap *snap, struct jsonout *o)

@@ -94,6 +94,16 @@ static int add_stream(const struct member *m, void *arg, struct error *err)
 
 /* ---- printing ------------------------------------------------------------------------------------------ */
 
+static void note_pair(const char *key, size_t key_len, const char *value, size_t value_len, void *arg)
+{
+    if (key_len == 3 && memcmp(key, "tag", 3) == 0)
+        pairs_add(arg, "tag", OUT_PLAIN, "%.*s", (int)value_len, value);
+    else if (key_len == 10 && memcmp(key, "incomplete", 10) == 0)
+        pairs_add(arg, "incomplete", OUT_WARN, "the run left something of its source out, and said what");
+    else if (key_len == 7 && memcmp(key, "anomaly", 7) == 0)
+        pairs_add(arg, "anomaly", OUT_WARN, "%.*s", (int)value_len, value);
+}
+
 static void describe_view(const struct snap_view *v, struct table *t)
 {
     char text[NUMBER_TEXT_MAX];
@@ -103,6 +113,7 @@ static void describe_view(const struct snap_view *v, struct table *t)
     pairs_add(t, "size", OUT_PLAIN, "%s", size_format(text, v->logical));
     pairs_add(t, "new", OUT_PLAIN, "%s stored by this run", size_format(text, v->added));
     pairs_add(t, "needs", OUT_PLAIN, "%zu %s", v->packs.len, plural(v->packs.len, "pack", "packs"));
+    fact_each(v->notes, note_pair, t);
 }
 
 static int show_text(struct cli_context *cli, struct chosen *c, struct error *err)

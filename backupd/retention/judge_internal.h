@@ -1,7 +1,8 @@
 /*
  * judge_internal.h - what the files of retention/ share.
  *
- *   judge.c      open, find, decide
+ *   judge.c      open, find
+ *   decide.c     asks the policy
  *   notes.c      notes of retention records: what a person said when it was held or expired
  *   report.c     tables, JSON, the summary of a run
  *   simulate.c   the nights of the next years

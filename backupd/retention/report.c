@@ -117,7 +117,7 @@ static void sum_line(const struct judge *j)
         out_line(out, OUT_PLAIN, "%s more would go, but not in this run.", count_format(a, s->waiting));
     if (expired != 0)
         out_line(out, OUT_PLAIN,
-                 "%s expired earlier and %s not deleted yet (`backupd revive` brings them back).",
+                 "%s expired earlier and %s not deleted yet (`backupd revive` brings back what expired).",
                  count_format(a, expired), plural(expired, "is", "are"));
 }
 
@@ -196,12 +196,8 @@ static int plan_text(const struct judge *j, const struct prune_plan *p, struct e
     char size[NUMBER_TEXT_MAX];
     if (p->stopped)
         pairs_add(t, "stopped", OUT_BAD, "nothing expires and nothing is deleted: see the alarms");
-    if (p->condemned != 0)
-        pairs_add(t, "condemned", OUT_PLAIN, "%s files, %s: no snapshot needs them",
-                  count_format(n, p->condemned), size_format(size, p->condemned_bytes));
-    if (p->waiting != 0)
-        pairs_add(t, "waiting", OUT_PLAIN, "%s files, %s: deleted by a later run",
-                  count_format(n, p->waiting), size_format(size, p->waiting_bytes));
+    add_files(t, "condemned", p->condemned, p->condemned_bytes, ": no live snapshot needs them");
+    add_files(t, "waiting", p->waiting, p->waiting_bytes, ": to be deleted by a later run");
     add_files(t, j->dry ? "to remove" : "removed", j->dry ? p->removes : p->removed,
               j->dry ? p->removes_bytes : p->removed_bytes, "");
     pairs_add(t, "stored", OUT_PLAIN, "%s, of which live snapshots need %s",

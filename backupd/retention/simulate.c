@@ -30,7 +30,7 @@ struct simulation {
     struct vec live;     /* struct policy_snapshot */
     struct vec verdicts; /* struct policy_verdict */
     uint64_t now, last_run;
-    size_t alarms;
+    size_t alarms; /* runs that had one */
 };
 
 static struct course *course_of(struct simulation *s, const uint8_t *writer, const char *label,
@@ -229,6 +229,12 @@ static int show(const struct simulation *s, struct error *err)
         out_line(
             &s->j->cli->out, OUT_DIM,
             "If every job went on by its writer's cadence and this ran once a day. Nothing was changed.");
+    if (rc == 0 && !s->j->cli->json && s->alarms != 0)
+        out_line(
+            &s->j->cli->out, OUT_WARN,
+            "On %zu of these days there would be an alarm or a warning, for example for more new snapshots than "
+            "max_new.",
+            s->alarms);
     return rc;
 }
 

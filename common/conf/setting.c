@@ -194,7 +194,7 @@ static const struct rule keep[] = {
     { { .name = "max_new",
         .type = CONF_INTEGER,
         .flags = CONF_RELOADABLE,
-        .fallback = "(4, with an hourly rule 30)",
+        .fallback = "(6, with an hourly rule 30)",
         .max = 100000,
         .help =
             "So many new snapshots of the job in a day are usual. More are kept, not counted by the rules, "

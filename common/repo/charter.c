@@ -154,6 +154,12 @@ const struct charter_writer *charter_writer_last(const struct charter *c, const 
     return last;
 }
 
+bool charter_writer_retired(const struct charter *c, const uint8_t id[WRITER_ID_LEN])
+{
+    const struct charter_writer *last = charter_writer_last(c, id);
+    return last != NULL && last->last_seq != SEQ_OPEN;
+}
+
 const uint8_t *charter_retention_key(const struct charter *c, uint32_t seq)
 {
     for (size_t i = 0; i < c->retention.len; i++) {

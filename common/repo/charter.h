@@ -119,6 +119,8 @@ const struct charter_writer *charter_writer_at(const struct charter *c, const ui
                                                uint32_t seq);
 /* The line of this writer with the highest range, or NULL: is it open, what is its cadence? */
 const struct charter_writer *charter_writer_last(const struct charter *c, const uint8_t id[WRITER_ID_LEN]);
+/* Whether it is known and its last range is closed: no record of it comes any more. */
+bool charter_writer_retired(const struct charter *c, const uint8_t id[WRITER_ID_LEN]);
 const uint8_t *charter_retention_key(const struct charter *c, uint32_t seq);
 
 const struct charter_recipient *charter_recipient_find(const struct charter *c, const uint8_t rid[RID_LEN]);

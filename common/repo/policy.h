@@ -33,7 +33,7 @@
  * neither counted nor expired by keep rules, raise an alarm, and while they are new nothing of this writer is
  * expired except by erase_after. Expire the wrong ones by name, or raise max_new.
  *
- * Snapshots that one retention run saw first after a pause of two days or more are spread evenly, in their
+ * Snapshots that one retention run saw first after a pause of 36 hours or more (2 with an hourly rule) are spread evenly, in their
  * order, over the pause; those of the first run of all are taken as one each cadence. This place in time counts
  * for the rules of 5; erase_after and min-keep count from first_seen itself.
  */
@@ -52,7 +52,7 @@ enum {
     POLICY_COUNT_MAX = 100000, /* of one rule */
     POLICY_SHARE_DEFAULT = 20, /* percent of a group's live snapshots in one run; always at least one */
     POLICY_FLOOR_DEFAULT = 3,
-    POLICY_NEW_DEFAULT = 4,         /* a day; with an hourly rule: */
+    POLICY_NEW_DEFAULT = 6,         /* a day; with an hourly rule: */
     POLICY_NEW_HOURLY_DEFAULT = 30, /* max_new 0 stands for these two */
     POLICY_REASON_MAX = 160,
     POLICY_ALARM_MAX = 400,

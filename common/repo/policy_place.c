@@ -4,8 +4,8 @@
 #include "common/base/banned.h"
 
 enum {
-    CADENCE_HOURS = 24,     /* of a writer whose charter names none */
-    PAUSE = 2 * POLICY_DAY, /* runs further apart are a pause; with an hourly rule: */
+    CADENCE_HOURS = 24, /* of a writer whose charter names none */
+    PAUSE = 36 * 3600,  /* runs further apart are a pause; with an hourly rule: */
     PAUSE_HOURLY = 2 * 3600,
     WINDOW = 18 * 3600, /* a day, with room for runs that are not to the minute */
 };

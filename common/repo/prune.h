@@ -64,7 +64,7 @@ struct prune_snapshot {
     uint32_t seq;
     enum prune_state state;
     bool held;
-    bool newest;           /* of its writer, without void ones: never expires */
+    bool newest;           /* of its writer, without void ones: expires only once the writer is retired */
     bool readable;         /* the view below is known; else `why` */
     bool revivable;        /* expired, and the object and every pack are there and not deleted */
     uint64_t first_seen;   /* policy clock; of one that no retention record covers yet: that of this run */

@@ -45,8 +45,8 @@ static const char *cannot_expire(const struct prune *p, const struct prune_snaps
         return "it is expired already";
     if (s->held)
         return "it is held; release it first";
-    if (s->newest)
-        return "it is the newest of its writer, which never expires";
+    if (s->newest && !charter_writer_retired(repo_charter(p->repo), s->writer->id))
+        return "it is the newest of its writer, which does not expire until the writer is retired";
     if (!by_name && p->time - s->first_seen < keep)
         return "it is younger than the repository's min-keep; it can only be expired by name, with a note";
     return NULL;

@@ -73,6 +73,13 @@ static bool needed(const struct sifter *f, const struct map *uses, uint32_t sess
     return is_meant(f, session, idx, attempt) && pack_uses_of(uses, session, idx) != 0;
 }
 
+/* A pack that a live snapshot needs, or its object, after the decisions. */
+static bool is_live(const struct sifter *f, uint32_t session, uint32_t idx, uint8_t attempt)
+{
+    const struct prune_snapshot *s = idx == IDX_SNAP ? owner_of(f, session, attempt) : NULL;
+    return idx == IDX_SNAP ? s != NULL && prune_lives_after(s) : needed(f, &f->live, session, idx, attempt);
+}
+
 static int push(struct vec *list, const struct sifter *f, uint32_t session, uint32_t idx, uint8_t attempt,
                 struct error *err)
 {
@@ -95,10 +102,7 @@ static uint64_t file_size(const struct sifter *f, uint32_t session, uint32_t idx
 
 static int condemn(struct sifter *f, uint32_t session, uint32_t idx, uint8_t attempt, struct error *err)
 {
-    const struct prune_snapshot *s = idx == IDX_SNAP ? owner_of(f, session, attempt) : NULL;
-    bool used =
-        idx == IDX_SNAP ? s != NULL && prune_lives_after(s) : needed(f, &f->live, session, idx, attempt);
-    if (used || session > f->session || f->r->condemned.len >= PRUNE_ITEMS_MAX ||
+    if (is_live(f, session, idx, attempt) || session > f->session || f->r->condemned.len >= PRUNE_ITEMS_MAX ||
         repo_item_find(f->p->repo, f->pw->w->id, session, idx, attempt).condemned != 0)
         return 0;
     f->plan->condemned++;
@@ -185,8 +189,8 @@ static int delete_one(struct sifter *f, const struct retention_item *item, struc
     if (known.deleted != 0)
         return 0;
     if (must_wait(f, item, known.condemned) || f->r->deleted.len >= PRUNE_ITEMS_MAX) {
-        bool again = needed(f, &f->live, item->session, item->idx, item->attempt) && item->idx != IDX_SNAP;
-        f->plan->waiting += again ? 0 : 1; /* a revived snapshot needs it */
+        bool again = is_live(f, item->session, item->idx, item->attempt); /* a revived snapshot needs it */
+        f->plan->waiting += again ? 0 : 1;
         f->plan->waiting_bytes += again ? 0 : size;
         return 0;
     }

@@ -22,7 +22,7 @@
  * Rules checked here beyond those of the modules: ack_hash names retention record `ack`; a pack is introduced
  * once in a log; charter <= newest; heads in retention records match; what is condemned is of a session <=
  * that of the head; what is deleted was condemned up to the fence of the record before; a snap of a live
- * record is never listed; expiry never hits a writer's newest snapshot, a held one, or (without a note) one
+ * record is never listed; expiry never hits the newest snapshot of a writer that is not retired, a held one, or (without a note) one
  * first seen less than min-keep (of the charter the record names) ago, and nothing when the clock jumped; the
  * VOID rule. `revive` is only half checked here: its packs need the view (prune and check do it).
  *

@@ -185,7 +185,7 @@ static const char *keeps(const struct repo *repo, size_t k, const struct repo_wr
         return "is held";
     if (is_void(w, r->rec.seq, r->rec.ack))
         return NULL;
-    if (r->rec.seq == newest)
+    if (r->rec.seq == newest && !charter_writer_retired(repo_charter_at(repo, ret->rec.charter - 1), w->id))
         return "is the newest of its writer";
     const struct repo_retention *first = repo_retention_at(repo, unseen(w, r->rec.seq));
     uint64_t keep = (uint64_t)repo_charter_at(repo, ret->rec.charter - 1)->min_keep_days * DAY;

@@ -103,13 +103,13 @@ def place(case, group, s):
     if before == 0:
         late = s.cadence or 24
         return max(0, t - (m - k) * (late // 24 * 24 if late >= 24 else late) * HOUR)
-    if t - before < (2 * HOUR if s.rules["hourly"] else 2 * DAY):
+    if t - before < (2 * HOUR if s.rules["hourly"] else 36 * HOUR):
         return t
     return before + (t - before) * k // m
 
 
 def usual(r):
-    return r["max_new"] or (30 if r["hourly"] else 4)
+    return r["max_new"] or (30 if r["hourly"] else 6)
 
 
 def good(s):

@@ -184,6 +184,12 @@ static int want(const struct member *m, void *arg, struct error *err)
 
 int world_read(struct world *w, size_t i, const char *name, struct buf *out, struct error *err)
 {
+    return world_read_at(w, i, 0, name, out, err);
+}
+
+int world_read_at(struct world *w, size_t i, uint32_t seq, const char *name, struct buf *out,
+                  struct error *err)
+{
     struct repo *repo = NULL;
     struct snapshot *snap = NULL;
     struct fetcher *f = NULL;
@@ -193,7 +199,9 @@ int world_read(struct world *w, size_t i, const char *name, struct buf *out, str
     struct repo_options o = { .now = 0 };
     int rc = repo_open(w->backend, w->root_pk, &o, &repo, err);
     struct repo_writer *writer = rc == 0 ? repo_writer_find(repo, w->writers[i].writer_id) : NULL;
-    struct repo_record *head = writer != NULL ? repo_head(writer) : NULL;
+    struct repo_record *head = writer == NULL ? NULL
+                               : seq == 0     ? repo_head(writer)
+                                              : repo_record_at(writer, seq);
     if (rc == 0 && head == NULL)
         rc = error_set(err, E_NOT_FOUND, "no snapshot");
     if (rc == 0)

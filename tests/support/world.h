@@ -13,7 +13,7 @@
 #include "common/repo/check.h"
 #include "common/repo/session.h"
 
-enum { WORLD_WRITERS_MAX = 4, WORLD_PATH_MAX = 256 };
+enum { WORLD_WRITERS_MAX = 24, WORLD_PATH_MAX = 256 };
 
 struct world {
     struct backend *backend;
@@ -52,6 +52,9 @@ int world_backup(struct world *w, size_t i, const struct world_stream *streams, 
                  struct session_result *result, struct error *err);
 /* Reads one stream of the newest live snapshot of writer i, whole. */
 int world_read(struct world *w, size_t i, const char *name, struct buf *out, struct error *err);
+/* The same of the record seq; 0: the newest. */
+int world_read_at(struct world *w, size_t i, uint32_t seq, const char *name, struct buf *out,
+                  struct error *err);
 /* Findings that are not notes, or a negative code; names of the first ones in `names` ("a b c"). */
 int world_verify(struct world *w, enum check_level level, char *names, size_t cap, struct error *err);
 

@@ -385,7 +385,7 @@ END_TEST
 
 static struct session *begin(struct world *w, uint32_t number)
 {
-    char state[WORLD_PATH_MAX];
+    static char state[WORLD_PATH_MAX]; /* borrowed by the session */
     struct error err = ERROR_INIT;
     struct session *s = NULL;
     struct night *n = night_of(0, number);

@@ -74,11 +74,6 @@ int access_writer_ids(const struct conf_repository *repository, struct vec *out,
 int access_writer_keys(const struct conf_repository *repository, const uint8_t id[WRITER_ID_LEN],
                        struct writer_keys *out, struct error *err);
 
-/* The retention host's: `path`, or retention.key in the key directory (NULL). Besides it that host needs root.pub and the
- * storage's key, and no writer's key or kit. E_NOT_FOUND; E_CONFLICT: of another repository. */
-int access_retention_keys(const struct conf_repository *repository, const char *path, bool prompt,
-                          struct retention_keys *out, struct error *err);
-
 /* The secrets of a key file of this role, or of its printable text form; for secret_free(). `reference`
  * (may be NULL or CONF_SECRET_NONE) gives the passphrase; without one and with a terminal it is asked for
  * when `prompt`. E_AUTH: wrong or missing. E_USAGE: a key file of another role. */
@@ -87,6 +82,12 @@ struct secret *access_key_block(const char *path, enum keyfile_role role, const 
 /* Opens a restore kit the same way. */
 int access_kit(const char *path, const struct conf_secret *reference, bool prompt, struct restore_kit *out,
                struct error *err);
+
+/* The retention host's: `path`, or retention.key in the key directory (NULL). Besides it that host needs root.pub and the
+ * storage's key, and no writer's key or kit. E_NOT_FOUND; E_CONFLICT: of another repository. What it
+ * pins is what root.pub says. */
+int access_retention_keys(const struct conf_repository *repository, const char *path, bool prompt,
+                          struct retention_keys *out, struct error *err);
 
 /* The engine's view of a job: paths are made absolute. The job's name points into conf; access_job_free. */
 int access_job(const struct conf *conf, const struct conf_job *job, struct engine_job *out,

@@ -29,10 +29,11 @@ int access_retention_keys(const struct conf_repository *repository, const char *
             repository->name, from);
     else if (rc < 0)
         (void)error_copy(err, &why);
-    else if (memcmp(out->repo_id, root.repo_id, REPO_ID_LEN) != 0 ||
-             memcmp(out->root_pk, root.root_pk, SIGN_PK_LEN) != 0) {
+    else if (memcmp(out->repo_id, root.repo_id, REPO_ID_LEN) != 0) {
         retention_keys_free(out);
         rc = error_set(err, E_CONFLICT, "%s belongs to another repository than %s", from, repository->name);
+    } else {
+        memcpy(out->root_pk, root.root_pk, SIGN_PK_LEN); /* the file may be older than a new root key */
     }
     secret_free(block);
     free(own);

@@ -9,5 +9,5 @@ source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 # Thousands of flushes that no power cut will ever test.
 if [[ -w /dev/shm ]]; then export TMPDIR=/dev/shm; fi
 seed=${SEED:-20261128}
-check "four writers, 120 rounds, seed $seed" "$B/tests/tool/retention_loop" 4 120 "$seed"
+check "four writers, 120 rounds, seed $seed" "$TOOLS/retention_loop" 4 120 "$seed"
 finish

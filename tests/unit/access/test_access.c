@@ -216,6 +216,40 @@ START_TEST(writers_keys_are_checked)
 }
 END_TEST
 
+START_TEST(retention_keys)
+{
+    struct family f;
+    struct family other;
+    struct conf_repository r = here();
+    struct retention_keys mine = { .v = NULL };
+    struct retention_keys k = { .v = NULL };
+    struct buf file = BUF_INIT;
+    char path[512];
+    family_make(&f);
+    family_make(&other);
+    (void)snprintf(path, sizeof path, "%s/" ACCESS_RETENTION_FILE, made);
+    ck_assert_int_eq(access_write_root(made, &f.pin, NULL), 0);
+    ck_assert_int_eq(access_retention_keys(&r, NULL, false, &k, NULL), E_NOT_FOUND);
+    ck_assert_int_eq(retention_keys_generate(&f.kit, &mine, NULL), 0);
+    struct secret *block = retention_keys_encode(&mine, NULL);
+    ck_assert_int_eq(keyfile_encode(KEYFILE_RETENTION, block, NULL, NULL, &file, NULL), 0);
+    ck_assert_int_eq(keyfile_save(path, &file, NULL), 0);
+    ck_assert_int_eq(access_retention_keys(&r, NULL, false, &k, NULL), 0);
+    retention_keys_free(&k);
+    ck_assert_int_eq(access_retention_keys(&r, path, false, &k, NULL), 0);
+    retention_keys_free(&k);
+    (void)snprintf(path, sizeof path, "%s/" ACCESS_ROOT_FILE, made);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(access_write_root(made, &other.pin, NULL), 0);
+    ck_assert_int_eq(access_retention_keys(&r, NULL, false, &k, NULL), E_CONFLICT);
+    secret_free(block);
+    buf_wipe(&file);
+    retention_keys_free(&mine);
+    family_free(&f);
+    family_free(&other);
+}
+END_TEST
+
 /* ---- secrets ------------------------------------------------------------------------------------------- */
 
 static void same_secret(const struct conf_secret *ref, const char *text)
@@ -424,6 +458,7 @@ int main(void)
     tcase_add_test(all, root_is_strict);
     tcase_add_test(all, writers_are_found_and_loaded);
     tcase_add_test(all, writers_keys_are_checked);
+    tcase_add_test(all, retention_keys);
     tcase_add_test(all, secrets_of_every_kind);
     tcase_add_test(all, kit_as_file_and_text);
     tcase_add_test(all, kit_with_passphrase);

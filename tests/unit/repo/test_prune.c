@@ -381,6 +381,41 @@ START_TEST(wrong_deletions_are_seen_later)
 }
 END_TEST
 
+/* A pack is lost: verify names it, the next night stores again what the source still has, what stays lost is named until
+ * it has expired. */
+START_TEST(a_lost_pack)
+{
+    struct world w;
+    struct error err = ERROR_INIT;
+    char name[NAME_TEXT_MAX];
+    char names[512];
+    struct buf got = BUF_INIT;
+    static const uint32_t hit[] = { 1, 2, 0 };
+    world_with_host(&w, 1);
+    nights(&w, 0, 1, 2);
+    (void)run(&w);
+    ck_assert_int_eq(
+        memory_replace(w.backend, name_pack(name, w.writers[0].writer_id, 1, 0, 0), NULL, 0, NULL), 0);
+    ck_assert_int_ge(world_verify(&w, CHECK_L2, names, sizeof names, &err), 1);
+    ck_assert_str_eq(names, "pack-missing");
+    nights(&w, 0, 3, 3);
+    ck_assert_int_eq(world_read(&w, 0, "same", &got, &err), 0);
+    ck_assert_uint_eq(got.len, SAME);
+    buf_free(&got);
+    ck_assert_int_ge(world_verify(&w, CHECK_L2, names, sizeof names, &err), 1);
+    (void)run(&w);
+    (void)expire(&w, hit); /* both need it */
+    struct prune_options o = host_of(&w);
+    struct prune *p = open_host(&o);
+    ck_assert(!((const struct prune_snapshot *)vec_at(prune_snapshots(p), at(p, &w, 0, 1)))->revivable);
+    prune_close(p);
+    acknowledge(&w, 4);
+    ck_assert_uint_eq(run(&w).deleted, 4); /* two packs, one of them lost; two objects */
+    expect_sound(&w);
+    end(&w);
+}
+END_TEST
+
 /* ---- a writer that is paused over everything -------------------------------------------------------- */
 
 static struct session *begin(struct world *w, uint32_t number)
@@ -484,6 +519,7 @@ Suite *make_suite(void)
     tcase_add_test(t, a_wrong_clock_expires_nothing);
     tcase_add_test(t, accounts);
     tcase_add_test(t, garbage_goes);
+    tcase_add_test(t, a_lost_pack);
     tcase_add_test(t, wrong_deletions_are_seen_later);
     tcase_add_test(t, a_paused_writer_loses_nothing);
     tcase_add_test(t, a_paused_writer_is_waited_for);

@@ -29,12 +29,13 @@ static struct cache *cache_new(const struct cache_limits *limits, struct error *
     c->pack_index = (struct map)MAP_OF(sizeof(struct cache_pack_name), sizeof(uint32_t));
     c->lists = (struct vec)VEC_OF(struct chunk_list *);
     c->handles = (struct vec)VEC_OF(uint32_t);
-    c->streams = (struct map)MAP_OF(sizeof(uint64_t), sizeof(uint64_t));
-    c->sparse = (struct map)MAP_OF(sizeof(uint64_t), sizeof(uint64_t));
-    c->hints = (struct vec)VEC_OF(struct stream_hint);
+    for (int i = 0; i < NOTE_KINDS; i++)
+        c->notes[i] = (struct map)MAP_OF(sizeof(uint64_t), sizeof(struct note_place));
+    c->hints = (struct vec)VEC_OF(struct note_hint);
     tagmap_init(&c->hooks, CACHE_SAME_HOOKS);
     tagmap_init(&c->chunks, CACHE_SAME_CHUNKS);
     stream_free(&c->stream);
+    use_free(&c->use);
     c->credit = CACHE_CREDIT_MAX;
     return c;
 }
@@ -62,7 +63,7 @@ static int apply_commit(struct cache *c, const uint8_t *payload, size_t len, str
     if (c->last_seq < seq)
         c->last_seq = seq;
     pack_apply_commit(c);
-    int rc = session == c->session ? stream_apply_commit(c, err) : 0;
+    int rc = session == c->session ? note_apply_commit(c, err) : 0;
     vec_clear(&c->hints);
     c->session = 0;
     return rc;
@@ -70,15 +71,14 @@ static int apply_commit(struct cache *c, const uint8_t *payload, size_t len, str
 
 static int apply(struct cache *c, const struct journal_entry *e, struct error *err)
 {
+    int kind = note_kind_of(e->type);
+    if (kind >= 0)
+        return note_apply(c, (enum note_kind)kind, e->at, e->payload, e->len, err);
     switch (e->type) {
     case ENTRY_SESSION:
         return apply_session(c, e->payload, e->len, err);
     case ENTRY_PACK:
         return pack_apply(c, e->at, e->payload, e->len, err);
-    case ENTRY_STREAM:
-        return stream_apply(c, e->at, e->payload, e->len, err);
-    case ENTRY_SPARSE:
-        return sparse_apply(c, e->at, e->payload, e->len, err);
     case ENTRY_COMMIT:
         return apply_commit(c, e->payload, e->len, err);
     case ENTRY_INTRODUCED:
@@ -121,6 +121,8 @@ int cache_open(const char *dir, const uint8_t repo_id[REPO_ID_LEN], const uint8_
     struct cache *c = cache_new(limits, err);
     if (c == NULL)
         return E_NOMEM;
+    memcpy(c->repo_id, repo_id, REPO_ID_LEN);
+    memcpy(c->writer_id, writer_id, WRITER_ID_LEN);
     int rc = journal_open(dir, repo_id, writer_id, &c->journal, err);
     if (rc == 0)
         rc = replay(c, err);
@@ -141,10 +143,11 @@ void cache_close(struct cache *c)
     vec_free(&c->slots);
     vec_free(&c->packs);
     map_free(&c->pack_index);
-    map_free(&c->streams);
-    map_free(&c->sparse);
+    for (int i = 0; i < NOTE_KINDS; i++)
+        map_free(&c->notes[i]);
     vec_free(&c->hints);
     stream_free(&c->stream);
+    drain_free(c);
     free(c);
 }
 
@@ -205,8 +208,10 @@ int cache_blob_chunk(struct cache *c, uint32_t number, const uint8_t id[CHUNK_ID
     int rc = list_add(c, list, id, len, starts, err);
     if (rc == 0 && !node) {
         c->stream.first = false;
-        c->stream.sparse.fresh += c->stream.sparse.refused ? 0 : len;
+        c->stream.sparse.fresh += c->refused != REFUSED_NOT ? 0 : len;
     }
+    if (rc == 0)
+        drain_stored(c, len);
     return rc;
 }
 
@@ -284,7 +289,10 @@ int cache_commit(struct cache *c, uint32_t session, uint32_t seq, struct error *
         return error_set(err, E_INTERNAL, "session %u cannot commit: %u blobs wait for their packs", session,
                          c->fresh);
     uint32_t numbers[2] = { session, seq };
-    return journal_numbers(c, ENTRY_COMMIT, numbers, 2, err);
+    int rc = journal_numbers(c, ENTRY_COMMIT, numbers, 2, err);
+    if (rc == 0)
+        drain_free(c);
+    return rc;
 }
 
 void cache_session_abort(struct cache *c)
@@ -301,6 +309,7 @@ void cache_session_abort(struct cache *c)
     while (c->slots.len != 0 && slot_at(c, (uint32_t)c->slots.len - 1)->state == SLOT_NONE)
         c->slots.len--;
     stream_free(&c->stream);
+    drain_free(c);
     vec_clear(&c->hints);
     memset(&c->cursor, 0, sizeof c->cursor);
     c->last_hit = 0;

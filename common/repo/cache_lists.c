@@ -24,6 +24,19 @@ uint32_t list_offset(const struct list_chunk *chunk)
     return chunk->off & ~CACHE_STARTS_STREAM;
 }
 
+uint32_t list_position(const struct chunk_list *list, uint32_t offset)
+{
+    uint32_t low = 0, high = list->n;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (list_offset(&list->chunks[mid]) < offset)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < list->n && list_offset(&list->chunks[low]) == offset ? low : list->n;
+}
+
 static uint64_t list_size(const struct chunk_list *list)
 {
     return sizeof *list + (uint64_t)list->cap * sizeof *list->chunks + (uint64_t)list->n * INDEX_SHARE;
@@ -307,6 +320,9 @@ int list_peek(struct cache *c, uint32_t number, const uint8_t *id, uint32_t len,
         uint32_t have = load_u32(p + CHUNK_ID_LEN) & ~CACHE_STARTS_STREAM;
         if (have == len && memcmp(p, id, CHUNK_ID_LEN) == 0) {
             *out = (struct cache_hit){ .blob = number, .offset = off, .length = len };
+            c->cursor.blob = number;
+            c->cursor.end = off + len;
+            c->cursor.pos = i + 1;
             return 1;
         }
         off += have;

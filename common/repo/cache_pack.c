@@ -39,6 +39,7 @@ static int apply_blob(struct cache *c, const struct pack_blob *b, uint32_t pack,
     slot->pack = pack;
     slot->at = b->at;
     slot->nchunks = b->nchunks;
+    slot->plen = b->ref.plen & 0x7fffffffu; /* at most BLOB_PLAIN_MAX */
     slot->kind = b->kind;
     slot->state = SLOT_KNOWN;
     c->nblobs++;
@@ -60,6 +61,7 @@ static int check_blobs(const struct cache *c, struct reader r, struct cache_pack
         if (b.number > CACHE_NUMBER_MAX || b.number >= c->slots.len + CACHE_NUMBER_GAP)
             return entry_bad_pack(err, "the number of a blob");
         pack->nchunks += b.nchunks;
+        pack->plain += b.ref.plen;
     }
     return reader_at_end(&r) ? 0 : entry_bad_pack(err, "trailing bytes");
 }
@@ -74,6 +76,7 @@ int pack_apply(struct cache *c, uint64_t at, const uint8_t *payload, size_t len,
     if (rc < 0)
         return rc;
     pack.at = at;
+    pack.len = (uint32_t)len;
     struct cache_pack_name name = { .session = pack.session, .idx = pack.idx };
     bool added;
     uint32_t *index = map_put(&c->pack_index, &name, &added, err);

@@ -117,13 +117,20 @@ static int replay(struct cache *c, struct error *err)
 int cache_open(const char *dir, const uint8_t repo_id[REPO_ID_LEN], const uint8_t writer_id[WRITER_ID_LEN],
                const struct cache_limits *limits, struct cache **out, struct error *err)
 {
+    compact_clean(dir);
+    return cache_open_file(dir, JOURNAL_NAME, repo_id, writer_id, limits, out, err);
+}
+
+int cache_open_file(const char *dir, const char *name, const uint8_t *repo_id, const uint8_t *writer_id,
+                    const struct cache_limits *limits, struct cache **out, struct error *err)
+{
     *out = NULL;
     struct cache *c = cache_new(limits, err);
     if (c == NULL)
         return E_NOMEM;
     memcpy(c->repo_id, repo_id, REPO_ID_LEN);
     memcpy(c->writer_id, writer_id, WRITER_ID_LEN);
-    int rc = journal_open(dir, repo_id, writer_id, &c->journal, err);
+    int rc = journal_open(dir, name, repo_id, writer_id, &c->journal, err);
     if (rc == 0)
         rc = replay(c, err);
     if (rc < 0)
@@ -324,6 +331,7 @@ void cache_get_stats(const struct cache *c, struct cache_stats *out)
         .hooks = tagmap_count(&c->hooks),
         .lists_read = c->lists_read,
         .journal = c->journal.end,
+        .dead = compact_dead(c),
         .sampled = c->sampled,
     };
     out->memory = tagmap_bytes(&c->hooks) + c->slots.cap * sizeof(struct blob_slot) +

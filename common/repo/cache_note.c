@@ -79,6 +79,18 @@ static int add_hint(struct cache *c, enum note_kind kind, uint64_t key, uint64_t
     return 0;
 }
 
+void note_write_head(struct writer *w, uint32_t session, uint64_t key)
+{
+    writer_u32(w, session);
+    writer_u64(w, key);
+    writer_u32(w, 0);
+}
+
+void note_set_count(struct buf *entry, enum note_kind kind)
+{
+    store_u32(entry->data + NOTE_HEAD - 4, (uint32_t)((entry->len - NOTE_HEAD) / kinds[kind].item));
+}
+
 int note_put(struct cache *c, enum note_kind kind, uint64_t key, const struct buf *items, struct error *err)
 {
     if (c->session == 0)
@@ -86,11 +98,11 @@ int note_put(struct cache *c, enum note_kind kind, uint64_t key, const struct bu
     struct buf entry = BUF_INIT;
     struct writer w = writer_of(&entry);
     uint64_t at = 0;
-    writer_u32(&w, c->session);
-    writer_u64(&w, key);
-    writer_u32(&w, (uint32_t)(items->len / kinds[kind].item));
+    note_write_head(&w, c->session, key);
     writer_bytes(&w, items->data, items->len);
     int rc = writer_end(&w, err);
+    if (rc == 0)
+        note_set_count(&entry, kind);
     rc = rc < 0 ? rc : journal_append(&c->journal, kinds[kind].type, &entry, &at, err);
     rc = rc < 0 ? rc : add_hint(c, kind, key, at, entry.len, err);
     buf_free(&entry);

@@ -286,6 +286,9 @@ int note_kind_of(uint32_t type);
 const struct note_place *note_find(const struct cache *c, enum note_kind kind, uint64_t key);
 /* Its items; nothing when there is none, or it is damaged (logged). */
 int note_read(struct cache *c, enum note_kind kind, uint64_t key, struct buf *items, struct error *err);
+/* For a note that is written elsewhere: its head, and the number of items once they are there. */
+void note_write_head(struct writer *w, uint32_t session, uint64_t key);
+void note_set_count(struct buf *entry, enum note_kind kind);
 /* Whether there is room for one more stream's notes, or for new ones of a known one. */
 bool note_has_room(const struct cache *c, enum note_kind kind, uint64_t key);
 /* Appends one to the journal. Does nothing outside of a session. */
@@ -318,6 +321,16 @@ uint32_t use_of(const struct cache *c, uint32_t blob);
 void drain_free(struct cache *c);
 /* A chunk is stored after the last lookup: counted when it was known. */
 void drain_stored(struct cache *c, uint32_t len);
+
+/* ---- cache_compact.c ---- */
+#define JOURNAL_NAME "journal"
+#define JOURNAL_NEW_NAME "journal.new"
+uint64_t compact_dead(const struct cache *c);
+/* Removes what a crash may have left. */
+void compact_clean(const char *dir);
+/* cache.c: cache_open, of this file. */
+int cache_open_file(const char *dir, const char *name, const uint8_t *repo_id, const uint8_t *writer_id,
+                    const struct cache_limits *limits, struct cache **out, struct error *err);
 
 /* ---- cache_lists.c, for all that look through a list ---- */
 /* The position of the chunk that starts at this offset, or n. */

@@ -122,11 +122,13 @@ int main(int argc, char **argv)
         double cpu = cpu_seconds();
         rc = night(&w, argv[i], &base, &r, &err);
         if (rc == 0)
-            (void)printf("night=%d logical=%llu fresh=%llu stored=%llu packs=%llu seconds=%.2f cpu=%.2f "
-                         "peak_kib=%ld\n",
+            (void)printf("night=%d logical=%llu fresh=%llu gathered=%llu drained=%llu stored=%llu packs=%llu "
+                         "needed=%llu seconds=%.2f cpu=%.2f peak_kib=%ld\n",
                          i - at - 1, (unsigned long long)r.logical, (unsigned long long)r.fresh,
+                         (unsigned long long)r.gathered, (unsigned long long)r.drained,
                          (unsigned long long)r.stored, (unsigned long long)r.packs,
-                         (double)(clock_mono_ms() - start) / 1000, cpu_seconds() - cpu, peak_kib());
+                         (unsigned long long)r.needed, (double)(clock_mono_ms() - start) / 1000,
+                         cpu_seconds() - cpu, peak_kib());
         (void)fflush(stdout);
     }
     if (rc < 0)

@@ -221,7 +221,8 @@ static int choose(struct cache *c, struct vec *out, struct error *err)
         whole += b->whole;
     }
     uint64_t growth = s->before ? s->fresh * ratio / RATIO_UNIT : 0;
-    whole += growth < used / GROWTH_PART ? growth : used / GROWTH_PART;
+    growth = growth < used / GROWTH_PART ? growth : used / GROWTH_PART;
+    whole += growth;
     uint64_t limit = used * WHOLE_PERCENT / 100 + SLACK;
     for (size_t i = 0; rc == 0 && whole > limit && i < blobs.len; i++) {
         const struct sparse_blob *b = vec_at(&blobs, i);
@@ -232,7 +233,9 @@ static int choose(struct cache *c, struct vec *out, struct error *err)
             rc = E_NOMEM;
         else
             *slot = b->number;
-        whole -= b->whole - b->used;
+        /* Of what is left there as much is gone by then as of the rest. */
+        uint64_t gone = used != 0 ? b->used * growth / used : 0;
+        whole -= b->whole - b->used + gone;
         c->drain.planned += b->plain;
     }
     /* Once avoided, always avoided: a second copy that grew sparse itself must not lead back to the first. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 
@@ -18,9 +19,17 @@ int chosen_open(struct cli_context *cli, enum station_kit kit, const char *selec
     int rc = selector_parse(selector, cli_text(cli, "job"), &sel, err);
     rc = rc < 0 ? rc : station_open(cli, kit, &c->st, err);
     rc = rc < 0 ? rc : snaps_load(&c->st, &c->all, err);
+    sel.expired = true;
     rc = rc < 0 ? rc : selector_find(&c->all, &sel, &c->snap, err);
-    if (rc == 0)
-        (void)snap_name(c->snap, c->name);
+    if (rc < 0)
+        return rc;
+    (void)snap_name(c->snap, c->name);
+    if (!snap_live(c->snap))
+        log_event(
+            LOG_WARN,
+            "%s has expired and will be deleted: `backupd revive` on the retention host keeps it; a restore that "
+            "meets a deletion fails",
+            c->name);
     return rc;
 }
 
@@ -129,6 +138,8 @@ void snap_json(const struct snaps *all, const struct snap *snap, struct jsonout 
     jsonout_u64(o, "packs_new", r->packs.len);
     if (snap->object != NULL && snap->object->has_view)
         view_json(&snap->object->view, o);
+    if (snap->record->expired)
+        jsonout_bool(o, "restorable", snap_whole(snap));
     if (snap->damage != NULL)
         jsonout_str(o, "damage", snap->damage);
 }

@@ -189,6 +189,7 @@ static int open_both(struct diff *d, struct error *err)
     char engine[2][32] = { "", "" };
     int rc = chosen_open(d->cli, KIT_NEEDED, d->cli->args[0], &d->c, err);
     rc = rc < 0 ? rc : selector_parse(d->cli->args[1], cli_text(d->cli, "job"), &sel, err);
+    sel.expired = true;
     rc = rc < 0 ? rc : selector_find(&d->c.all, &sel, &d->second, err);
     rc = rc < 0 ? rc : chosen_unlock(&d->c, err);
     rc = rc < 0 ? rc : snap_unlock(&d->c.all, d->second, &d->fetcher, err);

@@ -13,21 +13,43 @@
 
 const struct cli_option list_options[] = {
     JOB_OPTION,
-    { .name = "all", .letter = 'a', .kind = CLI_FLAG, .help = "Also expired and void snapshots." },
+    { .name = "expired",
+      .letter = 'e',
+      .kind = CLI_FLAG,
+      .help = "Also expired snapshots of which nothing is deleted yet: they can be restored by number, and "
+              "revived on the retention host." },
+    { .name = "all",
+      .letter = 'a',
+      .kind = CLI_FLAG,
+      .help = "All records: also void snapshots, and expired ones that are deleted." },
     CLI_OPTIONS_END
 };
 
 struct counts {
     size_t shown;
-    size_t gone; /* expired or void */
+    size_t expired; /* live no more, left out */
+    size_t voided;  /* left out */
     size_t damaged;
 };
 
 /* Which rows; counts what is left out. */
-static bool wanted(struct counts *n, const struct snap *s, bool all)
+static bool wanted(const struct cli_context *cli, struct counts *n, const struct snap *s)
 {
-    n->gone += !snap_live(s);
-    return all || snap_live(s);
+    bool expired = s->record->expired && !s->record->is_void;
+    if (snap_live(s) || cli_flag(cli, "all") || (expired && cli_flag(cli, "expired")))
+        return true;
+    n->expired += expired;
+    n->voided += !expired;
+    return false;
+}
+
+/* --expired: what is deleted can only be seen once it is open. */
+static bool left_out(const struct cli_context *cli, struct counts *n, const struct snap *s)
+{
+    if (snap_live(s) || cli_flag(cli, "all") || snap_whole(s))
+        return false;
+    n->expired++;
+    return true;
 }
 
 static bool job_wanted(const struct snap *s, const char *job)
@@ -86,14 +108,15 @@ static int print_json(const struct snaps *all, const struct snap *s, struct erro
 static int list_all(struct cli_context *cli, struct snaps *all, struct table *t, struct counts *n,
                     struct error *err)
 {
-    bool with_gone = cli_flag(cli, "all");
     for (size_t i = all->list.len; i > 0; i--) {
         struct snap *s = vec_at(&all->list, i - 1);
-        if (!wanted(n, s, with_gone))
+        if (!wanted(cli, n, s))
             continue;
         int rc = snap_open(all, s, err);
         if (rc < 0)
             return rc;
+        if (left_out(cli, n, s))
+            continue;
         bool damaged = s->damage != NULL && snap_live(s);
         if (!damaged && !job_wanted(s, cli_text(cli, "job")))
             continue;
@@ -117,9 +140,13 @@ static void footer(const struct cli_context *cli, const struct station *st, cons
         return;
     if (n->shown == 0)
         out_line(&cli->out, OUT_PLAIN, "No snapshots in %s.", station_where(st));
-    if (!cli_flag(cli, "all") && n->gone != 0)
-        out_line(&cli->out, OUT_DIM, "%zu expired or void %s not shown (--all).", n->gone,
-                 plural(n->gone, "one is", "ones are"));
+    if (n->expired != 0)
+        out_line(&cli->out, OUT_DIM, "%zu expired %s not shown (%s).", n->expired,
+                 plural(n->expired, "one is", "ones are"),
+                 cli_flag(cli, "expired") ? "deleted: --all" : "--expired");
+    if (n->voided != 0)
+        out_line(&cli->out, OUT_DIM, "%zu void %s not shown (--all).", n->voided,
+                 plural(n->voided, "one is", "ones are"));
     if (!st->has_kit)
         out_line(&cli->out, OUT_DIM, "Names, sizes and needed packs are encrypted: --kit FILE opens them.");
 }

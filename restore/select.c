@@ -168,9 +168,13 @@ static int not_live(const struct snap *s, struct error *err)
         return error_set(err, E_NOT_FOUND,
                          "%s is void: it was cut off before it was confirmed; use another one",
                          snap_name(s, name));
+    if (!snap_whole(s))
+        return error_set(err, E_NOT_FOUND, "%s has expired, and its data is deleted; use another one",
+                         snap_name(s, name));
     return error_set(
         err, E_NOT_FOUND,
-        "%s has expired: its data may be gone. While it is not, retention can revive it (backupd)",
+        "%s has expired. Nothing of it is deleted yet: it can be restored, and `backupd revive` on the "
+        "retention host keeps it",
         snap_name(s, name));
 }
 
@@ -204,6 +208,8 @@ static int find_named(struct snaps *all, const struct selector *sel, struct snap
     if (h.shown + h.left_out > 1)
         return hint_error(&h, E_USAGE, "several snapshots fit; name one", err);
     *out = found != NULL ? found : broken;
+    if (*out == NULL && sel->expired && gone != NULL && snap_whole(gone))
+        *out = gone;
     if (*out != NULL)
         return 0;
     return gone != NULL ? not_live(gone, err) : not_found(all, sel, err);

@@ -8,7 +8,9 @@
  *     JOB/latest JOB/2026-11-24
  *
  * JOB may also be a writer's id of 16 hex digits: the only name without a kit.
- * Only live snapshots are found; what else has the name is explained. `latest`
+ * Only live snapshots are found; what else has the name is explained. With
+ * `expired` set a snapshot that has expired is found by its number or receipt
+ * as long as nothing of it is deleted, and a warning says so. `latest`
  * and dates never step over a snapshot that is damaged: who takes an older one
  * instead has to name it.
  *
@@ -29,6 +31,7 @@ struct selector {
     uint64_t back; /* latest~N */
     uint64_t time; /* seconds; not after */
     char hex[SNAP_HASH_TEXT];
+    bool expired; /* set by the caller after selector_parse */
 };
 
 /* job NULL: none given. Pure. */

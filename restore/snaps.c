@@ -107,12 +107,28 @@ bool snap_live(const struct snap *snap)
     return repo_record_live(snap->record);
 }
 
+bool snap_whole(const struct snap *snap)
+{
+    const struct snapshot *s = snap->object;
+    if (s == NULL || snap->damage != NULL)
+        return false;
+    const struct record *r = &snap->record->rec;
+    const uint8_t *id = snap->writer->id;
+    bool whole = repo_item_find(s->repo, id, r->session, IDX_SNAP, r->snap_attempt).deleted == 0;
+    for (size_t i = 0; whole && s->has_view && i < s->view.packs.len; i++) {
+        const struct pack_key *k = vec_at(&s->view.packs, i);
+        const struct record_pack *in = repo_pack_find(snap->writer, k->session, k->idx, NULL);
+        whole = in != NULL && repo_item_find(s->repo, id, k->session, k->idx, in->attempt).deleted == 0;
+    }
+    return whole;
+}
+
 const char *snap_state(const struct snap *snap)
 {
     if (snap->record->is_void)
         return "void";
     if (snap->record->expired)
-        return "expired";
+        return snap_whole(snap) ? "expired" : "deleted";
     if (snap->damage != NULL)
         return "damaged";
     return snap->record->held ? "held" : "live";

@@ -40,7 +40,10 @@ int snap_open(struct snaps *all, struct snap *snap, struct error *err);
 int snap_unlock(struct snaps *all, struct snap *snap, struct fetcher **f, struct error *err);
 
 bool snap_live(const struct snap *snap);
-/* "live", "void", "expired", "held" (live, and kept by order), "damaged" */
+/* Neither the object nor a pack of its view is listed as deleted: an expired one can be restored and revived. Opened before.
+ */
+bool snap_whole(const struct snap *snap);
+/* "live", "void", "expired" (and nothing of it deleted), "deleted" (expired), "held" (live, and kept by order), "damaged" */
 const char *snap_state(const struct snap *snap);
 /* The job's name, or without view the writer's id. `out` holds SNAPSHOT_NAME_MAX bytes. */
 const char *snap_job(const struct snap *snap, char out[SNAPSHOT_NAME_MAX]);

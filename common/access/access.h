@@ -9,6 +9,7 @@
  *     backend = access_storage(&conf_repository->storage, err);           // not connected yet
  *     rc = access_root(repository, &root, err);                           // what repo_open() pins
  *     rc = access_writer_keys(repository, id, &keys, err);                // backup host
+ *     rc = access_retention_keys(repository, NULL, false, &keys, err);        // retention host
  *     rc = access_kit(path, &repository->kit_passphrase, prompt, &kit, err);  // restore station
  *
  * Files of a host's key directory (`keys:` of a repository), all 0400 in a 0700 directory:
@@ -72,6 +73,11 @@ int access_writer_ids(const struct conf_repository *repository, struct vec *out,
 /* E_CONFLICT: the file belongs to another repository or writer than its place says. */
 int access_writer_keys(const struct conf_repository *repository, const uint8_t id[WRITER_ID_LEN],
                        struct writer_keys *out, struct error *err);
+
+/* The retention host's: `path`, or retention.key in the key directory (NULL). Besides it that host needs root.pub and the
+ * storage's key, and no writer's key or kit. E_NOT_FOUND; E_CONFLICT: of another repository. */
+int access_retention_keys(const struct conf_repository *repository, const char *path, bool prompt,
+                          struct retention_keys *out, struct error *err);
 
 /* The secrets of a key file of this role, or of its printable text form; for secret_free(). `reference`
  * (may be NULL or CONF_SECRET_NONE) gives the passphrase; without one and with a terminal it is asked for

@@ -323,6 +323,8 @@ static int check_levels(struct check_writer *w, struct error *err)
         rc = check_presence(w, err);
     if (rc == 0 && w->view_key != NULL && level != CHECK_LK)
         rc = check_views(w, err);
+    if (rc == 0 && w->view_key != NULL && (level == CHECK_L2 || level == CHECK_L3))
+        rc = check_past(w, err);
     if (rc == 0 && level == CHECK_LK)
         rc = check_keys(w, err);
     if (rc == 0 && (level == CHECK_L1 || level == CHECK_L3))

@@ -3,7 +3,8 @@
  *
  *   L0  root public key             logs, signatures, each introduced pack and snap present with its size
  *   L1  + reads everything          every byte is what its writer signed
- *   L2  + V                         every pack that a live snapshot lists exists
+ *   L2  + V                         every pack that a live snapshot lists exists; past deletions hit nothing that a
+ *                                   view which is still there needed
  *   LK  + R_i, W                    these keys open every session (headers only)
  *   L3  + R_i, W, reads everything  every blob opens and decodes, every tree and catalog holds together, every
  *                                   stream has its check

@@ -3,6 +3,7 @@
  *
  *   check.c       levels L0 to L2, findings
  *   check_deep.c  what needs a recipient's key: LK, L3
+ *   check_past.c  past deletions
  *   check_reach.c which packs a stream needs
  */
 #ifndef COMMON_REPO_CHECK_INTERNAL_H
@@ -39,6 +40,9 @@ void check_progress(void *check, uint64_t bytes);
 int check_pack_deep(struct check_writer *w, const struct record_pack *pack, struct error *why);
 int check_keys(struct check_writer *w, struct error *err);
 int check_streams(struct check_writer *w, struct error *err);
+
+/* Deletions that hit what an expired snapshot needed while it was live, as far as views are still there. */
+int check_past(struct check_writer *w, struct error *err);
 
 /* Appends each pack (struct pack_key) that the stream's blobs and nodes lie in, once. */
 int check_reach(struct fetcher *f, const struct snap_view *view, const struct stream_ref *ref,

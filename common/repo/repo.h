@@ -176,6 +176,9 @@ int repo_publish_record(const struct repo *repo, const void *data, size_t len, u
                         struct error *err);
 int repo_publish_retention(const struct repo *repo, const void *data, size_t len, uint8_t *attempt,
                            struct error *err);
+/* Whether readers would accept r (with the policy clock that follows) as the next retention record: the rules of
+ * format.md 8, check 5. E_CORRUPT says which one it breaks. The picture is the same afterwards. */
+int repo_retention_check(struct repo *repo, const struct retention_record *r, struct error *err);
 /* prev: the newest charter, or NULL for version 1. */
 int repo_publish_charter(struct backend *b, const struct charter *prev, const void *data, size_t len,
                          uint8_t *attempt, struct error *err);

@@ -282,6 +282,16 @@ static int push_seen(struct repo *repo, const struct retention_record *rec, stru
     return 0;
 }
 
+/* All rules of record k (from 0); its heads are pushed. */
+static int check_rules(struct repo *repo, size_t k, struct error *err)
+{
+    const struct retention_record *rec = &repo_retention_at(repo, k)->rec;
+    int rc = check_heads(repo, rec, err);
+    rc = rc < 0 ? rc : check_condemned(repo, rec, err);
+    rc = rc < 0 ? rc : check_deleted(repo, rec, err);
+    return rc < 0 ? rc : check_ops(repo, k, err);
+}
+
 /* Record k (from 0): all rules first, then its effects. */
 static int judge_one(struct repo *repo, size_t k, struct error *err)
 {
@@ -289,14 +299,31 @@ static int judge_one(struct repo *repo, size_t k, struct error *err)
     if (rc < 0)
         return rc;
     const struct retention_record *rec = &repo_retention_at(repo, k)->rec;
-    rc = check_heads(repo, rec, err);
-    rc = rc < 0 ? rc : check_condemned(repo, rec, err);
-    rc = rc < 0 ? rc : check_deleted(repo, rec, err);
-    rc = rc < 0 ? rc : check_ops(repo, k, err);
+    rc = check_rules(repo, k, err);
     rc = rc < 0 ? rc : apply_items(repo, &rec->condemned, rec->seq, false, err);
     rc = rc < 0 ? rc : apply_items(repo, &rec->deleted, rec->seq, true, err);
     if (rc == 0)
         apply_ops(repo, rec);
+    return rc;
+}
+
+int repo_retention_check(struct repo *repo, const struct retention_record *r, struct error *err)
+{
+    const struct repo_retention *head = repo_retention_head(repo);
+    uint64_t before = head != NULL ? head->clock : 0;
+    size_t k = repo->retention.len;
+    struct repo_retention *slot = vec_push(&repo->retention, err);
+    if (slot == NULL)
+        return E_NOMEM;
+    slot->rec = *r; /* borrowed: it leaves again below */
+    slot->clock = retention_clock(r->seq, before, r->time);
+    int rc = push_seen(repo, r, err);
+    rc = rc < 0 ? rc : check_rules(repo, k, err);
+    repo->retention.len = k;
+    for (size_t i = 0; i < repo->writers.len; i++) {
+        struct repo_writer *w = vec_at(&repo->writers, i);
+        w->seen.len = w->seen.len > k ? k : w->seen.len;
+    }
     return rc;
 }
 

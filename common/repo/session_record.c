@@ -4,14 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/base/number.h"
 #include "common/repo/session_internal.h"
+#include "common/repo/torn.h"
 #include "common/sys/atomic_file.h"
 #include "common/base/banned.h"
-
-enum { TORN_STALL_SECONDS = 15 * 60 };
 
 #define TORN_SEEN "record.torn"
 
@@ -112,31 +109,13 @@ int session_settle_record(struct session *s, struct error *err)
 /* A torn record that this host does not know: perhaps somebody is writing it right now. */
 int session_wait_for_torn(struct session *s, struct error *err)
 {
-    if (s->writer->torn_next == 0)
-        return forget(s, TORN_SEEN, err);
     char *path = session_path(s, TORN_SEEN, err);
-    struct buf seen = BUF_INIT;
-    if (path == NULL)
-        return E_NOMEM;
-    uint64_t now = clock_wall();
-    uint64_t since = now;
-    int rc = file_read_small(path, NUMBER_TEXT_MAX, &seen, NULL);
-    if (rc == 0 && buf_append(&seen, "", 1, err) == 0)
-        rc = number_parse((const char *)seen.data, 0, UINT64_MAX, &since, NULL);
-    if (rc < 0 || since > now) {
-        buf_clear(&seen);
-        rc = buf_printf(&seen, err, "%llu", (unsigned long long)now);
-        since = now;
-        if (rc == 0)
-            rc = file_write_atomic(path, seen.data, seen.len, 0600, FILE_REPLACE, err);
-    }
-    uint64_t minutes = now - since < TORN_STALL_SECONDS ? (TORN_STALL_SECONDS - (now - since)) / 60 + 1 : 0;
-    if (rc == 0 && minutes > 0)
-        rc = error_set(err, E_BUSY,
-                       "a half-written record lies in this writer's log and this host does not know it: "
-                       "if no other host uses this writer's key, run again in %llu %s",
-                       (unsigned long long)minutes, plural(minutes, "minute", "minutes"));
-    buf_free(&seen);
+    int rc = path != NULL
+                 ? torn_wait(path, s->writer->torn_next,
+                             "a half-written record lies in this writer's log and this host does not know "
+                             "it: if no other host uses this writer's key",
+                             err)
+                 : E_NOMEM;
     free(path);
     return rc;
 }

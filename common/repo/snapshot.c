@@ -12,27 +12,67 @@
 #include "common/repo/node.h"
 #include "common/base/banned.h"
 
-static int read_object(struct snapshot *s, const char *name, struct error *err)
+static int wrong_size(uint64_t is, uint64_t size, struct error *err)
 {
-    const struct record *r = &s->record->rec;
+    return error_corrupt(err, ERR_SNAP_SIZE, "it has %llu instead of %llu bytes", (unsigned long long)is,
+                         (unsigned long long)size);
+}
+
+static int read_object(const struct repo *repo, const struct record *r, const char *name, struct buf *out,
+                       struct error *err)
+{
     struct backend_stat st;
-    uint8_t hash[HASH_LEN];
     if (r->kind != RECORD_SNAPSHOT)
         return error_set(err, E_NOT_FOUND, "record %u holds no snapshot", r->seq);
-    int rc = backend_stat(s->repo->backend, name, &st, err);
+    int rc = backend_stat(repo->backend, name, &st, err);
     if (rc == E_NOT_FOUND)
         return error_corrupt(err, ERR_SNAP_MISSING, "it is not there");
     if (rc < 0)
         return rc;
     if (st.size != r->snap_size || r->snap_size > SNAP_MAX)
-        return error_corrupt(err, ERR_SNAP_SIZE, "it has %llu instead of %llu bytes",
-                             (unsigned long long)st.size, (unsigned long long)r->snap_size);
-    rc = backend_read_all(s->repo->backend, name, SNAP_MAX, &s->bytes, err);
-    if (rc < 0)
-        return rc;
+        return wrong_size(st.size, r->snap_size, err);
+    return backend_read_all(repo->backend, name, SNAP_MAX, out, err);
+}
+
+/* What its writer signed, at its place. */
+static int check_object(struct snapshot *s, struct error *err)
+{
+    const struct record *r = &s->record->rec;
+    uint8_t hash[HASH_LEN];
+    if (s->bytes.len != r->snap_size)
+        return wrong_size(s->bytes.len, r->snap_size, err);
     file_hash(s->bytes.data, s->bytes.len, hash);
     if (memcmp(hash, r->snap_hash, HASH_LEN) != 0)
         return error_corrupt(err, ERR_SNAP_HASH, "it does not have the hash its writer signed");
+    int rc = snap_parse(s->bytes.data, s->bytes.len, &s->parts, err);
+    return rc < 0 ? rc
+                  : object_header_expect(OBJECT_SNAP, &s->parts.header, s->repo->repo_id, s->writer->id,
+                                         r->session, r->seq, err);
+}
+
+int snapshot_from_bytes(const struct repo *repo, const struct repo_writer *writer,
+                        const struct repo_record *record, struct buf *bytes, struct snapshot **out,
+                        struct error *err)
+{
+    char name[NAME_TEXT_MAX];
+    struct snapshot *s = mem_alloc(1, sizeof *s, err);
+    if (s == NULL) {
+        buf_free(bytes);
+        return E_NOMEM;
+    }
+    s->repo = repo;
+    s->writer = writer;
+    s->record = record;
+    s->bytes = *bytes;
+    *bytes = (struct buf)BUF_INIT;
+    s->view.packs = (struct vec)VEC_OF(struct pack_key);
+    int rc = check_object(s, err);
+    if (rc < 0) {
+        snapshot_free(s);
+        return error_wrap(err, "%s",
+                          name_snap(name, writer->id, record->rec.session, record->rec.snap_attempt));
+    }
+    *out = s;
     return 0;
 }
 
@@ -40,26 +80,13 @@ int snapshot_load(const struct repo *repo, const struct repo_writer *writer, con
                   struct snapshot **out, struct error *err)
 {
     char name[NAME_TEXT_MAX];
-    struct snapshot *s = mem_alloc(1, sizeof *s, err);
-    if (s == NULL)
-        return E_NOMEM;
-    s->repo = repo;
-    s->writer = writer;
-    s->record = record;
-    s->view.packs = (struct vec)VEC_OF(struct pack_key);
+    struct buf bytes = BUF_INIT;
     name_snap(name, writer->id, record->rec.session, record->rec.snap_attempt);
-    int rc = read_object(s, name, err);
+    int rc = read_object(repo, &record->rec, name, &bytes, err);
     if (rc == 0)
-        rc = snap_parse(s->bytes.data, s->bytes.len, &s->parts, err);
-    if (rc == 0)
-        rc = object_header_expect(OBJECT_SNAP, &s->parts.header, repo->repo_id, writer->id,
-                                  record->rec.session, record->rec.seq, err);
-    if (rc < 0) {
-        snapshot_free(s);
-        return error_wrap(err, "%s", name);
-    }
-    *out = s;
-    return 0;
+        return snapshot_from_bytes(repo, writer, record, &bytes, out, err);
+    buf_free(&bytes);
+    return error_wrap(err, "%s", name);
 }
 
 int snapshot_open_view(struct snapshot *s, const struct secret *v_w, struct error *err)

@@ -46,6 +46,10 @@ typedef int member_fn(const struct member *m, void *arg, struct error *err);
 /* ERR_SNAP_MISSING, ERR_SNAP_SIZE, ERR_SNAP_HASH, ERR_SNAP_HEADER */
 int snapshot_load(const struct repo *repo, const struct repo_writer *writer, const struct repo_record *record,
                   struct snapshot **out, struct error *err);
+/* The same from bytes that were read before; takes them over, also on failure. */
+int snapshot_from_bytes(const struct repo *repo, const struct repo_writer *writer,
+                        const struct repo_record *record, struct buf *bytes, struct snapshot **out,
+                        struct error *err);
 int snapshot_open_view(struct snapshot *s, const struct secret *v_w, struct error *err);
 /* Needs the view. E_AUTH: not sealed to this recipient. */
 int snapshot_open(struct snapshot *s, struct fetcher *f, struct error *err);

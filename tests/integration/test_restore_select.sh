@@ -88,9 +88,13 @@ make_repo retain m
 make_repo retain m expire 0 1
 make_repo retain m hold 0 2
 contains "a held one is listed as such" "$(restore list)" held
-contains "what is left out is counted" "$(restore list)" "1 expired or void"
+contains "what is left out is counted" "$(restore list)" "1 expired one is not shown (--expired)"
+contains "--expired lists it" "$(restore list --expired)" expired
 contains "--all lists it" "$(restore list --all)" "expired"
-says "an expired one is not restored" 1 "has expired" show docs/1
+contains "it can be restored by its number" "$(restore show docs/1 2>&1)" "has expired and will be deleted"
+check "and it is whole" restore -q files docs/1 --to expired
+same "with its content" "" "$(diff -r all expired)"
+says "an expired one is no part of a verification" 1 "has expired" verify docs/1
 same "latest does not count it" docs/3 "$(name_of docs/latest)"
 says "and cannot be reached" 1 "no such snapshot" show docs/latest~2
 contains "first seen is known now" "$(restore show docs/2)" "by retention record 1"

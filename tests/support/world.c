@@ -21,11 +21,12 @@ static void must(int rc, const struct error *err)
     }
 }
 
-static void publish_charter(struct world *w, struct error *err)
+static void publish_charter(struct world *w, uint32_t min_keep_days, struct error *err)
 {
     struct charter c;
     struct buf bytes = BUF_INIT;
     charter_init(&c);
+    c.min_keep_days = min_keep_days;
     memcpy(c.repo_id, w->root.repo_id, REPO_ID_LEN);
     memcpy(c.root_pk, w->root_pk, SIGN_PK_LEN);
     struct charter_recipient *r = vec_push(&c.recipients, err);
@@ -44,11 +45,9 @@ static void publish_charter(struct world *w, struct error *err)
         line->last_seq = SEQ_OPEN;
     }
     struct charter_retention *ret = vec_push(&c.retention, err);
-    struct secret *seed = secret_random(SIGN_SEED_LEN, err);
-    must(ret == NULL || seed == NULL ? E_NOMEM : sign_public(seed, ret->pk, err), err);
+    must(ret == NULL ? E_NOMEM : sign_public(w->retention.seed, ret->pk, err), err);
     ret->first_seq = 1;
     ret->last_seq = SEQ_OPEN;
-    secret_free(seed);
     must(charter_build(&c, w->root.seed, &bytes, err), err);
     must(repo_create_dirs(w->backend, &c, err), err);
     must(repo_publish_charter(w->backend, NULL, bytes.data, bytes.len, NULL, err), err);
@@ -56,7 +55,7 @@ static void publish_charter(struct world *w, struct error *err)
     charter_free(&c);
 }
 
-void world_init(struct world *w, struct backend *backend, size_t nwriters)
+void world_init_keep(struct world *w, struct backend *backend, size_t nwriters, uint32_t min_keep_days)
 {
     struct error err = ERROR_INIT;
     memset(w, 0, sizeof *w);
@@ -68,13 +67,19 @@ void world_init(struct world *w, struct backend *backend, size_t nwriters)
     must(restore_kit_generate(&w->root, &w->kit, &err), &err);
     for (size_t i = 0; i < nwriters; i++)
         must(writer_keys_generate(&w->kit, &w->writers[i], &err), &err);
+    must(retention_keys_generate(&w->kit, &w->retention, &err), &err);
     w->sks[0] = w->kit.r;
     w->opener = (struct opener){ .w = w->kit.w, .v = w->kit.v, .sks = w->sks, .nsks = 1 };
     const char *tmp = getenv("TMPDIR");
     (void)snprintf(w->dir, sizeof w->dir, "%s/bk1-world-XXXXXX", tmp != NULL ? tmp : "/tmp");
     if (mkdtemp(w->dir) == NULL)
         abort();
-    publish_charter(w, &err);
+    publish_charter(w, min_keep_days, &err);
+}
+
+void world_init(struct world *w, struct backend *backend, size_t nwriters)
+{
+    world_init_keep(w, backend, nwriters, 0);
 }
 
 const char *world_state(const struct world *w, size_t i, char out[WORLD_PATH_MAX])
@@ -113,6 +118,7 @@ void world_free(struct world *w)
     (void)rmdir(w->dir);
     root_keys_free(&w->root);
     restore_kit_free(&w->kit);
+    retention_keys_free(&w->retention);
     backend_close(w->backend);
 }
 

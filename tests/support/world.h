@@ -20,6 +20,7 @@ struct world {
     struct root_keys root;
     struct restore_kit kit;
     struct writer_keys writers[WORLD_WRITERS_MAX];
+    struct retention_keys retention;
     size_t nwriters;
     uint8_t root_pk[SIGN_PK_LEN];
     char dir[WORLD_PATH_MAX]; /* state of all writers, below the temporary directory */
@@ -38,6 +39,8 @@ struct world_stream {
 };
 
 void world_init(struct world *w, struct backend *backend, size_t nwriters);
+/* The same with min-keep in the charter. */
+void world_init_keep(struct world *w, struct backend *backend, size_t nwriters, uint32_t min_keep_days);
 void world_free(struct world *w);
 /* state_dir of writer i into out. */
 const char *world_state(const struct world *w, size_t i, char out[WORLD_PATH_MAX]);

@@ -1,9 +1,11 @@
 /*
  * cache_private.h - what the files of the cache share; nobody else includes it.
  *
- *     cache.c          open, replay, close, sessions, statistics
- *     cache_pack.c     packs        cache_entry.c    their form in the journal
+ *     cache.c          open, replay, close, statistics
+ *     cache_session.c  a session and its new blobs
+ *     cache_pack.c     packs in memory    cache_confirm.c  into the journal    cache_entry.c  their form there
  *     cache_lists.c    chunk lists in memory: the LRU, and the lists of unconfirmed blobs
+ *     cache_list_read.c  out of the journal
  *     cache_lookup.c   finding a chunk
  *     cache_stream.c   what the last snapshot of a stream used
  *     cache_sparse.c   what a table leaves behind to be cheap to fetch alone
@@ -235,13 +237,13 @@ bool slot_live(const struct cache *c, const struct blob_slot *slot);
 void lists_free(struct cache *c);
 /* A list in memory, or NULL. */
 struct chunk_list *list_of(const struct cache *c, uint32_t number);
-/* Reads a KNOWN blob's list; it becomes the newest. 1, 0 when it is damaged (logged), or an error. */
-int list_load(struct cache *c, uint32_t number, struct error *err);
-/* list_load unless it is there; it becomes the newest. */
-int list_touch(struct cache *c, uint32_t number, struct error *err);
-/* Looks for a chunk in a KNOWN blob's bytes in the journal, keeping nothing. 1 and *out, 0, or an error. */
-int list_peek(struct cache *c, uint32_t number, const uint8_t *id, uint32_t len, struct cache_hit *out,
-              struct error *err);
+/* Empty, with room for so many chunks; nobody's yet in the LRU. */
+struct chunk_list *list_new(struct cache *c, uint32_t number, uint8_t kind, uint32_t cap, struct error *err);
+/* The LRU; a fresh list is not in it. */
+void list_link_newest(struct cache *c, struct chunk_list *list);
+void list_unlink(struct cache *c, struct chunk_list *list);
+/* Until the limit holds; the newest stays. */
+void list_evict(struct cache *c);
 struct chunk_list *list_begin(struct cache *c, uint32_t number, uint8_t kind, struct error *err);
 int list_add(struct cache *c, struct chunk_list *list, const uint8_t *id, uint32_t len, bool starts,
              struct error *err);
@@ -250,6 +252,17 @@ void list_confirmed(struct cache *c, struct chunk_list *list);
 void list_drop(struct cache *c, struct chunk_list *list);
 bool list_starts_stream(const struct list_chunk *chunk);
 uint32_t list_offset(const struct list_chunk *chunk);
+/* The position of the chunk that starts at this offset, or n. */
+uint32_t list_position(const struct chunk_list *list, uint32_t offset);
+
+/* ---- cache_list_read.c ---- */
+/* Reads a KNOWN blob's list; it becomes the newest. 1, 0 when it is damaged (logged), or an error. */
+int list_load(struct cache *c, uint32_t number, struct error *err);
+/* list_load unless it is there; it becomes the newest. */
+int list_touch(struct cache *c, uint32_t number, struct error *err);
+/* Looks for a chunk in a KNOWN blob's bytes in the journal, keeping nothing. 1 and *out, 0, or an error. */
+int list_peek(struct cache *c, uint32_t number, const uint8_t *id, uint32_t len, struct cache_hit *out,
+              struct error *err);
 
 /* ---- cache_entry.c ---- */
 struct pack_blob { /* of a pack's entry */
@@ -267,7 +280,14 @@ int entry_read_pack(struct reader *r, struct cache_pack *pack, struct error *err
 int entry_read_blob(struct reader *r, const struct cache_pack *pack, struct pack_blob *b, struct error *err);
 int entry_bad_pack(struct error *err, const char *what);
 
+/* ---- cache_session.c ---- */
+int replay_session(struct cache *c, const uint8_t *payload, size_t len, struct error *err);
+int replay_commit(struct cache *c, const uint8_t *payload, size_t len, struct error *err);
+
 /* ---- cache_pack.c ---- */
+/* What a pack's entry says of its blobs is possible; adds up pack->nchunks and pack->plain. */
+int pack_check_blobs(const struct cache *c, struct reader r, struct cache_pack *pack, struct error *err);
+struct cache_pack *pack_find(const struct cache *c, uint32_t session, uint32_t idx);
 /* Takes a pack's journal entry into the tables; checks it whole before. */
 int pack_apply(struct cache *c, uint64_t at, const uint8_t *payload, size_t len, struct error *err);
 int pack_apply_introduced(struct cache *c, const uint8_t *payload, size_t len, struct error *err);
@@ -327,13 +347,9 @@ void drain_stored(struct cache *c, uint32_t len);
 #define JOURNAL_NEW_NAME "journal.new"
 uint64_t compact_dead(const struct cache *c);
 /* Removes what a crash may have left. */
-void compact_clean(const char *dir);
+int compact_clean(const char *dir, struct error *err);
 /* cache.c: cache_open, of this file. */
 int cache_open_file(const char *dir, const char *name, const uint8_t *repo_id, const uint8_t *writer_id,
                     const struct cache_limits *limits, struct cache **out, struct error *err);
-
-/* ---- cache_lists.c, for all that look through a list ---- */
-/* The position of the chunk that starts at this offset, or n. */
-uint32_t list_position(const struct chunk_list *list, uint32_t offset);
 
 #endif

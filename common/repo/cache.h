@@ -1,7 +1,7 @@
 /*
  * cache.h - what a writer remembers of the chunks it has stored (format.md section 9).
  *
- * A sampled index with locality over an append-only journal. In RAM: one 16-byte slot per blob, hooks (chunks
+ * A sampled index with locality over an append-only journal. In RAM: one 20-byte slot per blob, hooks (chunks
  * by which a blob is found), and an LRU of chunk lists. Everything else is read back from the journal.
  *
  *     cache_open(dir, repo_id, writer_id, NULL, &c, err);

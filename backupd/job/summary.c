@@ -45,6 +45,8 @@ static int print_json(const struct job_run *run, const char *id, struct error *e
     jsonout_u64(o, "members_without_metadata", run->flaws.metadata);
     jsonout_u64(o, "total_bytes_processed", s->logical);
     jsonout_u64(o, "data_added", s->fresh);
+    jsonout_u64(o, "data_added_for_tables", s->gathered);
+    jsonout_u64(o, "data_added_for_drain", s->drained);
     jsonout_u64(o, "data_added_packed", s->stored);
     jsonout_u64(o, "packs_added", s->packs);
     jsonout_u64(o, "packs_adopted", s->adopted);
@@ -87,6 +89,12 @@ static int print_text(const struct job_run *run, const char *id, struct error *e
     else
         pairs_add(t, "new", OUT_PLAIN, "%s, stored as %s", size_format(a, s->fresh),
                   size_format(b, s->stored));
+    if (s->gathered != 0)
+        pairs_add(t, "of it again", OUT_PLAIN, "%s, so that a table alone stays cheap to restore",
+                  size_format(a, s->gathered));
+    if (s->drained != 0)
+        pairs_add(t, "of it again", OUT_PLAIN, "%s, so that old packs can be deleted",
+                  size_format(a, s->drained));
     if (s->adopted != 0)
         pairs_add(t, "adopted", OUT_PLAIN, "%s %s of an earlier run that did not end",
                   count_format(a, s->adopted), plural(s->adopted, "pack", "packs"));

@@ -1,25 +1,28 @@
 /*
  * cache.h - what a writer remembers of the chunks it has stored (format.md section 9).
  *
- * A sampled index with locality over an append-only journal. In RAM: one 16-byte slot per blob, hooks (chunks
+ * A sampled index with locality over an append-only journal. In RAM: one 20-byte slot per blob, hooks (chunks
  * by which a blob is found), and an LRU of chunk lists. Everything else is read back from the journal.
  *
  *     cache_open(dir, repo_id, writer_id, NULL, &c, err);
  *     cache_packs(...)  check that they are on the storage; cache_drop_pack() what is condemned or missing
- *     cache_session_begin(c, session, err);
+ *     cache_session_begin(c, session, err);  cache_drain_begin(c, job, err);
  *       per stream:  cache_stream_begin; per chunk: cache_lookup, else cache_blob_chunk; cache_stream_use;
  *                    cache_stream_end
+ *       per extent and node:  cache_drain_use
  *       per blob:    cache_blob_begin, cache_blob_chunk.., and when it is in a pack: cache_blob_place
  *       per pack:    cache_pack_confirm when the storage has it
+ *     cache_drain_end(...)      what the next session of this job leaves behind
  *     cache_pending_packs(...)  what the record introduces
  *     cache_commit(c, session, seq, err) when the record is published, or cache_session_abort(c)
+ *     cache_compact(c, err);    when the journal is mostly dead
  *     cache_close(c);
  *
  * One thread at a time. Durable when they return: cache_session_begin, cache_pack_confirm, cache_commit;
  * nothing else syncs. Whoever opens the cache must hold the writer's lock.
  *
  * Blob numbers are 32 bit, grow in the order of cache_blob_begin, and stay the same over restarts once the
- * pack is confirmed. Numbers of blobs that never were confirmed are given again.
+ * pack is confirmed, until cache_compact gives new ones. Numbers of blobs that never were confirmed are given again.
  *
  * After a crash the torn tail of the journal is cut off (log event). Damage before the tail costs the damaged
  * entry (log alarm); cache_damaged() is then true, and drops, introductions and sessions may be forgotten.
@@ -90,6 +93,25 @@ int cache_stream_add(struct cache *c, uint32_t blob, uint32_t len, struct error 
 /* The recorded list counts from the next commit on. */
 int cache_stream_end(struct cache *c, struct error *err);
 
+/* ---- leaving sparse blobs and packs behind (cache_drain.c) ----
+ * What is used of each blob and pack is counted during a snapshot and acted on in the next one of the same job: chunks of
+ * blobs, or of packs, of which less than half is used are not found, and so are stored anew; emptiest first, for at most
+ * a twentieth of the snapshot's bytes, or 1 MiB. Used is what this snapshot uses, and the last one of each other job of the writer. */
+
+/* After cache_session_begin. The name is not stored, only a 64-bit hash of it. */
+int cache_drain_begin(struct cache *c, const char *job, struct error *err);
+/* Each extent, in any order, as often as it occurs; and each node, whole. */
+int cache_drain_use(struct cache *c, const struct cache_hit *hit, struct error *err);
+/* When every blob is confirmed; `logical`: the snapshot's bytes. Counts from the commit on. */
+int cache_drain_end(struct cache *c, uint64_t logical, struct error *err);
+
+/* Of the running session: plaintext that was stored although an older blob holds it. */
+struct cache_again {
+    uint64_t alone; /* that tables stay cheap to fetch alone (cache_stream_alone) */
+    uint64_t drain;
+};
+struct cache_again cache_stored_again(const struct cache *c);
+
 /* ---- new blobs of the running session ---- */
 
 int cache_blob_begin(struct cache *c, enum blob_kind kind, uint32_t *number, struct error *err);
@@ -128,6 +150,8 @@ struct cache_pack {
     uint64_t at; /* of its entry's payload in the journal */
     uint32_t nblobs;
     uint32_t nchunks;
+    uint32_t len;   /* of its payload */
+    uint64_t plain; /* plaintext of its blobs */
 };
 
 /* Appends the packs that are confirmed and neither introduced nor dropped, sorted by (session, idx), to a vec
@@ -169,6 +193,13 @@ int cache_import_pack(struct cache *c, uint32_t session, uint32_t idx, uint8_t a
                       const uint8_t hash[HASH_LEN], const struct cache_import *blobs, size_t n,
                       struct error *err);
 
+/* ---- the journal's size ---- */
+
+/* Between sessions: writes the journal anew without what is dead (entries of dropped packs, lists that were replaced), when
+ * that is more than half of it and above 1 MiB, or when it is damaged and a session has repaired what it could. 1: done, 0: not worth it, or
+ * an error: then the old one is in place, or the new one. A crash leaves either, whole, and perhaps a file "journal.new". */
+int cache_compact(struct cache *c, struct error *err);
+
 /* ---- measuring ---- */
 
 struct cache_stats {
@@ -178,6 +209,7 @@ struct cache_stats {
     uint64_t memory;     /* bytes of tables and lists, about */
     uint64_t lists_read; /* from the journal since it was opened */
     uint64_t journal;    /* bytes */
+    uint64_t dead;       /* of them */
     bool sampled;
 };
 void cache_get_stats(const struct cache *c, struct cache_stats *out);

@@ -63,8 +63,8 @@ static int check_header(const struct journal *j, const struct buf *want, struct 
     return 0;
 }
 
-int journal_open(const char *dir, const uint8_t repo_id[REPO_ID_LEN], const uint8_t writer_id[WRITER_ID_LEN],
-                 struct journal *j, struct error *err)
+int journal_open(const char *dir, const char *name, const uint8_t repo_id[REPO_ID_LEN],
+                 const uint8_t writer_id[WRITER_ID_LEN], struct journal *j, struct error *err)
 {
     struct buf header = BUF_INIT;
     struct stat st;
@@ -72,7 +72,7 @@ int journal_open(const char *dir, const uint8_t repo_id[REPO_ID_LEN], const uint
     int rc = build_header(repo_id, writer_id, &header, err);
     if (rc < 0)
         goto out;
-    j->path = path_join(dir, "journal", err);
+    j->path = path_join(dir, name, err);
     if (j->path == NULL) {
         rc = E_NOMEM;
         goto out;

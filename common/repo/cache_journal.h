@@ -35,9 +35,9 @@ struct journal {
     bool broken;  /* a write or sync failed: nobody knows what is on disk */
 };
 
-/* Opens or makes DIR/journal. A header torn by a crash while it was made is made anew. */
-int journal_open(const char *dir, const uint8_t repo_id[REPO_ID_LEN], const uint8_t writer_id[WRITER_ID_LEN],
-                 struct journal *j, struct error *err);
+/* Opens or makes DIR/NAME. A header torn by a crash while it was made is made anew. */
+int journal_open(const char *dir, const char *name, const uint8_t repo_id[REPO_ID_LEN],
+                 const uint8_t writer_id[WRITER_ID_LEN], struct journal *j, struct error *err);
 void journal_close(struct journal *j);
 
 /* *at: where the payload is. The payload is one piece. */

@@ -43,20 +43,6 @@ static void fill_hit(struct cache *c, struct chunk_list *list, uint32_t pos, str
     c->cursor.pos = pos + 1;
 }
 
-/* The position of the chunk that starts at this offset, or n. */
-static uint32_t position_of(const struct chunk_list *list, uint32_t offset)
-{
-    uint32_t low = 0, high = list->n;
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (list_offset(&list->chunks[mid]) < offset)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < list->n && list_offset(&list->chunks[low]) == offset ? low : list->n;
-}
-
 /* Does the chunk after the previous extent match? That is the common case, and the copy to prefer. */
 static bool continues(struct cache *c, const struct wanted *want, const struct cache_hit *previous,
                       struct cache_hit *out)
@@ -66,7 +52,7 @@ static bool continues(struct cache *c, const struct wanted *want, const struct c
         return false;
     uint32_t end = previous->offset + previous->length;
     uint32_t pos =
-        c->cursor.blob == previous->blob && c->cursor.end == end ? c->cursor.pos : position_of(list, end);
+        c->cursor.blob == previous->blob && c->cursor.end == end ? c->cursor.pos : list_position(list, end);
     if (pos >= list->n || !chunk_is(&list->chunks[pos], want))
         return false;
     fill_hit(c, list, pos, out);
@@ -84,6 +70,18 @@ static bool better(const struct cache *c, struct found a, struct found b)
     return used_a != used_b ? used_a : a.blob < b.blob;
 }
 
+/* The job or the stream leaves this blob behind. */
+static bool refuses(struct cache *c, uint32_t blob)
+{
+    if (slot_at(c, blob)->left)
+        c->refused = REFUSED_DRAIN;
+    else if (sparse_avoids(&c->stream.sparse, blob))
+        c->refused = REFUSED_ALONE;
+    else
+        return false;
+    return true;
+}
+
 /* The best copy among the lists in memory. */
 static bool search_lists(struct cache *c, const struct wanted *want, struct found *best)
 {
@@ -96,10 +94,8 @@ static bool search_lists(struct cache *c, const struct wanted *want, struct foun
         if ((*list)->kind != want->kind || !chunk_is(&(*list)->chunks[f.pos], want) ||
             !slot_live(c, slot_at(c, f.blob)))
             continue;
-        if (sparse_avoids(&c->stream.sparse, f.blob)) {
-            c->stream.sparse.refused = true;
+        if (refuses(c, f.blob))
             continue;
-        }
         if (!any || better(c, f, *best))
             *best = f;
         any = true;
@@ -108,7 +104,7 @@ static bool search_lists(struct cache *c, const struct wanted *want, struct foun
 }
 
 /* Blobs that may hold the chunk and whose lists are not in memory, where they would be preferred to best. */
-static size_t collect_unread(const struct cache *c, const struct wanted *want, const struct found *best,
+static size_t collect_unread(struct cache *c, const struct wanted *want, const struct found *best,
                              uint32_t *unread)
 {
     size_t n = 0;
@@ -118,7 +114,7 @@ static size_t collect_unread(const struct cache *c, const struct wanted *want, c
         struct found f = { .blob = (value >> 1) - 1, .pos = 0 };
         const struct blob_slot *slot = slot_at(c, f.blob);
         if (slot->handle != 0 || slot->state != SLOT_KNOWN || slot->kind != want->kind ||
-            !slot_live(c, slot) || sparse_avoids(&c->stream.sparse, f.blob))
+            !slot_live(c, slot) || refuses(c, f.blob))
             continue;
         if (best == NULL || better(c, f, *best))
             unread[n++] = f.blob;
@@ -201,7 +197,7 @@ int cache_lookup(struct cache *c, const uint8_t id[CHUNK_ID_LEN], uint32_t len, 
                  const struct cache_hit *previous, struct cache_hit *out, struct error *err)
 {
     struct wanted want = { .id = id, .len = len, .kind = (uint8_t)kind };
-    c->stream.sparse.refused = false;
+    c->refused = REFUSED_NOT;
     if (previous != NULL && continues(c, &want, previous, out))
         return 1;
     struct found best;

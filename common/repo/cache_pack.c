@@ -39,6 +39,7 @@ static int apply_blob(struct cache *c, const struct pack_blob *b, uint32_t pack,
     slot->pack = pack;
     slot->at = b->at;
     slot->nchunks = b->nchunks;
+    slot->plen = b->ref.plen & 0x7fffffffu; /* at most BLOB_PLAIN_MAX */
     slot->kind = b->kind;
     slot->state = SLOT_KNOWN;
     c->nblobs++;
@@ -50,7 +51,7 @@ static int apply_blob(struct cache *c, const struct pack_blob *b, uint32_t pack,
     return add_hooks(c, b, err);
 }
 
-static int check_blobs(const struct cache *c, struct reader r, struct cache_pack *pack, struct error *err)
+int pack_check_blobs(const struct cache *c, struct reader r, struct cache_pack *pack, struct error *err)
 {
     for (uint32_t i = 0; i < pack->nblobs; i++) {
         struct pack_blob b;
@@ -60,6 +61,7 @@ static int check_blobs(const struct cache *c, struct reader r, struct cache_pack
         if (b.number > CACHE_NUMBER_MAX || b.number >= c->slots.len + CACHE_NUMBER_GAP)
             return entry_bad_pack(err, "the number of a blob");
         pack->nchunks += b.nchunks;
+        pack->plain += b.ref.plen;
     }
     return reader_at_end(&r) ? 0 : entry_bad_pack(err, "trailing bytes");
 }
@@ -70,10 +72,11 @@ int pack_apply(struct cache *c, uint64_t at, const uint8_t *payload, size_t len,
     struct reader r = reader_of(payload, len);
     int rc = entry_read_pack(&r, &pack, err);
     if (rc == 0)
-        rc = check_blobs(c, r, &pack, err);
+        rc = pack_check_blobs(c, r, &pack, err);
     if (rc < 0)
         return rc;
     pack.at = at;
+    pack.len = (uint32_t)len;
     struct cache_pack_name name = { .session = pack.session, .idx = pack.idx };
     bool added;
     uint32_t *index = map_put(&c->pack_index, &name, &added, err);
@@ -114,7 +117,7 @@ int pack_purge_hooks(struct cache *c, struct error *err)
 
 /* ---- the states of a pack ---- */
 
-static struct cache_pack *find_pack(const struct cache *c, uint32_t session, uint32_t idx)
+struct cache_pack *pack_find(const struct cache *c, uint32_t session, uint32_t idx)
 {
     struct cache_pack_name name = { .session = session, .idx = idx };
     const uint32_t *index = map_get(&c->pack_index, &name);
@@ -123,7 +126,7 @@ static struct cache_pack *find_pack(const struct cache *c, uint32_t session, uin
 
 const struct cache_pack *cache_pack_find(const struct cache *c, uint32_t session, uint32_t idx)
 {
-    return find_pack(c, session, idx);
+    return pack_find(c, session, idx);
 }
 
 const struct cache_pack *cache_packs(const struct cache *c, size_t *pos)
@@ -177,7 +180,7 @@ int pack_apply_introduced(struct cache *c, const uint8_t *payload, size_t len, s
         return error_corrupt(err, CACHE_BAD_JOURNAL, "a list of %u introduced packs", n);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t session = reader_u32(&r);
-        struct cache_pack *pack = find_pack(c, session, reader_u32(&r));
+        struct cache_pack *pack = pack_find(c, session, reader_u32(&r));
         if (pack != NULL)
             pack->introduced = true;
     }
@@ -190,7 +193,7 @@ int pack_apply_drop(struct cache *c, const uint8_t *payload, size_t len, struct 
 {
     struct reader r = reader_of(payload, len);
     uint32_t session = reader_u32(&r);
-    struct cache_pack *pack = find_pack(c, session, reader_u32(&r));
+    struct cache_pack *pack = pack_find(c, session, reader_u32(&r));
     if (!reader_at_end(&r))
         return error_corrupt(err, CACHE_BAD_JOURNAL, "a dropped pack");
     if (pack == NULL || pack->dropped)
@@ -199,147 +202,4 @@ int pack_apply_drop(struct cache *c, const uint8_t *payload, size_t len, struct 
     c->nblobs -= pack->nblobs;
     c->nchunks -= pack->nchunks;
     return 0;
-}
-
-/* ---- calls that write ---- */
-
-int cache_mark_introduced(struct cache *c, uint32_t seq, const struct cache_pack_name *packs, size_t n,
-                          struct error *err)
-{
-    struct buf entry = BUF_INIT;
-    struct writer w = writer_of(&entry);
-    uint32_t news = 0;
-    int rc = 0;
-    writer_u32(&w, seq);
-    writer_u32(&w, 0);
-    for (size_t i = 0; i < n; i++) {
-        const struct cache_pack *pack = find_pack(c, packs[i].session, packs[i].idx);
-        if (pack == NULL || pack->introduced)
-            continue;
-        writer_u32(&w, packs[i].session);
-        writer_u32(&w, packs[i].idx);
-        news++;
-    }
-    if (news == 0 && seq <= c->last_seq)
-        goto out;
-    rc = writer_end(&w, err);
-    if (rc < 0)
-        goto out;
-    store_u32(entry.data + 4, news);
-    rc = journal_append(&c->journal, ENTRY_INTRODUCED, &entry, NULL, err);
-    if (rc == 0)
-        rc = pack_apply_introduced(c, entry.data, entry.len, err);
-out:
-    buf_free(&entry);
-    return rc;
-}
-
-int cache_drop_pack(struct cache *c, uint32_t session, uint32_t idx, struct error *err)
-{
-    const struct cache_pack *pack = find_pack(c, session, idx);
-    if (pack == NULL || pack->dropped)
-        return 0;
-    struct buf entry = BUF_INIT;
-    struct writer w = writer_of(&entry);
-    writer_u32(&w, session);
-    writer_u32(&w, idx);
-    int rc = writer_end(&w, err);
-    if (rc == 0)
-        rc = journal_append(&c->journal, ENTRY_DROP, &entry, NULL, err);
-    if (rc == 0)
-        rc = pack_apply_drop(c, entry.data, entry.len, err);
-    buf_free(&entry);
-    return rc;
-}
-
-static int journal_pack(struct cache *c, struct buf *entry, const struct writer *w, bool sync,
-                        struct error *err)
-{
-    uint64_t at = 0;
-    struct cache_pack pack;
-    struct reader r = reader_of(entry->data, entry->len);
-    int rc = writer_end(w, err);
-    /* What replay would refuse must not get into the journal. */
-    if (rc == 0)
-        rc = entry_read_pack(&r, &pack, err);
-    if (rc == 0)
-        rc = check_blobs(c, r, &pack, err);
-    if (rc == 0)
-        rc = journal_append(&c->journal, ENTRY_PACK, entry, &at, err);
-    if (rc == 0 && sync)
-        rc = journal_sync(&c->journal, err);
-    return rc < 0 ? rc : pack_apply(c, at, entry->data, entry->len, err);
-}
-
-/* The unconfirmed list of a number that may be confirmed in this pack. */
-static struct chunk_list *confirmable(const struct cache *c, uint32_t number, uint32_t session, uint32_t idx)
-{
-    const struct blob_slot *slot = slot_at(c, number);
-    struct chunk_list *list = list_of(c, number);
-    if (slot == NULL || slot->state != SLOT_FRESH || list == NULL || !list->placed || list->listed)
-        return NULL;
-    return list->ref.session == session && list->ref.idx == idx ? list : NULL;
-}
-
-int cache_pack_confirm(struct cache *c, uint32_t session, uint32_t idx, uint8_t attempt, uint64_t size,
-                       const uint8_t hash[HASH_LEN], const uint32_t *numbers, size_t n, struct error *err)
-{
-    struct cache_pack pack = {
-        .session = session, .idx = idx, .attempt = attempt, .size = size, .nblobs = (uint32_t)n
-    };
-    memcpy(pack.hash, hash, HASH_LEN);
-    if (c->session == 0 || session != c->session || n > UINT32_MAX || find_pack(c, session, idx) != NULL)
-        return error_set(err, E_INTERNAL, "pack %u/%u cannot be confirmed now", session, idx);
-    struct buf entry = BUF_INIT;
-    struct writer w = writer_of(&entry);
-    int rc = 0;
-    entry_write_pack(&w, &pack);
-    size_t done = 0;
-    for (; done < n && rc == 0; done++) {
-        struct chunk_list *list = confirmable(c, numbers[done], session, idx);
-        if (list == NULL) {
-            rc = error_set(err, E_INTERNAL, "blob %u is not in pack %u/%u", numbers[done], session, idx);
-            break;
-        }
-        list->listed = true;
-        entry_write_list(&w, list);
-    }
-    for (size_t i = 0; i < done; i++)
-        list_of(c, numbers[i])->listed = false;
-    if (rc == 0)
-        rc = journal_pack(c, &entry, &w, true, err);
-    buf_free(&entry);
-    return rc;
-}
-
-int cache_import_pack(struct cache *c, uint32_t session, uint32_t idx, uint8_t attempt, uint64_t size,
-                      const uint8_t hash[HASH_LEN], const struct cache_import *blobs, size_t n,
-                      struct error *err)
-{
-    struct cache_pack pack = { .session = session,
-                               .idx = idx,
-                               .attempt = attempt,
-                               .size = size,
-                               .introduced = true,
-                               .nblobs = (uint32_t)n };
-    memcpy(pack.hash, hash, HASH_LEN);
-    if (find_pack(c, session, idx) != NULL)
-        return error_set(err, E_EXISTS, "pack %u/%u is in the cache", session, idx);
-    if (n > CACHE_NUMBER_GAP || c->fresh != 0)
-        return error_set(err, E_INTERNAL, "pack %u/%u cannot be imported now", session, idx);
-    struct buf entry = BUF_INIT;
-    struct writer w = writer_of(&entry);
-    int rc = 0;
-    entry_write_pack(&w, &pack);
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        const struct cache_import *b = &blobs[i];
-        if (b->ref.session != session || b->ref.idx != idx || b->nchunks > BLOB_CHUNKS_MAX)
-            rc = error_set(err, E_INTERNAL, "blob %zu is not in pack %u/%u", i, session, idx);
-        else
-            entry_write_import(&w, (uint32_t)(c->slots.len + i), b);
-    }
-    if (rc == 0)
-        rc = journal_pack(c, &entry, &w, false, err);
-    buf_free(&entry);
-    return rc;
 }

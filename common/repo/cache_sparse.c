@@ -9,12 +9,11 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
-#include "common/base/log.h"
 #include "common/repo/cache_private.h"
 #include "common/base/banned.h"
 
-/* ENTRY_SPARSE: u32 session | u64 key | u32 n | n x u32 blob, ascending. Counts once its session commits. */
-enum { SPARSE_HEAD = 16, NUMBER_LEN = 4 };
+/* NOTE_SPARSE: items u32 blob, ascending. */
+enum { NUMBER_LEN = 4 };
 
 /* Fetched at most 1.45 times what is used, and 1 MiB: readers are promised 1.5 times and 2 MiB, nodes, headers and logs
  * included. Nodes take about 0.01 of it, and the guess of the next night is about as good. A night adds at most a half: after one that changed everything the next one is not expected to. */
@@ -30,6 +29,7 @@ struct sparse_blob {
     uint32_t number;
     uint64_t used; /* as stored */
     uint64_t whole;
+    uint64_t plain; /* used */
 };
 
 void sparse_free(struct cache_sparse *s)
@@ -53,27 +53,20 @@ bool sparse_avoids(const struct cache_sparse *s, uint32_t blob)
     return s->navoid != 0 && bsearch(&blob, s->avoid, s->navoid, sizeof *s->avoid, by_number) != NULL;
 }
 
-static int read_avoided(struct cache *c, struct cache_sparse *s, uint64_t at, struct error *err)
+static int read_avoided(struct cache *c, struct cache_sparse *s, struct error *err)
 {
-    struct buf entry = BUF_INIT;
-    int rc = journal_read_entry(&c->journal, at, ENTRY_SPARSE, &entry, err);
-    if (rc == 0 && entry.len < SPARSE_HEAD)
-        rc = error_corrupt(err, CACHE_BAD_JOURNAL, "a stream's list of sparse blobs is cut");
-    size_t n = rc == 0 ? (entry.len - SPARSE_HEAD) / NUMBER_LEN : 0;
-    if (rc == 0 && n != 0)
+    struct buf items = BUF_INIT;
+    int rc = note_read(c, NOTE_SPARSE, c->stream.key, &items, err);
+    size_t n = rc == 0 ? items.len / NUMBER_LEN : 0;
+    if (n != 0)
         s->avoid = mem_alloc(n, sizeof *s->avoid, err);
-    if (rc == 0 && n != 0 && s->avoid == NULL)
+    if (n != 0 && s->avoid == NULL)
         rc = E_NOMEM;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        s->avoid[i] = load_u32(entry.data + SPARSE_HEAD + i * NUMBER_LEN);
+        s->avoid[i] = load_u32(items.data + i * NUMBER_LEN);
     s->navoid = rc == 0 ? n : 0;
-    buf_free(&entry);
-    if (rc != E_CORRUPT)
-        return rc;
-    log_event(LOG_ALARM, "%s: a stream's list of sparse blobs is damaged and not used", c->journal.path);
-    error_clear(err);
-    c->damaged = true;
-    return 0;
+    buf_free(&items);
+    return rc;
 }
 
 int cache_stream_alone(struct cache *c, struct error *err)
@@ -83,8 +76,7 @@ int cache_stream_alone(struct cache *c, struct error *err)
         return error_set(err, E_INTERNAL, "no stream is open");
     s->on = true;
     s->before = c->stream.nlast != 0;
-    const uint64_t *at = map_get(&c->sparse, &c->stream.key);
-    return at != NULL ? read_avoided(c, s, *at, err) : 0;
+    return read_avoided(c, s, err);
 }
 
 static void weigh(const struct cache *c, uint32_t number, struct sparse_use *u)
@@ -169,9 +161,9 @@ static struct sparse_blob weighed(uint32_t number, const struct sparse_use *u, u
     uint64_t whole = u->whole > u->used || u->stored != 0 ? u->whole : u->used;
     uint64_t stored = u->stored != 0 ? u->stored : whole * ratio / RATIO_UNIT;
     uint64_t used = u->used < whole ? u->used : whole; /* a part used twice is fetched once */
-    return (struct sparse_blob){ .number = number,
-                                 .used = whole != 0 ? stored * used / whole : 0,
-                                 .whole = stored };
+    return (struct sparse_blob){
+        .number = number, .used = whole != 0 ? stored * used / whole : 0, .whole = stored, .plain = used
+    };
 }
 
 /* The least used first. */
@@ -229,7 +221,8 @@ static int choose(struct cache *c, struct vec *out, struct error *err)
         whole += b->whole;
     }
     uint64_t growth = s->before ? s->fresh * ratio / RATIO_UNIT : 0;
-    whole += growth < used / GROWTH_PART ? growth : used / GROWTH_PART;
+    growth = growth < used / GROWTH_PART ? growth : used / GROWTH_PART;
+    whole += growth;
     uint64_t limit = used * WHOLE_PERCENT / 100 + SLACK;
     for (size_t i = 0; rc == 0 && whole > limit && i < blobs.len; i++) {
         const struct sparse_blob *b = vec_at(&blobs, i);
@@ -240,7 +233,10 @@ static int choose(struct cache *c, struct vec *out, struct error *err)
             rc = E_NOMEM;
         else
             *slot = b->number;
-        whole -= b->whole - b->used;
+        /* Of what is left there as much is gone by then as of the rest. */
+        uint64_t gone = used != 0 ? b->used * growth / used : 0;
+        whole -= b->whole - b->used + gone;
+        c->drain.planned += b->plain;
     }
     /* Once avoided, always avoided: a second copy that grew sparse itself must not lead back to the first. */
     for (size_t i = 0; rc == 0 && i < s->navoid; i++) {
@@ -255,46 +251,23 @@ static int choose(struct cache *c, struct vec *out, struct error *err)
     return rc;
 }
 
-static int write_avoided(struct cache *c, const struct vec *numbers, uint64_t *at, struct error *err)
-{
-    struct buf entry = BUF_INIT;
-    struct writer w = writer_of(&entry);
-    writer_u32(&w, c->session);
-    writer_u64(&w, c->stream.key);
-    writer_u32(&w, (uint32_t)numbers->len);
-    for (size_t i = 0; i < numbers->len; i++)
-        writer_u32(&w, *(uint32_t *)vec_at(numbers, i));
-    int rc = writer_end(&w, err);
-    rc = rc < 0 ? rc : journal_append(&c->journal, ENTRY_SPARSE, &entry, at, err);
-    buf_free(&entry);
-    return rc;
-}
-
 int sparse_end(struct cache *c, struct error *err)
 {
     struct vec numbers = VEC_OF(uint32_t);
-    uint64_t at = 0;
+    struct buf items = BUF_INIT;
+    uint64_t key = c->stream.key;
     int rc = c->stream.sparse.on ? settle(c, err) : 0;
     if (rc == 0 && c->stream.sparse.on)
         rc = choose(c, &numbers, err);
     /* An empty list takes an earlier one away. */
-    bool known = map_get(&c->sparse, &c->stream.key) != NULL;
-    bool room = known || c->sparse.len + c->hints.len < CACHE_STREAMS_MAX;
-    if (rc == 0 && c->session != 0 && room && (numbers.len != 0 || c->stream.sparse.navoid != 0)) {
-        rc = write_avoided(c, &numbers, &at, err);
-        rc = rc < 0 ? rc : stream_add_hint(c, c->stream.key, at, true, err);
+    if (rc == 0 && note_has_room(c, NOTE_SPARSE, key) && (numbers.len != 0 || c->stream.sparse.navoid != 0)) {
+        struct writer w = writer_of(&items);
+        for (size_t i = 0; i < numbers.len; i++)
+            writer_u32(&w, *(uint32_t *)vec_at(&numbers, i));
+        rc = writer_end(&w, err);
+        rc = rc < 0 ? rc : note_put(c, NOTE_SPARSE, key, &items, err);
     }
+    buf_free(&items);
     vec_free(&numbers);
     return rc;
-}
-
-int sparse_apply(struct cache *c, uint64_t at, const uint8_t *payload, size_t len, struct error *err)
-{
-    struct reader r = reader_of(payload, len);
-    uint32_t session = reader_u32(&r);
-    uint64_t key = reader_u64(&r);
-    uint32_t n = reader_u32(&r);
-    if (!reader_ok(&r) || reader_left(&r) != (uint64_t)n * NUMBER_LEN)
-        return error_corrupt(err, CACHE_BAD_JOURNAL, "a stream's list of %u sparse blobs", n);
-    return session == c->session ? stream_add_hint(c, key, at, true, err) : 0;
 }

@@ -80,7 +80,7 @@ static int plan_is_ready(struct session *s, const struct node_plan *plan, struct
 static int put_node(struct session *s, const struct node_plan *plan, uint32_t *number, struct error *err)
 {
     uint8_t id[CHUNK_ID_LEN];
-    struct cache_hit hit;
+    struct cache_hit hit = { .blob = 0 };
     struct blob_job *job = blob_job_new(0, BLOB_NODE, err);
     int rc = job != NULL ? node_encode(plan, resolve, s->cache, &job->plain, err) : E_NOMEM;
     if (rc == 0)
@@ -88,6 +88,8 @@ static int put_node(struct session *s, const struct node_plan *plan, uint32_t *n
                         sizeof id, err);
     if (rc == 0)
         rc = cache_lookup(s->cache, id, (uint32_t)job->plain.len, BLOB_NODE, NULL, &hit, err);
+    if (rc >= 0)
+        hit.length = (uint32_t)job->plain.len;
     if (rc == 1) {
         *number = hit.blob;
         rc = 0;
@@ -108,6 +110,8 @@ static int put_node(struct session *s, const struct node_plan *plan, uint32_t *n
         }
     }
     blob_job_free(job);
+    hit = (struct cache_hit){ .blob = *number, .length = hit.length };
+    rc = rc < 0 ? rc : cache_drain_use(s->cache, &hit, err);
     return rc < 0 ? rc : session_use_blob(s, *number, err);
 }
 

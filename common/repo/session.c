@@ -218,6 +218,8 @@ static int begin(struct session *s, struct error *err)
     s->started = clock_wall();
     rc = cache_session_begin(s->cache, s->number, err);
     if (rc == 0)
+        rc = cache_drain_begin(s->cache, s->options.label, err);
+    if (rc == 0)
         rc = make_key(s, err);
     if (rc == 0)
         rc = start_pipeline(s, err);

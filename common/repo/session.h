@@ -52,13 +52,15 @@ struct session_result {
     uint32_t retention;         /* record acknowledged; 0: none */
     uint64_t started, finished; /* seconds since 1970 */
     uint64_t streams;
-    uint64_t members; /* streams, directories and links */
-    uint64_t logical; /* bytes of all streams */
-    uint64_t fresh;   /* plaintext bytes that were not known before */
-    uint64_t stored;  /* bytes of packs uploaded by this run */
-    uint64_t packs;   /* their number */
-    uint64_t adopted; /* packs of an earlier, unfinished run that this record introduces */
-    uint64_t needed;  /* packs this snapshot refers to */
+    uint64_t members;  /* streams, directories and links */
+    uint64_t logical;  /* bytes of all streams */
+    uint64_t fresh;    /* plaintext bytes that went into new blobs */
+    uint64_t gathered; /* of these, stored before: that a table stays cheap to fetch alone */
+    uint64_t drained;  /* the same: out of old packs and blobs that are hardly used any more */
+    uint64_t stored;   /* bytes of packs uploaded by this run */
+    uint64_t packs;    /* their number */
+    uint64_t adopted;  /* packs of an earlier, unfinished run that this record introduces */
+    uint64_t needed;   /* packs this snapshot refers to */
     char receipt[RECEIPT_LEN + 1];
 };
 

@@ -4,6 +4,7 @@
 
 #include "common/archive/catalog.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/base/writer.h"
 #include "common/repo/names.h"
@@ -257,6 +258,14 @@ static void report(const struct session *s, const struct record *r, uint64_t fin
     out->adopted = s->adopted;
 }
 
+/* The snapshot is there; a journal that stays large is none of its business. */
+static void compact(struct session *s)
+{
+    struct error err = ERROR_INIT;
+    if (cache_compact(s->cache, &err) < 0)
+        log_event(LOG_WARN, "the cache journal was not made smaller: %s", err.text);
+}
+
 int session_commit(struct session *s, const char *facts, struct session_result *result, struct error *err)
 {
     struct stream_ref catalog;
@@ -274,6 +283,9 @@ int session_commit(struct session *s, const char *facts, struct session_result *
         rc = session_write_catalog(s, &catalog, err);
     if (rc == 0)
         rc = finish_packs(s, err);
+    struct cache_again again = cache_stored_again(s->cache);
+    if (rc == 0 && !s->options.scattered)
+        rc = cache_drain_end(s->cache, s->logical, err);
     uint64_t finished = clock_wall();
     if (rc == 0)
         rc = build_snap(s, &catalog, facts, seq, finished, &snap, &result->needed, err);
@@ -291,6 +303,9 @@ int session_commit(struct session *s, const char *facts, struct session_result *
     if (rc == 0) {
         s->committed = true;
         report(s, &r, finished, result);
+        result->gathered = again.alone;
+        result->drained = again.drain;
+        compact(s);
     }
     record_free(&r);
     buf_free(&snap);

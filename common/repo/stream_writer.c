@@ -212,6 +212,8 @@ static int add_extent(struct stream_writer *w, const struct cache_hit *hit, cons
         rc = cache_stream_use(s->cache, hit->blob, err);
     if (rc == 0 && w->dedup)
         rc = cache_stream_add(s->cache, hit->blob, hit->length, err);
+    if (rc == 0)
+        rc = cache_drain_use(s->cache, hit, err);
     if (rc < 0)
         return rc;
     if (w->extents == 0)

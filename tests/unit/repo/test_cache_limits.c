@@ -196,12 +196,16 @@ static int one_night(struct cache_limits *limits)
     if (rc == 0)
         rc = cache_session_begin(c, session, &failure);
     if (rc == 0)
+        rc = cache_drain_begin(c, "job", &failure);
+    if (rc == 0)
         rc = cache_stream_begin(c, "s", &failure);
     for (uint64_t i = 0; i < 20 && rc >= 0; i++) { /* what an earlier night stored */
         help_id(i, id);
         rc = cache_lookup(c, id, help_len(i), BLOB_DATA, NULL, &hit, &failure);
         if (rc == 1)
             rc = cache_stream_use(c, hit.blob, &failure);
+        if (rc == 0 && i % 2 != 0) /* with gaps */
+            rc = cache_drain_use(c, &hit, &failure);
     }
     if (rc == 0)
         rc = cache_blob_begin(c, BLOB_DATA, &n, &failure);
@@ -218,6 +222,8 @@ static int one_night(struct cache_limits *limits)
         rc = cache_stream_end(c, &failure);
     if (rc == 0)
         rc = cache_pack_confirm(c, session, 0, 0, 100, hash, &n, 1, &failure);
+    if (rc == 0)
+        rc = cache_drain_end(c, 1000, &failure);
     if (rc == 0)
         rc = cache_commit(c, session, session, &failure);
     cache_close(c);

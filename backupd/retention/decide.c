@@ -7,7 +7,7 @@
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
-#include "common/sys/zone.h"
+#include "common/base/zone.h"
 
 #include "common/base/banned.h"
 

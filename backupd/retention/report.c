@@ -8,7 +8,7 @@
 #include "common/base/str.h"
 #include "common/cli/json.h"
 #include "common/cli/out.h"
-#include "common/sys/zone.h"
+#include "common/base/zone.h"
 
 #include "common/base/banned.h"
 

@@ -1,19 +1,19 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "common/sys/zone.h"
+#include "common/base/zone.h"
 
 START_TEST(offsets)
 {
     struct error err = ERROR_INIT;
-    ck_assert_int_eq(zone_use("Europe/Berlin", &err), 0);
+    ck_assert_int_eq(zone_set("Europe/Berlin", &err), 0);
     ck_assert_int_eq(zone_offset(NULL, 1768000000), 3600); /* January 2026 */
     ck_assert_int_eq(zone_offset(NULL, 1784000000), 7200); /* July 2026 */
     ck_assert_int_eq(zone_offset(NULL, 1792889999), 7200); /* 25 October 2026, 00:59:59 UTC */
     ck_assert_int_eq(zone_offset(NULL, 1792890000), 3600); /* a second later */
-    ck_assert_int_eq(zone_use("America/New_York", &err), 0);
+    ck_assert_int_eq(zone_set("America/New_York", &err), 0);
     ck_assert_int_eq(zone_offset(NULL, 1768000000), -18000);
-    ck_assert_int_eq(zone_use("UTC", &err), 0);
+    ck_assert_int_eq(zone_set("UTC", &err), 0);
     ck_assert_int_eq(zone_offset(NULL, 1784000000), 0);
 }
 END_TEST
@@ -25,7 +25,7 @@ START_TEST(no_zone)
                                        "CET-1CEST", "Europe/Ber lin" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct error err = ERROR_INIT;
-        ck_assert_msg(zone_use(bad[i], &err) == E_USAGE, "'%s'", bad[i]);
+        ck_assert_msg(zone_set(bad[i], &err) == E_USAGE, "'%s'", bad[i]);
     }
 }
 END_TEST

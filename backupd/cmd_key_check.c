@@ -66,6 +66,7 @@ static int tell(struct checking *k, const char *what, const struct proof *p, str
         jsonout_u64(o, "opened", p->opened);
         jsonout_u64(o, "not_for_it", p->foreign);
         jsonout_u64(o, "failed", p->failed);
+        jsonout_u64(o, "partial", p->partial);
         jsonout_str(o, "first_failed", p->failed > 0 ? p->first : NULL);
         jsonout_bool(o, "ok", good);
         return jsonout_emit(o, err);
@@ -79,6 +80,11 @@ static int tell(struct checking *k, const char *what, const struct proof *p, str
                  "    %llu %s made when it was no recipient (before it was added, after it expired "
                  "or was removed)",
                  (unsigned long long)p->foreign, plural(p->foreign, "was", "were"));
+    if (p->partial > 0)
+        out_line(
+            out, OUT_WARN,
+            "    the newest snapshot of %llu %s shares data with such sessions: this key alone does not restore it",
+            (unsigned long long)p->partial, plural(p->partial, "writer", "writers"));
     if (p->failed > 0) {
         out_line(out, OUT_BAD, "    %llu should open and %s not. The first is %s",
                  (unsigned long long)p->failed, plural(p->failed, "does", "do"), p->first);

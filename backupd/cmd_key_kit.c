@@ -260,7 +260,14 @@ static int tell(struct verifying *v, const struct charter_recipient *who, const 
     else
         report_add(&r, "opens", v->writers > 0 ? OUT_PLAIN : OUT_WARN,
                    "there is no session yet: run this once more after the first backup");
-    report_add(&r, "complete", OUT_GOOD, "yes");
+    if (p->partial > 0)
+        report_add(
+            &r, "complete", OUT_WARN,
+            "not for all: the newest snapshot of %llu %s shares data with sessions from before this key was a "
+            "recipient; this kit alone does not restore it",
+            (unsigned long long)p->partial, plural(p->partial, "writer", "writers"));
+    else
+        report_add(&r, "complete", OUT_GOOD, "yes");
     if (confirmed)
         report_add(&r, "confirmed", OUT_GOOD, "this host may back up now");
     report_add(&r, "confirmation", OUT_PLAIN,
@@ -281,7 +288,7 @@ static int verify(struct cli_context *cli, const struct conf_repository *reposit
         rc = open_repo(&v, err);
     if (rc == 0)
         rc = judge(&v, rid, &who, err);
-    if (rc == 0 && (confirmed = kit_confirm(repository->keys, err)) < 0)
+    if (rc == 0 && v.proof.partial == 0 && (confirmed = kit_confirm(repository->keys, err)) < 0)
         rc = confirmed;
     if (rc == 0)
         rc = tell(&v, who, rid, confirmed > 0, err);

@@ -204,7 +204,12 @@ static void say_added(struct key_change *c, const struct recipient_offer *o, con
                         time_format(date, o->who.expires));
     key_change_says(c, CHANGE_WHOM,
                     "who holds that key: compare its digits with that person, over the telephone");
-    key_change_says(c, CHANGE_WHOM, "sessions that exist stay closed to it: it reads none of them");
+    key_change_says(c, CHANGE_WHOM,
+                    "sessions that exist stay closed to it: it reads none of them, and of a new snapshot");
+    key_change_says(c, CHANGE_WHOM,
+                    "  only what was stored since. What did not change lies in old sessions: until those");
+    key_change_says(c, CHANGE_WHOM,
+                    "  are granted to it, or a job begins anew with another writer, keep the older kit");
     key_change_says(c, CHANGE_FINAL,
                     "what a session was once sealed to stays so: removing %s later takes nothing", name);
     key_change_says(c, CHANGE_FINAL, "  back that was stored until then");

@@ -61,6 +61,11 @@ static int open_pack(const struct proving *p, const struct record_pack *pack, st
     return rc == 0 ? fetcher_session_key(p->fetcher, &h, &key, why) : rc;
 }
 
+static bool is_verdict(int rc)
+{
+    return rc == E_AUTH || rc == E_CORRUPT || rc == E_NOT_FOUND || rc == E_UNSUPPORTED;
+}
+
 /* One pack of each session that the record introduces and that is not deleted: an expired snapshot's session may
  * still hold what later ones need. *asked counts them. */
 static int open_packs(const struct proving *p, const struct repo_record *r, size_t *asked, struct error *why)
@@ -79,8 +84,29 @@ static int open_packs(const struct proving *p, const struct repo_record *r, size
     return rc;
 }
 
-static int open_snapshot(const struct proving *p, const struct repo_record *r, char name[SNAPSHOT_NAME_MAX],
-                         struct error *why)
+/* A snapshot that shares data with sessions which are not sealed to these keys cannot be restored with them. */
+static int open_shared(const struct proving *p, const struct snapshot *s, struct error *err)
+{
+    uint32_t session = 0;
+    for (size_t i = 0; i < s->view.packs.len; i++) {
+        const struct pack_key *k = vec_at(&s->view.packs, i);
+        const struct record_pack *pack =
+            k->session != session ? repo_pack_find(p->w, k->session, k->idx, NULL) : NULL;
+        struct error why = ERROR_INIT;
+        session = k->session;
+        int rc = pack != NULL ? open_pack(p, pack, &why) : 0;
+        if (rc == E_AUTH) {
+            p->out->partial++;
+            return 0;
+        }
+        if (rc < 0 && !is_verdict(rc)) /* a verdict about that session is told where its record is asked */
+            return error_copy(err, &why);
+    }
+    return 0;
+}
+
+static int open_snapshot(const struct proving *p, const struct repo_record *r, bool newest,
+                         char name[SNAPSHOT_NAME_MAX], struct error *why)
 {
     struct snapshot *s = NULL;
     int rc = snapshot_load(p->repo, p->w, r, &s, why);
@@ -90,13 +116,10 @@ static int open_snapshot(const struct proving *p, const struct repo_record *r, c
         (void)snapshot_name(s, name);
         rc = snapshot_open(s, p->fetcher, why);
     }
+    if (rc == 0 && newest)
+        rc = open_shared(p, s, why);
     snapshot_free(s);
     return rc;
-}
-
-static bool is_verdict(int rc)
-{
-    return rc == E_AUTH || rc == E_CORRUPT || rc == E_NOT_FOUND || rc == E_UNSUPPORTED;
 }
 
 static void failed(const struct proving *p, const struct repo_record *r, const char *name,
@@ -110,7 +133,7 @@ static void failed(const struct proving *p, const struct repo_record *r, const c
     memcpy(p->out->reason, why->text, sizeof why->text);
 }
 
-static int prove(struct proving *p, const struct repo_record *r, struct error *err)
+static int prove(struct proving *p, const struct repo_record *r, bool newest, struct error *err)
 {
     struct error why = ERROR_INIT;
     char name[SNAPSHOT_NAME_MAX];
@@ -118,7 +141,7 @@ static int prove(struct proving *p, const struct repo_record *r, struct error *e
     bool live = repo_record_live(r);
     bool wanted = must_open(p, r);
     (void)snprintf(name, sizeof name, "?/%u", r->rec.session);
-    int rc = live ? open_snapshot(p, r, name, &why) : 0;
+    int rc = live ? open_snapshot(p, r, newest, name, &why) : 0;
     if (rc == 0)
         rc = open_packs(p, r, &asked, &why);
     if (rc < 0 && !is_verdict(rc))
@@ -144,13 +167,16 @@ static int prove_writer(struct proving *p, bool newest, struct error *err)
     p->fetcher = p->v_w != NULL ? fetcher_new(p->repo, p->w, p->opener, 0, err) : NULL;
     if (p->fetcher == NULL)
         rc = err->code < 0 ? err->code : E_NOMEM;
+    bool first = true; /* live one, from the end */
     for (size_t i = p->w->records.len; rc == 0 && i > 0; i--) {
         const struct repo_record *r = vec_at(&p->w->records, i - 1);
-        if (newest && !repo_record_live(r))
+        bool live = repo_record_live(r);
+        if (newest && !live)
             continue;
         rc = interrupt_check(err);
         if (rc == 0)
-            rc = prove(p, r, err);
+            rc = prove(p, r, live && first, err);
+        first = first && !live;
         if (newest)
             break;
     }

@@ -21,6 +21,7 @@ struct proof {
     uint64_t opened;
     uint64_t foreign; /* not sealed to these recipients, and rightly so */
     uint64_t failed;
+    uint64_t partial; /* newest snapshots of writers that open, but need packs of sessions that do not */
     char first[SNAPSHOT_NAME_MAX + 64]; /* the first one that failed, with the reason */
     char reason[ERROR_TEXT_MAX];
     char newest[SNAPSHOT_NAME_MAX]; /* the newest snapshot that opened, for people; "" */

@@ -42,7 +42,7 @@ int recipient_line(struct buf *out, const uint8_t repo_id[REPO_ID_LEN], const ui
     return buf_printf(out, err, "%s\n", check);
 }
 
-/* The first line that is neither empty nor a remark. */
+/* The line, wherever it stands in the text that was sent. */
 static bool find_line(const char *text, size_t len, const char **line, size_t *n)
 {
     for (size_t at = 0; at < len;) {
@@ -54,7 +54,7 @@ static bool find_line(const char *text, size_t len, const char **line, size_t *n
             from++;
         while (stop > from && (text[stop - 1] == ' ' || text[stop - 1] == '\r' || text[stop - 1] == '\t'))
             stop--;
-        if (from == stop || text[from] == '#')
+        if (stop - from < sizeof WORD || memcmp(text + from, WORD " ", sizeof WORD) != 0)
             continue;
         *line = text + from;
         *n = stop - from;

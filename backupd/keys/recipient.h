@@ -29,7 +29,7 @@ struct recipient_offer {
 bool recipient_name_valid(const char *name);
 int recipient_line(struct buf *out, const uint8_t repo_id[REPO_ID_LEN], const uint8_t pk[BOX_PK_LEN],
                    const char *name, struct error *err);
-/* Leading and trailing spaces and line ends are passed over, and lines that begin with '#'. */
+/* The line may stand anywhere in a text, as what new-recipient prints. */
 int recipient_parse(const char *text, size_t len, struct recipient_offer *out, struct error *err);
 /* By name or rid; NULL when there is none, or more than one of this name. Borrowed. */
 const struct charter_recipient *recipient_find(const struct charter *c, const char *text);

@@ -80,12 +80,23 @@ static int judge(const struct shred *s, struct shred_file *f, const struct secre
     return rc;
 }
 
+static bool begins_like_a_key(const struct buf *b)
+{
+    static const char text[] = "bk1-key-text";
+    return keyfile_begins(b->data, b->len) || memmem(b->data, b->len, text, sizeof text - 1) != NULL;
+}
+
+/* Key files that others can read are refused by whoever uses them; here they must go all the same. */
 static int hash_file(struct shred_file *f, struct error *err)
 {
     struct buf bytes = BUF_INIT;
-    int rc = keyfile_load(f->path, &bytes, err);
+    int rc = file_read_small(f->path, KEYFILE_MAX, &bytes, err);
+    if (rc == 0 && !begins_like_a_key(&bytes))
+        rc = error_corrupt(err, "key-file", "%s is neither a key file nor its text", f->path);
     if (rc == 0)
         file_hash(bytes.data, bytes.len, f->hash);
+    if (rc == 0 && chmod(f->path, 0400) < 0)
+        rc = error_sys(err, "take %s away from others", f->path);
     buf_wipe(&bytes);
     return rc;
 }

@@ -5,7 +5,8 @@
 #   CC       gcc (default) or clang          WERROR=1  warnings are errors
 #   CFLAGS LDFLAGS  added last, for packagers and experiments
 #   OPT      optimisation and debug flags    SANITIZE  e.g. address,undefined
-#   JOBS     tests run at the same time (2)  TIMEOUT   seconds one test file may take (300)
+#   JOBS     tests run at the same time (processors + 2, for they wait a lot)
+#   TIMEOUT  seconds one test file may take (300)
 #   TESTS    only these test files, by a part of their name: make check TESTS='sftp chunk'
 #   SETUP=no `make test` and `make demo` install nothing
 #   PREFIX DESTDIR  where `make install` puts things
@@ -31,7 +32,7 @@ endif
 PKG_CONFIG ?= pkg-config
 PREFIX ?= /usr/local
 DESTDIR ?=
-JOBS ?= 2
+JOBS ?= $(shell expr $$(nproc) + 2)
 TIMEOUT ?= 300
 SETUP ?= yes
 TESTS ?=

@@ -40,7 +40,7 @@ chmod 400 typed
 check_fails 9 "a typing mistake in the text is found" backupd key verify-kit --kit typed
 contains "in its line" "$(<.check)" "line 1"
 chmod 600 typed
-grep -v '^#' safe/restore-kit.txt | tr 'A-Z' 'a-z' >typed
+grep -v '^#' safe/restore-kit.txt | tr '[:upper:]' '[:lower:]' >typed
 check "text that was typed back is the kit" backupd key verify-kit --kit - <typed
 contains "it opens the newest session" "$(<.check)" "one/1 among them"
 check "and the host backs up" backupd backup one two

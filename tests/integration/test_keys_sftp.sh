@@ -9,6 +9,7 @@ source "$REPO_ROOT/tests/support/shop.sh"
 mkdir -p "$HOST"
 sqlite3 "$HOST/shop.db" 'CREATE TABLE t(a); INSERT INTO t VALUES (1)'
 shop_sftp
+# shellcheck disable=SC2317  # called through check
 key() { "$BACKUPD" --config "$HOST/backupd.yaml" key "$@"; }
 root=(--root-key "$SAFE/root.key" --yes)
 setup=(--setup-user "$(cat "$SSHD/user")" --setup-key "$SSHD/admin_key")

@@ -181,13 +181,17 @@ static int retire(struct key_change *c, struct error *err)
     hex_encode(hex, id, WRITER_ID_LEN);
     char *job = key_writer_job(c->conf, c->repository, id);
     const struct repo_writer *w = repo_writer_find(c->repo, id);
-    key_change_says(c, CHANGE_WHAT, "writer %s%s%s%s is closed after record %u%s", hex,
-                    job != NULL ? " (job " : "", job != NULL ? job : "", job != NULL ? ")" : "", last,
-                    w != NULL && w->forked ? ", before the fork of its log" : "");
+    if (last == 0)
+        key_change_says(c, CHANGE_WHAT, "writer %s, which was never used, is closed", hex);
+    else
+        key_change_says(c, CHANGE_WHAT, "writer %s%s%s%s is closed after record %u%s", hex,
+                        job != NULL ? " (job " : "", job != NULL ? job : "", job != NULL ? ")" : "", last,
+                        w != NULL && w->forked ? ", before the fork of its log" : "");
     key_change_says(c, CHANGE_WHOM, "the host with its key: what it adds from now on counts for nobody,");
     key_change_says(c, CHANGE_WHOM, "  also a run that is going on now; its next run is refused");
-    key_change_says(c, CHANGE_WHOM,
-                    "restores: its snapshots up to record %u stay, until retention lets them go", last);
+    if (last > 0)
+        key_change_says(c, CHANGE_WHOM,
+                        "restores: its snapshots up to record %u stay, until retention lets them go", last);
     key_change_says(c, CHANGE_FINAL,
                     "a closed writer is never opened again: a job that goes on needs another");
     key_change_says(c, CHANGE_FINAL,

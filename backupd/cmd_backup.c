@@ -27,6 +27,9 @@ const struct cli_option backup_options[] = {
       .help =
           "Give the snapshots this tag, besides those that the job gives; may be repeated. Keep rules can name "
           "tags whose snapshots stay." },
+    { .name = "kit-unconfirmed",
+      .kind = CLI_FLAG,
+      .help = "Go on although nobody has tried the restore kit (`backupd key verify-kit`)." },
     CLI_OPTIONS_END
 };
 
@@ -119,6 +122,7 @@ int cmd_backup(struct cli_context *cli, struct error *err)
                                .job = *(const struct conf_job **)vec_at(&jobs, i),
                                .level = (unsigned)cli_number(cli, "compression"),
                                .tags = tags,
+                               .kit_unconfirmed = cli_flag(cli, "kit-unconfirmed"),
                                .scrub = !cli_flag(cli, "no-scrub") };
         rc = interrupt_check(err);
         if (rc == 0)

@@ -28,6 +28,8 @@ static const char *content_name(enum init_content c)
         return "restore-kit";
     case INIT_KIT_TEXT:
         return "restore-kit-text";
+    case INIT_UNCONFIRMED:
+        return "kit-unconfirmed";
     case INIT_README:
     default:
         return "readme";
@@ -117,6 +119,7 @@ static void print_roles(const struct out *out, const struct init_request *r)
 static void print_next(const struct cli_context *cli, const struct init_request *r)
 {
     const struct out *out = &cli->out;
+    char kit[HOST_COMMAND_MAX];
     char command[HOST_COMMAND_MAX];
     (void)host_command(cli, command);
     out_text(out, OUT_PLAIN, "\n");
@@ -124,6 +127,9 @@ static void print_next(const struct cli_context *cli, const struct init_request 
     if (r->roles != NULL)
         out_line(out, OUT_PLAIN, "On the host that backs up:");
     out_line(out, OUT_PLAIN, "%s check storage %s", command, r->repository->name);
+    if (!r->kit_unconfirmed)
+        out_line(out, OUT_PLAIN, "%s key verify-kit --kit %s", command,
+                 str_shell_word(kit, sizeof kit, r->kit));
     out_line(out, OUT_PLAIN, "%s backup", command);
 }
 

@@ -159,7 +159,7 @@ static int open_header(struct check_writer *w, const struct record_pack *pack, s
 static int check_grants(struct check_writer *w, struct error *err)
 {
     struct check *c = w->check;
-    const struct grants *g = NULL;
+    const struct grant_set *g = NULL;
     if (c->grants_seen)
         return 0;
     c->grants_seen = true;

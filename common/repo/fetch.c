@@ -142,7 +142,7 @@ uint64_t fetcher_granted(const struct fetcher *f)
     return f->unlock.by_grant;
 }
 
-int fetcher_grants(struct fetcher *f, const struct grants **out, struct error *err)
+int fetcher_grants(struct fetcher *f, const struct grant_set **out, struct error *err)
 {
     return unlock_grants(&f->unlock, out, err);
 }

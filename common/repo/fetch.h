@@ -42,7 +42,7 @@ int fetcher_session_key(struct fetcher *f, const struct object_header *h, const 
 int fetcher_session_secret(struct fetcher *f, const struct object_header *h, uint8_t *s, struct error *err);
 /* Sessions that only a grant opened, and the grants of the opener's people (borrowed). */
 uint64_t fetcher_granted(const struct fetcher *f);
-int fetcher_grants(struct fetcher *f, const struct grants **out, struct error *err);
+int fetcher_grants(struct fetcher *f, const struct grant_set **out, struct error *err);
 const struct writer_derived *fetcher_keys(const struct fetcher *f);
 
 /* Bytes read from the storage so far. */

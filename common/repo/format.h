@@ -149,6 +149,7 @@ enum { STREAM_REF_LEN = 84 };
 #define ERR_RETENTION_EXPIRE "retention-expire" /* expired, revived or held what it must not */
 #define ERR_ENVELOPE_SYNTAX "envelope-syntax"
 #define ERR_ENVELOPE_KID "envelope-kid" /* a group yields another key */
+#define ERR_ENVELOPE_COPY "envelope-copy" /* two sessions share a box: opening one would open the other */
 #define ERR_PACK_MISSING "pack-missing"
 #define ERR_PACK_SIZE "pack-size"
 #define ERR_PACK_HASH "pack-hash"

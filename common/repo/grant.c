@@ -176,7 +176,7 @@ int grant_parse(const void *data, size_t len, const uint8_t repo_id[REPO_ID_LEN]
 
 /* ---- those of a repository ------------------------------------------------------------------------------- */
 
-static int remember_damage(struct grants *g, const char *where, const struct error *why, struct error *err)
+static int remember_damage(struct grant_set *g, const char *where, const struct error *why, struct error *err)
 {
     struct grant_damage *d = vec_push(&g->damage, err);
     if (d == NULL)
@@ -187,7 +187,7 @@ static int remember_damage(struct grants *g, const char *where, const struct err
 }
 
 /* Takes over the bytes when they are a grant. */
-static int take(struct grants *g, const struct repo *repo, const uint8_t rid[RID_LEN], struct buf *bytes,
+static int take(struct grant_set *g, const struct repo *repo, const uint8_t rid[RID_LEN], struct buf *bytes,
                 struct error *err)
 {
     size_t start = g->entries.len;
@@ -203,7 +203,7 @@ static int take(struct grants *g, const struct repo *repo, const uint8_t rid[RID
 }
 
 /* Number n of a recipient: its first attempt that is a grant. *there: some attempt exists. */
-static int load_number(struct grants *g, const struct repo *repo, const uint8_t rid[RID_LEN], uint32_t n,
+static int load_number(struct grant_set *g, const struct repo *repo, const uint8_t rid[RID_LEN], uint32_t n,
                        bool *there, struct error *err)
 {
     struct grant_damage first = { .where = "" };
@@ -236,10 +236,10 @@ static int load_number(struct grants *g, const struct repo *repo, const uint8_t 
     return first.where[0] != '\0' ? remember_damage(g, first.where, &first.why, err) : 0;
 }
 
-int grants_load(const struct repo *repo, const uint8_t (*rids)[RID_LEN], size_t n, struct grants **out,
+int grant_set_load(const struct repo *repo, const uint8_t (*rids)[RID_LEN], size_t n, struct grant_set **out,
                 struct error *err)
 {
-    struct grants *g = mem_alloc(1, sizeof *g, err);
+    struct grant_set *g = mem_alloc(1, sizeof *g, err);
     int rc = g != NULL ? 0 : E_NOMEM;
     if (rc < 0)
         return rc;
@@ -252,7 +252,7 @@ int grants_load(const struct repo *repo, const uint8_t (*rids)[RID_LEN], size_t 
             rc = load_number(g, repo, rids[i], k, &there, err);
     }
     if (rc < 0) {
-        grants_free(g);
+        grant_set_free(g);
         return rc;
     }
     vec_sort(&g->entries, order_loaded);
@@ -260,7 +260,7 @@ int grants_load(const struct repo *repo, const uint8_t (*rids)[RID_LEN], size_t 
     return 0;
 }
 
-const struct grant_entry *grants_next(const struct grants *g, const uint8_t writer_id[WRITER_ID_LEN],
+const struct grant_entry *grant_set_next(const struct grant_set *g, const uint8_t writer_id[WRITER_ID_LEN],
                                       uint32_t session, size_t *pos)
 {
     struct grant_entry want = { .session = session };
@@ -282,7 +282,7 @@ const struct grant_entry *grants_next(const struct grants *g, const uint8_t writ
     return vec_at(&g->entries, (*pos)++);
 }
 
-void grants_free(struct grants *g)
+void grant_set_free(struct grant_set *g)
 {
     if (g == NULL)
         return;

@@ -12,7 +12,7 @@
  * Writing, by somebody who can open the sessions:
  *     grant_begin(&g, repo_id, rid, err); grant_add(&g, writer, session, kid, s, &to, err); ...
  *     grant_publish(repo, &g, name, err);
- * Reading: grants_load() takes the grants of some recipients, grants_next() walks the envelopes of a session.
+ * Reading: grant_set_load() takes the grants of some recipients, grant_set_next() walks the envelopes of a session.
  */
 #ifndef COMMON_REPO_GRANT_H
 #define COMMON_REPO_GRANT_H
@@ -44,7 +44,7 @@ void grant_free(struct grant_writer *g);
 struct grant_entry {
     uint8_t writer_id[WRITER_ID_LEN];
     uint32_t session;
-    uint32_t file;           /* of struct grants */
+    uint32_t file;           /* of struct grant_set */
     const uint8_t *envelope; /* borrowed from the file's bytes */
     uint32_t envelope_len;
 };
@@ -59,19 +59,19 @@ struct grant_damage {
     char where[NAME_TEXT_MAX];
     struct error why;
 };
-struct grants {
+struct grant_set {
     struct vec files;   /* struct buf */
     struct vec entries; /* struct grant_entry, by writer and session */
     struct vec damage;  /* struct grant_damage: files that are no grants */
     uint64_t total;     /* bytes read */
 };
-/* All grants of these recipients; a damaged file is remembered and passed over. For grants_free(). */
-int grants_load(const struct repo *repo, const uint8_t (*rids)[RID_LEN], size_t n, struct grants **out,
+/* All grants of these recipients; a damaged file is remembered and passed over. For grant_set_free(). */
+int grant_set_load(const struct repo *repo, const uint8_t (*rids)[RID_LEN], size_t n, struct grant_set **out,
                 struct error *err);
 /* Entries of a session: start with *pos = 0; NULL at the end. */
-const struct grant_entry *grants_next(const struct grants *g, const uint8_t writer_id[WRITER_ID_LEN],
+const struct grant_entry *grant_set_next(const struct grant_set *g, const uint8_t writer_id[WRITER_ID_LEN],
                                       uint32_t session, size_t *pos);
-void grants_free(struct grants *g);
+void grant_set_free(struct grant_set *g);
 
 /* Under the next free number of this recipient; `name` (NAME_TEXT_MAX bytes) gets the file's. */
 int grant_publish(const struct repo *repo, const struct grant_writer *g, char name[NAME_TEXT_MAX],

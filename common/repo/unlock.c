@@ -14,7 +14,7 @@ void unlock_init(struct unlock *u, const struct repo *repo, const struct opener 
 
 void unlock_free(struct unlock *u)
 {
-    grants_free(u->grants);
+    grant_set_free(u->grants);
     u->grants = NULL;
 }
 
@@ -137,10 +137,10 @@ static int refuse(const struct unlock *u, const struct envelope *env, const stru
 
 static int load_grants(struct unlock *u, const struct people *p, struct error *err)
 {
-    return u->grants != NULL ? 0 : grants_load(u->repo, p->rid, p->n, &u->grants, err);
+    return u->grants != NULL ? 0 : grant_set_load(u->repo, p->rid, p->n, &u->grants, err);
 }
 
-int unlock_grants(struct unlock *u, const struct grants **out, struct error *err)
+int unlock_grants(struct unlock *u, const struct grant_set **out, struct error *err)
 {
     struct people p;
     int rc = people_at_hand(u->opener, &p, err);
@@ -156,7 +156,7 @@ static int try_grants(struct unlock *u, const struct envelope *header, const str
 {
     const struct grant_entry *e = NULL;
     size_t pos = 0;
-    while ((e = grants_next(u->grants, name->writer_id, name->session, &pos)) != NULL) {
+    while ((e = grant_set_next(u->grants, name->writer_id, name->session, &pos)) != NULL) {
         struct envelope env;
         struct error why = ERROR_INIT;
         int rc = envelope_parse_grant(e->envelope, e->envelope_len, &env, &why);

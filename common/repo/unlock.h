@@ -28,7 +28,7 @@ struct opener {
 struct unlock {
     const struct repo *repo;
     const struct opener *opener;
-    struct grants *grants; /* NULL: not read yet */
+    struct grant_set *grants; /* NULL: not read yet */
     uint64_t by_grant;     /* sessions that only a grant opened */
 };
 
@@ -43,6 +43,6 @@ int unlock_session(struct unlock *u, const struct envelope *env, const uint8_t m
                    const struct session_name *name, uint8_t k_s[KEY_LEN], uint8_t s[SHARE_LEN],
                    struct error *err);
 /* The grants of the opener's people. Borrowed. */
-int unlock_grants(struct unlock *u, const struct grants **out, struct error *err);
+int unlock_grants(struct unlock *u, const struct grant_set **out, struct error *err);
 
 #endif

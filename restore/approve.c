@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "common/base/map.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/sys/atomic_file.h"
@@ -207,44 +206,14 @@ static int judge_envelope(struct approve *a, const struct request_session *s, st
 
 /* ---- copies ---------------------------------------------------------------------------------------------- */
 
-struct place {
-    uint8_t writer_id[WRITER_ID_LEN];
-    uint32_t session;
-};
-
-/* A writer could put boxes of another session into an envelope: whoever opens "its" share gives away that of the
- * other one. A box seals one share once, so it stands in one session only. */
-static int note_boxes(struct map *boxes, const uint8_t writer_id[WRITER_ID_LEN], uint32_t session,
-                      const struct envelope *env, struct error *err)
-{
-    for (unsigned g = 0; g < env->n; g++) {
-        for (unsigned i = 0; i < env->group[g].n; i++) {
-            uint8_t id[BOX_ID_LEN];
-            bool fresh = false;
-            box_id(env->group[g].share[i].box, env->box_len, id);
-            struct place *p = map_put(boxes, id, &fresh, err);
-            if (p == NULL)
-                return E_NOMEM;
-            if (!fresh && (p->session != session || memcmp(p->writer_id, writer_id, WRITER_ID_LEN) != 0))
-                return error_corrupt(err, ERR_ENVELOPE_COPY,
-                                     "sessions %u and %u have the same share sealed: opening one opens the "
-                                     "other. Somebody tampers with a writer; nothing was opened",
-                                     p->session, session);
-            p->session = session;
-            memcpy(p->writer_id, writer_id, WRITER_ID_LEN);
-        }
-    }
-    return 0;
-}
-
 static int judge_copies(struct approve *a, struct error *err)
 {
-    struct map boxes = MAP_OF(BOX_ID_LEN, sizeof(struct place));
+    struct map boxes = BOXES_INIT;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < a->headers.len; i++) {
         const struct request_session *s = vec_at(&a->q.sessions, i);
         const struct session_header *h = vec_at(&a->headers, i);
-        rc = note_boxes(&boxes, s->writer_id, s->session, &h->envelope, err);
+        rc = boxes_note(&boxes, s->writer_id, s->session, &h->envelope, err);
     }
     for (size_t i = 0; rc == 0 && i < a->all.list.len; i++) {
         struct snap *s = vec_at(&a->all.list, i);
@@ -254,7 +223,7 @@ static int judge_copies(struct approve *a, struct error *err)
             continue;
         const struct object_header *h = &s->object->parts.header;
         if (envelope_parse(h->envelope, h->envelope_len, &env, NULL) == 0)
-            rc = note_boxes(&boxes, s->writer->id, s->record->rec.session, &env, err);
+            rc = boxes_note(&boxes, s->writer->id, s->record->rec.session, &env, err);
     }
     map_free(&boxes);
     return rc;

@@ -185,3 +185,28 @@ bool envelope_group_has(const struct envelope_group *g, const uint8_t (*rids)[RI
     }
     return true;
 }
+
+/* ---- copies ---------------------------------------------------------------------------------------------- */
+
+int boxes_note(struct map *boxes, const uint8_t writer_id[WRITER_ID_LEN], uint32_t session,
+                      const struct envelope *env, struct error *err)
+{
+    for (unsigned g = 0; g < env->n; g++) {
+        for (unsigned i = 0; i < env->group[g].n; i++) {
+            uint8_t id[BOX_ID_LEN];
+            bool fresh = false;
+            box_id(env->group[g].share[i].box, env->box_len, id);
+            struct box_place *p = map_put(boxes, id, &fresh, err);
+            if (p == NULL)
+                return E_NOMEM;
+            if (!fresh && (p->session != session || memcmp(p->writer_id, writer_id, WRITER_ID_LEN) != 0))
+                return error_corrupt(err, ERR_ENVELOPE_COPY,
+                                     "sessions %u and %u have the same share sealed: opening one opens the "
+                                     "other. Somebody tampers with a writer; nothing was opened",
+                                     p->session, session);
+            p->session = session;
+            memcpy(p->writer_id, writer_id, WRITER_ID_LEN);
+        }
+    }
+    return 0;
+}

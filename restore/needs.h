@@ -9,6 +9,7 @@
 #ifndef RESTORE_NEEDS_H
 #define RESTORE_NEEDS_H
 
+#include "common/base/map.h"
 #include "common/repo/approval.h"
 #include "restore/snaps.h"
 
@@ -31,5 +32,15 @@ void session_header_free(struct session_header *h);
 
 /* True when some group has all n recipients. */
 bool envelope_group_has(const struct envelope_group *g, const uint8_t (*rids)[RID_LEN], size_t n);
+
+/* A writer could put boxes of another session into an envelope: whoever opens "its" share gives away that of the other
+ * one. A box seals one share once, so it stands in one session only: E_CORRUPT "envelope-copy" when it does not. */
+struct box_place {
+    uint8_t writer_id[WRITER_ID_LEN];
+    uint32_t session;
+};
+#define BOXES_INIT MAP_OF(BOX_ID_LEN, sizeof(struct box_place)) /* a struct map */
+int boxes_note(struct map *boxes, const uint8_t writer_id[WRITER_ID_LEN], uint32_t session,
+               const struct envelope *env, struct error *err);
 
 #endif

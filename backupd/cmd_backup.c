@@ -18,6 +18,9 @@ const struct cli_option backup_options[] = {
     { .name = "no-scrub",
       .kind = CLI_FLAG,
       .help = "Do not read one stored pack at random to see whether it is undamaged." },
+    { .name = "kit-unconfirmed",
+      .kind = CLI_FLAG,
+      .help = "Go on although nobody has tried the restore kit (`backupd key verify-kit`)." },
     CLI_OPTIONS_END
 };
 
@@ -88,6 +91,7 @@ int cmd_backup(struct cli_context *cli, struct error *err)
                                .conf = conf,
                                .job = *(const struct conf_job **)vec_at(&jobs, i),
                                .level = (unsigned)cli_number(cli, "compression"),
+                               .kit_unconfirmed = cli_flag(cli, "kit-unconfirmed"),
                                .scrub = !cli_flag(cli, "no-scrub") };
         rc = interrupt_check(err);
         if (rc == 0)

@@ -69,6 +69,123 @@ static const struct cli_verb verbs[] = {
       .options = check_storage_options,
       .max_args = 1,
       .run = cmd_check_storage },
+    { .name = "key show",
+      .summary = "Show who may write, delete and read.",
+      .help =
+          "What the newest charter says: recipients and groups, writers with their ranges, retention keys; and "
+          "which of the keys this host holds.",
+      .options = key_show_options,
+      .run = cmd_key_show },
+    { .name = "key verify-kit",
+      .summary = "Try the restore kit, as file or as text that was typed back.",
+      .help =
+          "Proves that it is the kit of this very repository and complete: that the charter names its key, that the "
+          "keys of this host's writers follow from it, and that it opens the newest session of every writer. Then "
+          "this host may back up: after `init` it waits for this.\n\n"
+          "Type the paper into a file once (or give it on stdin with --kit -): a mistake is found in its line.",
+      .options = key_verify_kit_options,
+      .run = cmd_key_verify_kit },
+    { .name = "key export-kit",
+      .summary = "Write the restore kit again, as file and as text.",
+      .help = "For another copy, another passphrase, the newest root key, or for a recipient of its own.",
+      .options = key_export_kit_options,
+      .run = cmd_key_export_kit },
+    { .name = "key check",
+      .summary = "Prove that each kit opens every session.",
+      .help =
+          "Reads the headers only, so it is quick: once a month, with every copy in escrow. Names the first "
+          "session that does not open. Sessions that were made when a key was no recipient are counted apart.",
+      .options = key_check_options,
+      .run = cmd_key_check },
+    { .name = "key passphrase",
+      .synopsis = "FILE",
+      .summary = "Give a key file another passphrase.",
+      .help =
+          "The repository is not touched. The file is replaced in one step: it has the old passphrase or the new "
+          "one, whenever this ends.",
+      .options = key_passphrase_options,
+      .min_args = 1,
+      .max_args = 1,
+      .file_args = true,
+      .run = cmd_key_passphrase },
+    { .name = "key add-writer",
+      .summary = "Enrol writers, for new jobs or hosts.",
+      .help =
+          "Where the root key and the restore kit are. Makes the key files and signs a charter that names them.",
+      .options = key_add_writer_options,
+      .run = cmd_key_add_writer },
+    { .name = "key rotate-writer",
+      .synopsis = "WRITER",
+      .summary = "Give a writer another signing key.",
+      .help =
+          "The writer goes on after its last verified record and stores nothing twice. WRITER is an id, or a job "
+          "of this host. On the host that backs up its key file is replaced; elsewhere the new file is made "
+          "with the kit (--to).",
+      .options = key_rotate_writer_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_key_rotate_writer },
+    { .name = "key retire-writer",
+      .synopsis = "WRITER",
+      .summary = "Close a writer: what it adds from now on counts for nobody.",
+      .help =
+          "After its last verified record, or before the fork of its log. WRITER is an id, or a job of this host.",
+      .options = key_retire_writer_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_key_retire_writer },
+    { .name = "key new-recipient",
+      .synopsis = "NAME",
+      .summary = "Make a key that is to read backups, on its owner's own machine.",
+      .help =
+          "The secret key stays in the file. What is printed is public: one line with a check, for who holds the "
+          "root key, and digits to compare over the telephone.",
+      .options = key_new_recipient_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_key_new_recipient },
+    { .name = "key add-recipient",
+      .synopsis = "FILE",
+      .summary = "Let a key read what is backed up from now on.",
+      .help =
+          "FILE holds the line that `key new-recipient` printed; - is stdin. With --with it opens nothing alone.",
+      .options = key_add_recipient_options,
+      .min_args = 1,
+      .max_args = 1,
+      .file_args = true,
+      .run = cmd_key_add_recipient },
+    { .name = "key remove-recipient",
+      .synopsis = "RECIPIENT",
+      .summary = "Shut a key out of new sessions.",
+      .help = "Old sessions stay readable to it. Every group that needs it goes, too.",
+      .options = key_remove_recipient_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_key_remove_recipient },
+    { .name = "key rotate-root",
+      .summary = "Replace the root key.",
+      .help =
+          "The old root key signs a charter that names the new one; the new one signs the next. Whoever pins the "
+          "old key goes on; `key pin` pins the new one.",
+      .options = key_rotate_root_options,
+      .run = cmd_key_rotate_root },
+    { .name = "key pin",
+      .summary = "Pin the newest root key on this host.",
+      .help =
+          "After `key rotate-root`: follows the charters from the key that is pinned to the newest one that has "
+          "signed, shows both, and replaces root.pub.",
+      .options = key_pin_options,
+      .run = cmd_key_pin },
+    { .name = "repository shred",
+      .summary = "Destroy the keys of a repository, and certify it.",
+      .help =
+          "Destroys every key file of the repository that it is told of or knows, the root key last, and writes a "
+          "certificate that the root key has signed: what was destroyed, what was not found, and which recipients' "
+          "keys were not among them. Nothing can be restored afterwards; what is on the storage can still be checked "
+          "for being unchanged (L0, L1).\n\n"
+          "It cannot know of copies: other disks, backups of this one, paper. With --check it verifies a certificate.",
+      .options = repository_shred_options,
+      .run = cmd_repository_shred },
     { .name = "man config",
       .summary = "Print the manual page backupd.yaml(5).",
       .hidden = true,

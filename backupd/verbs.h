@@ -14,6 +14,36 @@ int cmd_backup(struct cli_context *cli, struct error *err);
 
 int cmd_list(struct cli_context *cli, struct error *err);
 
+/* key ..., and repository shred: who may do what, and how it ends */
+extern const struct cli_option key_show_options[];
+int cmd_key_show(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_add_writer_options[];
+int cmd_key_add_writer(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_retire_writer_options[];
+int cmd_key_retire_writer(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_rotate_writer_options[];
+int cmd_key_rotate_writer(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_new_recipient_options[];
+int cmd_key_new_recipient(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_add_recipient_options[];
+int cmd_key_add_recipient(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_remove_recipient_options[];
+int cmd_key_remove_recipient(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_rotate_root_options[];
+int cmd_key_rotate_root(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_pin_options[];
+int cmd_key_pin(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_check_options[];
+int cmd_key_check(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_export_kit_options[];
+int cmd_key_export_kit(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_verify_kit_options[];
+int cmd_key_verify_kit(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_passphrase_options[];
+int cmd_key_passphrase(struct cli_context *cli, struct error *err);
+extern const struct cli_option repository_shred_options[];
+int cmd_repository_shred(struct cli_context *cli, struct error *err);
+
 int cmd_man_config(struct cli_context *cli, struct error *err);
 int cmd_check_config(struct cli_context *cli, struct error *err);
 int cmd_check_database(struct cli_context *cli, struct error *err);

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "backupd/init/keys.h"
+#include "backupd/keys/kit.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
-#include "common/crypto/paper.h"
 #include "common/sys/atomic_file.h"
 #include "common/sys/dirs.h"
 
@@ -24,36 +24,13 @@ static int person_text(const struct init_request *r, size_t i, struct buf *out, 
                       r->people.name[i], r->people.need, r->people.n);
 }
 
-static int kit_text(const struct init_request *r, const struct init_keys *keys, size_t person, struct buf *out,
-                    struct error *err)
+static int text_of(const struct init_request *r, const struct init_keys *keys, size_t person, struct buf *out,
+                   struct error *err)
 {
-    char id[2 * REPO_ID_LEN + 1];
-    char print[ACCESS_FINGERPRINT_MAX];
-    hex_encode(id, keys->pin.repo_id, REPO_ID_LEN);
     int rc = person_text(r, person, out, err);
-    if (rc < 0)
-        return rc;
-    rc = buf_printf(
-        out, err,
-        "# Restore kit of the backup repository \"%s\"\n"
-        "# repository %s\n"
-        "# root key   %s\n"
-        "# %s\n"
-        "#\n"
-        "# Whoever has this text%s can %s. Keep it in a safe.\n"
-        "# To use it, type the lines below into a file (chmod 400) and name that file as the kit:\n"
-        "#     restore list --kit FILE\n"
-        "# Lines that begin with # may be left out; upper and lower case are the same.\n"
-        "\n",
-        r->repository->name, id, access_fingerprint(&keys->pin, print),
-        r->how == PASS_NONE ? "It has no passphrase." : "It needs its passphrase.",
-        r->how == PASS_NONE ? "" : " and its passphrase",
-        r->people.n == 0 || r->people.need == 1 ? "read every backup"
-                                                : "read every backup together with the others, and all names alone");
-    const struct buf *kit = init_people_kit(keys, person);
-    if (rc == 0)
-        rc = buf_reserve(out, (size_t)2 * PAPER_MAX, err); /* at once: growing would leave copies behind */
-    return rc == 0 ? paper_encode(kit->data, kit->len, out, err) : rc;
+    return rc < 0 ? rc
+                  : kit_text(r->repository->name, &keys->pin, r->how != PASS_NONE, init_people_kit(keys, person),
+                             out, err);
 }
 
 static int readme(const struct init_request *r, const struct init_keys *keys, struct buf *out,
@@ -155,7 +132,10 @@ static int write_one(const struct init_request *r, const struct init_keys *keys,
             rc = keyfile_save(f->path, init_people_kit(keys, f->index), err);
             break;
         case INIT_KIT_TEXT:
-            rc = save_text(f->path, &text, kit_text(r, keys, f->index, &text, err), err);
+            rc = save_text(f->path, &text, text_of(r, keys, f->index, &text, err), err);
+            break;
+        case INIT_UNCONFIRMED:
+            rc = kit_mark_unconfirmed(dir, err);
             break;
         case INIT_README:
         default:

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backupd/keys/kit.h"
 #include "common/access/access.h"
 #include "common/base/str.h"
 #include "common/sys/dirs.h"
@@ -59,6 +60,8 @@ static int plan_roles(const struct init_request *r, struct vec *files, struct er
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof rows / sizeof rows[0]; i++)
         rc = add_in(files, r->roles, rows[i].role, rows[i].name, rows[i].content, err);
+    if (rc == 0 && !r->kit_unconfirmed)
+        rc = add_in(files, r->roles, "writer", KIT_UNCONFIRMED_FILE, INIT_UNCONFIRMED, err);
     char *writers = rc == 0 ? path_join(r->roles, "writer", err) : NULL;
     if (rc == 0)
         rc = writers != NULL ? add_writers(files, r, writers, err) : E_NOMEM;
@@ -78,6 +81,8 @@ static int plan_simple(const struct init_request *r, struct vec *files, struct e
         rc = add_in(files, r->safe, NULL, "README.txt", INIT_README, err);
     if (rc == 0)
         rc = add_in(files, keys, NULL, ACCESS_ROOT_FILE, INIT_ROOT_PUB, err);
+    if (rc == 0 && !r->kit_unconfirmed)
+        rc = add_in(files, keys, NULL, KIT_UNCONFIRMED_FILE, INIT_UNCONFIRMED, err);
     if (rc == 0 && r->same_host_retention)
         rc = add_in(files, keys, NULL, ACCESS_RETENTION_FILE, INIT_RETENTION, err);
     return rc == 0 ? add_writers(files, r, keys, err) : rc;

@@ -7,7 +7,7 @@
  *     init_files_free(&files); init_request_free(&request);
  *
  * Three layouts:
- *     simple          host: root.pub, writer keys. safe directory: kit, its text, root.key, retention.key,
+ *     simple          host: root.pub, writer keys, kit.unconfirmed. safe directory: kit, its text, root.key, retention.key,
  *                     root.pub, README.txt
  *     same host       the same, and retention.key also on the host
  *     roles           one directory per role, with exactly the files that role needs
@@ -28,6 +28,7 @@ enum init_content {
     INIT_KIT,      /* of person `index` */
     INIT_KIT_TEXT, /* likewise */
     INIT_README,
+    INIT_UNCONFIRMED, /* keys/kit.h: nobody has tried the kit */
 };
 
 struct init_file {
@@ -47,8 +48,9 @@ struct init_request {
     uint32_t min_keep_days;
     uint32_t pack_size;
     bool same_host_retention;
-    char *roles; /* NULL: the simple layout */
-    char *safe;  /* the directory that leaves the host; NULL with roles */
+    bool kit_unconfirmed; /* backups may begin although nobody has tried the kit */
+    char *roles;          /* NULL: the simple layout */
+    char *safe;           /* the directory that leaves the host; NULL with roles */
     struct init_people people;
     char *kit; /* with people: the names of the files follow from it */
     char *kit_text;

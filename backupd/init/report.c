@@ -28,6 +28,8 @@ static const char *content_name(enum init_content c)
         return "restore-kit";
     case INIT_KIT_TEXT:
         return "restore-kit-text";
+    case INIT_UNCONFIRMED:
+        return "kit-unconfirmed";
     case INIT_README:
     default:
         return "readme";
@@ -133,9 +135,10 @@ static void print_roles(const struct out *out, const struct init_request *r)
         out_line(out, OUT_WARN, "They have no passphrase: whoever holds the kit can read every backup.");
 }
 
-static void print_next(const struct cli_context *cli, const struct init_request *r)
+static void print_next(const struct cli_context *cli, const struct init_request *r, const struct vec *files)
 {
     const struct out *out = &cli->out;
+    char kit[HOST_COMMAND_MAX];
     char command[HOST_COMMAND_MAX];
     (void)host_command(cli, command);
     out_text(out, OUT_PLAIN, "\n");
@@ -143,6 +146,12 @@ static void print_next(const struct cli_context *cli, const struct init_request 
     if (r->roles != NULL)
         out_line(out, OUT_PLAIN, "On the host that backs up:");
     out_line(out, OUT_PLAIN, "%s check storage %s", command, r->repository->name);
+    for (size_t i = 0; !r->kit_unconfirmed && i < files->len; i++) {
+        const struct init_file *f = vec_at(files, i);
+        if (f->content == INIT_KIT)
+            out_line(out, OUT_PLAIN, "%s key verify-kit --kit %s", command,
+                     str_shell_word(kit, sizeof kit, f->path));
+    }
     out_line(out, OUT_PLAIN, "%s backup", command);
 }
 
@@ -162,6 +171,6 @@ int init_report(struct cli_context *cli, const struct init_request *r, const str
     else if (rc == 0)
         rc = print_simple(&cli->out, r, files, err);
     if (rc == 0)
-        print_next(cli, r);
+        print_next(cli, r, files);
     return rc;
 }

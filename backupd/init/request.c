@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "backupd/init/plan.h"
+#include "backupd/setup.h"
 #include "backupd/verbs.h"
 #include "common/base/str.h"
 #include "common/cli/prompt.h"
@@ -58,6 +59,10 @@ const struct cli_option init_options[] = {
       .max = ENVELOPE_SHARES_MAX,
       .help = "With --people: how many of them a restore takes. 2 of 3 is a good choice; 1 means that each one is "
               "enough." },
+    { .name = "kit-unconfirmed",
+      .kind = CLI_FLAG,
+      .help = "Let this host back up although nobody has tried the kit. Without it `backup` waits for `key "
+              "verify-kit`." },
     { .name = "roles",
       .kind = CLI_FILE,
       .metavar = "DIR",
@@ -68,19 +73,7 @@ const struct cli_option init_options[] = {
       .help =
           "Also put the retention key into this host's key directory. Whoever breaks into this host can then "
           "delete all backups." },
-    { .name = "setup-user",
-      .kind = CLI_STRING,
-      .metavar = "USER",
-      .help = "Account of the SFTP server that may make directories; used only now, not stored." },
-    { .name = "setup-key",
-      .kind = CLI_FILE,
-      .help = "Private key of the set-up account; without it the agent." },
-    { .name = "setup-path",
-      .kind = CLI_FILE,
-      .metavar = "DIR",
-      .help =
-          "With --setup-user: the repository as that account sees it. Without: the repository's directory "
-          "on this machine (a mount, or the server itself)." },
+    SETUP_OPTIONS,
     { .name = "cadence",
       .kind = CLI_INTEGER,
       .metavar = "HOURS",
@@ -147,32 +140,6 @@ static int read_layout(const struct cli_context *cli, struct init_request *r, st
     return r->kit != NULL && r->kit_text != NULL ? 0 : E_NOMEM;
 }
 
-static int read_setup(const struct cli_context *cli, struct init_request *r, struct error *err)
-{
-    const char *user = cli_text(cli, "setup-user");
-    const char *key = cli_text(cli, "setup-key");
-    const char *path = cli_text(cli, "setup-path");
-    bool sftp = r->repository->storage.type == CONF_STORAGE_SFTP;
-    r->setup = r->repository->storage;
-    r->other_setup = user != NULL || key != NULL || path != NULL;
-    if ((user != NULL || key != NULL) && !sftp)
-        return error_set(err, E_USAGE, "--setup-user and --setup-key are for storage over SFTP");
-    if (user == NULL && key == NULL && path != NULL) {
-        r->setup = (struct conf_storage){ .type = CONF_STORAGE_LOCAL, .path = path };
-        return 0;
-    }
-    if (user != NULL)
-        r->setup.user = user;
-    if (user != NULL || key != NULL) {
-        r->setup.key = key;
-        r->setup.agent = key == NULL;
-        r->setup.passphrase = (struct conf_secret){ .kind = CONF_SECRET_NONE };
-    }
-    if (path != NULL)
-        r->setup.path = path;
-    return 0;
-}
-
 int init_request_read(const struct cli_context *cli, const struct conf *conf, struct init_request *out,
                       struct error *err)
 {
@@ -189,12 +156,13 @@ int init_request_read(const struct cli_context *cli, const struct conf *conf, st
                          out->repository->name);
     out->cadence_hours = (uint32_t)cli_number(cli, "cadence");
     out->min_keep_days = (uint32_t)cli_number(cli, "min-keep");
+    out->kit_unconfirmed = cli_flag(cli, "kit-unconfirmed");
     out->pack_size = (uint32_t)cli_number(cli, "pack-size");
     if (out->pack_size % MIB != 0)
         return error_set(err, E_USAGE, "--pack-size must be a multiple of 1 MiB");
     int rc = init_people_read(cli, &out->people, err);
     if (rc == 0)
-        rc = read_setup(cli, out, err);
+        rc = setup_storage(cli, out->repository, &out->setup, &out->other_setup, err);
     if (rc == 0)
         rc = read_layout(cli, out, err);
     return rc == 0 ? read_passphrase_options(cli, out, err) : rc;

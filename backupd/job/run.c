@@ -9,6 +9,7 @@
 #include "backupd/job/hook.h"
 #include "backupd/job/last.h"
 #include "backupd/job/pump.h"
+#include "backupd/keys/kit.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
@@ -164,6 +165,20 @@ static int before(struct job_run *run, struct held *h, struct error *err)
     return hooks_before(&h->hooks, err);
 }
 
+/* Backups whose kit nobody has tried are worth nothing on the day they are needed. */
+static int kit_tried(const struct job_run *run, const struct held *h, struct error *err)
+{
+    char command[HOST_COMMAND_MAX];
+    if (run->kit_unconfirmed || !kit_is_unconfirmed(h->repository->keys))
+        return 0;
+    return error_set(
+        err, E_UNSUPPORTED,
+        "nobody has tried the restore kit yet, so nothing is backed up: run `%s key verify-kit --kit "
+        "FILE` here, or on the restore station, which prints a code for --confirmation here (or "
+        "back up without: --kit-unconfirmed)",
+        host_command(run->cli, command));
+}
+
 static int prepare(struct job_run *run, struct held *h, struct error *err)
 {
     struct access_root root;
@@ -175,6 +190,8 @@ static int prepare(struct job_run *run, struct held *h, struct error *err)
     rc = access_root(h->repository, &root, err); /* first: a host without keys should hear just that */
     if (rc == E_NOT_FOUND)
         run->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
+    if (rc == 0)
+        rc = kit_tried(run, h, err);
     if (rc == 0)
         rc = access_job(run->conf, run->job, &h->job, err);
     if (rc == 0)

@@ -13,7 +13,7 @@
  *
  * The job's hooks (hook.h) run around all of it, once, also around a repetition.
  *
- * Errors: E_UNSUPPORTED when the probe found something fatal (nothing was
+ * Errors: E_UNSUPPORTED when the probe found something fatal, or nobody has tried the restore kit (nothing was
  * touched), E_BUSY when another run holds the writer, E_CANCELLED on request.
  */
 #ifndef BACKUPD_JOB_RUN_H
@@ -31,6 +31,7 @@ struct job_run {
     const struct conf_job *job;
     unsigned level; /* zstd; 0: the job's */
     bool scrub;
+    bool kit_unconfirmed; /* go on although nobody has tried the restore kit */
     /* results */
     uint8_t writer[WRITER_ID_LEN];
     struct session_result session;

@@ -60,24 +60,37 @@ int access_root_file(const char *path, struct access_root *out, struct error *er
 int access_root(const struct conf_repository *repository, struct access_root *out, struct error *err);
 /* E_EXISTS: never overwrites. */
 int access_write_root(const char *keys_dir, const struct access_root *root, struct error *err);
+/* For a host that pins the newest root key after a rotation; the caller has verified the chain from the old one. */
+int access_replace_root(const char *keys_dir, const struct access_root *root, struct error *err);
 /* The public key's hash in groups of four digits, for people to compare. */
 enum { ACCESS_FINGERPRINT_MAX = 32 };
 const char *access_fingerprint(const struct access_root *root, char out[ACCESS_FINGERPRINT_MAX]);
+/* The same of any public key of 32 bytes: a writer's, a recipient's. */
+const char *access_key_print(const uint8_t pk[SIGN_PK_LEN], char out[ACCESS_FINGERPRINT_MAX]);
 
 /* "DIR/writer-<id>.key", for free(). */
 char *access_writer_path(const char *keys_dir, const uint8_t id[WRITER_ID_LEN], struct error *err);
 /* Ids (WRITER_ID_LEN bytes each) of the writers whose keys this host holds, sorted, into a vec of
  * uint8_t[8]. */
 int access_writer_ids(const struct conf_repository *repository, struct vec *out, struct error *err);
-/* E_CONFLICT: the file belongs to another repository or writer than its place says. */
+/* E_CONFLICT: the file belongs to another repository or writer than its place says. What it pins becomes what
+ * root.pub says. */
 int access_writer_keys(const struct conf_repository *repository, const uint8_t id[WRITER_ID_LEN],
                        struct writer_keys *out, struct error *err);
 
-/* The secrets of a key file of this role, or of its printable text form; for secret_free(). `reference`
+/* The secrets of a key file of this role, or of its printable text form; for secret_free(). A path of "-" is the
+ * text on stdin. `reference`
  * (may be NULL or CONF_SECRET_NONE) gives the passphrase; without one and with a terminal it is asked for
  * when `prompt`. E_AUTH: wrong or missing. E_USAGE: a key file of another role. */
 struct secret *access_key_block(const char *path, enum keyfile_role role, const struct conf_secret *reference,
                                 bool prompt, struct error *err);
+/* The same; *role is what is wanted, 0 for a file of any role, and then says which it was. */
+struct secret *access_any_key_block(const char *path, enum keyfile_role *role,
+                                    const struct conf_secret *reference, bool prompt, struct error *err);
+/* What the file says it is, without its passphrase; 0 when it is neither a key file nor its text. */
+enum keyfile_role access_key_role(const char *path);
+/* "restore kit", "root key", ... */
+const char *access_role_name(enum keyfile_role role);
 /* Opens a restore kit the same way. */
 int access_kit(const char *path, const struct conf_secret *reference, bool prompt, struct restore_kit *out,
                struct error *err);

@@ -50,7 +50,8 @@ int access_root(const struct conf_repository *repository, struct access_root *ou
     return rc;
 }
 
-int access_write_root(const char *keys_dir, const struct access_root *root, struct error *err)
+static int write_root(const char *keys_dir, const struct access_root *root, enum file_write_how how,
+                      struct error *err)
 {
     char repo[2 * REPO_ID_LEN + 1];
     char pk[2 * SIGN_PK_LEN + 1];
@@ -58,19 +59,29 @@ int access_write_root(const char *keys_dir, const struct access_root *root, stru
     hex_encode(repo, root->repo_id, REPO_ID_LEN);
     hex_encode(pk, root->root_pk, SIGN_PK_LEN);
     char *text = path != NULL ? str_printf(err, "bk1 root %s %s\n", repo, pk) : NULL;
-    int rc = text != NULL ? file_write_atomic(path, text, strlen(text), 0400, FILE_EXCLUSIVE, err) : E_NOMEM;
+    int rc = text != NULL ? file_write_atomic(path, text, strlen(text), 0400, how, err) : E_NOMEM;
     free(text);
     free(path);
     return rc;
 }
 
-const char *access_fingerprint(const struct access_root *root, char out[ACCESS_FINGERPRINT_MAX])
+int access_write_root(const char *keys_dir, const struct access_root *root, struct error *err)
+{
+    return write_root(keys_dir, root, FILE_EXCLUSIVE, err);
+}
+
+int access_replace_root(const char *keys_dir, const struct access_root *root, struct error *err)
+{
+    return write_root(keys_dir, root, FILE_REPLACE, err);
+}
+
+const char *access_key_print(const uint8_t pk[SIGN_PK_LEN], char out[ACCESS_FINGERPRINT_MAX])
 {
     enum { SHOWN = 10, GROUP = 4 };
     uint8_t hash[HASH_LEN];
     char hex[2 * SHOWN + 1];
     size_t n = 0;
-    file_hash(root->root_pk, SIGN_PK_LEN, hash);
+    file_hash(pk, SIGN_PK_LEN, hash);
     hex_encode(hex, hash, SHOWN);
     for (size_t i = 0; hex[i] != '\0'; i++) {
         if (i > 0 && i % GROUP == 0)
@@ -79,4 +90,9 @@ const char *access_fingerprint(const struct access_root *root, char out[ACCESS_F
     }
     out[n] = '\0';
     return out;
+}
+
+const char *access_fingerprint(const struct access_root *root, char out[ACCESS_FINGERPRINT_MAX])
+{
+    return access_key_print(root->root_pk, out);
 }

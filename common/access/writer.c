@@ -83,12 +83,14 @@ int access_writer_keys(const struct conf_repository *repository, const uint8_t i
         goto out;
     }
     if (memcmp(out->repo_id, root.repo_id, REPO_ID_LEN) != 0 ||
-        memcmp(out->root_pk, root.root_pk, SIGN_PK_LEN) != 0 ||
         memcmp(out->writer_id, id, WRITER_ID_LEN) != 0) {
         writer_keys_free(out);
         rc = error_set(err, E_CONFLICT, "%s belongs to another repository or writer than its place says",
                        path);
+        goto out;
     }
+    /* root.pub decides what this host pins: after a rotation of the root key its files may name either. */
+    memcpy(out->root_pk, root.root_pk, SIGN_PK_LEN);
 out:
     secret_free(block);
     free(path);

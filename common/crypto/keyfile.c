@@ -184,6 +184,11 @@ struct secret *keyfile_decode(const void *data, size_t len, enum keyfile_role *r
     return secrets;
 }
 
+bool keyfile_begins(const void *data, size_t len)
+{
+    return len >= MAGIC_LEN && memcmp(data, magic, MAGIC_LEN) == 0;
+}
+
 bool keyfile_needs_passphrase(const void *data, size_t len)
 {
     const uint8_t *p = data;

@@ -45,6 +45,8 @@ int keyfile_encode(enum keyfile_role role, const struct secret *secrets, const s
 /* E_AUTH: a passphrase is needed and none given, or it is wrong. E_CORRUPT: not a key file or damaged. */
 struct secret *keyfile_decode(const void *data, size_t len, enum keyfile_role *role,
                               const struct secret *passphrase, struct error *err);
+/* True for what begins like a key file: not its text, nor anything else. */
+bool keyfile_begins(const void *data, size_t len);
 /* True when decoding needs a passphrase. */
 bool keyfile_needs_passphrase(const void *data, size_t len);
 

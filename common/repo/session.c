@@ -110,11 +110,20 @@ static int open_log(struct session *s, struct error *err)
     if (rc < 0)
         return rc;
     const struct charter_writer *line = charter_writer_at(repo_charter(s->repo), keys->writer_id, next);
-    if (s->writer == NULL || line == NULL || memcmp(line->pk, pk, sizeof pk) != 0)
-        return error_set(err, E_DENIED,
-                         "the charter does not let this writer publish record %u: it was retired, or "
-                         "its key was rotated",
-                         next);
+    if (s->writer == NULL || line == NULL)
+        return error_set(
+            err, E_DENIED,
+            "the charter does not let this writer publish record %u: it was retired. A job that is "
+            "to go on needs another writer: remove its line from the file `jobs` in the state "
+            "directory, and it takes a spare one (or enrol one with the root key)",
+            next);
+    if (memcmp(line->pk, pk, sizeof pk) != 0)
+        return error_set(
+            err, E_DENIED,
+            "the charter does not let this key publish record %u: the writer's key was rotated. Put "
+            "its new key file into this host's key directory, or complete the rotation that was "
+            "begun here",
+            next);
     const struct mark *mark = marks_writer(&s->marks, keys->writer_id);
     uint32_t marked = mark != NULL ? mark->seq : 0;
     if (head != NULL && marked < head->rec.seq && !(marked + 1 == head->rec.seq && was_publishing(s)))

@@ -74,6 +74,16 @@ static int send_pending(struct session *s, const struct buf *bytes, const struct
         return error_set(err, E_CONFLICT,
                          "this host was about to publish record %u, but the storage shows only %u", r->seq,
                          head_seq);
+    const struct charter_writer *line = charter_writer_at(repo_charter(s->repo), r->writer_id, r->seq);
+    if (line != NULL && record_verify(bytes->data, bytes->len, line->pk, NULL) < 0) {
+        /* Nobody will ever accept it: what it introduced is adopted by this run. */
+        log_event(
+            LOG_WARN,
+            "the last run was cut while it published record %u, and this writer's key was rotated since: the "
+            "record is given up, this run replaces it",
+            r->seq);
+        return forget(s, SESSION_PENDING_RECORD, err);
+    }
     log_event(LOG_WARN, "the last run was cut while it published record %u; sending it again", r->seq);
     int rc = repo_publish_record(s->repo, bytes->data, bytes->len, NULL, err);
     if (rc == 0)

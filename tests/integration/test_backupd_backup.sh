@@ -30,7 +30,7 @@ writer_of() { awk -v job="$1" '$1 == job { print $2 }' state/main/jobs; }
 # ---- before there is a repository
 check_fails 10 "a host without keys" backupd backup shop
 check_fails 10 "list without keys" backupd list
-backupd init --no-kit-passphrase --spare-writers 1 >/dev/null
+backupd init --kit-unconfirmed --no-kit-passphrase --spare-writers 1 >/dev/null
 check "list of an empty repository" backupd list
 
 # ---- the first night

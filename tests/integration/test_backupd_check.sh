@@ -58,7 +58,7 @@ check_fails 10 "a probe of it" "$BACKUPD" --config good.yaml check storage --pro
 contains "says what the account may remove" "$(<.check)" "removing:     allowed"
 contains "and make" "$(<.check)" "directories:  this account may ask for some"
 same "and changes nothing" "" "$(ls -A store)"
-"$BACKUPD" --config good.yaml init --no-kit-passphrase >/dev/null
+"$BACKUPD" --config good.yaml init --kit-unconfirmed --no-kit-passphrase >/dev/null
 check "a new repository" "$BACKUPD" --config good.yaml check storage
 contains "its writers are spare" "$(cat .check)" "0 in use, 5 spare"
 before=$(find store | sort)
@@ -110,10 +110,10 @@ check_fails 10 "a probe with an account that may" "$BACKUPD" --config admin.yaml
 contains "it may" "$(<.check)" "removing:     allowed"
 contains "both" "$(<.check)" "directories:  this account may ask for some"
 same "and nothing was made" "" "$(ls -A srv/storage)"
-check_fails 1 "a write-once account cannot set up a repository" sftp init --no-kit-passphrase
+check_fails 1 "a write-once account cannot set up a repository" sftp init --kit-unconfirmed --no-kit-passphrase
 contains "the way out is named" "$(cat .check)" "--setup-user"
 check "nothing is left behind" test ! -e keys/far -a ! -e backup-safe-far
-check "another account does it once" sftp init --no-kit-passphrase --setup-user "$user" --setup-key srv/admin_key
+check "another account does it once" sftp init --kit-unconfirmed --no-kit-passphrase --setup-user "$user" --setup-key srv/admin_key
 "$B/scripts/gen_shop" create small.db --size 1M --seed 3 >/dev/null
 check "the write-once account backs up" sftp backup
 check "twice" sftp backup --json
@@ -139,6 +139,6 @@ repositories:
   path:
     storage: { type: sftp, host: 127.0.0.1, port: $(cat srv/port), user: $user, path: $(cat srv/path)/local, key: srv/writer_key, known_hosts: srv/known_hosts }
 END
-check "init through a local directory" "$BACKUPD" --config path.yaml init --no-kit-passphrase --setup-path "$(readlink -f srv/storage)/local"
+check "init through a local directory" "$BACKUPD" --config path.yaml init --kit-unconfirmed --no-kit-passphrase --setup-path "$(readlink -f srv/storage)/local"
 check "made the repository there" test -s srv/storage/local/charter/00000001.00
 finish

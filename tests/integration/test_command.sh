@@ -41,7 +41,7 @@ check "the dump has its 50 MB ($(stat -c %s want))" test "$(stat -c %s want)" -g
 
 # ---- there and back
 config "command: [$TMP/bin/dump, 1]" "name: shop.dump" "min_size: 40M"
-backupd init --safe safe --no-kit-passphrase >/dev/null
+backupd init --safe safe --kit-unconfirmed --no-kit-passphrase >/dev/null
 check "a backup" backupd backup
 check "cat gives it back" bash -c "'$RESTORE' --config c.yaml cat night/1 shop.dump | cmp - want"
 check "files gives it back" restore files night/1 --to files

@@ -31,7 +31,7 @@ mkdir -p "$HOST" "$TMP/storage"
     printf '    keys: %s/keys\n    kit: %s/safe/restore-kit.key\njobs:\n' "$HOST" "$TMP"
     printf '  db:\n    engine: mariadb\n    all_databases: yes\n    socket: %s\n    user: root\n' "$(socket one)"
 } >"$HOST/backupd.yaml"
-"$BACKUPD" --config "$HOST/backupd.yaml" --quiet init --safe "$TMP/safe" --no-kit-passphrase >/dev/null
+"$BACKUPD" --config "$HOST/backupd.yaml" --quiet init --safe "$TMP/safe" --kit-unconfirmed --no-kit-passphrase >/dev/null
 check "a backup" "$BACKUPD" --config "$HOST/backupd.yaml" --quiet backup
 check "an export" "$RESTORE" --config "$HOST/backupd.yaml" export latest --to "$TMP/out" --format dir
 sed -n 's/^    //p' out/README.txt >steps.sh

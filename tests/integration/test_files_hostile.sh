@@ -168,7 +168,7 @@ jobs:
   tree: { engine: files, path: $TMP/shared/tree }
 END
 as_user mkdir store
-as_user ../backupd --config conf.yaml --quiet init --safe safe --no-kit-passphrase >/dev/null
+as_user ../backupd --config conf.yaml --quiet init --safe safe --kit-unconfirmed --no-kit-passphrase >/dev/null
 check_fails 3 "an unreadable file: published, but 3" as_user ../backupd --config conf.yaml backup
 contains "it is named" "$(cat "$TMP/.check")" '"closed": Permission denied'
 contains "and counted" "$(cat "$TMP/.check")" "1 could not be read"

@@ -30,7 +30,7 @@ rm -r $TMP/mount
 END
 chmod +x bin/*
 job "before: [$TMP/bin/make, 'two words', \$HOME]" "after: [$TMP/bin/unmake]"
-"$BACKUPD" --config c.yaml init --safe safe --no-kit-passphrase >/dev/null
+"$BACKUPD" --config c.yaml init --safe safe --kit-unconfirmed --no-kit-passphrase >/dev/null
 check "the source is there when it is looked at" backup
 # shellcheck disable=SC2016 # no shell expands it
 same "in this order, no shell between" $'before night none two words $HOME\nafter night published' "$(<said)"

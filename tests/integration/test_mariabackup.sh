@@ -31,7 +31,7 @@ YAML
 }
 mkdir store bin
 config "defaults_file: my.cnf"
-backupd init --safe safe --no-kit-passphrase >/dev/null
+backupd init --safe safe --kit-unconfirmed --no-kit-passphrase >/dev/null
 
 # ---- tables of three engines, and pairs that are written in one transaction each
 sql <<'SQL'

@@ -73,7 +73,7 @@ check "there are keys" grep -qx '.* 11206' want
 
 # ---- by the rights on the socket
 config "      [redis-cli, -s, $SOCKET, --rdb, '-']"
-backupd init --safe safe --no-kit-passphrase >/dev/null
+backupd init --safe safe --kit-unconfirmed --no-kit-passphrase >/dev/null
 check "nothing is wrong with the recipe" backupd check database
 check "a backup" backupd backup
 check "the stream as a file" bash -c "'$RESTORE' --config c.yaml cat latest dump.rdb >dump.rdb"

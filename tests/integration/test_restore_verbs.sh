@@ -29,7 +29,7 @@ is_json() { python3 -c 'import json, sys; [json.loads(line) for line in sys.stdi
 sqlite3 shop.db 'CREATE TABLE orders(id INTEGER PRIMARY KEY, what TEXT);
     INSERT INTO orders SELECT value, hex(randomblob(100)) FROM generate_series(1, 20000)'
 cp shop.db night1.db
-check "a repository is made" "$BACKUPD" --config conf.yaml init --safe safe --kit-passphrase-file pass \
+check "a repository is made" "$BACKUPD" --config conf.yaml init --safe safe --kit-unconfirmed --kit-passphrase-file pass \
     --passphrase-memory 64M
 check "first backup" backup
 sqlite3 shop.db "UPDATE orders SET what = 'changed' WHERE id % 50 = 0"

@@ -21,7 +21,7 @@ sqlite3 app/shop.db "PRAGMA journal_mode=WAL; CREATE TABLE item(n); WITH c(i) AS
 sqlite3 app/eu/shop.db "CREATE TABLE item(n); INSERT INTO item VALUES (7); CREATE TABLE \"a b\"(x)"
 echo "not a database" >app/notes.txt
 job "path: [ app/*.db, 'app/**/*.db' ]"
-"$BACKUPD" --config c.yaml init --safe safe --no-kit-passphrase >/dev/null
+"$BACKUPD" --config c.yaml init --safe safe --kit-unconfirmed --no-kit-passphrase >/dev/null
 mkfifo hold
 spawn sqlite.log bash -c "sqlite3 app/shop.db <hold"
 exec 9>hold

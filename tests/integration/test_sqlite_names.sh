@@ -20,7 +20,7 @@ mkdir storage
 } >c.yaml
 kit=(--storage "$TMP/storage" --kit safe/restore-kit.key)
 
-check "init" "$BACKUPD" --config c.yaml init --safe safe --no-kit-passphrase
+check "init" "$BACKUPD" --config c.yaml init --safe safe --kit-unconfirmed --no-kit-passphrase
 check "every database is backed up" "$BACKUPD" --config c.yaml backup
 cp .check said
 i=0

@@ -13,7 +13,7 @@ sql shop.db 'PRAGMA journal_mode = WAL' 'CREATE TABLE c (id INTEGER PRIMARY KEY,
     'CREATE TRIGGER t AFTER DELETE ON c BEGIN INSERT INTO log VALUES (old.id); END' >/dev/null
 printf 'state: %s/state\nrepositories:\n  main: { storage: { type: local, path: %s/storage }, keys: %s/keys, kit: %s/safe/restore-kit.key }\njobs:\n  db: { engine: sqlite, path: %s/shop.db }\n' \
     "$TMP" "$TMP" "$TMP" "$TMP" "$TMP" >backupd.yaml
-"$BACKUPD" --config backupd.yaml --quiet init --safe "$TMP/safe" --no-kit-passphrase >/dev/null
+"$BACKUPD" --config backupd.yaml --quiet init --safe "$TMP/safe" --kit-unconfirmed --no-kit-passphrase >/dev/null
 check "a backup" "$BACKUPD" --config backupd.yaml backup
 
 check "a plan" restore plan latest --to new.db

@@ -29,7 +29,7 @@ sql "$LIVE" "PRAGMA journal_mode=wal; CREATE TABLE t (v); INSERT INTO t VALUES (
 chmod 640 "$LIVE"
 [[ $EUID -ne 0 ]] || chown games:games "$LIVE"
 before=$(owner "$LIVE")
-check "init" "$BACKUPD" --config c.yaml --quiet init --safe safe --no-kit-passphrase
+check "init" "$BACKUPD" --config c.yaml --quiet init --safe safe --kit-unconfirmed --no-kit-passphrase
 check "a backup" "$BACKUPD" --config c.yaml backup
 sql "$LIVE" "UPDATE t SET v = 'spoiled'"
 

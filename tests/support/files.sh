@@ -25,7 +25,7 @@ files_setup() {
         printf 'state: %s/station\nrepositories:\n  main:\n' "$TMP"
         printf '    storage: { type: local, path: %s/store }\n    kit: %s/safe/restore-kit.key\n' "$TMP" "$TMP"
     } >restore.yaml
-    [[ -e safe ]] || "$BACKUPD" --config backupd.yaml --quiet init --safe safe --no-kit-passphrase >/dev/null
+    [[ -e safe ]] || "$BACKUPD" --config backupd.yaml --quiet init --safe safe --kit-unconfirmed --no-kit-passphrase >/dev/null
 }
 files_backup() { "$BACKUPD" --config "$TMP/backupd.yaml" backup "$@"; }
 files_restore() { "$RESTORE" --config "$TMP/restore.yaml" files "$@"; }

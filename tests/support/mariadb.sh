@@ -25,7 +25,7 @@ db_start() {
     DBSOCK=$(readlink "$DB/socket")/s
     mkdir -p "$HOST" "$STORAGE"
     db_job
-    "$BACKUPD" --config "$HOST/backupd.yaml" --quiet init --safe "$SAFE" --no-kit-passphrase >/dev/null
+    "$BACKUPD" --config "$HOST/backupd.yaml" --quiet init --safe "$SAFE" --kit-unconfirmed --no-kit-passphrase >/dev/null
 }
 
 db_job() {

@@ -24,7 +24,7 @@ pg_start() {
     PGSOCK=$(readlink "$PG/socket")
     mkdir -p "$HOST" "$STORAGE"
     pg_job
-    "$BACKUPD" --config "$HOST/backupd.yaml" --quiet init --safe "$SAFE" --no-kit-passphrase >/dev/null
+    "$BACKUPD" --config "$HOST/backupd.yaml" --quiet init --safe "$SAFE" --kit-unconfirmed --no-kit-passphrase >/dev/null
 }
 
 pg_job() {

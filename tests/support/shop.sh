@@ -46,7 +46,7 @@ shop_sftp() {
             shop_config "$STATION/restore.yaml" "$STATION/state" "${lines[@]}"
         fi
     done
-    "$BACKUPD" --config "$HOST/backupd.yaml" --quiet init --safe "$SAFE" --no-kit-passphrase \
+    "$BACKUPD" --config "$HOST/backupd.yaml" --quiet init --safe "$SAFE" --kit-unconfirmed --no-kit-passphrase \
         --setup-user "$(cat "$SSHD/user")" --setup-key "$SSHD/admin_key" >/dev/null
 }
 
@@ -54,7 +54,7 @@ shop_local() {
     mkdir -p "$HOST" "$STATION" "$STORAGE"
     shop_config "$HOST/backupd.yaml" "$HOST/state" "type: local" "path: $STORAGE"
     shop_config "$STATION/restore.yaml" "$STATION/state" "type: local" "path: $STORAGE"
-    "$BACKUPD" --config "$HOST/backupd.yaml" --quiet init --safe "$SAFE" --no-kit-passphrase >/dev/null
+    "$BACKUPD" --config "$HOST/backupd.yaml" --quiet init --safe "$SAFE" --kit-unconfirmed --no-kit-passphrase >/dev/null
 }
 
 shop_backup() { "$BACKUPD" --config "$HOST/backupd.yaml" backup "$@"; }

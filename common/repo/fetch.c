@@ -117,13 +117,19 @@ static int new_key(struct fetcher *f, uint32_t *index, struct error *err)
     return 0;
 }
 
-/* s may be NULL. */
-static int open_session(struct fetcher *f, const struct object_header *h, const struct envelope *env,
-                        uint8_t *key, uint8_t *s, struct error *err)
+static struct session_name name_of(const struct object_header *h)
 {
     struct session_name name = { .session = h->session };
     memcpy(name.repo_id, h->repo_id, REPO_ID_LEN);
     memcpy(name.writer_id, h->writer_id, WRITER_ID_LEN);
+    return name;
+}
+
+/* s may be NULL. */
+static int open_session(struct fetcher *f, const struct object_header *h, const struct envelope *env,
+                        uint8_t *key, uint8_t *s, struct error *err)
+{
+    const struct session_name name = name_of(h);
     return unlock_session(&f->unlock, env, fetcher_keys(f)->mix_key, &name, key, s, err);
 }
 
@@ -135,6 +141,14 @@ int fetcher_session_secret(struct fetcher *f, const struct object_header *h, uin
     rc = rc < 0 ? rc : open_session(f, h, &env, key, s, err);
     secret_wipe(key, sizeof key);
     return rc;
+}
+
+int fetcher_session_share(const struct fetcher *f, const struct object_header *h, struct error *err)
+{
+    struct envelope env;
+    const struct session_name name = name_of(h);
+    int rc = envelope_parse(h->envelope, h->envelope_len, &env, err);
+    return rc < 0 ? rc : unlock_share(&f->unlock, &env, &name, err);
 }
 
 uint64_t fetcher_granted(const struct fetcher *f)

@@ -40,6 +40,8 @@ int fetcher_session_key(struct fetcher *f, const struct object_header *h, const 
                         struct error *err);
 /* S of a session, for a grant: `s` holds SHARE_LEN bytes on guarded memory. */
 int fetcher_session_secret(struct fetcher *f, const struct object_header *h, uint8_t *s, struct error *err);
+/* unlock_share() of the session's envelope: for keys that open only together with others. */
+int fetcher_session_share(const struct fetcher *f, const struct object_header *h, struct error *err);
 /* Sessions that only a grant opened, and the grants of the opener's people (borrowed). */
 uint64_t fetcher_granted(const struct fetcher *f);
 int fetcher_grants(struct fetcher *f, const struct grant_set **out, struct error *err);

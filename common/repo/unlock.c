@@ -24,6 +24,7 @@ enum { PEOPLE_MAX = 2 * ENVELOPE_BOXES_MAX };
 
 struct people {
     uint8_t rid[PEOPLE_MAX][RID_LEN];
+    const struct secret *sk[PEOPLE_MAX]; /* of the own ones */
     size_t n;
     size_t own; /* the first ones */
 };
@@ -51,6 +52,7 @@ static int people_at_hand(const struct opener *o, struct people *p, struct error
         int rc = box_public(o->sks[i], pk, err);
         if (rc < 0 || (rc = box_rid(pk, rid, err)) < 0)
             return rc;
+        p->sk[p->n] = o->sks[i];
         add(p, rid);
     }
     p->own = p->n;
@@ -205,4 +207,34 @@ int unlock_session(struct unlock *u, const struct envelope *env, const uint8_t m
                           d->where);
     }
     return refuse(u, env, name, &p, err);
+}
+
+/* ---- a share alone --------------------------------------------------------------------------------------- */
+
+static int try_share(const struct people *p, const struct envelope *env,
+                     const struct envelope_share *share, const struct session_name *name, bool *found,
+                     struct error *err)
+{
+    uint8_t bytes[SHARE_LEN];
+    int rc = 0;
+    for (size_t k = 0; rc == 0 && k < p->own; k++) {
+        if (memcmp(share->rid, p->rid[k], RID_LEN) != 0)
+            continue;
+        *found = true;
+        rc = envelope_share_open(env, share, p->sk[k], name, bytes, err);
+    }
+    secret_wipe(bytes, sizeof bytes);
+    return rc;
+}
+
+int unlock_share(const struct unlock *u, const struct envelope *env, const struct session_name *name,
+                 struct error *err)
+{
+    struct people p;
+    bool found = false;
+    int rc = people_at_hand(u->opener, &p, err);
+    for (unsigned g = 0; rc == 0 && g < env->n; g++)
+        for (unsigned i = 0; rc == 0 && i < env->group[g].n; i++)
+            rc = try_share(&p, env, &env->group[g].share[i], name, &found, err);
+    return rc == 0 && !found ? error_set(err, E_AUTH, "session %u has no share for these keys", name->session) : rc;
 }

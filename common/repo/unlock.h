@@ -42,6 +42,10 @@ void unlock_free(struct unlock *u);
 int unlock_session(struct unlock *u, const struct envelope *env, const uint8_t mix_key[KEY_LEN],
                    const struct session_name *name, uint8_t k_s[KEY_LEN], uint8_t s[SHARE_LEN],
                    struct error *err);
+/* 0: the own keys have a share in some group of the envelope, and every such share opens: more is not to be seen without
+ * the others. E_AUTH: no group names them; E_CORRUPT "envelope-kid": a share does not open. */
+int unlock_share(const struct unlock *u, const struct envelope *env, const struct session_name *name,
+                 struct error *err);
 /* The grants of the opener's people. Borrowed. */
 int unlock_grants(struct unlock *u, const struct grant_set **out, struct error *err);
 

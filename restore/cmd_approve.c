@@ -27,7 +27,7 @@ const struct cli_option approve_options[] = {
           "terminal." },
     { .name = "valid",
       .kind = CLI_DURATION,
-      .min = 60,
+      .min = 1,
       .max = REQUEST_VALID_MAX,
       .help = "How long the approval is accepted. Default, and at most: as long as the request." },
     ALARMS_OPTION,

@@ -94,18 +94,31 @@ static bool has_own(const struct envelope_group *g, const struct people *p)
     return false;
 }
 
-/* "bob; carol": what the groups of the own keys lack. 0: there is no such group. */
-static unsigned lacking(const struct unlock *u, const struct envelope *env, const struct people *p, bool own,
-                        struct buf *text)
+/* "bob, or carol": what the groups of the own keys lack, or all groups. */
+static void lacking(const struct unlock *u, const struct envelope *env, const struct people *p, bool own,
+                    struct buf *text)
 {
-    unsigned n = 0;
     for (unsigned g = 0; g < env->n; g++) {
         if (own && !has_own(&env->group[g], p))
             continue;
-        (void)buf_printf(text, NULL, "%s", n++ != 0 ? ", or " : "");
+        (void)buf_printf(text, NULL, "%s", text->len != 0 ? ", or " : "");
         add_group(u, &env->group[g], own ? p : NULL, text);
     }
-    return n;
+}
+
+/* The same of the header and of the grants for its key. */
+static void lacking_own(const struct unlock *u, const struct envelope *header, const struct session_name *name,
+                        const struct people *p, struct buf *text)
+{
+    const struct grant_entry *e = NULL;
+    size_t pos = 0;
+    lacking(u, header, p, true, text);
+    while ((e = grant_set_next(u->grants, name->writer_id, name->session, &pos)) != NULL) {
+        struct envelope env;
+        if (envelope_parse_grant(e->envelope, e->envelope_len, &env, NULL) == 0 &&
+            memcmp(env.kid, header->kid, KID_LEN) == 0)
+            lacking(u, &env, p, true, text);
+    }
 }
 
 static int refuse(const struct unlock *u, const struct envelope *env, const struct session_name *name,
@@ -118,14 +131,15 @@ static int refuse(const struct unlock *u, const struct envelope *env, const stru
         add_name(u, p->rid[i], &mine);
     }
     int rc;
-    if (lacking(u, env, p, true, &text) != 0) {
+    lacking_own(u, env, name, p, &text);
+    if (text.len != 0) {
         const char *why = p->n > p->own ? "The approval at hand does not cover it" : "Ask with `restore request`";
         rc = error_set(err, E_AUTH,
                        "session %u takes more than one person: this kit is that of %.*s, and it also takes %.*s. %s",
                        name->session, (int)(mine.len < 200 ? mine.len : 200), (const char *)mine.data,
                        (int)(text.len < 600 ? text.len : 600), (const char *)text.data, why);
     } else {
-        (void)lacking(u, env, p, false, &text);
+        lacking(u, env, p, false, &text);
         rc = error_set(err, E_AUTH, "session %u is not sealed to this kit (%.*s) but to %.*s; no grant says otherwise",
                        name->session, (int)(mine.len < 200 ? mine.len : 200), (const char *)mine.data,
                        (int)(text.len < 600 ? text.len : 600), (const char *)text.data);

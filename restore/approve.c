@@ -97,6 +97,9 @@ static int judge_snapshot(struct approve *a, const struct request_snapshot *s, s
         return error_named(err, E_CONFLICT, ERR_REQUEST_DIFFERS,
                            "the request names record %u of a writer, and this repository has no such snapshot",
                            s->seq);
+    if (one->record->is_void)
+        return error_named(err, E_CONFLICT, ERR_REQUEST_DIFFERS, "the request names a void snapshot (record %u)",
+                           s->seq);
     if (memcmp(one->record->hash, s->hash, HASH_LEN) != 0)
         return differs("hash", s, err);
     if (one->record->rec.session != s->session)

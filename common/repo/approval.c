@@ -126,8 +126,20 @@ int approval_parse(const void *data, size_t len, struct approval *a, struct erro
     return 0;
 }
 
+/* Whether entry a comes before b: writer, session, box. */
+static bool before(const uint8_t *a, const uint8_t *b)
+{
+    int c = memcmp(a, b, WRITER_ID_LEN);
+    uint32_t x = load_u32(a + WRITER_ID_LEN);
+    uint32_t y = load_u32(b + WRITER_ID_LEN);
+    if (c == 0 && x != y)
+        c = x < y ? -1 : 1;
+    return (c != 0 ? c : memcmp(a + WRITER_ID_LEN + 8, b + WRITER_ID_LEN + 8, BOX_ID_LEN)) < 0;
+}
+
 static int check_list(const struct request *q, const uint8_t *list, size_t len, struct error *err)
 {
+    const uint8_t *last = NULL;
     struct reader r = reader_of(list, len);
     uint32_t n = reader_u32(&r);
     if (n < 1 || n > APPROVAL_SHARES_MAX || reader_left(&r) != (size_t)n * SHARE_ENTRY)
@@ -137,8 +149,9 @@ static int check_list(const struct request *q, const uint8_t *list, size_t len, 
         uint32_t session = reader_u32(&r);
         reader_zeros(&r, 4);
         (void)reader_bytes(&r, BOX_ID_LEN + SHARE_LEN);
-        if (!reader_ok(&r))
+        if (!reader_ok(&r) || (last != NULL && !before(last, writer)))
             return error_corrupt(err, ERR_APPROVAL_SYNTAX, "the approval's list is malformed");
+        last = writer;
         if (request_session_find(q, writer, session) == NULL)
             return error_corrupt(err, ERR_APPROVAL_SESSIONS,
                                  "the approval holds a share of session %u, which was not asked for", session);

@@ -34,8 +34,8 @@ writers() { find "$1" -maxdepth 1 -name 'writer-*.key' | wc -l; }
 config simple
 check "init makes a repository" init simple --no-kit-passphrase
 same "one writer a job and four spare" 6 "$(writers simple/keys/main)"
-same "the host holds nothing but its writers and the root's public key" 1 \
-    "$(find simple/keys/main -type f ! -name 'writer-*.key' | wc -l)"
+same "the host holds nothing but its writers, the root's public key, and that nobody tried the kit" \
+    "kit.unconfirmed root.pub" "$(find simple/keys/main -type f ! -name 'writer-*.key' -printf '%f\n' | sort | paste -sd' ')"
 for file in restore-kit.key restore-kit.txt root.key retention.key root.pub README.txt; do
     same "$file lies in the safe, for its owner alone" 400 "$(stat -c %a "simple/backup-safe-main/$file")"
 done
@@ -90,7 +90,8 @@ config roles
 check "init --roles" init roles --roles keys-of --no-kit-passphrase --spare-writers 1
 same "root" "root.key root.pub" "$(find roles/keys-of/root -type f -printf '%f\n' | sort | paste -sd' ')"
 same "writer: as many as jobs and spares" 3 "$(writers roles/keys-of/writer)"
-same "writer: and what to pin" "root.pub" "$(find roles/keys-of/writer -type f ! -name 'writer-*' -printf '%f\n')"
+same "writer: and what to pin" "kit.unconfirmed root.pub" \
+    "$(find roles/keys-of/writer -type f ! -name 'writer-*' -printf '%f\n' | sort | paste -sd' ')"
 same "retention" "retention.key root.pub" "$(find roles/keys-of/retention -type f -printf '%f\n' | sort | paste -sd' ')"
 same "restore" "restore-kit.key restore-kit.txt root.pub" \
     "$(find roles/keys-of/restore -type f -printf '%f\n' | sort | paste -sd' ')"
@@ -125,7 +126,7 @@ out=$(init options main --json --no-kit-passphrase --pack-size 32M --min-keep 3 
 same "--json is one line of JSON" "main 2 0 False" "$(python3 -c '
 import json, sys
 o = json.loads(sys.stdin.read())
-assert o["message_type"] == "summary" and len(o["repository_id"]) == 32 and len(o["files"]) == 9, o
+assert o["message_type"] == "summary" and len(o["repository_id"]) == 32 and len(o["files"]) == 10, o
 print(o["repository"], o["writers"], o["spare_writers"], o["passphrase"])' <<<"$out")"
 contains "the charter has what was asked for" "$(cat options/store/charter/00000001.00)" $'pack-size 33554432\nmin-keep 3\n'
 contains "the cadence, too" "$(cat options/store/charter/00000001.00)" ' 24 1'

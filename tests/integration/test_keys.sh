@@ -13,6 +13,7 @@ repositories:
 jobs:
   one: { engine: sqlite, path: $TMP/one.db }
   two: { engine: sqlite, path: $TMP/one.db }
+  three: { engine: sqlite, path: $TMP/one.db }
 END
 backupd() { "$BACKUPD" --config c.yaml "$@"; }
 root=(--root-key safe/root.key --yes)
@@ -39,7 +40,7 @@ chmod 400 typed
 check_fails 9 "a typing mistake in the text is found" backupd key verify-kit --kit typed
 contains "in its line" "$(<.check)" "line 1"
 chmod 600 typed
-tr 'A-Z0' 'a-zO' <safe/restore-kit.txt | grep -v '^#' >typed
+grep -v '^#' safe/restore-kit.txt | tr 'A-Z' 'a-z' >typed
 check "text that was typed back is the kit" backupd key verify-kit --kit - <typed
 contains "it opens the newest session" "$(<.check)" "one/1 among them"
 check "and the host backs up" backupd backup one two
@@ -47,8 +48,8 @@ mkdir other && sed "s#$TMP/store#$TMP/store2#" c.yaml >other/c.yaml
 "$BACKUPD" --config other/c.yaml init --safe other/safe --no-kit-passphrase >/dev/null
 check_fails 9 "another repository's kit is not this one's" backupd key verify-kit --kit other/safe/restore-kit.key
 check_fails 4 "elsewhere nothing was confirmed" "$BACKUPD" --config other/c.yaml backup one
-code=$(sed 's#^    keys:.*##; /^jobs/,$d' other/c.yaml >station.yaml
-    "$BACKUPD" --config station.yaml --json key verify-kit --kit other/safe/restore-kit.key | field confirmation | cut -d' ' -f1)
+mkdir station && sed '/^jobs/,$d' other/c.yaml >station/c.yaml
+code=$("$BACKUPD" --config station/c.yaml --json key verify-kit --kit other/safe/restore-kit.key | field confirmation | cut -d' ' -f1)
 check_fails 12 "a wrong code confirms nothing" "$BACKUPD" --config other/c.yaml key verify-kit --confirmation 0123456789
 check "the code that the restore station printed does" "$BACKUPD" --config other/c.yaml key verify-kit --confirmation "$code"
 check "and that host backs up" "$BACKUPD" --config other/c.yaml backup one
@@ -56,8 +57,8 @@ check "and that host backs up" "$BACKUPD" --config other/c.yaml backup one
 # ---- what everybody needs
 check_fails 2 "without a terminal nothing is signed unless --yes" backupd key add-writer --root-key safe/root.key --kit safe/restore-kit.key
 same "nothing was" 1 "$(charters)"
-same "and no key file was left" 3 "$(find keys/main -name 'writer-*.key' | wc -l)"
-check_fails 12 "another root key may not sign" backupd key remove-recipient restore-kit --root-key other/safe/root.key --yes
+same "and no key file was left" 4 "$(find keys/main -name 'writer-*.key' | wc -l)"
+check_fails 9 "the root key of another repository may not sign" backupd key remove-recipient restore-kit --root-key other/safe/root.key --yes
 check_fails 2 "the last recipient stays" backupd key remove-recipient restore-kit "${root[@]}"
 
 # ---- writers
@@ -108,24 +109,22 @@ check_fails 2 "nobody twice" backupd key add-recipient offer "${root[@]}"
 check "her kit" backupd key export-kit --kit safe/restore-kit.key --recipient-key anna.key --to anna-kit.key --text anna-kit.txt --no-new-passphrase
 check_fails 12 "old sessions stay closed to her" kit anna-kit.key database one/1 --to no.db
 sqlite3 one.db 'DELETE FROM t; INSERT INTO t VALUES (randomblob(9000))'
-sed -i '/^two /d' state/main/jobs # a writer of its own: what she is to read is stored anew
-check "a new session" backupd backup two
-check "opens to her, from the text, too" kit anna-kit.txt database latest --job two --to anna.db
-check "and is what was backed up" test "$(sqlite3 anna.db 'SELECT hex(a) FROM t')" = "$(sqlite3 one.db 'SELECT hex(a) FROM t')"
+check "a new job, with a writer of its own" backupd backup three
+check "opens to her, from the text, too" kit anna-kit.txt database latest --job three --to anna.db
+same "and is what was backed up" "$(sqlite3 one.db .dump | sha256sum)" "$(sqlite3 anna.db .dump | sha256sum)"
 check "key check" backupd key check --kit safe/restore-kit.key --kit anna-kit.key
 contains "the first kit opens all" "$(<.check)" "restore-kit.key: opens 9 of 9 sessions"
 contains "hers what came later" "$(<.check)" "anna-kit.key: opens 1 of 9 sessions"
 check "remove-recipient" backupd key remove-recipient anna "${root[@]}"
 contains "it says what it cannot undo" "$(<.check)" "stays readable to anna"
-check "the next session" backupd backup two
-check_fails 12 "is closed to her" kit anna-kit.key database latest --job two --to no.db
-check "the one before is not" kit anna-kit.key database two/1 --to still.db
+check "the next session" backupd backup three
+check_fails 12 "is closed to her" kit anna-kit.key database three/2 --to no.db
+check "the one before is not" kit anna-kit.key database three/1 --to still.db
 check_fails 12 "and her kit confirms nothing" backupd key verify-kit --kit anna-kit.key
 check "new-recipient bob" backupd key new-recipient bob --to bob.key --no-new-passphrase
 cp .check offer
 check "a group of two" backupd key add-recipient offer "${root[@]}" --with restore-kit
 contains "is shown" "$(backupd key show)" "new sessions open to bob together with restore-kit"
-cp -p store/charter/00000009.00 charter9 2>/dev/null || true
 
 # ---- the storage lies about one session: key check finds it
 pack=$(find "store/w/$one/snap" -name '00000002.*')
@@ -148,7 +147,6 @@ check "who pins it verifies all of it" "$RESTORE" --storage store --root-key key
 check "export-kit with the new pin" backupd key export-kit --kit safe/restore-kit.key --to kit2.key --no-new-passphrase
 check "it opens" kit kit2.key verify --keys
 # Ended between the two charters: the newest names a root that has not signed yet.
-cp -a store store.whole
 check "rotate-root once more" backupd key rotate-root --root-key root2.key --yes --new-root-key root3.key --no-new-passphrase
 last=$(find store/charter -name '*.00' | sort | tail -1)
 rm -f "$last"
@@ -167,21 +165,22 @@ check_fails 12 "a wrong one changes nothing" backupd key passphrase kit2.key --p
 same "not a byte" "$before" "$(sha256sum <kit2.key)"
 check "another passphrase" backupd key passphrase kit2.key --passphrase-file p1 --new-passphrase-file p2 --passphrase-memory 64M --yes
 check "opens" backupd key verify-kit --kit kit2.key --kit-passphrase-file p2
-for ((i = 0; i < 6; i++)); do
-    (backupd key passphrase kit2.key --passphrase-file p2 --new-passphrase-file p2 --passphrase-memory 64M --yes >/dev/null 2>&1) &
+for ((i = 0; i < 3; i++)); do
+    "$BACKUPD" --config c.yaml key passphrase kit2.key --passphrase-file p2 --new-passphrase-file p2 \
+        --passphrase-memory 64M --yes >/dev/null 2>&1 &
     child=$!
-    sleep "0.0$((i * 15))"
-    pkill -KILL -P "$child" 2>/dev/null || true
+    sleep "0.$((i * 2))"
+    kill -KILL "$child" 2>/dev/null || true
     wait "$child" 2>/dev/null || true
 done
 check "killed anywhere, the file opens with one of the two" backupd key verify-kit --kit kit2.key --kit-passphrase-file p2
 check_fails 2 "a writer's key needs none" backupd key passphrase "keys/main/writer-$one.key" --new-passphrase-file p1 --yes
 
 # ---- ended in the middle of a change
-for ((i = 0; i < 8; i++)); do
+for ((i = 0; i < 4; i++)); do
     "$BACKUPD" --config c.yaml key add-writer --root-key root3.key --yes --kit safe/restore-kit.key >/dev/null 2>&1 &
     child=$!
-    sleep "0.0$((i * 7))"
+    sleep "0.0$((i * 2))"
     kill -KILL "$child" 2>/dev/null || true
     wait "$child" 2>/dev/null || true
 done

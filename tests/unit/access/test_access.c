@@ -181,6 +181,28 @@ START_TEST(writers_are_found_and_loaded)
 }
 END_TEST
 
+/* After a rotation of the root key: what root.pub says is what this host pins. */
+START_TEST(root_pub_decides_the_pin)
+{
+    struct family f;
+    struct conf_repository r = here();
+    uint8_t id[WRITER_ID_LEN];
+    struct writer_keys w = { .w_w = NULL };
+    struct access_root pin;
+    family_make(&f);
+    ck_assert_int_eq(access_write_root(made, &f.pin, NULL), 0);
+    add_writer(&f, id);
+    pin = f.pin;
+    pin.root_pk[0] ^= 1;
+    ck_assert_int_eq(access_write_root(made, &pin, NULL), E_EXISTS);
+    ck_assert_int_eq(access_replace_root(made, &pin, NULL), 0);
+    ck_assert_int_eq(access_writer_keys(&r, id, &w, NULL), 0);
+    ck_assert_mem_eq(w.root_pk, pin.root_pk, SIGN_PK_LEN);
+    writer_keys_free(&w);
+    family_free(&f);
+}
+END_TEST
+
 START_TEST(writers_keys_are_checked)
 {
     struct family f;
@@ -423,6 +445,7 @@ int main(void)
     tcase_add_test(all, root_comes_back);
     tcase_add_test(all, root_is_strict);
     tcase_add_test(all, writers_are_found_and_loaded);
+    tcase_add_test(all, root_pub_decides_the_pin);
     tcase_add_test(all, writers_keys_are_checked);
     tcase_add_test(all, secrets_of_every_kind);
     tcase_add_test(all, kit_as_file_and_text);

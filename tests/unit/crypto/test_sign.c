@@ -45,6 +45,9 @@ static const char *const known[] = {
     [SIGN_CHARTER] =
         "c25b6fc8ea7e98e57a785301263e788fdfb00e2af5a4579045e8ef6e5ec2fd5aa3ab92de15a7a0563aca670e21a3ab0a"
         "1de12cbf92bdfee19c0b76552dd3070b",
+    [SIGN_SHRED] =
+        "9b5121b3a824e50265dc6cb185f1eb6c90c47af444bddc6822fda90835262b42b93ad210f2ab4800f47148c4fdbdb1ed"
+        "c4110aa2712fc1471a5b5d4dd3e15e06",
 };
 
 START_TEST(signatures_known_answers)
@@ -53,11 +56,11 @@ START_TEST(signatures_known_answers)
     uint8_t pk[SIGN_PK_LEN];
     ck_assert_int_eq(sign_public(seed, pk, NULL), 0);
     assert_hex(pk, sizeof pk, "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8");
-    for (int tag = SIGN_WRITER; tag <= SIGN_CHARTER; tag++) {
+    for (int tag = SIGN_WRITER; tag <= SIGN_SHRED; tag++) {
         uint8_t sig[SIG_LEN];
         ck_assert_int_eq(sign_detached(seed, (enum sign_tag)tag, "record", 6, sig, NULL), 0);
         assert_hex(sig, sizeof sig, known[tag]);
-        for (int other = SIGN_WRITER; other <= SIGN_CHARTER; other++)
+        for (int other = SIGN_WRITER; other <= SIGN_SHRED; other++)
             ck_assert_int_eq(sign_verify(pk, (enum sign_tag)other, "record", 6, sig), other == tag);
         ck_assert(!sign_verify(pk, (enum sign_tag)tag, "recorD", 6, sig));
         ck_assert(!sign_verify(pk, (enum sign_tag)tag, "record", 5, sig));

@@ -1,0 +1,123 @@
+/* calendar.c - the next instant of an expression. */
+#include "common/base/calendar.h"
+
+#include <stddef.h>
+
+#include "common/base/calendar_internal.h"
+#include "common/base/zone.h"
+
+#include "common/base/banned.h"
+
+enum {
+    ALL_HOURS = (1 << 24) - 1,
+    DAY = 86400,
+    AROUND =
+        2, /* days: a civil date, and the dates whose times may fall on it (a whole day can be left out) */
+};
+
+static bool year_fits(const struct calendar *c, int year)
+{
+    if (c->all_years)
+        return true;
+    if (year < CALENDAR_YEAR_FIRST || year > CALENDAR_YEAR_LAST)
+        return false;
+    unsigned bit = (unsigned)(year - CALENDAR_YEAR_FIRST);
+    return ((c->years[bit / 64] >> (bit % 64)) & 1) != 0;
+}
+
+static bool day_fits(const struct calendar *c, const struct civil *day, int64_t days)
+{
+    if (!year_fits(c, day->year) || ((c->months >> day->month) & 1) == 0)
+        return false;
+    bool in_month = ((c->month_days >> day->day) & 1) != 0;
+    if (c->days_before_end != 0)
+        in_month =
+            ((c->days_before_end >> (civil_month_length(day->year, day->month) - day->day + 1)) & 1) != 0;
+    bool in_week = ((c->weekdays >> civil_weekday(days)) & 1) != 0;
+    return c->either_day ? in_month || in_week : in_month && in_week;
+}
+
+static void take(int64_t t, int64_t after, int64_t *best)
+{
+    if (t > after && (*best == 0 || t < *best))
+        *best = t;
+}
+
+/* One time of the wall. */
+static void look_at_time(const struct calendar *c, const struct civil *at, int64_t after, int64_t *best)
+{
+    int64_t when[2];
+    int64_t later = 0;
+    int n = zone_instants(at, when, &later);
+    take(n == 0 ? later : when[0], after, best);
+    if (n == 2 && c->hours == ALL_HOURS)
+        take(when[1], after, best);
+}
+
+/* Lowers *best to the first instant after `after` of this day's times; whether the day is a plain one. */
+static bool look_at_day(const struct calendar *c, const struct civil *day, int64_t days, int64_t after,
+                        int64_t *best)
+{
+    struct civil at = *day;
+    int64_t offset = 0;
+    /* On nearly all days all times lie equally far from UTC: the first one that is late enough is the answer. */
+    bool plain = zone_plain_day(days, &offset);
+    at.second = c->second;
+    for (at.hour = 0; at.hour < 24; at.hour++) {
+        if (((c->hours >> at.hour) & 1) == 0)
+            continue;
+        for (at.minute = 0; at.minute < 60; at.minute++) {
+            if (((c->minutes >> at.minute) & 1) == 0)
+                continue;
+            if (!plain) {
+                look_at_time(c, &at, after, best);
+                continue;
+            }
+            int64_t t = days * DAY + at.hour * 3600 + at.minute * 60 + at.second - offset;
+            take(t, after, best);
+            if (t > after)
+                return true;
+        }
+    }
+    return plain;
+}
+
+int64_t calendar_next(const struct calendar *c, int64_t after)
+{
+    if (c->interval > 0)
+        return (after / (int64_t)c->interval + 1) * (int64_t)c->interval;
+    struct civil civil;
+    zone_civil(after, &civil);
+    int64_t today = civil_days(civil.year, civil.month, civil.day);
+    int64_t offset = 0;
+    /* Around a plain day no time of the days before can still come. */
+    int64_t days = zone_plain_day(today, &offset) ? today : today - AROUND;
+    int64_t end = today + (int64_t)CALENDAR_YEARS * 366;
+    int64_t best = 0;
+    for (; days < end; days++) {
+        civil_of_days(days, &civil);
+        if (!day_fits(c, &civil, days))
+            continue;
+        bool first = best == 0;
+        bool plain = look_at_day(c, &civil, days, after, &best);
+        if (best != 0 && plain)
+            break;
+        /* Times of later days can only come earlier where a day was left out or comes twice. */
+        if (best != 0 && first && end > days + AROUND + 1)
+            end = days + AROUND + 1;
+    }
+    return best;
+}
+
+int64_t calendar_last(const struct calendar *c, int64_t since, int64_t now)
+{
+    /* Windows that grow, so that a frequent one is not followed through years. */
+    for (int64_t window = 3600;; window *= 4) {
+        int64_t from = now - since > window ? now - window : since;
+        int64_t last = 0;
+        for (int64_t t = calendar_next(c, from); t != 0 && t <= now; t = calendar_next(c, t))
+            last = t;
+        if (last != 0 || from == since)
+            return last;
+    }
+}

@@ -1,0 +1,409 @@
+/* Which run starts when: single rules, and a simulated year of nights against minute-by-minute bookkeeping. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backupd/daemon/planner.h"
+#include "common/base/zone.h"
+#include "common/base/banned.h"
+
+enum { JOBS_MAX = 6, LOG_MAX = 4096 };
+
+static struct planner_rules rules[JOBS_MAX];
+static struct planner *planner;
+static char story[LOG_MAX];
+
+static struct calendar *calendar(const char *text)
+{
+    struct error err = ERROR_INIT;
+    struct calendar *c = NULL;
+    ck_assert_msg(calendar_parse(text, &c, &err) == 0, "%s", err.text);
+    return c;
+}
+
+static void begin(size_t n, unsigned limit)
+{
+    struct error err = ERROR_INIT;
+    ck_assert_msg(planner_new(rules, n, limit, &planner, &err) == 0, "%s", err.text);
+}
+
+static void end(size_t n)
+{
+    planner_free(planner);
+    for (size_t i = 0; i < n; i++)
+        calendar_free((struct calendar *)(uintptr_t)rules[i].calendar);
+    (void)memset(rules, 0, sizeof rules);
+}
+
+static int64_t at(int day, int hour, int minute)
+{
+    return civil_days(2026, 1, day) * 86400 + hour * 3600 + minute * 60;
+}
+
+/* One tick; what it says, in letters: "a:start/due 01-02 02:30". */
+static const char *tick(int64_t now)
+{
+    static const char *const kinds[] = { "start", "stop", "skip", "clock" };
+    static const char *const reasons[] = { "due",        "catch-up", "again",   "by-hand",
+                                           "too-late",   "older",    "paused",  "window-over",
+                                           "dependency", "duration", "set-back" };
+    struct error err = ERROR_INIT;
+    struct vec events = VEC_OF(struct planner_event);
+    ck_assert_int_eq(planner_tick(planner, now, &events, &err), 0);
+    size_t used = 0;
+    story[0] = '\0';
+    for (size_t i = 0; i < events.len; i++) {
+        const struct planner_event *e = vec_at(&events, i);
+        char wall[32];
+        used += (size_t)snprintf(story + used, sizeof story - used, "%s%s:%s/%s", used > 0 ? ", " : "",
+                                 rules[e->job].name, kinds[e->kind], reasons[e->reason]);
+        if (e->kind == PLANNER_SKIP)
+            used += (size_t)snprintf(story + used, sizeof story - used, " %d to %s", (int)e->count,
+                                     zone_format(wall, e->due) + 5);
+    }
+    vec_free(&events);
+    return story;
+}
+
+START_TEST(a_night)
+{
+    (void)zone_set("UTC", NULL);
+    rules[0] = (struct planner_rules){ .name = "a", .calendar = calendar("30 2 * * *"), .jitter = 120 };
+    begin(1, 1);
+    ck_assert_str_eq(tick(at(1, 12, 0)), ""); /* nothing before the first tick is due */
+    ck_assert_int_eq(planner_wake(planner, at(1, 12, 0)), at(2, 2, 32));
+    ck_assert_str_eq(tick(at(2, 2, 31)), "");
+    ck_assert_str_eq(tick(at(2, 2, 32)), "a:start/due");
+    ck_assert_str_eq(tick(at(2, 2, 33)), "");
+    ck_assert_int_eq(planner_wake(planner, at(2, 2, 33)), INT64_MAX);
+    planner_finished(planner, 0, at(2, 4, 0), PLANNER_OK);
+    ck_assert_str_eq(tick(at(2, 4, 0)), "");
+    ck_assert_int_eq(planner_wake(planner, at(2, 4, 0)), at(3, 2, 32));
+    end(1);
+}
+END_TEST
+
+START_TEST(downtime_and_overrun)
+{
+    rules[0] = (struct planner_rules){ .name = "a", .calendar = calendar("0 2 * * *"), .catch_up = 6 * 3600 };
+    begin(1, 1);
+    (void)tick(at(1, 12, 0));
+    /* Down for three nights, up within six hours of the last. */
+    ck_assert_str_eq(tick(at(4, 7, 0)), "a:skip/older 2 to 01-03 02:00, a:start/catch-up");
+    /* It takes two days: the night in between is skipped, and the one that is too old. */
+    planner_finished(planner, 0, at(6, 12, 0), PLANNER_OK);
+    ck_assert_str_eq(tick(at(6, 12, 0)), "a:skip/older 1 to 01-05 02:00, a:skip/too-late 1 to 01-06 02:00");
+    ck_assert_int_eq(planner_state(planner, 0)->last, PLANNER_SKIPPED);
+    ck_assert_str_eq(tick(at(7, 2, 0)), "a:start/due");
+    end(1);
+}
+END_TEST
+
+START_TEST(window_and_duration)
+{
+    rules[0] = (struct planner_rules){
+        .name = "a", .calendar = calendar("0 2 * * *"), .window = 3600, .catch_up = 86000
+    };
+    rules[1] = (struct planner_rules){ .name = "b", .calendar = calendar("0 2 * * *"), .max_duration = 600 };
+    begin(2, 1);
+    (void)tick(at(1, 12, 0));
+    ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due"); /* limit 1: b waits */
+    char why[128];
+    ck_assert_str_eq(planner_waits_for(planner, 1, at(2, 2, 0), why, sizeof why),
+                     "waits until fewer than 1 jobs run");
+    ck_assert_int_eq(planner_wake(planner, at(2, 2, 0)), at(2, 3, 0));
+    ck_assert_str_eq(tick(at(2, 3, 0)), "a:stop/window-over");
+    ck_assert_str_eq(tick(at(2, 3, 1)), "");
+    planner_finished(planner, 0, at(2, 3, 1), PLANNER_PASSING);
+    ck_assert_str_eq(tick(at(2, 3, 1)), "b:start/due");
+    ck_assert_int_eq(planner_state(planner, 0)->last, PLANNER_FAILED);
+    ck_assert_int_eq(planner_wake(planner, at(2, 3, 1)), at(2, 3, 11));
+    ck_assert_str_eq(tick(at(2, 3, 11)), "b:stop/duration");
+    planner_finished(planner, 1, at(2, 3, 11), PLANNER_FAILED);
+    /* b is busy for the whole of a's window. */
+    ck_assert_int_eq(planner_start(planner, 1, at(3, 1, 59), NULL), 0);
+    ck_assert_str_eq(tick(at(3, 1, 59)), "b:start/by-hand");
+    ck_assert_str_eq(tick(at(3, 2, 0)), "");
+    ck_assert_str_eq(tick(at(3, 2, 9)), "b:stop/duration");
+    ck_assert_str_eq(tick(at(3, 3, 0)), "a:skip/window-over 1 to 01-03 02:00");
+    planner_finished(planner, 1, at(3, 3, 5), PLANNER_OK);
+    /* Caught up after downtime: the window begins then. */
+    ck_assert(strstr(tick(at(4, 8, 0)), "a:start/catch-up") != NULL);
+    ck_assert_int_eq(planner_wake(planner, at(4, 8, 0)), at(4, 9, 0));
+    end(2);
+}
+END_TEST
+
+START_TEST(retries)
+{
+    rules[0] = (struct planner_rules){
+        .name = "a", .calendar = calendar("0 2 * * *"), .window = 3600, .retries = 2, .retry_pause = 300
+    };
+    begin(1, 1);
+    (void)tick(at(1, 12, 0));
+    ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due");
+    planner_finished(planner, 0, at(2, 2, 1), PLANNER_PASSING);
+    ck_assert_str_eq(tick(at(2, 2, 1)), "");
+    ck_assert_int_eq(planner_wake(planner, at(2, 2, 1)), at(2, 2, 6));
+    ck_assert_str_eq(tick(at(2, 2, 6)), "a:start/again");
+    planner_finished(planner, 0, at(2, 2, 7), PLANNER_PASSING);
+    ck_assert_int_eq(planner_wake(planner, at(2, 2, 7)), at(2, 2, 17));
+    ck_assert_str_eq(tick(at(2, 2, 17)), "a:start/again");
+    planner_finished(planner, 0, at(2, 2, 18), PLANNER_PASSING);
+    ck_assert_str_eq(tick(at(2, 2, 18)), "");
+    ck_assert_int_eq(planner_state(planner, 0)->last, PLANNER_FAILED);
+    ck_assert_int_eq(planner_state(planner, 0)->due, 0);
+    /* What cannot pass is not tried again. */
+    (void)tick(at(3, 2, 0));
+    planner_finished(planner, 0, at(3, 2, 1), PLANNER_FAILED);
+    ck_assert_int_eq(planner_wake(planner, at(3, 2, 1)), at(4, 2, 0));
+    /* Nor what would begin after the window. */
+    (void)tick(at(4, 2, 0));
+    planner_finished(planner, 0, at(4, 2, 56), PLANNER_PASSING);
+    ck_assert_int_eq(planner_state(planner, 0)->due, 0);
+    end(1);
+}
+END_TEST
+
+START_TEST(dependencies)
+{
+    rules[0] = (struct planner_rules){
+        .name = "b", .calendar = calendar("0 2 * * *"), .depends = { 1 }, .ndepends = 1
+    };
+    rules[1] = (struct planner_rules){
+        .name = "a", .calendar = calendar("0 2 * * *"), .retries = 1, .retry_pause = 60
+    };
+    begin(2, 8);
+    char why[128];
+    (void)tick(at(1, 12, 0));
+    ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due");
+    ck_assert_str_eq(planner_waits_for(planner, 0, at(2, 2, 0), why, sizeof why), "waits for job a");
+    planner_finished(planner, 1, at(2, 2, 9), PLANNER_PASSING);
+    ck_assert_str_eq(tick(at(2, 2, 9)), "");
+    ck_assert_str_eq(tick(at(2, 2, 10)), "a:start/again");
+    planner_finished(planner, 1, at(2, 2, 20), PLANNER_OK);
+    ck_assert_str_eq(tick(at(2, 2, 20)), "b:start/due");
+    planner_finished(planner, 0, at(2, 2, 30), PLANNER_OK);
+    (void)tick(at(3, 2, 0));
+    planner_finished(planner, 1, at(3, 2, 1), PLANNER_FAILED);
+    ck_assert_str_eq(tick(at(3, 2, 1)), "b:skip/dependency 1 to 01-03 02:00");
+    ck_assert_int_eq(planner_start(planner, 0, at(3, 9, 0), NULL), 0); /* people may */
+    ck_assert_str_eq(tick(at(3, 9, 0)), "b:start/by-hand");
+    planner_finished(planner, 0, at(3, 9, 1), PLANNER_OK);
+    end(2);
+
+    struct error err = ERROR_INIT;
+    rules[0] = (struct planner_rules){ .name = "a", .depends = { 1 }, .ndepends = 1 };
+    rules[1] = (struct planner_rules){ .name = "b", .depends = { 2 }, .ndepends = 1 };
+    rules[2] = (struct planner_rules){ .name = "c", .depends = { 0 }, .ndepends = 1 };
+    ck_assert_int_eq(planner_new(rules, 3, 1, &planner, &err), E_USAGE);
+    ck_assert_str_eq(err.text, "job c depends on a, which depends on it");
+    (void)memset(rules, 0, sizeof rules);
+}
+END_TEST
+
+START_TEST(lanes)
+{
+    struct planner_lane w = { "writer 1", 1 };
+    struct planner_lane s = { "server db1", 2 };
+    for (int i = 0; i < 4; i++)
+        rules[i] = (struct planner_rules){
+            .name = "a\0b\0c\0d" + 2 * i, .calendar = calendar("0 2 * * *"), .lanes = { s }, .nlanes = 1
+        };
+    rules[0].lanes[1] = rules[1].lanes[1] = w;
+    rules[0].nlanes = rules[1].nlanes = 2;
+    begin(4, 8);
+    (void)tick(at(1, 12, 0));
+    /* b has a's writer; d is the third on the server. */
+    ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due, c:start/due");
+    planner_finished(planner, 0, at(2, 2, 5), PLANNER_OK);
+    ck_assert_str_eq(tick(at(2, 2, 5)), "b:start/due");
+    /* One upload of days, and the others keep their nights. */
+    for (int day = 3; day < 6; day++) {
+        for (int hour = 3; hour < 6; hour++) {
+            for (size_t i = 0; i < 4; i++)
+                if (i != 1 && planner_state(planner, i)->running)
+                    planner_finished(planner, i, at(day - 1, hour, 0), PLANNER_OK);
+            (void)tick(at(day - 1, hour, 0));
+        }
+        (void)tick(at(day, 2, 0));
+        ck_assert(strstr(story, "c:start/due") != NULL);
+        ck_assert(planner_state(planner, 1)->running);
+    }
+    end(4);
+}
+END_TEST
+
+START_TEST(pauses_and_crashes)
+{
+    rules[0] = (struct planner_rules){
+        .name = "a", .calendar = calendar("0 2 * * *"), .retries = 1, .catch_up = 86400
+    };
+    begin(1, 1);
+    (void)tick(at(1, 12, 0));
+    planner_pause(planner, 0, true);
+    ck_assert_str_eq(tick(at(2, 2, 0)), "a:skip/paused 1 to 01-02 02:00");
+    ck_assert_int_eq(planner_start(planner, 0, at(2, 9, 0), NULL), 0);
+    ck_assert_str_eq(tick(at(2, 9, 0)), "a:start/by-hand");
+    struct error err = ERROR_INIT;
+    ck_assert_int_eq(planner_start(planner, 0, at(2, 9, 1), &err), E_CONFLICT);
+    planner_finished(planner, 0, at(2, 9, 5), PLANNER_OK);
+    planner_pause(planner, 0, false);
+    ck_assert_str_eq(tick(at(3, 2, 0)), "a:start/due");
+    /* kill -9 of the daemon in mid-run: the same due time again, and not twice. */
+    struct planner_state left = *planner_state(planner, 0);
+    planner_free(planner);
+    begin(1, 1);
+    planner_restore(planner, 0, &left);
+    ck_assert_str_eq(tick(at(3, 2, 7)), "a:start/again");
+    planner_finished(planner, 0, at(3, 2, 9), PLANNER_OK);
+    left = *planner_state(planner, 0);
+    planner_free(planner);
+    begin(1, 1);
+    planner_restore(planner, 0, &left);
+    ck_assert_str_eq(tick(at(3, 2, 30)), "");
+    end(1);
+}
+END_TEST
+
+START_TEST(the_clock_is_set)
+{
+    rules[0] = (struct planner_rules){ .name = "a", .calendar = calendar("0 2 * * *"), .catch_up = 3600 };
+    begin(1, 1);
+    (void)tick(at(1, 12, 0));
+    ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due");
+    planner_finished(planner, 0, at(2, 2, 5), PLANNER_OK);
+    /* Back by an hour: no second run. */
+    ck_assert_str_eq(tick(at(2, 1, 10)), "");
+    ck_assert_str_eq(tick(at(2, 2, 0)), "");
+    ck_assert_str_eq(tick(at(3, 2, 0)), "a:start/due");
+    planner_finished(planner, 0, at(3, 2, 5), PLANNER_OK);
+    /* Ahead by years: one run at most, none here; and back again: the nights go on. */
+    ck_assert(strstr(tick(at(3, 2, 0) + 1000 * 86400), "a:skip/too-late 1") != NULL ||
+              strstr(story, "a:start") != NULL);
+    if (planner_state(planner, 0)->running)
+        planner_finished(planner, 0, at(3, 2, 0) + 1000 * 86400, PLANNER_OK);
+    ck_assert_str_eq(tick(at(3, 12, 0)), "a:clock/set-back");
+    ck_assert_str_eq(tick(at(4, 2, 0)), "a:start/due");
+    end(1);
+}
+END_TEST
+
+/* ---- a year, minute by minute ------------------------------------------------------------------------------- */
+
+static uint64_t random_state = 88172645463325252U;
+static uint32_t draw(uint32_t below)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (uint32_t)((random_state >> 16) % below);
+}
+
+/* What must happen, kept by the simplest bookkeeping: a list of due times that came and were not decided. */
+struct book {
+    int64_t oldest, newest; /* undecided due times; 0: none */
+    bool running;
+    int64_t until;
+    uint64_t runs, skipped;
+};
+
+static void a_year(const char *text, const char *zone, int64_t catch_up, uint32_t longest)
+{
+    struct error err = ERROR_INIT;
+    ck_assert_int_eq(zone_set(zone, &err), 0);
+    rules[0] = (struct planner_rules){ .name = "a", .calendar = calendar(text), .catch_up = catch_up };
+    begin(1, 1);
+    int64_t from = civil_days(2026, 1, 1) * 86400;
+    int64_t up_at = 0;
+    bool first = true;
+    struct book b = { 0 };
+    uint64_t runs = 0, skipped = 0;
+    int64_t due = calendar_next(rules[0].calendar, from);
+    for (int64_t now = from; now < from + 366 * 86400; now += 60) {
+        if (!first && due == now) { /* the book: it has come */
+            b.oldest = b.oldest == 0 ? now : b.oldest;
+            b.skipped += b.newest != 0 ? 1 : 0;
+            b.newest = now;
+        }
+        if (due == now)
+            due = calendar_next(rules[0].calendar, now);
+        if (now < up_at)
+            continue; /* the machine is off */
+        if (up_at == 0 && draw(20000) == 0 && !b.running) {
+            up_at = now + 60 * (int64_t)draw(6000);
+            continue;
+        }
+        up_at = 0;
+        if (b.running && now >= b.until) {
+            b.running = false;
+            planner_finished(planner, 0, now, draw(5) == 0 ? PLANNER_FAILED : PLANNER_OK);
+        }
+        bool must = false;
+        if (!b.running && b.newest != 0) {
+            must = now - b.newest <= PLANNER_GRACE || now - b.newest <= catch_up;
+            b.skipped += must ? 0 : 1;
+            b.newest = b.oldest = 0;
+        }
+        struct vec events = VEC_OF(struct planner_event);
+        ck_assert_int_eq(planner_tick(planner, now, &events, &err), 0);
+        bool did = false;
+        for (size_t i = 0; i < events.len; i++) {
+            const struct planner_event *e = vec_at(&events, i);
+            did = did || e->kind == PLANNER_START;
+            skipped += e->kind == PLANNER_SKIP ? e->count : 0;
+        }
+        vec_free(&events);
+        ck_assert_msg(did == must, "%s in %s at %lld: %s", text, zone, (long long)now,
+                      did ? "started" : "did not start");
+        if (did) {
+            runs++;
+            b.runs++;
+            b.running = true;
+            b.until = now + 60 * (int64_t)(1 + draw(longest));
+        }
+        /* It may sleep until then: nothing happens before. */
+        int64_t wake = planner_wake(planner, now);
+        ck_assert_msg(b.running || wake >= now + 1, "wakes at %lld", (long long)wake);
+        ck_assert_msg(b.running || due == 0 || wake <= due || due <= now, "sleeps over %lld", (long long)due);
+        first = false;
+    }
+    ck_assert_uint_eq(runs, b.runs);
+    /* A time that waits for the end of a run is not decided yet. */
+    ck_assert(skipped == b.skipped || b.running);
+    ck_assert(runs > 10);
+    end(1);
+}
+
+START_TEST(a_year_of_nights)
+{
+    a_year("30 2 * * *", "Europe/Berlin", 6 * 3600, 300);
+    a_year("30 2 * * *", "Europe/Berlin", 0, 3000);
+    a_year("15 * * * *", "America/New_York", 1800, 100);
+    a_year("mon..fri 23:50", "Australia/Lord_Howe", 86400, 2000);
+    a_year("every 90m", "UTC", 3600, 200);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("backupd/planner");
+    TCase *all = tcase_create("all");
+    tcase_set_timeout(all, 120);
+    tcase_add_test(all, a_night);
+    tcase_add_test(all, downtime_and_overrun);
+    tcase_add_test(all, window_and_duration);
+    tcase_add_test(all, retries);
+    tcase_add_test(all, dependencies);
+    tcase_add_test(all, lanes);
+    tcase_add_test(all, pauses_and_crashes);
+    tcase_add_test(all, the_clock_is_set);
+    tcase_add_test(all, a_year_of_nights);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

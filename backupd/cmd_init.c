@@ -54,7 +54,8 @@ static struct conf *configuration(struct cli_context *cli, struct error *err)
     return host_configuration(cli, false, err);
 }
 
-static int get_passphrase(const struct init_request *r, const char *whose, struct secret **out, struct error *err)
+static int get_passphrase(const struct init_request *r, const char *whose, struct secret **out,
+                          struct error *err)
 {
     *out = NULL;
     if (r->how == PASS_NONE)

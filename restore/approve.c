@@ -62,10 +62,11 @@ static int judge_requester(struct approve *a, struct error *err)
         return error_named(err, E_CONFLICT, ERR_REQUEST_AUTH,
                            "the newest charter does not name the person who asks");
     if (memcmp(a->rids[0], a->rids[1], RID_LEN) == 0)
-        return error_set(err, E_USAGE, "this is the kit that made the request: another person has to approve");
+        return error_set(err, E_USAGE,
+                         "this is the kit that made the request: another person has to approve");
     if (a->requester->expires != 0 && a->requester->expires <= clock_wall())
-        return error_named(err, E_CONFLICT, ERR_REQUEST_AUTH, "%s is a recipient no more: the charter ended it",
-                           a->requester->name);
+        return error_named(err, E_CONFLICT, ERR_REQUEST_AUTH,
+                           "%s is a recipient no more: the charter ended it", a->requester->name);
     return request_verify(&a->q, a->st.kit.r, a->requester->pk, clock_wall(), err);
 }
 
@@ -74,8 +75,8 @@ static int judge_requester(struct approve *a, struct error *err)
 static int differs(const char *what, const struct request_snapshot *s, struct error *err)
 {
     return error_named(err, E_CONFLICT, ERR_REQUEST_DIFFERS,
-                       "the request names record %u of a writer with another %s than the repository has", s->seq,
-                       what);
+                       "the request names record %u of a writer with another %s than the repository has",
+                       s->seq, what);
 }
 
 static struct snap *snap_of(struct approve *a, const struct request_snapshot *s)
@@ -94,12 +95,12 @@ static int judge_snapshot(struct approve *a, const struct request_snapshot *s, s
     char name[SNAPSHOT_NAME_MAX];
     struct snap *one = snap_of(a, s);
     if (one == NULL)
-        return error_named(err, E_CONFLICT, ERR_REQUEST_DIFFERS,
-                           "the request names record %u of a writer, and this repository has no such snapshot",
-                           s->seq);
+        return error_named(
+            err, E_CONFLICT, ERR_REQUEST_DIFFERS,
+            "the request names record %u of a writer, and this repository has no such snapshot", s->seq);
     if (one->record->is_void)
-        return error_named(err, E_CONFLICT, ERR_REQUEST_DIFFERS, "the request names a void snapshot (record %u)",
-                           s->seq);
+        return error_named(err, E_CONFLICT, ERR_REQUEST_DIFFERS,
+                           "the request names a void snapshot (record %u)", s->seq);
     if (memcmp(one->record->hash, s->hash, HASH_LEN) != 0)
         return differs("hash", s, err);
     if (one->record->rec.session != s->session)
@@ -131,7 +132,8 @@ static int judge_sessions(const struct approve *a, struct vec *sessions, struct 
         const struct request_session *s = vec_at(&a->q.sessions, i);
         if (!needs_has(sessions, s->writer_id, s->session))
             return error_named(err, E_CONFLICT, ERR_REQUEST_DIFFERS,
-                               "the request asks for session %u, which none of its snapshots needs", s->session);
+                               "the request asks for session %u, which none of its snapshots needs",
+                               s->session);
     }
     if (sessions->len != a->q.sessions.len)
         return error_named(err, E_CONFLICT, ERR_REQUEST_DIFFERS,
@@ -245,7 +247,8 @@ int approve_judge(struct approve *a, struct error *err)
     rc = rc < 0 ? rc : judge_copies(a, err);
     vec_free(&sessions);
     if (rc == 0 && a->nshares == 0)
-        rc = error_set(err, E_AUTH, "this kit shares no group with %s in any of these sessions: it cannot help",
+        rc = error_set(err, E_AUTH,
+                       "this kit shares no group with %s in any of these sessions: it cannot help",
                        a->requester->name);
     return rc;
 }

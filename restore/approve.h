@@ -23,7 +23,7 @@ struct approve {
     const struct charter_recipient *requester;
     const struct charter_recipient *self; /* NULL: the newest charter does not name this kit any more */
     uint8_t rids[2][RID_LEN];             /* requester, self */
-    struct grant_set *grants;                /* of both */
+    struct grant_set *grants;             /* of both */
     struct vec headers;                   /* struct session_header, one for each session of q */
     struct vec chosen;                    /* struct snap *, one for each snapshot of q */
     size_t nshares;                       /* that approve_shares will open */

@@ -30,7 +30,8 @@ static enum reach reach_of(const struct approve *a, const struct snap *s)
         return own ? REACH_PART : REACH_NONE;
     const struct vec *packs = &s->object->view.packs;
     for (size_t i = 0; i < packs->len; i++)
-        opened += needs_has(&a->q.sessions, s->writer->id, ((const struct pack_key *)vec_at(packs, i))->session);
+        opened +=
+            needs_has(&a->q.sessions, s->writer->id, ((const struct pack_key *)vec_at(packs, i))->session);
     if (own)
         return opened == packs->len ? REACH_WHOLE : REACH_PART;
     return opened != 0 ? REACH_DATA : REACH_NONE;
@@ -137,16 +138,17 @@ static int show_text(const struct approve *a, struct error *err)
                  "This kit has no view key: that the snapshots need these sessions, and what else they open, "
                  "could not be looked up.");
     if (a->without != 0)
-        out_line(out, OUT_WARN, "In %zu of these sessions this kit shares no group with %s: others are needed there.",
+        out_line(out, OUT_WARN,
+                 "In %zu of these sessions this kit shares no group with %s: others are needed there.",
                  a->without, a->requester->name);
     return rc;
 }
 
 static int show_json(const struct approve *a, struct error *err)
 {
-    static const char *const keys[] = { [REACH_DATA] = "shared_data_of",
-                                        [REACH_PART] = "readable_in_part",
-                                        [REACH_WHOLE] = "also_readable" };
+    static const char *const keys[] = {
+        [REACH_DATA] = "shared_data_of", [REACH_PART] = "readable_in_part", [REACH_WHOLE] = "also_readable"
+    };
     struct others by_reach[REACH_WHOLE + 1] = { 0 };
     struct jsonout *o = jsonout_new("request");
     jsonout_str(o, "asked_by", a->requester->name);

@@ -59,10 +59,11 @@ static int confirm(const struct approve *a, struct error *err)
     if (code != NULL)
         return same_code(code, a->code)
                    ? 0
-                   : error_named(err, E_CONFLICT, ERR_REQUEST_AUTH,
-                                 "this request has another code than the one given (%s): it is not the one that "
-                                 "its maker told you about",
-                                 a->code);
+                   : error_named(
+                         err, E_CONFLICT, ERR_REQUEST_AUTH,
+                         "this request has another code than the one given (%s): it is not the one that "
+                         "its maker told you about",
+                         a->code);
     int rc = prompt_word("Ask the person for the request's code, and type it to approve: ", a->code,
                          "--code CODE, as its maker told it", err);
     if (rc == 0)
@@ -85,8 +86,7 @@ static int write_approval(const struct approve *a, const char *path, uint64_t *e
         out.expires = out.time + cli_number(a->cli, "valid");
     *expires = out.expires;
     int rc = approve_shares(a, &shares, err);
-    rc = rc < 0 ? rc
-                : approval_encode(&out, &a->q, a->st.kit.r, a->requester->pk, &shares, &bytes, err);
+    rc = rc < 0 ? rc : approval_encode(&out, &a->q, a->st.kit.r, a->requester->pk, &shares, &bytes, err);
     rc = rc < 0 ? rc : file_write_atomic(path, bytes.data, bytes.len, PRIVATE_MODE, FILE_EXCLUSIVE, err);
     shares_free(&shares);
     buf_free(&bytes);
@@ -110,8 +110,9 @@ static int report(const struct approve *a, const char *path, uint64_t expires, s
     out_text(out, OUT_PLAIN, "\n");
     out_line(out, OUT_GOOD, "%s: %zu %s for %s, valid until %s", path, a->nshares,
              plural(a->nshares, "share", "shares"), a->requester->name, time_format(until, expires));
-    out_line(out, OUT_PLAIN, "Only %s can use it, and only for this request. What was opened stays open: there is no "
-                             "way to take it back.",
+    out_line(out, OUT_PLAIN,
+             "Only %s can use it, and only for this request. What was opened stays open: there is no "
+             "way to take it back.",
              a->requester->name);
     return 0;
 }

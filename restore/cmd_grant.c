@@ -27,7 +27,7 @@ struct granting {
     const struct charter_recipient *to;
     struct recipients groups; /* of the newest charter, those that name the recipient */
     struct vec sessions;      /* struct request_session */
-    struct grant_set *there;     /* the recipient's */
+    struct grant_set *there;  /* the recipient's */
     struct grant_writer grant;
     size_t granted;
     size_t had; /* sessions that name the recipient already */
@@ -48,7 +48,8 @@ static int find_recipient(struct granting *g, struct error *err)
         if (strcmp(who->name, name) != 0 && strcmp(rid, name) != 0)
             continue;
         if (g->to != NULL)
-            return error_set(err, E_USAGE, "two recipients are called %s: name one by its id (32 hex digits)", name);
+            return error_set(err, E_USAGE, "two recipients are called %s: name one by its id (32 hex digits)",
+                             name);
         g->to = who;
     }
     if (g->to == NULL)
@@ -71,9 +72,10 @@ static int find_groups(struct granting *g, struct error *err)
         if (named)
             g->groups.group[g->groups.n++] = all.group[i];
     }
-    return g->groups.n != 0 ? 0
-                            : error_set(err, E_USAGE, "%s is in no group of the newest charter (or has expired)",
-                                        g->to->name);
+    return g->groups.n != 0
+               ? 0
+               : error_set(err, E_USAGE, "%s is in no group of the newest charter (or has expired)",
+                           g->to->name);
 }
 
 /* ---- which sessions -------------------------------------------------------------------------------------- */
@@ -117,7 +119,8 @@ static bool named_in(const struct granting *g, const struct envelope *env)
     return false;
 }
 
-static bool has_already(const struct granting *g, const struct request_session *s, const struct envelope *header)
+static bool has_already(const struct granting *g, const struct request_session *s,
+                        const struct envelope *header)
 {
     const struct grant_entry *e = NULL;
     size_t pos = 0;
@@ -204,7 +207,8 @@ static int report(const struct granting *g, struct error *err)
     if (g->cli->quiet)
         return 0;
     if (g->granted == 0)
-        out_line(out, OUT_PLAIN, "%s is named in all %zu sessions already: nothing was written.", g->to->name, g->had);
+        out_line(out, OUT_PLAIN, "%s is named in all %zu sessions already: nothing was written.", g->to->name,
+                 g->had);
     else
         out_line(out, OUT_GOOD, "%s %zu %s to %s%s%s%s.", dry ? "Would grant" : "Granted", g->granted,
                  plural(g->granted, "session", "sessions"), g->to->name, dry ? "" : " (", dry ? "" : g->name,

@@ -34,7 +34,10 @@ const struct cli_option request_options[] = {
       .metavar = "TEXT",
       .required = true,
       .help = "Why; they see it." },
-    { .name = "by", .kind = CLI_STRING, .metavar = "TEXT", .help = "Who asks, in words. Default: USER@HOST." },
+    { .name = "by",
+      .kind = CLI_STRING,
+      .metavar = "TEXT",
+      .help = "Who asks, in words. Default: USER@HOST." },
     { .name = "valid",
       .kind = CLI_DURATION,
       .fallback = "24h",
@@ -181,7 +184,7 @@ static int fill_kid(struct asking *a, struct request_session *s, struct error *e
 
 static int fill_kids(struct asking *a, struct error *err)
 {
-    int rc = grant_set_load(a->st.repo, (const uint8_t(*)[RID_LEN]) &a->rid, 1, &a->grants, err);
+    int rc = grant_set_load(a->st.repo, (const uint8_t(*)[RID_LEN]) & a->rid, 1, &a->grants, err);
     for (size_t i = 0; rc == 0 && i < a->q.sessions.len; i++)
         rc = fill_kid(a, vec_at(&a->q.sessions, i), err);
     if (rc == 0 && a->alone == a->q.sessions.len)
@@ -255,9 +258,11 @@ static int others(const struct asking *a, struct vec *out, struct error *err)
             return E_NOMEM;
         *slot = *who;
     }
-    return known ? 0
-                 : error_set(err, E_AUTH,
-                             "the newest charter does not name this kit: nobody could tell that a request is yours");
+    return known
+               ? 0
+               : error_set(
+                     err, E_AUTH,
+                     "the newest charter does not name this kit: nobody could tell that a request is yours");
 }
 
 /* Keys of requests that nobody can use any more. */
@@ -310,8 +315,8 @@ static int write_request(struct asking *a, struct error *err)
     rc = rc < 0 ? rc : request_encode(&a->q, a->st.kit.r, to.data, to.len, &bytes, err);
     rc = rc < 0 ? rc : save_state(a, e_sk, &bytes, err);
     rc = rc < 0 ? rc
-                : file_write_atomic(cli_text(a->cli, "out"), bytes.data, bytes.len, PRIVATE_MODE, FILE_EXCLUSIVE,
-                                    err);
+                : file_write_atomic(cli_text(a->cli, "out"), bytes.data, bytes.len, PRIVATE_MODE,
+                                    FILE_EXCLUSIVE, err);
     secret_free(e_sk);
     buf_free(&bytes);
     vec_free(&to);
@@ -357,7 +362,8 @@ static int report(const struct asking *a, struct error *err)
              "Send the file to one of them, and tell the code by another way (by telephone). There:");
     out_line(out, OUT_PLAIN, "    restore approve %s", str_shell_word(shown, sizeof shown, path_base(file)));
     out_line(out, OUT_PLAIN, "With the file that comes back, and the same kit, here:");
-    out_line(out, OUT_PLAIN, "    restore ... --approval %s.approval", str_shell_word(shown, sizeof shown, file));
+    out_line(out, OUT_PLAIN, "    restore ... --approval %s.approval",
+             str_shell_word(shown, sizeof shown, file));
     return rc;
 }
 
@@ -365,8 +371,9 @@ static int run(struct asking *a, struct error *err)
 {
     bool everything = cli_flag(a->cli, "all");
     if (everything == (a->cli->nargs != 0))
-        return error_set(err, E_USAGE, everything ? "--all leaves no SNAPSHOT to name"
-                                                  : "name the snapshots to ask for, or give --all");
+        return error_set(err, E_USAGE,
+                         everything ? "--all leaves no SNAPSHOT to name"
+                                    : "name the snapshots to ask for, or give --all");
     if (access(cli_text(a->cli, "out"), F_OK) == 0)
         return error_set(err, E_EXISTS, "%s is there already", cli_text(a->cli, "out"));
     int rc = station_open(a->cli, KIT_NEEDED, &a->st, err);

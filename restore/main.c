@@ -202,7 +202,8 @@ static const struct cli_option global_options[] = {
     { .name = "approval",
       .kind = CLI_FILE,
       .many = true,
-      .help = "What `restore approve` wrote for a request of this kit: needed where several people restore together." },
+      .help =
+          "What `restore approve` wrote for a request of this kit: needed where several people restore together." },
     { .name = "no-kit", .kind = CLI_FLAG, .help = "Work without keys although a kit is configured." },
     { .name = "root-key",
       .kind = CLI_FILE,
@@ -244,7 +245,8 @@ static const struct cli_text examples[] = {
     { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },
     { "restore diff shop-db/latest~1 shop-db/latest", "What the last night changed." },
     { "restore list --storage /mnt/copy --kit kit.key", "On a fresh machine, without any configuration." },
-    { "restore request shop-pg/12 --reason 'order 4711 is gone' --out ask", "Where it takes two people: ask the other one," },
+    { "restore request shop-pg/12 --reason 'order 4711 is gone' --out ask",
+      "Where it takes two people: ask the other one," },
     { "restore approve ask", "who looks at it and opens the own shares," },
     { "restore files shop-pg/12 --to /var/tmp/shop --approval ask.approval", "and go on with them." },
     { NULL, NULL }

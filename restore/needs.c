@@ -6,7 +6,8 @@
 
 /* ---- sessions ------------------------------------------------------------------------------------------ */
 
-static int add(struct vec *sessions, const uint8_t writer_id[WRITER_ID_LEN], uint32_t session, struct error *err)
+static int add(struct vec *sessions, const uint8_t writer_id[WRITER_ID_LEN], uint32_t session,
+               struct error *err)
 {
     struct request_session *s = vec_push(sessions, err);
     if (s == NULL)
@@ -73,8 +74,8 @@ bool needs_has(const struct vec *sessions, const uint8_t writer_id[WRITER_ID_LEN
 
 /* ---- headers ------------------------------------------------------------------------------------------- */
 
-static int keep(enum object_kind kind, const struct station *st, const struct repo_writer *w, uint32_t session,
-                uint32_t second, struct session_header *out, struct error *err)
+static int keep(enum object_kind kind, const struct station *st, const struct repo_writer *w,
+                uint32_t session, uint32_t second, struct session_header *out, struct error *err)
 {
     struct buf head = BUF_INIT;
     int rc = object_header_parse(kind, out->bytes.data, out->bytes.len, &out->header, err);
@@ -84,8 +85,7 @@ static int keep(enum object_kind kind, const struct station *st, const struct re
     buf_free(&out->bytes);
     out->bytes = head;
     rc = rc < 0 ? rc : object_header_parse(kind, out->bytes.data, out->bytes.len, &out->header, err);
-    return rc < 0 ? rc
-                  : envelope_parse(out->header.envelope, out->header.envelope_len, &out->envelope, err);
+    return rc < 0 ? rc : envelope_parse(out->header.envelope, out->header.envelope_len, &out->envelope, err);
 }
 
 /* The record whose snapshot object is of this session, or NULL. */
@@ -113,7 +113,8 @@ static int from_snapshot(const struct station *st, const struct repo_writer *w, 
 }
 
 /* The smallest one: it may have to be read whole. */
-static const struct record_pack *pack_of(const struct station *st, const struct repo_writer *w, uint32_t session)
+static const struct record_pack *pack_of(const struct station *st, const struct repo_writer *w,
+                                         uint32_t session)
 {
     const struct record_pack *best = NULL;
     for (size_t i = 0; i < w->records.len; i++) {
@@ -150,8 +151,8 @@ static int from_pack(const struct station *st, const struct repo_writer *w, cons
     return rc < 0 ? error_wrap(err, "session %u", p->session) : 0;
 }
 
-int session_header_load(const struct station *st, const struct repo_writer *w, uint32_t session, bool as_signed,
-                        struct session_header *out, struct error *err)
+int session_header_load(const struct station *st, const struct repo_writer *w, uint32_t session,
+                        bool as_signed, struct session_header *out, struct error *err)
 {
     struct error why = ERROR_INIT;
     const struct repo_record *r = record_of(w, session);
@@ -165,7 +166,8 @@ int session_header_load(const struct station *st, const struct repo_writer *w, u
     if (p == NULL && why.code != 0)
         return error_copy(err, &why);
     if (p == NULL)
-        return error_set(err, E_NOT_FOUND, "session %u of this writer has neither a snapshot nor a pack", session);
+        return error_set(err, E_NOT_FOUND, "session %u of this writer has neither a snapshot nor a pack",
+                         session);
     return from_pack(st, w, p, as_signed, out, err);
 }
 
@@ -189,7 +191,7 @@ bool envelope_group_has(const struct envelope_group *g, const uint8_t (*rids)[RI
 /* ---- copies ---------------------------------------------------------------------------------------------- */
 
 int boxes_note(struct map *boxes, const uint8_t writer_id[WRITER_ID_LEN], uint32_t session,
-                      const struct envelope *env, struct error *err)
+               const struct envelope *env, struct error *err)
 {
     for (unsigned g = 0; g < env->n; g++) {
         for (unsigned i = 0; i < env->group[g].n; i++) {

@@ -26,8 +26,8 @@ struct session_header {
 /* From the session's snapshot object, or else from a pack. `as_signed`: only from an object whose hash is the one that
  * its writer signed, so that nobody put another session's envelope into its place; a pack is read whole for that.
  * Without it the kid still has to be proven by opening. */
-int session_header_load(const struct station *st, const struct repo_writer *w, uint32_t session, bool as_signed,
-                        struct session_header *out, struct error *err);
+int session_header_load(const struct station *st, const struct repo_writer *w, uint32_t session,
+                        bool as_signed, struct session_header *out, struct error *err);
 void session_header_free(struct session_header *h);
 
 /* True when some group has all n recipients. */

@@ -44,7 +44,7 @@ struct station {
     const struct secret *recipients[1]; /* what opener.sks points to */
     struct opener opener;
     struct opened_shares opened; /* --approval: what other people opened for this station */
-    char *marks_path; /* NULL: nothing is kept */
+    char *marks_path;            /* NULL: nothing is kept */
     struct marks marks;
     bool first_time; /* no marks yet */
     struct repo *repo;

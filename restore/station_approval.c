@@ -31,9 +31,10 @@ char *station_request_path(const struct station *st, const uint8_t id[HASH_LEN],
         if (why.code != 0)
             (void)error_copy(err, &why);
         else
-            (void)error_set(err, E_USAGE,
-                            "the key of a request is kept on this machine, and there is no place for it: give "
-                            "--state DIR");
+            (void)error_set(
+                err, E_USAGE,
+                "the key of a request is kept on this machine, and there is no place for it: give "
+                "--state DIR");
         return NULL;
     }
     hex_encode(hex, id, ID_SHOWN);
@@ -50,9 +51,9 @@ static int load_request(const struct station *st, const struct approval *a, stru
     char *path = station_request_path(st, a->request_id, err);
     int rc = path != NULL ? file_read_small(path, STATE_MAX, &bytes, err) : err->code;
     if (rc == E_NOT_FOUND)
-        rc = error_named(err, E_CONFLICT, ERR_APPROVAL_REQUEST,
-                         "it is for a request that was not made here, or whose key was removed (there is no %s)",
-                         path);
+        rc = error_named(
+            err, E_CONFLICT, ERR_APPROVAL_REQUEST,
+            "it is for a request that was not made here, or whose key was removed (there is no %s)", path);
     rc = rc < 0 ? rc : request_state_parse(bytes.data, bytes.len, e_sk, q, err);
     buf_wipe(&bytes);
     free(path);
@@ -109,7 +110,8 @@ int station_read_approvals(struct station *st, struct error *err)
         const char *path = cli_text_at(st->cli, "approval", i);
         struct error why = ERROR_INIT;
         if (!st->has_kit)
-            return error_set(err, E_USAGE, "--approval goes with the kit of the person who asked: give --kit FILE");
+            return error_set(err, E_USAGE,
+                             "--approval goes with the kit of the person who asked: give --kit FILE");
         if (read_one(st, path, &why) < 0) {
             (void)error_copy(err, &why);
             return error_wrap(err, "approval %s", path);

@@ -29,8 +29,8 @@ static int text_of(const struct init_request *r, const struct init_keys *keys, s
 {
     int rc = person_text(r, person, out, err);
     return rc < 0 ? rc
-                  : kit_text(r->repository->name, &keys->pin, r->how != PASS_NONE, init_people_kit(keys, person),
-                             out, err);
+                  : kit_text(r->repository->name, &keys->pin, r->how != PASS_NONE,
+                             init_people_kit(keys, person), out, err);
 }
 
 static int readme(const struct init_request *r, const struct init_keys *keys, struct buf *out,
@@ -39,10 +39,11 @@ static int readme(const struct init_request *r, const struct init_keys *keys, st
     char id[2 * REPO_ID_LEN + 1];
     char print[ACCESS_FINGERPRINT_MAX];
     char several[512];
-    const char *kits = "restore-kit.key   opens every backup. The restore station needs it, and nobody else. Without\n"
-                       "                  it (or the text) nothing can ever be restored, by anybody: keep two copies\n"
-                       "                  in two places.\n"
-                       "restore-kit.txt   the same as text. Print it; paper outlives disks.\n";
+    const char *kits =
+        "restore-kit.key   opens every backup. The restore station needs it, and nobody else. Without\n"
+        "                  it (or the text) nothing can ever be restored, by anybody: keep two copies\n"
+        "                  in two places.\n"
+        "restore-kit.txt   the same as text. Print it; paper outlives disks.\n";
     (void)snprintf(several, sizeof several,
                    "restore-kit-NAME.key  one for each person: %u of these %zu open every backup together.\n"
                    "                  Give each person theirs (and the text, printed), and keep no copy\n"

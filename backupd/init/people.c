@@ -16,11 +16,11 @@ static int add_name(struct init_people *p, const char *name, size_t len, struct 
     char *slot = p->n < INIT_PEOPLE_MAX ? p->name[p->n] : NULL;
     if (slot == NULL)
         return error_set(err, E_USAGE, "--people takes at most %d names", INIT_PEOPLE_MAX);
-    if (len < 1 || len > NAME_MAX_LEN ||
-        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") < len || name[0] == '.')
+    if (len < 1 || len > NAME_MAX_LEN || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") < len ||
+        name[0] == '.')
         return error_set(err, E_USAGE,
-                         "--people: a name is 1 to %d of a-z, 0-9, '.', '_' and '-': \"%.*s\" is none", NAME_MAX_LEN,
-                         (int)(len < 80 ? len : 80), name);
+                         "--people: a name is 1 to %d of a-z, 0-9, '.', '_' and '-': \"%.*s\" is none",
+                         NAME_MAX_LEN, (int)(len < 80 ? len : 80), name);
     memcpy(slot, name, len);
     slot[len] = '\0';
     for (size_t i = 0; i < p->n; i++)
@@ -49,10 +49,11 @@ static int check(const struct init_people *p, struct error *err)
                          p->n < ENVELOPE_SHARES_MAX ? p->n : (size_t)ENVELOPE_SHARES_MAX);
     uint64_t groups = choices(p->n, p->need, ENVELOPE_GROUPS_MAX);
     if (groups > ENVELOPE_GROUPS_MAX || groups * p->need > ENVELOPE_BOXES_MAX)
-        return error_set(err, E_USAGE,
-                         "every %u of %zu people are more than %d groups (or %d shares): take fewer people, or "
-                         "need more or fewer of them",
-                         p->need, p->n, ENVELOPE_GROUPS_MAX, ENVELOPE_BOXES_MAX);
+        return error_set(
+            err, E_USAGE,
+            "every %u of %zu people are more than %d groups (or %d shares): take fewer people, or "
+            "need more or fewer of them",
+            p->need, p->n, ENVELOPE_GROUPS_MAX, ENVELOPE_BOXES_MAX);
     return 0;
 }
 
@@ -159,6 +160,7 @@ int init_people_charter(const struct init_people *p, const struct init_keys *key
 {
     int rc = add_recipient(keys->kit.r, p->n != 0 ? p->name[0] : "restore-kit", c, err);
     for (size_t i = 1; rc == 0 && i < p->n; i++)
-        rc = add_recipient(((const struct init_other *)vec_at(&keys->others, i - 1))->key.r, p->name[i], c, err);
+        rc = add_recipient(((const struct init_other *)vec_at(&keys->others, i - 1))->key.r, p->name[i], c,
+                           err);
     return rc < 0 ? rc : add_groups(p->n != 0 ? p->n : 1, p->n != 0 ? p->need : 1, c, err);
 }

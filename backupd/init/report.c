@@ -85,7 +85,8 @@ static void add_kits(struct table *t, const struct init_request *r, const struct
     for (size_t i = 0; i < files->len; i++) {
         const struct init_file *f = vec_at(files, i);
         if (f->content == INIT_KIT)
-            pairs_add(t, r->people.n == 0 ? "restore kit" : r->people.name[f->index], OUT_BOLD, "%s", f->path);
+            pairs_add(t, r->people.n == 0 ? "restore kit" : r->people.name[f->index], OUT_BOLD, "%s",
+                      f->path);
         else if (f->content == INIT_KIT_TEXT)
             pairs_add(t, "as text", OUT_PLAIN, "%s   print it", f->path);
     }
@@ -102,8 +103,7 @@ static int print_simple(const struct out *out, const struct init_request *r, con
     pairs_add(t, "retention key", OUT_PLAIN, "%s/" ACCESS_RETENTION_FILE, r->safe);
     int rc = table_print(t, out, err);
     table_free(t);
-    out_line(out, OUT_PLAIN,
-             "%s nothing can be restored. README.txt there says what each file is.",
+    out_line(out, OUT_PLAIN, "%s nothing can be restored. README.txt there says what each file is.",
              r->people.n != 0 ? "Without enough of the kits" : "Without the kit");
     if (r->how == PASS_NONE)
         out_line(out, OUT_WARN, "They have no passphrase: whoever holds %s can read every backup.",

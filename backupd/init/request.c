@@ -50,15 +50,17 @@ const struct cli_option init_options[] = {
     { .name = "people",
       .kind = CLI_STRING,
       .metavar = "NAME,NAME,...",
-      .help = "One restore kit for each of these people instead of one that opens alone; a restore then takes --need "
-              "of them (`restore request`, `restore approve`). On a terminal each one is asked for a passphrase." },
+      .help =
+          "One restore kit for each of these people instead of one that opens alone; a restore then takes --need "
+          "of them (`restore request`, `restore approve`). On a terminal each one is asked for a passphrase." },
     { .name = "need",
       .kind = CLI_INTEGER,
       .metavar = "NUMBER",
       .min = 1,
       .max = ENVELOPE_SHARES_MAX,
-      .help = "With --people: how many of them a restore takes. 2 of 3 is a good choice; 1 means that each one is "
-              "enough." },
+      .help =
+          "With --people: how many of them a restore takes. 2 of 3 is a good choice; 1 means that each one is "
+          "enough." },
     { .name = "kit-unconfirmed",
       .kind = CLI_FLAG,
       .help = "Let this host back up although nobody has tried the kit. Without it `backup` waits for `key "

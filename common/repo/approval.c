@@ -20,9 +20,9 @@ static int list_key(const uint8_t k[KEY_LEN], const struct secret *sk, const uin
                     uint8_t key[KEY_LEN], struct error *err)
 {
     struct secret *dh = box_shared(sk, pk, err);
-    int rc = dh != NULL ? hash_keyed(PERSON_APPROVE, k, KEY_LEN, secret_view(dh), secret_len(dh), key,
-                                     KEY_LEN, err)
-                        : E_AUTH;
+    int rc = dh != NULL
+                 ? hash_keyed(PERSON_APPROVE, k, KEY_LEN, secret_view(dh), secret_len(dh), key, KEY_LEN, err)
+                 : E_AUTH;
     secret_free(dh);
     return rc;
 }
@@ -154,7 +154,8 @@ static int check_list(const struct request *q, const uint8_t *list, size_t len, 
         last = writer;
         if (request_session_find(q, writer, session) == NULL)
             return error_corrupt(err, ERR_APPROVAL_SESSIONS,
-                                 "the approval holds a share of session %u, which was not asked for", session);
+                                 "the approval holds a share of session %u, which was not asked for",
+                                 session);
     }
     return 0;
 }
@@ -190,8 +191,9 @@ static int unseal(const struct approval *a, const struct secret *e_sk, const str
     secret_wipe(k, sizeof k);
     secret_wipe(key, sizeof key);
     if (rc == E_AUTH)
-        return error_corrupt(err, ERR_APPROVAL_AUTH,
-                             "the approval was altered on its way, or was not made by the person that it names");
+        return error_corrupt(
+            err, ERR_APPROVAL_AUTH,
+            "the approval was altered on its way, or was not made by the person that it names");
     return rc;
 }
 

@@ -38,7 +38,7 @@ struct request_snapshot {
     uint8_t writer_id[WRITER_ID_LEN];
     uint32_t seq;
     uint32_t session;
-    uint64_t time; /* of the record */
+    uint64_t time;          /* of the record */
     uint8_t hash[HASH_LEN]; /* of the record */
     char label[LABEL_MAX + 1];
 };
@@ -62,9 +62,9 @@ struct request {
     char by[REQUEST_BY_MAX + 1];
     char reason[REQUEST_REASON_MAX + 1];
     /* set by encode and parse */
-    struct vec macs;        /* struct request_mac, by rid */
-    uint8_t id[HASH_LEN];   /* F of everything before the macs */
-    struct buf head;        /* those bytes */
+    struct vec macs;      /* struct request_mac, by rid */
+    uint8_t id[HASH_LEN]; /* F of everything before the macs */
+    struct buf head;      /* those bytes */
 };
 
 void request_init(struct request *q);

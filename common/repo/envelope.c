@@ -322,7 +322,8 @@ static int confirm(const struct envelope *env, const uint8_t s[SHARE_LEN], const
 static int not_sealed(const struct envelope_keys *keys, const struct session_name *name, struct error *err)
 {
     return error_set(err, E_AUTH, "session %u is not sealed to %s", name->session,
-                     keys->n == 1 && keys->opened == NULL ? "this recipient key alone" : "these recipient keys");
+                     keys->n == 1 && keys->opened == NULL ? "this recipient key alone"
+                                                          : "these recipient keys");
 }
 
 int envelope_open_with(const struct envelope *env, const struct envelope_keys *keys,

@@ -62,9 +62,9 @@ enum {
     SNAP_MAX = 64 * MIB,
     GRANT_MAX = 64 * MIB,
     GRANTS_TOTAL_MAX = 256 * MIB, /* that a reader keeps */
-    GRANT_BOX_LEN = 96,          /* a box of a grant: share, place */
+    GRANT_BOX_LEN = 96,           /* a box of a grant: share, place */
     GRANT_PLACE_LEN = 16,
-    GRANT_FILES_MAX = 1024,      /* of one recipient */
+    GRANT_FILES_MAX = 1024, /* of one recipient */
     REQUEST_MAX = 8 * MIB,
     REQUEST_SNAPSHOTS_MAX = 4096,
     REQUEST_SESSIONS_MAX = 65536,
@@ -148,7 +148,7 @@ enum { STREAM_REF_LEN = 84 };
 #define ERR_RETENTION_LISTS "retention-lists"   /* condemned or deleted what it must not */
 #define ERR_RETENTION_EXPIRE "retention-expire" /* expired, revived or held what it must not */
 #define ERR_ENVELOPE_SYNTAX "envelope-syntax"
-#define ERR_ENVELOPE_KID "envelope-kid" /* a group yields another key */
+#define ERR_ENVELOPE_KID "envelope-kid"   /* a group yields another key */
 #define ERR_ENVELOPE_COPY "envelope-copy" /* two sessions share a box: opening one would open the other */
 #define ERR_PACK_MISSING "pack-missing"
 #define ERR_PACK_SIZE "pack-size"
@@ -177,13 +177,13 @@ enum { STREAM_REF_LEN = 84 };
 #define ERR_GRANT_SYNTAX "grant-syntax"
 #define ERR_GRANT_PLACE "grant-place" /* a share that was sealed for another session */
 #define ERR_REQUEST_SYNTAX "request-syntax"
-#define ERR_REQUEST_AUTH "request-auth"       /* not by the recipient that it names, or altered */
+#define ERR_REQUEST_AUTH "request-auth" /* not by the recipient that it names, or altered */
 #define ERR_REQUEST_EXPIRED "request-expired"
 #define ERR_REQUEST_DIFFERS "request-differs" /* the repository says something else */
 #define ERR_APPROVAL_SYNTAX "approval-syntax"
-#define ERR_APPROVAL_AUTH "approval-auth"       /* does not open: altered, or not for this request and kit */
+#define ERR_APPROVAL_AUTH "approval-auth" /* does not open: altered, or not for this request and kit */
 #define ERR_APPROVAL_EXPIRED "approval-expired"
-#define ERR_APPROVAL_REQUEST "approval-request" /* for a request that was not made here */
+#define ERR_APPROVAL_REQUEST "approval-request"   /* for a request that was not made here */
 #define ERR_APPROVAL_SESSIONS "approval-sessions" /* a share of a session that was not asked for */
 
 #endif

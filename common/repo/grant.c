@@ -237,7 +237,7 @@ static int load_number(struct grant_set *g, const struct repo *repo, const uint8
 }
 
 int grant_set_load(const struct repo *repo, const uint8_t (*rids)[RID_LEN], size_t n, struct grant_set **out,
-                struct error *err)
+                   struct error *err)
 {
     struct grant_set *g = mem_alloc(1, sizeof *g, err);
     int rc = g != NULL ? 0 : E_NOMEM;
@@ -261,7 +261,7 @@ int grant_set_load(const struct repo *repo, const uint8_t (*rids)[RID_LEN], size
 }
 
 const struct grant_entry *grant_set_next(const struct grant_set *g, const uint8_t writer_id[WRITER_ID_LEN],
-                                      uint32_t session, size_t *pos)
+                                         uint32_t session, size_t *pos)
 {
     struct grant_entry want = { .session = session };
     memcpy(want.writer_id, writer_id, WRITER_ID_LEN);
@@ -318,8 +318,8 @@ int grant_publish(const struct repo *repo, const struct grant_writer *g, char na
             continue;
         if (rc != E_NOT_FOUND)
             return error_copy(err, &why);
-        rc = publish_object(repo->backend, &n, g->bytes.data, g->bytes.len, is_grant,
-                            (void *)(uintptr_t)g, err);
+        rc = publish_object(repo->backend, &n, g->bytes.data, g->bytes.len, is_grant, (void *)(uintptr_t)g,
+                            err);
         (void)name_format(name, &n);
         return rc;
     }

@@ -67,10 +67,10 @@ struct grant_set {
 };
 /* All grants of these recipients; a damaged file is remembered and passed over. For grant_set_free(). */
 int grant_set_load(const struct repo *repo, const uint8_t (*rids)[RID_LEN], size_t n, struct grant_set **out,
-                struct error *err);
+                   struct error *err);
 /* Entries of a session: start with *pos = 0; NULL at the end. */
 const struct grant_entry *grant_set_next(const struct grant_set *g, const uint8_t writer_id[WRITER_ID_LEN],
-                                      uint32_t session, size_t *pos);
+                                         uint32_t session, size_t *pos);
 void grant_set_free(struct grant_set *g);
 
 /* Under the next free number of this recipient; `name` (NAME_TEXT_MAX bytes) gets the file's. */

@@ -322,8 +322,8 @@ int request_parse(const void *data, size_t len, struct request *q, struct error 
         return syntax("its times are impossible", err);
     int rc = read_snapshots(&r, nsnap, q, err);
     rc = rc < 0 ? rc : read_sessions(&r, nsess, q, err);
-    if (rc == 0 && (!read_text(&r, by, REQUEST_BY_MAX, q->by) ||
-                    !read_text(&r, reason, REQUEST_REASON_MAX, q->reason)))
+    if (rc == 0 &&
+        (!read_text(&r, by, REQUEST_BY_MAX, q->by) || !read_text(&r, reason, REQUEST_REASON_MAX, q->reason)))
         rc = syntax("its texts are malformed", err);
     size_t head = r.pos;
     rc = rc < 0 ? rc : read_macs(&r, nmacs, q, err);
@@ -363,8 +363,9 @@ int request_verify(const struct request *q, const struct secret *r, const uint8_
     if (mine == NULL)
         return error_set(err, E_AUTH, "the request is not addressed to this kit");
     if (!secret_equal(mine->mac, mac, HASH_LEN))
-        return error_corrupt(err, ERR_REQUEST_AUTH,
-                             "the request was altered on its way, or does not come from the person that it names");
+        return error_corrupt(
+            err, ERR_REQUEST_AUTH,
+            "the request was altered on its way, or does not come from the person that it names");
     return check_time(q, now, err);
 }
 
@@ -375,7 +376,8 @@ enum { STATE_HEAD = MAGIC_LEN + 8 + BOX_SK_LEN };
 int request_state_encode(const struct secret *e_sk, const struct buf *request, struct buf *out,
                          struct error *err)
 {
-    int rc = buf_reserve(out, STATE_HEAD + request->len, err); /* at once: growing would leave copies behind */
+    int rc =
+        buf_reserve(out, STATE_HEAD + request->len, err); /* at once: growing would leave copies behind */
     if (rc < 0)
         return rc;
     struct writer w = writer_of(out);

@@ -107,8 +107,8 @@ static void lacking(const struct unlock *u, const struct envelope *env, const st
 }
 
 /* The same of the header and of the grants for its key. */
-static void lacking_own(const struct unlock *u, const struct envelope *header, const struct session_name *name,
-                        const struct people *p, struct buf *text)
+static void lacking_own(const struct unlock *u, const struct envelope *header,
+                        const struct session_name *name, const struct people *p, struct buf *text)
 {
     const struct grant_entry *e = NULL;
     size_t pos = 0;
@@ -133,14 +133,17 @@ static int refuse(const struct unlock *u, const struct envelope *env, const stru
     int rc;
     lacking_own(u, env, name, p, &text);
     if (text.len != 0) {
-        const char *why = p->n > p->own ? "The approval at hand does not cover it" : "Ask with `restore request`";
-        rc = error_set(err, E_AUTH,
-                       "session %u takes more than one person: this kit is that of %.*s, and it also takes %.*s. %s",
-                       name->session, (int)(mine.len < 200 ? mine.len : 200), (const char *)mine.data,
-                       (int)(text.len < 600 ? text.len : 600), (const char *)text.data, why);
+        const char *why =
+            p->n > p->own ? "The approval at hand does not cover it" : "Ask with `restore request`";
+        rc = error_set(
+            err, E_AUTH,
+            "session %u takes more than one person: this kit is that of %.*s, and it also takes %.*s. %s",
+            name->session, (int)(mine.len < 200 ? mine.len : 200), (const char *)mine.data,
+            (int)(text.len < 600 ? text.len : 600), (const char *)text.data, why);
     } else {
         lacking(u, env, p, false, &text);
-        rc = error_set(err, E_AUTH, "session %u is not sealed to this kit (%.*s) but to %.*s; no grant says otherwise",
+        rc = error_set(err, E_AUTH,
+                       "session %u is not sealed to this kit (%.*s) but to %.*s; no grant says otherwise",
                        name->session, (int)(mine.len < 200 ? mine.len : 200), (const char *)mine.data,
                        (int)(text.len < 600 ? text.len : 600), (const char *)text.data);
     }
@@ -177,7 +180,8 @@ static int try_grants(struct unlock *u, const struct envelope *header, const str
         struct error why = ERROR_INIT;
         int rc = envelope_parse_grant(e->envelope, e->envelope_len, &env, &why);
         if (rc == 0 && memcmp(env.kid, header->kid, KID_LEN) != 0)
-            rc = error_corrupt(&why, ERR_ENVELOPE_KID, "session %u: a grant is for another key", name->session);
+            rc = error_corrupt(&why, ERR_ENVELOPE_KID, "session %u: a grant is for another key",
+                               name->session);
         rc = rc < 0 ? rc : envelope_open_with(&env, keys, mix_key, name, k_s, s, &why);
         if (rc == 0) {
             u->by_grant++;
@@ -217,17 +221,16 @@ int unlock_session(struct unlock *u, const struct envelope *env, const uint8_t m
     if (u->grants->damage.len != 0) {
         const struct grant_damage *d = vec_at(&u->grants->damage, 0);
         (void)error_copy(err, &d->why);
-        return error_wrap(err, "session %u is not sealed to this kit, and a grant is damaged: %s", name->session,
-                          d->where);
+        return error_wrap(err, "session %u is not sealed to this kit, and a grant is damaged: %s",
+                          name->session, d->where);
     }
     return refuse(u, env, name, &p, err);
 }
 
 /* ---- a share alone --------------------------------------------------------------------------------------- */
 
-static int try_share(const struct people *p, const struct envelope *env,
-                     const struct envelope_share *share, const struct session_name *name, bool *found,
-                     struct error *err)
+static int try_share(const struct people *p, const struct envelope *env, const struct envelope_share *share,
+                     const struct session_name *name, bool *found, struct error *err)
 {
     uint8_t bytes[SHARE_LEN];
     int rc = 0;
@@ -250,5 +253,6 @@ int unlock_share(const struct unlock *u, const struct envelope *env, const struc
     for (unsigned g = 0; rc == 0 && g < env->n; g++)
         for (unsigned i = 0; rc == 0 && i < env->group[g].n; i++)
             rc = try_share(&p, env, &env->group[g].share[i], name, &found, err);
-    return rc == 0 && !found ? error_set(err, E_AUTH, "session %u has no share for these keys", name->session) : rc;
+    return rc == 0 && !found ? error_set(err, E_AUTH, "session %u has no share for these keys", name->session)
+                             : rc;
 }

@@ -18,9 +18,9 @@
 
 /* What a reader holds. Borrowed. */
 struct opener {
-    const struct secret *w;             /* W, or NULL */
-    const struct secret *v;             /* V, or NULL */
-    const struct secret *const *sks;    /* recipients' X25519 secret keys */
+    const struct secret *w;          /* W, or NULL */
+    const struct secret *v;          /* V, or NULL */
+    const struct secret *const *sks; /* recipients' X25519 secret keys */
     size_t nsks;
     const struct opened_shares *opened; /* what other people passed on, or NULL */
 };
@@ -29,7 +29,7 @@ struct unlock {
     const struct repo *repo;
     const struct opener *opener;
     struct grant_set *grants; /* NULL: not read yet */
-    uint64_t by_grant;     /* sessions that only a grant opened */
+    uint64_t by_grant;        /* sessions that only a grant opened */
 };
 
 void unlock_init(struct unlock *u, const struct repo *repo, const struct opener *opener);

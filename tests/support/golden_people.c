@@ -97,8 +97,8 @@ static void grant_session(struct people *p, struct grant_writer *w, const struct
 }
 
 /* Sessions up to `last` (0: all) of writer w (NULL: all). */
-static void build_grant(struct people *p, const struct recipients *to, const struct repo_writer *w, uint32_t last,
-                        bool forged, struct grant_writer *out)
+static void build_grant(struct people *p, const struct recipients *to, const struct repo_writer *w,
+                        uint32_t last, bool forged, struct grant_writer *out)
 {
     must(p->g, grant_begin(out, p->repo->repo_id, to->group[0].share[0].rid, &p->g->err));
     for (size_t i = 0; i < p->n; i++)
@@ -107,7 +107,8 @@ static void build_grant(struct people *p, const struct recipients *to, const str
     must(p->g, grant_end(out, &p->g->err));
 }
 
-static void put_grant(struct people *p, const struct grant_writer *w, uint32_t number, uint8_t attempt, size_t len)
+static void put_grant(struct people *p, const struct grant_writer *w, uint32_t number, uint8_t attempt,
+                      size_t len)
 {
     char name[NAME_TEXT_MAX];
     name_grant(name, w->rid, number, attempt);

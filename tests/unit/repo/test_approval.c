@@ -113,7 +113,7 @@ START_TEST(a_request_is_for_those_it_names)
     uint8_t writer[WRITER_ID_LEN];
     memset(writer, 7, sizeof writer);
     for (uint32_t n = 0; n <= 4; n++)
-        ck_assert(( request_session_find(&q, writer, n) != NULL) == (n >= 1 && n <= 3));
+        ck_assert((request_session_find(&q, writer, n) != NULL) == (n >= 1 && n <= 3));
     request_free(&q);
 }
 END_TEST

@@ -226,7 +226,8 @@ START_TEST(whoever_passes_on_a_broken_share_is_told)
     build(&to);
     t.bytes.data[t.bytes.len - 1] ^= 1;
     ck_assert_int_eq(envelope_parse(t.bytes.data, t.bytes.len, &env, NULL), 0);
-    ck_assert_int_eq(envelope_share_open(&env, &env.group[0].share[1], t.sk[1], &t.name, share, &err), E_CORRUPT);
+    ck_assert_int_eq(envelope_share_open(&env, &env.group[0].share[1], t.sk[1], &t.name, share, &err),
+                     E_CORRUPT);
     ck_assert_str_eq(err.name, ERR_ENVELOPE_KID);
 }
 END_TEST

@@ -91,7 +91,8 @@ static struct recipients to_dave(void)
 }
 
 /* An entry whose envelope is of `of`, for `session`: the same but in forgeries. */
-static void add_entry(struct grant_writer *g, uint32_t session, uint32_t of, bool other_s, struct recipients to)
+static void add_entry(struct grant_writer *g, uint32_t session, uint32_t of, bool other_s,
+                      struct recipients to)
 {
     uint8_t kid[KID_LEN];
     uint8_t s[SHARE_LEN];

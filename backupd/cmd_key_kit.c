@@ -274,10 +274,11 @@ static int tell(struct verifying *v, const struct charter_recipient *who, const 
         report_add(&r, "complete", OUT_GOOD, "yes");
     if (confirmed)
         report_add(&r, "confirmed", OUT_GOOD, "this host may back up now");
-    report_add(&r, "confirmation", OUT_PLAIN,
-               "%s   for `backupd key verify-kit --confirmation` on the host that "
-               "backs up",
-               kit_code(v->repo->repo_id, rid, code));
+    if (v->writers == 0 || v->cli->json) /* the host that backs up is another one */
+        report_add(&r, "confirmation", OUT_PLAIN,
+                   "%s   for `backupd key verify-kit --confirmation` on the host that "
+                   "backs up",
+                   kit_code(v->repo->repo_id, rid, code));
     return report_print(&r, true, err);
 }
 

@@ -200,8 +200,9 @@ static int rotate(struct rotation *r, struct error *err)
     if (rc == 0 && strcmp(r->fresh, r->path) != 0)
         rc = file_publish(r->fresh, r->path, FILE_REPLACE, err);
     if (rc == 0 && r->signed_before) {
-        out_line(&c->cli->out, OUT_PLAIN, "Charter %u knows the new key already; %s is in its place now.",
-                 repo_charter(c->repo)->version, r->path);
+        if (!c->cli->json && !c->cli->quiet)
+            out_line(&c->cli->out, OUT_PLAIN, "Charter %u knows the new key already; %s is in its place now.",
+                     repo_charter(c->repo)->version, r->path);
         return 0;
     }
     if (rc == 0)

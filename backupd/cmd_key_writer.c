@@ -69,9 +69,10 @@ static int make_keys(struct adding *a, struct error *err)
         rc = w != NULL ? writer_keys_generate(&a->kit, w, err) : E_NOMEM;
         if (rc == 0)
             rc = key_writer_open(&a->c.next, w->writer_id, w->seed, cadence, 1, err);
-        if (rc == 0)
-            key_change_says(&a->c, CHANGE_WHAT, "writer %s may add backups, from record 1",
-                            (hex_encode(hex, w->writer_id, WRITER_ID_LEN), hex));
+        if (rc == 0) {
+            hex_encode(hex, w->writer_id, WRITER_ID_LEN);
+            key_change_says(&a->c, CHANGE_WHAT, "writer %s may add backups, from record 1", hex);
+        }
     }
     return rc;
 }

@@ -173,7 +173,7 @@ static int search(struct cli_context *cli, const struct conf_repository *reposit
     if (best == FIT_NO)
         return error_set(
             err, E_NOT_FOUND,
-            "no spare writer is left for job %s in %s: enrol one with the root key and put its file there",
+            "no spare writer is left for job %s in %s: enrol one with the root key (`backupd key add-writer`) and put its file there",
             job, repository->keys);
     log_event(LOG_INFO,
               best == FIT_SAME_JOB ? "job %s goes on with the writer of its earlier snapshots"

@@ -40,7 +40,7 @@ chmod 400 typed
 check_fails 9 "a typing mistake in the text is found" backupd key verify-kit --kit typed
 contains "in its line" "$(<.check)" "line 1"
 chmod 600 typed
-grep -v '^#' safe/restore-kit.txt | tr 'A-Z' 'a-z' >typed
+grep -v '^#' safe/restore-kit.txt | tr '[:upper:]' '[:lower:]' >typed
 check "text that was typed back is the kit" backupd key verify-kit --kit - <typed
 contains "it opens the newest session" "$(<.check)" "one/1 among them"
 check "and the host backs up" backupd backup one two
@@ -88,6 +88,18 @@ check "rotate-writer with the kit, for another host" backupd key rotate-writer "
 mv -f "moved/writer-$one.key" keys/main
 check "its key file works there" backupd backup one
 
+# A record that was on its way, under a key that was rotated before it was sent: nobody would ever accept it.
+cp -a state state.before
+backupd backup one >/dev/null
+newest=$(find "store/w/$one/log" -name '*.00' | sort | tail -1)
+rm -rf state && mv state.before state
+mv "$newest" "state/main/$one/record.pending"
+chmod u+w "state/main/$one/record.pending"
+check "rotate-writer while a record is on its way" backupd key rotate-writer one "${root[@]}"
+check "the next run gives it up and goes on" backupd backup one
+contains "and says so" "$(<.check)" "key was rotated since: the record is given up"
+same "in its place" "$newest" "$(find "store/w/$one/log" -name '*.00' | sort | tail -1)"
+
 two=$(writer_of two)
 check "retire-writer" backupd key retire-writer two "${root[@]}"
 contains "the last record that counts is named" "$(<.check)" "closed after record 1"
@@ -97,6 +109,23 @@ check_fails 2 "it is closed once" backupd key retire-writer "$two" "${root[@]}"
 check "its snapshots stay" kit safe/restore-kit.key database two/1 --to two.db
 sed -i '/^two /d' state/main/jobs
 check "the job takes a spare one" backupd backup two
+
+# Two copies of one writer: its log forks, and the root key closes it before.
+cp -a state state.copy
+backupd backup two >/dev/null
+two=$(writer_of two)
+first=$(find "store/w/$two/log" -name '*.00' | sort | tail -1)
+mv "$first" one.rec && rm -rf state && mv state.copy state
+sqlite3 one.db 'INSERT INTO t VALUES (2)'
+backupd backup two >/dev/null
+mv one.rec "${first%0}1"
+check_fails 9 "a fork stops the writer" backupd backup two
+check_fails 9 "it cannot be rotated" backupd key rotate-writer two "${root[@]}"
+check "but retired" backupd key retire-writer two "${root[@]}"
+contains "before the fork" "$(<.check)" "closed after record 1, before the fork of its log"
+check "its snapshot before that is restored" kit safe/restore-kit.key database "$two/1" --to fork.db --despite-alarms
+sed -i '/^two /d' state/main/jobs
+check "the job takes another" backupd backup two
 
 # ---- recipients
 check "new-recipient" backupd key new-recipient anna --to anna.key --no-new-passphrase
@@ -113,8 +142,8 @@ check "a new job, with a writer of its own" backupd backup three
 check "opens to her, from the text, too" kit anna-kit.txt database latest --job three --to anna.db
 same "and is what was backed up" "$(sqlite3 one.db .dump | sha256sum)" "$(sqlite3 anna.db .dump | sha256sum)"
 check "key check" backupd key check --kit safe/restore-kit.key --kit anna-kit.key
-contains "the first kit opens all" "$(<.check)" "restore-kit.key: opens 9 of 9 sessions"
-contains "hers what came later" "$(<.check)" "anna-kit.key: opens 1 of 9 sessions"
+contains "the first kit opens all" "$(<.check)" "restore-kit.key: opens 11 of 11 sessions"
+contains "hers what came later" "$(<.check)" "anna-kit.key: opens 1 of 11 sessions"
 check "remove-recipient" backupd key remove-recipient anna "${root[@]}"
 contains "it says what it cannot undo" "$(<.check)" "stays readable to anna"
 check "the next session" backupd backup three

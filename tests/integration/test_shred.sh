@@ -45,7 +45,7 @@ cp -a keys keys.whole && cp -a safe safe.whole
 "$BACKUPD" --config c.yaml repository shred "${root[@]}" --also safe --certificate cert --yes --kit-passphrase-file p >/dev/null
 cp cert cert.first && rm -f cert
 rm -rf keys safe && mv keys.whole keys && mv safe.whole safe
-ls keys/main/writer-*.key | head -1 >gone
+find keys/main -name 'writer-*.key' | head -1 >gone
 {
     printf '2 %064d - %s\n' 0 "$TMP/$(cat gone)"
 } >cert.list

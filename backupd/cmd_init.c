@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -53,16 +54,33 @@ static struct conf *configuration(struct cli_context *cli, struct error *err)
     return host_configuration(cli, false, err);
 }
 
-static int get_passphrase(const struct init_request *r, struct secret **out, struct error *err)
+static int get_passphrase(const struct init_request *r, const char *whose, struct secret **out,
+                          struct error *err)
 {
     *out = NULL;
     if (r->how == PASS_NONE)
         return 0;
     struct error why = ERROR_INIT;
+    char question[256];
+    (void)snprintf(question, sizeof question, "New passphrase for %s: ", whose);
     *out = r->how == PASS_FILE ? passphrase_from_file(r->passphrase_file, &why)
-                               : passphrase_from_terminal("New passphrase for the restore kit: ", true,
-                                                          "--kit-passphrase-file", &why);
+                               : passphrase_from_terminal(question, true, "--kit-passphrase-file", &why);
     return *out != NULL ? 0 : error_copy(err, &why);
+}
+
+/* With --people: each one's own kit, under a passphrase that the others need not know. */
+static int seal_people(struct init *in, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < in->request.people.n; i++) {
+        struct secret *passphrase = NULL;
+        char whose[128];
+        (void)snprintf(whose, sizeof whose, "the restore kit of %s", in->request.people.name[i]);
+        rc = get_passphrase(&in->request, whose, &passphrase, err);
+        rc = rc < 0 ? rc : init_keys_seal_person(&in->request, i, passphrase, &in->keys, err);
+        secret_free(passphrase);
+    }
+    return rc;
 }
 
 /* Everything that can be refused without a change is refused here. */
@@ -79,11 +97,15 @@ static int look(struct init *in, struct error *err)
 static int make_keys(struct init *in, struct error *err)
 {
     struct secret *passphrase = NULL;
-    int rc = get_passphrase(&in->request, &passphrase, err);
+    bool people = in->request.people.n != 0;
+    int rc = get_passphrase(&in->request, people ? "the root key and the retention key" : "the restore kit",
+                            &passphrase, err);
     if (rc == 0)
         rc = init_keys_generate(&in->request, &in->keys, err);
     if (rc == 0)
         rc = init_keys_seal(&in->request, passphrase, &in->keys, err);
+    if (rc == 0)
+        rc = seal_people(in, err);
     if (rc == 0)
         rc = init_charter(&in->request, &in->keys, &in->charter, &in->charter_bytes, err);
     secret_free(passphrase);

@@ -57,13 +57,14 @@ static int open_repo(struct checking *k, const struct restore_kit *kit, struct e
 static int tell(struct checking *k, const char *what, const struct proof *p, struct error *err)
 {
     const struct out *out = &k->cli->out;
-    bool good = p->failed == 0 && (p->opened > 0 || p->sessions == 0);
+    bool good = p->failed == 0 && (p->opened + p->shared > 0 || p->sessions == 0);
     k->bad += !good;
     if (k->cli->json) {
         struct jsonout *o = jsonout_new("key");
         jsonout_str(o, "key", what);
         jsonout_u64(o, "sessions", p->sessions);
         jsonout_u64(o, "opened", p->opened);
+        jsonout_u64(o, "shared", p->shared);
         jsonout_u64(o, "not_for_it", p->foreign);
         jsonout_u64(o, "failed", p->failed);
         jsonout_u64(o, "partial", p->partial);
@@ -75,6 +76,9 @@ static int tell(struct checking *k, const char *what, const struct proof *p, str
         return 0;
     out_line(out, good ? OUT_GOOD : OUT_BAD, "%s: opens %llu of %llu %s", what, (unsigned long long)p->opened,
              (unsigned long long)p->sessions, plural(p->sessions, "session", "sessions"));
+    if (p->shared > 0)
+        out_line(out, OUT_PLAIN, "    of %llu its share opens; the others of its group are needed, too",
+                 (unsigned long long)p->shared);
     if (p->foreign > 0)
         out_line(out, OUT_PLAIN,
                  "    %llu %s made when it was no recipient (before it was added, after it expired "

@@ -254,7 +254,11 @@ static int tell(struct verifying *v, const struct charter_recipient *who, const 
     if (v->writers > 0)
         report_add(&r, "this host", OUT_PLAIN, "the keys of its %zu %s follow from the kit", v->writers,
                    plural(v->writers, "writer", "writers"));
-    if (p->sessions > 0)
+    if (p->shared > 0)
+        report_add(&r, "opens", OUT_GOOD,
+                   "its share of the newest session of %llu %s; a restore takes others of its group, too",
+                   (unsigned long long)p->shared, plural(p->shared, "writer", "writers"));
+    else if (p->sessions > 0)
         report_add(&r, "opens", OUT_GOOD, "the newest session of %llu %s, %s among them",
                    (unsigned long long)p->opened, plural(p->opened, "writer", "writers"), p->newest);
     else

@@ -210,6 +210,8 @@ static int summary_text(const struct verify *v, const struct check_result *r, ui
     if (r->sessions_opened != 0)
         add_count(t, "opened", r->sessions_opened,
                   plural(r->sessions_opened, " pack header", " pack headers"));
+    if (r->sessions_granted != 0)
+        add_count(t, "by grants", r->sessions_granted, plural(r->sessions_granted, " session", " sessions"));
     if (r->packs_read != 0) {
         add_count(t, "packs read", r->packs_read, "");
         pairs_add(t, "bytes read", OUT_PLAIN, "%s", rate_format(rate, r->bytes_read, ms));
@@ -244,6 +246,7 @@ static int summary_json(const struct verify *v, const struct check_result *r, ui
     jsonout_u64(o, "packs_read", r->packs_read);
     jsonout_u64(o, "bytes_read", r->bytes_read);
     jsonout_u64(o, "headers_opened", r->sessions_opened);
+    jsonout_u64(o, "sessions_by_grant", r->sessions_granted);
     jsonout_u64(o, "blobs", r->blobs);
     jsonout_u64(o, "streams", r->streams);
     jsonout_u64(o, "stream_bytes", r->stream_bytes);

@@ -144,6 +144,43 @@ static const struct cli_verb verbs[] = {
       .options = verify_options,
       .max_args = 1,
       .run = cmd_verify },
+    { .name = "request",
+      .synopsis = "SNAPSHOT ... --out FILE --reason TEXT",
+      .summary = "Ask a second person to open exactly what some snapshots need.",
+      .help =
+          "For repositories whose keys are shared out to groups of people (`backupd init --people`). The file lists the "
+          "snapshots and the sessions whose keys they need, and a public key made for this request; it holds no secret "
+          "and can be sent by mail. Its secret key stays in the state directory of this machine (--state) until "
+          "the request is over. Tell the code by another way.\n\n" SELECTOR_HELP,
+      .options = request_options,
+      .max_args = CLI_ANY,
+      .run = cmd_request },
+    { .name = "approve",
+      .synopsis = "REQUEST",
+      .summary = "Open the own shares of exactly what a request asks for.",
+      .help =
+          "Reads the repository itself and shows who asks, for which snapshots, and which other snapshots become "
+          "readable with the same keys. After the code of the request was typed, this kit's shares of those sessions are "
+          "opened and sealed to the request: only the kit that asked can use the file, with `restore VERB --approval "
+          "FILE`. A request that was altered, that says something else than the repository, or that is over, is "
+          "refused.",
+      .options = approve_options,
+      .min_args = 1,
+      .max_args = 1,
+      .file_args = true,
+      .run = cmd_approve },
+    { .name = "grant",
+      .synopsis = "RECIPIENT [SNAPSHOT ...]",
+      .summary = "Give a recipient who was added later the keys of old snapshots.",
+      .help =
+          "RECIPIENT is a name of the newest charter. The keys of the sessions that the snapshots need (all live ones, when "
+          "none is named) are sealed to the groups in which the charter has this recipient, and written to the "
+          "repository as a file below grant/. This kit, with --approval where it takes several people, must open "
+          "all of them.\n\nThe only verb that adds something to a repository: the account must be able to write.\n\n" SELECTOR_HELP,
+      .options = grant_options,
+      .min_args = 1,
+      .max_args = CLI_ANY,
+      .run = cmd_grant },
     CLI_VERBS_END
 };
 
@@ -162,6 +199,11 @@ static const struct cli_option global_options[] = {
       .help =
           "Its first line is the kit's passphrase. Otherwise the configuration says where it is, or it is "
           "asked for." },
+    { .name = "approval",
+      .kind = CLI_FILE,
+      .many = true,
+      .help =
+          "What `restore approve` wrote for a request of this kit: needed where several people restore together." },
     { .name = "no-kit", .kind = CLI_FLAG, .help = "Work without keys although a kit is configured." },
     { .name = "root-key",
       .kind = CLI_FILE,
@@ -203,6 +245,10 @@ static const struct cli_text examples[] = {
     { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },
     { "restore diff shop-db/latest~1 shop-db/latest", "What the last night changed." },
     { "restore list --storage /mnt/copy --kit kit.key", "On a fresh machine, without any configuration." },
+    { "restore request shop-pg/12 --reason 'order 4711 is gone' --out ask",
+      "Where it takes two people: ask the other one," },
+    { "restore approve ask", "who looks at it and opens the own shares," },
+    { "restore files shop-pg/12 --to /var/tmp/shop --approval ask.approval", "and go on with them." },
     { NULL, NULL }
 };
 
@@ -229,7 +275,7 @@ static const struct cli_program program = {
     .summary = "get data back from encrypted backups, and check them",
     .description =
         "restore lists, checks and restores the snapshots that backupd(8) made. It changes nothing in a "
-        "repository.\n\nBefore anything is restored, logs and signatures are checked; what is restored is "
+        "repository; only `restore grant` adds to one.\n\nBefore anything is restored, logs and signatures are checked; what is restored is "
         "checked byte for byte; nothing existing is overwritten; and only exit status 0 means that all of it "
         "was restored.",
     .section = 1,

@@ -30,6 +30,7 @@ enum station_kit {
     KIT_IF_GIVEN, /* only with --kit, or for its root key where there is no root.pub */
     KIT_OPTIONAL, /* also the configured one, when it is there */
     KIT_NEEDED,
+    KIT_PERSON, /* a restore kit, or a quorum member's key (then kit.w and kit.v are NULL) */
 };
 
 struct station {
@@ -42,7 +43,8 @@ struct station {
     bool has_kit;
     const struct secret *recipients[1]; /* what opener.sks points to */
     struct opener opener;
-    char *marks_path; /* NULL: nothing is kept */
+    struct opened_shares opened; /* --approval: what other people opened for this station */
+    char *marks_path;            /* NULL: nothing is kept */
     struct marks marks;
     bool first_time; /* no marks yet */
     struct repo *repo;
@@ -75,6 +77,14 @@ const char *station_where(const struct station *st);
 int station_read_kit(struct station *st, enum station_kit need, struct error *err);
 int station_read_root(struct station *st, struct error *err);
 int station_load_marks(struct station *st, struct error *err);
+/* --approval: after the repository is open. */
+int station_read_approvals(struct station *st, struct error *err);
+/* Where what this station keeps of the repository lies, for free(). NULL without err: nowhere. */
+char *station_state_dir(const struct station *st, struct error *err);
+/* STATE/requests/ID of a request, for free(); E_USAGE without a state directory. */
+char *station_request_path(const struct station *st, const uint8_t id[HASH_LEN], struct error *err);
+/* The rid of this station's kit. */
+int station_rid(const struct station *st, uint8_t rid[RID_LEN], struct error *err);
 /* --expect */
 int station_check_receipts(const struct station *st, struct error *err);
 

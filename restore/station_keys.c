@@ -33,7 +33,7 @@ int station_read_kit(struct station *st, enum station_kit need, struct error *er
 {
     const char *path = cli_text(st->cli, "kit");
     bool given = path != NULL;
-    if (cli_flag(st->cli, "no-kit") && (given || need == KIT_NEEDED))
+    if (cli_flag(st->cli, "no-kit") && (given || need >= KIT_NEEDED))
         return error_set(err, E_USAGE, "--no-kit: %s",
                          given ? "and --kit is given too" : "this needs the restore kit");
     if (cli_flag(st->cli, "no-kit"))
@@ -41,13 +41,14 @@ int station_read_kit(struct station *st, enum station_kit need, struct error *er
     if (!given && need != KIT_IF_GIVEN && st->repository != NULL)
         path = st->repository->kit;
     if (path == NULL)
-        return need != KIT_NEEDED
+        return need < KIT_NEEDED
                    ? 0
                    : error_set(err, E_USAGE,
                                "this opens backups and needs the restore kit: give --kit FILE, or set "
                                "`kit` of the repository in the configuration");
     struct conf_secret reference = passphrase_of(st);
-    int rc = access_kit(path, &reference, true, &st->kit, err);
+    int rc = need == KIT_PERSON ? access_person_kit(path, &reference, true, &st->kit, err)
+                                : access_kit(path, &reference, true, &st->kit, err);
     if (rc == E_NOT_FOUND && !given && need == KIT_OPTIONAL && access(path, F_OK) < 0) {
         log_event(LOG_INFO, "going on without the configured kit: there is no %s", path);
         error_clear(err);

@@ -14,7 +14,7 @@
 enum { RECEIPT_MAX = 2 * HASH_LEN, LOCK_MS = 10000 };
 
 /* NULL without err: nothing is kept. */
-static char *marks_dir(const struct station *st, struct error *err)
+char *station_state_dir(const struct station *st, struct error *err)
 {
     const char *given = cli_text(st->cli, "state");
     if (given != NULL)
@@ -26,7 +26,7 @@ static char *marks_dir(const struct station *st, struct error *err)
 
 int station_load_marks(struct station *st, struct error *err)
 {
-    char *dir = marks_dir(st, err);
+    char *dir = station_state_dir(st, err);
     if (dir == NULL)
         return cli_given(st->cli, "state") || st->repository != NULL ? E_NOMEM : 0;
     st->marks_path = path_join(dir, "marks", err);

@@ -27,6 +27,12 @@ extern const struct cli_option table_options[];
 int cmd_table(struct cli_context *cli, struct error *err);
 extern const struct cli_option export_options[];
 int cmd_export(struct cli_context *cli, struct error *err);
+extern const struct cli_option request_options[];
+int cmd_request(struct cli_context *cli, struct error *err);
+extern const struct cli_option approve_options[];
+int cmd_approve(struct cli_context *cli, struct error *err);
+extern const struct cli_option grant_options[];
+int cmd_grant(struct cli_context *cli, struct error *err);
 extern const struct cli_option verify_options[];
 int cmd_verify(struct cli_context *cli, struct error *err);
 

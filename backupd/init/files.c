@@ -1,4 +1,5 @@
 /* Writing the key files of a new repository, and taking them back. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,11 +15,44 @@
 
 enum { SECRET_MODE = 0400 };
 
+/* What a person of several has to know. */
+static int person_text(const struct init_request *r, size_t i, struct buf *out, struct error *err)
+{
+    if (r->people.n == 0)
+        return 0;
+    return buf_printf(out, err, "# For %s. A restore takes %u of %zu people, each with a kit of their own.\n",
+                      r->people.name[i], r->people.need, r->people.n);
+}
+
+static int text_of(const struct init_request *r, const struct init_keys *keys, size_t person, struct buf *out,
+                   struct error *err)
+{
+    int rc = person_text(r, person, out, err);
+    return rc < 0 ? rc
+                  : kit_text(r->repository->name, &keys->pin, r->how != PASS_NONE,
+                             init_people_kit(keys, person), out, err);
+}
+
 static int readme(const struct init_request *r, const struct init_keys *keys, struct buf *out,
                   struct error *err)
 {
     char id[2 * REPO_ID_LEN + 1];
     char print[ACCESS_FINGERPRINT_MAX];
+    char several[512];
+    const char *kits =
+        "restore-kit.key   opens every backup. The restore station needs it, and nobody else. Without\n"
+        "                  it (or the text) nothing can ever be restored, by anybody: keep two copies\n"
+        "                  in two places.\n"
+        "restore-kit.txt   the same as text. Print it; paper outlives disks.\n";
+    (void)snprintf(several, sizeof several,
+                   "restore-kit-NAME.key  one for each person: %u of these %zu open every backup together.\n"
+                   "                  Give each person theirs (and the text, printed), and keep no copy\n"
+                   "                  of all in one place. With fewer than %u of them nothing can ever be\n"
+                   "                  restored, by anybody.\n"
+                   "restore-kit-NAME.txt  the same as text.\n",
+                   r->people.need, r->people.n, r->people.need);
+    if (r->people.n != 0)
+        kits = several;
     hex_encode(id, keys->pin.repo_id, REPO_ID_LEN);
     return buf_printf(
         out, err,
@@ -30,10 +64,7 @@ static int readme(const struct init_request *r, const struct init_keys *keys, st
         "from the host. As long as it lies there, so does all that an intruder needs to read and to\n"
         "delete every backup%s.\n"
         "\n"
-        "restore-kit.key   opens every backup. The restore station needs it, and nobody else. Without\n"
-        "                  it (or the text) nothing can ever be restored, by anybody: keep two copies\n"
-        "                  in two places.\n"
-        "restore-kit.txt   the same as text. Print it; paper outlives disks.\n"
+        "%s"
         "root.key          signs who may write, delete and read: needed to enrol hosts and to change keys.\n"
         "retention.key     deletes old backups. Use it by hand or from a host that writes no backups.\n"
         "root.pub          not secret: what every program compares against.\n"
@@ -43,7 +74,7 @@ static int readme(const struct init_request *r, const struct init_keys *keys, st
         "\n"
         "%s\n",
         r->repository->name, id, access_fingerprint(&keys->pin, print),
-        r->how == PASS_NONE ? "" : ", except the passphrase",
+        r->how == PASS_NONE ? "" : ", except the passphrase", kits,
         r->how == PASS_NONE
             ? "The .key files and the text have NO passphrase."
             : "The .key files and the text need the passphrase that was given when they were made.\n"
@@ -99,13 +130,10 @@ static int write_one(const struct init_request *r, const struct init_keys *keys,
             rc = keyfile_save(f->path, &keys->retention_file, err);
             break;
         case INIT_KIT:
-            rc = keyfile_save(f->path, &keys->kit_file, err);
+            rc = keyfile_save(f->path, init_people_kit(keys, f->index), err);
             break;
         case INIT_KIT_TEXT:
-            rc = save_text(
-                f->path, &text,
-                kit_text(r->repository->name, &keys->pin, r->how != PASS_NONE, &keys->kit_file, &text, err),
-                err);
+            rc = save_text(f->path, &text, text_of(r, keys, f->index, &text, err), err);
             break;
         case INIT_UNCONFIRMED:
             rc = kit_mark_unconfirmed(dir, err);

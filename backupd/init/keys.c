@@ -8,9 +8,12 @@ int init_keys_generate(const struct init_request *r, struct init_keys *out, stru
 {
     memset(out, 0, sizeof *out);
     out->writers = (struct vec)VEC_OF(struct writer_keys);
+    out->others = (struct vec)VEC_OF(struct init_other);
     int rc = root_keys_generate(&out->root, err);
     if (rc == 0)
         rc = restore_kit_generate(&out->root, &out->kit, err);
+    if (rc == 0)
+        rc = init_people_generate(&r->people, out, err);
     if (rc == 0)
         rc = retention_keys_generate(&out->kit, &out->retention, err);
     for (size_t i = 0; rc == 0 && i < r->writers; i++) {
@@ -37,8 +40,7 @@ int init_keys_seal(const struct init_request *r, const struct secret *passphrase
                    struct error *err)
 {
     const struct keyfile_kdf kdf = { .mem_mib = r->kdf_mib };
-    int rc =
-        seal_one(KEYFILE_KIT, restore_kit_encode(&keys->kit, err), passphrase, &kdf, &keys->kit_file, err);
+    int rc = r->people.n == 0 ? init_people_seal(0, passphrase, &kdf, keys, err) : 0;
     if (rc == 0)
         rc = seal_one(KEYFILE_ROOT, root_keys_encode(&keys->root, err), passphrase, &kdf, &keys->root_file,
                       err);
@@ -46,6 +48,13 @@ int init_keys_seal(const struct init_request *r, const struct secret *passphrase
         rc = seal_one(KEYFILE_RETENTION, retention_keys_encode(&keys->retention, err), passphrase, &kdf,
                       &keys->retention_file, err);
     return rc;
+}
+
+int init_keys_seal_person(const struct init_request *r, size_t i, const struct secret *passphrase,
+                          struct init_keys *keys, struct error *err)
+{
+    const struct keyfile_kdf kdf = { .mem_mib = r->kdf_mib };
+    return init_people_seal(i, passphrase, &kdf, keys, err);
 }
 
 void init_keys_free(struct init_keys *keys)
@@ -56,27 +65,18 @@ void init_keys_free(struct init_keys *keys)
     for (size_t i = 0; i < keys->writers.len; i++)
         writer_keys_free(vec_at(&keys->writers, i));
     vec_free(&keys->writers);
+    for (size_t i = 0; i < keys->others.len; i++) {
+        struct init_other *o = vec_at(&keys->others, i);
+        member_kit_free(&o->key);
+        buf_wipe(&o->kit_file);
+    }
+    vec_free(&keys->others);
     buf_wipe(&keys->root_file);
     buf_wipe(&keys->kit_file);
     buf_wipe(&keys->retention_file);
 }
 
 /* ---- the charter --------------------------------------------------------------------------------------- */
-
-static int add_recipient(const struct init_keys *keys, struct charter *c, struct error *err)
-{
-    struct charter_recipient *who = vec_push(&c->recipients, err);
-    struct charter_group *group = who != NULL ? vec_push(&c->groups, err) : NULL;
-    if (group == NULL)
-        return E_NOMEM;
-    *who = (struct charter_recipient){ .name = "restore-kit" };
-    *group = (struct charter_group){ .n = 1 };
-    int rc = box_public(keys->kit.r, who->pk, err);
-    if (rc == 0)
-        rc = box_rid(who->pk, who->rid, err);
-    memcpy(group->rid[0], who->rid, RID_LEN);
-    return rc;
-}
 
 static int add_writers(const struct init_request *r, const struct init_keys *keys, struct charter *c,
                        struct error *err)
@@ -104,7 +104,7 @@ int init_charter(const struct init_request *r, const struct init_keys *keys, str
     memcpy(c->root_pk, keys->pin.root_pk, SIGN_PK_LEN);
     c->pack_size = r->pack_size;
     c->min_keep_days = r->min_keep_days;
-    int rc = add_recipient(keys, c, err);
+    int rc = init_people_charter(&r->people, keys, c, err);
     if (rc == 0)
         rc = add_writers(r, keys, c, err);
     struct charter_retention *line = rc == 0 ? vec_push(&c->retention, err) : NULL;

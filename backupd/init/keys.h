@@ -23,6 +23,7 @@ struct init_keys {
     struct restore_kit kit;
     struct retention_keys retention;
     struct vec writers; /* struct writer_keys */
+    struct vec others;  /* struct init_other: the people behind the first */
     /* key files */
     struct buf root_file;
     struct buf kit_file;
@@ -32,6 +33,9 @@ struct init_keys {
 int init_keys_generate(const struct init_request *r, struct init_keys *out, struct error *err);
 int init_keys_seal(const struct init_request *r, const struct secret *passphrase, struct init_keys *keys,
                    struct error *err);
+/* With --people: the kit of person i, under a passphrase of its own. */
+int init_keys_seal_person(const struct init_request *r, size_t i, const struct secret *passphrase,
+                          struct init_keys *keys, struct error *err);
 void init_keys_free(struct init_keys *keys);
 
 /* The signed bytes go to `bytes`; *c is filled and to be freed with charter_free. */

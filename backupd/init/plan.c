@@ -88,11 +88,25 @@ static int plan_simple(const struct init_request *r, struct vec *files, struct e
     return rc == 0 ? add_writers(files, r, keys, err) : rc;
 }
 
+static int add_kits(const struct init_request *r, struct vec *files, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < r->people.n; i++) {
+        rc = add(files, init_people_path(r->kit, r->people.name[i], err), INIT_KIT, i, err);
+        if (rc == 0)
+            rc = add(files, init_people_path(r->kit_text, r->people.name[i], err), INIT_KIT_TEXT, i, err);
+    }
+    if (rc == 0 && r->people.n == 0) {
+        rc = add(files, str_dup(r->kit, err), INIT_KIT, 0, err);
+        if (rc == 0)
+            rc = add(files, str_dup(r->kit_text, err), INIT_KIT_TEXT, 0, err);
+    }
+    return rc;
+}
+
 int init_plan(const struct init_request *r, struct vec *files, struct error *err)
 {
-    int rc = add(files, str_dup(r->kit, err), INIT_KIT, 0, err);
-    if (rc == 0)
-        rc = add(files, str_dup(r->kit_text, err), INIT_KIT_TEXT, 0, err);
+    int rc = add_kits(r, files, err);
     if (rc == 0)
         rc = r->roles != NULL ? plan_roles(r, files, err) : plan_simple(r, files, err);
     return rc;

@@ -15,6 +15,7 @@
 #ifndef BACKUPD_INIT_PLAN_H
 #define BACKUPD_INIT_PLAN_H
 
+#include "backupd/init/people.h"
 #include "common/base/vec.h"
 #include "common/cli/cli.h"
 #include "common/conf/conf.h"
@@ -24,8 +25,8 @@ enum init_content {
     INIT_WRITER, /* number `index` */
     INIT_ROOT_KEY,
     INIT_RETENTION,
-    INIT_KIT,
-    INIT_KIT_TEXT,
+    INIT_KIT,      /* of person `index` */
+    INIT_KIT_TEXT, /* likewise */
     INIT_README,
     INIT_UNCONFIRMED, /* keys/kit.h: nobody has tried the kit */
 };
@@ -50,7 +51,8 @@ struct init_request {
     bool kit_unconfirmed; /* backups may begin although nobody has tried the kit */
     char *roles;          /* NULL: the simple layout */
     char *safe;           /* the directory that leaves the host; NULL with roles */
-    char *kit;
+    struct init_people people;
+    char *kit; /* with people: the names of the files follow from it */
     char *kit_text;
     enum init_passphrase how;
     const char *passphrase_file;

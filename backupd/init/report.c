@@ -46,6 +46,10 @@ static int print_json(const struct init_request *r, const struct names *n, const
     jsonout_u64(o, "writers", r->writers);
     jsonout_u64(o, "spare_writers", r->writers - r->jobs);
     jsonout_bool(o, "passphrase", r->how != PASS_NONE);
+    if (r->people.n != 0) {
+        jsonout_u64(o, "people", r->people.n);
+        jsonout_u64(o, "people_needed", r->people.need);
+    }
     struct jsonout *list = jsonout_array(o, "files");
     for (size_t i = 0; i < files->len; i++) {
         const struct init_file *f = vec_at(files, i);
@@ -66,6 +70,8 @@ static int print_head(const struct out *out, const struct init_request *r, const
     pairs_add(t, "root key", OUT_PLAIN, "%s", n->print);
     pairs_add(t, "writers", OUT_PLAIN, "%zu (%zu for %s, %zu spare)", r->writers, r->jobs,
               plural(r->jobs, "a job", "jobs"), r->writers - r->jobs);
+    if (r->people.n != 0)
+        pairs_add(t, "restores take", OUT_PLAIN, "%u of %zu people", r->people.need, r->people.n);
     pairs_add(t, "kept at least", OUT_PLAIN, "%u %s", (unsigned)r->min_keep_days,
               plural(r->min_keep_days, "day", "days"));
     pairs_add(t, "pack size", OUT_PLAIN, "%s", size_format(size, r->pack_size));
@@ -74,21 +80,34 @@ static int print_head(const struct out *out, const struct init_request *r, const
     return rc;
 }
 
-static int print_simple(const struct out *out, const struct init_request *r, struct error *err)
+static void add_kits(struct table *t, const struct init_request *r, const struct vec *files)
+{
+    for (size_t i = 0; i < files->len; i++) {
+        const struct init_file *f = vec_at(files, i);
+        if (f->content == INIT_KIT)
+            pairs_add(t, r->people.n == 0 ? "restore kit" : r->people.name[f->index], OUT_BOLD, "%s",
+                      f->path);
+        else if (f->content == INIT_KIT_TEXT)
+            pairs_add(t, "as text", OUT_PLAIN, "%s   print it", f->path);
+    }
+}
+
+static int print_simple(const struct out *out, const struct init_request *r, const struct vec *files,
+                        struct error *err)
 {
     struct table *t = pairs_new(err);
     out_text(out, OUT_PLAIN, "\n");
     out_heading(out, "Take these off this host now (%s):", r->safe);
-    pairs_add(t, "restore kit", OUT_BOLD, "%s", r->kit);
-    pairs_add(t, "as text", OUT_PLAIN, "%s   print it", r->kit_text);
+    add_kits(t, r, files);
     pairs_add(t, "root key", OUT_PLAIN, "%s/" ACCESS_ROOT_KEY_FILE, r->safe);
     pairs_add(t, "retention key", OUT_PLAIN, "%s/" ACCESS_RETENTION_FILE, r->safe);
     int rc = table_print(t, out, err);
     table_free(t);
-    out_line(out, OUT_PLAIN,
-             "Without the kit nothing can be restored. README.txt there says what each file is.");
+    out_line(out, OUT_PLAIN, "%s nothing can be restored. README.txt there says what each file is.",
+             r->people.n != 0 ? "Without enough of the kits" : "Without the kit");
     if (r->how == PASS_NONE)
-        out_line(out, OUT_WARN, "They have no passphrase: whoever holds the kit can read every backup.");
+        out_line(out, OUT_WARN, "They have no passphrase: whoever holds %s can read every backup.",
+                 r->people.n != 0 && r->people.need > 1 ? "enough of the kits" : "the kit");
     out_text(out, OUT_PLAIN, "\n");
     out_heading(out, "This host");
     out_line(out, OUT_PLAIN, "keeps its keys in %s.", r->repository->keys);
@@ -116,7 +135,7 @@ static void print_roles(const struct out *out, const struct init_request *r)
         out_line(out, OUT_WARN, "They have no passphrase: whoever holds the kit can read every backup.");
 }
 
-static void print_next(const struct cli_context *cli, const struct init_request *r)
+static void print_next(const struct cli_context *cli, const struct init_request *r, const struct vec *files)
 {
     const struct out *out = &cli->out;
     char kit[HOST_COMMAND_MAX];
@@ -127,9 +146,12 @@ static void print_next(const struct cli_context *cli, const struct init_request 
     if (r->roles != NULL)
         out_line(out, OUT_PLAIN, "On the host that backs up:");
     out_line(out, OUT_PLAIN, "%s check storage %s", command, r->repository->name);
-    if (!r->kit_unconfirmed)
-        out_line(out, OUT_PLAIN, "%s key verify-kit --kit %s", command,
-                 str_shell_word(kit, sizeof kit, r->kit));
+    for (size_t i = 0; !r->kit_unconfirmed && i < files->len; i++) {
+        const struct init_file *f = vec_at(files, i);
+        if (f->content == INIT_KIT)
+            out_line(out, OUT_PLAIN, "%s key verify-kit --kit %s", command,
+                     str_shell_word(kit, sizeof kit, f->path));
+    }
     out_line(out, OUT_PLAIN, "%s backup", command);
 }
 
@@ -147,8 +169,8 @@ int init_report(struct cli_context *cli, const struct init_request *r, const str
     if (rc == 0 && r->roles != NULL)
         print_roles(&cli->out, r);
     else if (rc == 0)
-        rc = print_simple(&cli->out, r, err);
+        rc = print_simple(&cli->out, r, files, err);
     if (rc == 0)
-        print_next(cli, r);
+        print_next(cli, r, files);
     return rc;
 }

@@ -47,6 +47,20 @@ const struct cli_option init_options[] = {
       .max = 4096 * (uint64_t)MIB,
       .help =
           "Memory that trying one passphrase takes: here, at each restore, and for each guess of a thief." },
+    { .name = "people",
+      .kind = CLI_STRING,
+      .metavar = "NAME,NAME,...",
+      .help =
+          "One restore kit for each of these people instead of one that opens alone; a restore then takes --need "
+          "of them (`restore request`, `restore approve`). On a terminal each one is asked for a passphrase." },
+    { .name = "need",
+      .kind = CLI_INTEGER,
+      .metavar = "NUMBER",
+      .min = 1,
+      .max = ENVELOPE_SHARES_MAX,
+      .help =
+          "With --people: how many of them a restore takes. 2 of 3 is a good choice; 1 means that each one is "
+          "enough." },
     { .name = "kit-unconfirmed",
       .kind = CLI_FLAG,
       .help = "Let this host back up although nobody has tried the kit. Without it `backup` waits for `key "
@@ -148,7 +162,9 @@ int init_request_read(const struct cli_context *cli, const struct conf *conf, st
     out->pack_size = (uint32_t)cli_number(cli, "pack-size");
     if (out->pack_size % MIB != 0)
         return error_set(err, E_USAGE, "--pack-size must be a multiple of 1 MiB");
-    int rc = setup_storage(cli, out->repository, &out->setup, &out->other_setup, err);
+    int rc = init_people_read(cli, &out->people, err);
+    if (rc == 0)
+        rc = setup_storage(cli, out->repository, &out->setup, &out->other_setup, err);
     if (rc == 0)
         rc = read_layout(cli, out, err);
     return rc == 0 ? read_passphrase_options(cli, out, err) : rc;

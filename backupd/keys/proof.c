@@ -61,6 +61,16 @@ static int open_pack(const struct proving *p, const struct record_pack *pack, st
     return rc == 0 ? fetcher_session_key(p->fetcher, &h, &key, why) : rc;
 }
 
+/* Keys of a group of several people: whether their share of the session opens. */
+static int open_share(const struct proving *p, const struct repo_record *r, struct error *why)
+{
+    struct snapshot *s = NULL;
+    int rc = snapshot_load(p->repo, p->w, r, &s, why);
+    rc = rc < 0 ? rc : fetcher_session_share(p->fetcher, &s->parts.header, why);
+    snapshot_free(s);
+    return rc;
+}
+
 static bool is_verdict(int rc)
 {
     return rc == E_AUTH || rc == E_CORRUPT || rc == E_NOT_FOUND || rc == E_UNSUPPORTED;
@@ -149,6 +159,20 @@ static int prove(struct proving *p, const struct repo_record *r, bool newest, st
     if (!live && asked == 0)
         return 0; /* nothing of it is left */
     p->out->sessions++;
+    if (rc == E_AUTH && live && !wanted) {
+        struct error how = ERROR_INIT;
+        int share = open_share(p, r, &how);
+        if (share == 0) {
+            p->out->shared++;
+            return 0;
+        }
+        if (share != E_AUTH && is_verdict(share)) {
+            failed(p, r, name, &how);
+            return 0;
+        }
+        if (share != E_AUTH)
+            return error_copy(err, &how);
+    }
     p->out->opened += rc == 0;
     p->out->foreign += rc == E_AUTH && !wanted;
     if (rc == 0 && live && r->rec.time >= p->out->newest_time) {

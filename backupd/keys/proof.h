@@ -19,6 +19,7 @@
 struct proof {
     uint64_t sessions; /* asked */
     uint64_t opened;
+    uint64_t shared;  /* opened only together with others; the share of these keys opens */
     uint64_t foreign; /* not sealed to these recipients, and rightly so */
     uint64_t failed;
     uint64_t partial; /* newest snapshots of writers that open, but need packs of sessions that do not */

@@ -101,6 +101,9 @@ int access_kit(const char *path, const struct conf_secret *reference, bool promp
  * pins is what root.pub says. */
 int access_retention_keys(const struct conf_repository *repository, const char *path, bool prompt,
                           struct retention_keys *out, struct error *err);
+/* The same, or a quorum member's kit: then w and v stay NULL. */
+int access_person_kit(const char *path, const struct conf_secret *reference, bool prompt,
+                      struct restore_kit *out, struct error *err);
 
 /* The engine's view of a job: paths are made absolute. The job's name points into conf; access_job_free. */
 int access_job(const struct conf *conf, const struct conf_job *job, struct engine_job *out,

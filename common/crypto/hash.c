@@ -27,6 +27,9 @@ static const uint8_t persons[PERSON_COUNT][crypto_generichash_blake2b_PERSONALBY
     [PERSON_SEAL_KEYS] = "bk1 seal keys",
     [PERSON_SEAL_NONCE] = "bk1 seal nonce",
     [PERSON_SEED] = "bk1 seed",
+    [PERSON_GRANT] = "bk1 grant",
+    [PERSON_REQUEST] = "bk1 request",
+    [PERSON_APPROVE] = "bk1 approve",
 };
 
 const uint8_t *hash_person(enum person person)

@@ -39,6 +39,9 @@ enum person {
     PERSON_SEAL_KEYS,  /* "bk1 seal keys" */
     PERSON_SEAL_NONCE, /* "bk1 seal nonce" */
     PERSON_SEED,       /* "bk1 seed" */
+    PERSON_GRANT,      /* "bk1 grant" */
+    PERSON_REQUEST,    /* "bk1 request" */
+    PERSON_APPROVE,    /* "bk1 approve" */
     PERSON_COUNT
 };
 

@@ -26,7 +26,7 @@ enum {
 };
 
 /* Appends the sealed form to out. label is one of "trailer", "tail", "snap view", "snap priv", "ret note",
- * "keyfile". */
+ * "keyfile", "approval". */
 int seal(const uint8_t key[KEY_LEN], const char *label, const void *ad, size_t ad_len, const void *pt,
          size_t pt_len, struct buf *out, struct error *err);
 /* Appends the plaintext to out (which should be wiped by the caller where it is secret). */

@@ -101,6 +101,24 @@ int box_open(const struct secret *sk, const void *box, size_t len, uint8_t *out,
     return 0;
 }
 
+struct secret *box_shared(const struct secret *sk, const uint8_t pk[BOX_PK_LEN], struct error *err)
+{
+    _Static_assert(crypto_scalarmult_BYTES == BOX_SK_LEN, "an X25519 secret has 32 bytes");
+    if (secret_len(sk) != BOX_SK_LEN) {
+        (void)error_set(err, E_INTERNAL, "box key of %zu bytes", secret_len(sk));
+        return NULL;
+    }
+    struct secret *out = secret_new(crypto_scalarmult_BYTES, err);
+    int rc = out != NULL ? crypto_scalarmult(secret_data(out), secret_view(sk), pk) : 0;
+    sodium_stackzero(STACK_LEFT);
+    if (rc != 0) {
+        (void)error_set(err, E_AUTH, "the public key is not a usable X25519 key");
+        secret_free(out);
+        return NULL;
+    }
+    return out;
+}
+
 int box_rid(const uint8_t pk[BOX_PK_LEN], uint8_t rid[RID_LEN], struct error *err)
 {
     return hash_keyed(PERSON_RID, NULL, 0, pk, BOX_PK_LEN, rid, RID_LEN, err);

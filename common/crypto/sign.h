@@ -40,6 +40,9 @@ int box_public(const struct secret *sk, uint8_t pk[BOX_PK_LEN], struct error *er
 int box_seal(const uint8_t pk[BOX_PK_LEN], const void *msg, size_t len, uint8_t *out, struct error *err);
 /* out holds len - BOX_SEAL_OVERHEAD bytes; E_AUTH when the key does not open it. */
 int box_open(const struct secret *sk, const void *box, size_t len, uint8_t *out, struct error *err);
+/* The X25519 secret that two people share: each from the own secret key and the other's public key. For secret_free();
+ * E_AUTH: the public key is of small order. */
+struct secret *box_shared(const struct secret *sk, const uint8_t pk[BOX_PK_LEN], struct error *err);
 /* rid = H("bk1 rid", "", pk, 16) */
 int box_rid(const uint8_t pk[BOX_PK_LEN], uint8_t rid[RID_LEN], struct error *err);
 

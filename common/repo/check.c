@@ -354,6 +354,8 @@ static int check_writer(struct check *c, const struct repo_writer *writer, struc
     }
     if (rc == 0)
         rc = check_levels(&w, err);
+    if (w.fetcher != NULL)
+        c->result->sessions_granted += fetcher_granted(w.fetcher);
     for (size_t i = 0; i < w.snapshots.len; i++)
         snapshot_free(*(struct snapshot **)vec_at(&w.snapshots, i));
     vec_free(&w.snapshots);

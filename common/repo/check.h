@@ -51,10 +51,12 @@ struct check_result {
     uint64_t snapshots; /* live ones looked at */
     uint64_t packs;     /* introduced and not deleted */
     uint64_t packs_read;
-    uint64_t bytes_read; /* of packs and snaps, whole */
-    uint64_t sessions_opened;
-    uint64_t blobs;   /* opened and decoded */
-    uint64_t streams; /* read whole and checked */
+    uint64_t bytes_read;       /* of packs and snaps, whole */
+    uint64_t sessions_opened;  /* LK: headers */
+    uint64_t sessions_granted; /* LK, L3: sessions that only a grant opened */
+    uint64_t grants;           /* LK: entries of grants for these keys */
+    uint64_t blobs;            /* opened and decoded */
+    uint64_t streams;          /* read whole and checked */
     uint64_t stream_bytes;
     uint64_t findings; /* that are not notes */
 };

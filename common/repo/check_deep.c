@@ -155,9 +155,31 @@ static int open_header(struct check_writer *w, const struct record_pack *pack, s
     return rc;
 }
 
+/* Grants for these keys: how many, and the files that are none. Once, not for each writer. */
+static int check_grants(struct check_writer *w, struct error *err)
+{
+    struct check *c = w->check;
+    const struct grant_set *g = NULL;
+    if (c->grants_seen)
+        return 0;
+    c->grants_seen = true;
+    int rc = fetcher_grants(w->fetcher, &g, err);
+    if (rc < 0)
+        return rc;
+    c->result->grants = g->entries.len;
+    for (size_t i = 0; i < g->damage.len; i++) {
+        const struct grant_damage *d = vec_at(&g->damage, i);
+        struct check_finding f = { .name = d->why.name != NULL ? d->why.name : error_code_name(d->why.code),
+                                   .where = d->where,
+                                   .text = d->why.text };
+        check_report(c, &f);
+    }
+    return 0;
+}
+
 int check_keys(struct check_writer *w, struct error *err)
 {
-    int rc = 0;
+    int rc = check_grants(w, err);
     for (size_t i = 0; rc == 0 && i < w->packs.len; i++) {
         const struct record_pack *p = vec_at(&w->packs, i);
         struct error why = ERROR_INIT;

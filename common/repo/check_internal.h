@@ -9,12 +9,15 @@
 #ifndef COMMON_REPO_CHECK_INTERNAL_H
 #define COMMON_REPO_CHECK_INTERNAL_H
 
+#include <stdbool.h>
+
 #include "common/repo/check.h"
 
 struct check {
     const struct repo *repo;
     const struct check_options *options;
     struct check_result *result;
+    bool grants_seen;
 };
 
 struct check_writer {

@@ -28,6 +28,7 @@ struct fetcher {
     const struct repo *repo;
     const struct repo_writer *writer;
     struct opener opener;
+    struct unlock unlock;
     struct secret *derived; /* struct writer_derived */
     struct map sessions;    /* u32 session -> u32 key index */
     struct map packs;       /* struct pack_key -> struct open_pack */
@@ -48,6 +49,7 @@ struct fetcher *fetcher_new(const struct repo *repo, const struct repo_writer *w
     f->repo = repo;
     f->writer = writer;
     f->opener = *opener;
+    unlock_init(&f->unlock, repo, &f->opener);
     f->sessions = (struct map)MAP_OF(sizeof(uint32_t), sizeof(uint32_t));
     f->packs = (struct map)MAP_OF(sizeof(struct pack_key), sizeof(struct open_pack));
     f->slabs = (struct vec)VEC_OF(struct secret *);
@@ -77,6 +79,7 @@ void fetcher_free(struct fetcher *f)
     map_free(&f->packs);
     blob_codec_free(f->codec);
     lru_free(f->lru);
+    unlock_free(&f->unlock);
     buf_free(&f->range);
     secret_free(f->derived);
     free(f);
@@ -114,14 +117,48 @@ static int new_key(struct fetcher *f, uint32_t *index, struct error *err)
     return 0;
 }
 
-static int open_session(struct fetcher *f, const struct object_header *h, const struct envelope *env,
-                        uint8_t *key, struct error *err)
+static struct session_name name_of(const struct object_header *h)
 {
     struct session_name name = { .session = h->session };
     memcpy(name.repo_id, h->repo_id, REPO_ID_LEN);
     memcpy(name.writer_id, h->writer_id, WRITER_ID_LEN);
-    return envelope_open_shares(env, f->opener.sks, f->opener.nsks, fetcher_keys(f)->mix_key, &name, key,
-                                err);
+    return name;
+}
+
+/* s may be NULL. */
+static int open_session(struct fetcher *f, const struct object_header *h, const struct envelope *env,
+                        uint8_t *key, uint8_t *s, struct error *err)
+{
+    const struct session_name name = name_of(h);
+    return unlock_session(&f->unlock, env, fetcher_keys(f)->mix_key, &name, key, s, err);
+}
+
+int fetcher_session_secret(struct fetcher *f, const struct object_header *h, uint8_t *s, struct error *err)
+{
+    struct envelope env;
+    uint8_t key[KEY_LEN];
+    int rc = envelope_parse(h->envelope, h->envelope_len, &env, err);
+    rc = rc < 0 ? rc : open_session(f, h, &env, key, s, err);
+    secret_wipe(key, sizeof key);
+    return rc;
+}
+
+int fetcher_session_share(const struct fetcher *f, const struct object_header *h, struct error *err)
+{
+    struct envelope env;
+    const struct session_name name = name_of(h);
+    int rc = envelope_parse(h->envelope, h->envelope_len, &env, err);
+    return rc < 0 ? rc : unlock_share(&f->unlock, &env, &name, err);
+}
+
+uint64_t fetcher_granted(const struct fetcher *f)
+{
+    return f->unlock.by_grant;
+}
+
+int fetcher_grants(struct fetcher *f, const struct grant_set **out, struct error *err)
+{
+    return unlock_grants(&f->unlock, out, err);
 }
 
 int fetcher_session_key(struct fetcher *f, const struct object_header *h, const uint8_t **key,
@@ -136,7 +173,7 @@ int fetcher_session_key(struct fetcher *f, const struct object_header *h, const 
     if (index == NULL) {
         uint32_t fresh = 0;
         rc = new_key(f, &fresh, err);
-        if (rc == 0 && (rc = open_session(f, h, &env, key_at(f, fresh), err)) < 0)
+        if (rc == 0 && (rc = open_session(f, h, &env, key_at(f, fresh), NULL, err)) < 0)
             f->nkeys--; /* a hostile storage must not use up the guarded memory by failing */
         index = rc == 0 ? map_put(&f->sessions, &h->session, NULL, err) : NULL;
         if (index == NULL)

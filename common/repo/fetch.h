@@ -18,14 +18,7 @@
 #include "common/repo/keys.h"
 #include "common/repo/repo.h"
 #include "common/repo/snap.h"
-
-/* What a reader holds. Borrowed. */
-struct opener {
-    const struct secret *w;          /* W, or NULL */
-    const struct secret *v;          /* V, or NULL */
-    const struct secret *const *sks; /* recipients' X25519 secret keys */
-    size_t nsks;
-};
+#include "common/repo/unlock.h"
 
 struct fetcher;
 
@@ -41,9 +34,17 @@ int fetcher_blob(struct fetcher *f, const struct snap_view *view, enum blob_kind
 int fetcher_prefetch(struct fetcher *f, const struct snap_view *view, enum blob_kind kind,
                      const struct blob_ref *refs, size_t n, struct error *err);
 
-/* K_s of a session, from any of its headers. Borrowed, KEY_LEN bytes. E_AUTH: not among the recipients. */
+/* K_s of a session, from any of its headers. Borrowed, KEY_LEN bytes. E_AUTH: not among the recipients, also
+ * not by a grant; the text says who is. */
 int fetcher_session_key(struct fetcher *f, const struct object_header *h, const uint8_t **key,
                         struct error *err);
+/* S of a session, for a grant: `s` holds SHARE_LEN bytes on guarded memory. */
+int fetcher_session_secret(struct fetcher *f, const struct object_header *h, uint8_t *s, struct error *err);
+/* unlock_share() of the session's envelope: for keys that open only together with others. */
+int fetcher_session_share(const struct fetcher *f, const struct object_header *h, struct error *err);
+/* Sessions that only a grant opened, and the grants of the opener's people (borrowed). */
+uint64_t fetcher_granted(const struct fetcher *f);
+int fetcher_grants(struct fetcher *f, const struct grant_set **out, struct error *err);
 const struct writer_derived *fetcher_keys(const struct fetcher *f);
 
 /* Bytes read from the storage so far. */

@@ -27,6 +27,10 @@ enum {
 #define MAGIC_RECORD "BK1LOGR\n"
 #define MAGIC_RETENTION "BK1RETR\n"
 #define MAGIC_GRANT "BK1GRNT\n"
+/* Files that two people exchange (format.md, "Requests and approvals"). */
+#define MAGIC_REQUEST "BK1RQST\n"
+#define MAGIC_APPROVAL "BK1APPR\n"
+#define MAGIC_REQUEST_STATE "BK1RQSK\n"
 enum { MAGIC_LEN = 8 };
 
 /* ---- limits (format.md, section "Limits") ----------------------------------------------------------- */
@@ -57,6 +61,19 @@ enum {
     CHARTER_MAX = MIB,
     SNAP_MAX = 64 * MIB,
     GRANT_MAX = 64 * MIB,
+    GRANTS_TOTAL_MAX = 256 * MIB, /* that a reader keeps */
+    GRANT_BOX_LEN = 96,           /* a box of a grant: share, place */
+    GRANT_PLACE_LEN = 16,
+    GRANT_FILES_MAX = 1024, /* of one recipient */
+    REQUEST_MAX = 8 * MIB,
+    REQUEST_SNAPSHOTS_MAX = 4096,
+    REQUEST_SESSIONS_MAX = 65536,
+    REQUEST_BY_MAX = 255,
+    REQUEST_REASON_MAX = 1000,
+    REQUEST_VALID_MAX = 30 * 86400, /* seconds */
+    APPROVAL_MAX = 8 * MIB,
+    APPROVAL_SHARES_MAX = 65536,
+    BOX_ID_LEN = 16, /* names a box: the beginning of its hash */
     VIEW_REFS_MAX = 1 << 21,
     LABEL_MAX = 255,
     VIEW_NOTES_MAX = 16384,
@@ -132,7 +149,8 @@ enum { STREAM_REF_LEN = 84 };
 #define ERR_RETENTION_LISTS "retention-lists"   /* condemned or deleted what it must not */
 #define ERR_RETENTION_EXPIRE "retention-expire" /* expired, revived or held what it must not */
 #define ERR_ENVELOPE_SYNTAX "envelope-syntax"
-#define ERR_ENVELOPE_KID "envelope-kid" /* a group yields another key */
+#define ERR_ENVELOPE_KID "envelope-kid"   /* a group yields another key */
+#define ERR_ENVELOPE_COPY "envelope-copy" /* two sessions share a box: opening one would open the other */
 #define ERR_PACK_MISSING "pack-missing"
 #define ERR_PACK_SIZE "pack-size"
 #define ERR_PACK_HASH "pack-hash"
@@ -158,5 +176,15 @@ enum { STREAM_REF_LEN = 84 };
 #define ERR_SNAP_PRIV "snap-priv"
 #define ERR_VIEW_INCOMPLETE "view-incomplete" /* a reference to a pack the view does not list */
 #define ERR_GRANT_SYNTAX "grant-syntax"
+#define ERR_GRANT_PLACE "grant-place" /* a share that was sealed for another session */
+#define ERR_REQUEST_SYNTAX "request-syntax"
+#define ERR_REQUEST_AUTH "request-auth" /* not by the recipient that it names, or altered */
+#define ERR_REQUEST_EXPIRED "request-expired"
+#define ERR_REQUEST_DIFFERS "request-differs" /* the repository says something else */
+#define ERR_APPROVAL_SYNTAX "approval-syntax"
+#define ERR_APPROVAL_AUTH "approval-auth" /* does not open: altered, or not for this request and kit */
+#define ERR_APPROVAL_EXPIRED "approval-expired"
+#define ERR_APPROVAL_REQUEST "approval-request"   /* for a request that was not made here */
+#define ERR_APPROVAL_SESSIONS "approval-sessions" /* a share of a session that was not asked for */
 
 #endif

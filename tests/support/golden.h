@@ -7,6 +7,7 @@
  *   golden_negatives.c  negatives of charters and logs
  *   golden_broken.c     negatives of packs, snapshot objects and everything sealed in them
  *   golden_forge.c      one session built byte by byte
+ *   golden_people.c     grants, a request and its approval
  *   golden_out.c        files and negatives on disk
  *
  * Everything ends the program when it fails.
@@ -149,5 +150,8 @@ void golden_negative_logs(struct golden *g);
 void golden_negative_retention(struct golden *g);
 void golden_negative_objects(struct golden *g);
 void golden_negative_forged(struct golden *g);
+
+/* ---- golden_people.c: last of all, so that what is above keeps its bytes ---- */
+void golden_people(struct golden *g);
 
 #endif

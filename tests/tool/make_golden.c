@@ -94,6 +94,7 @@ int main(int argc, char **argv)
     golden_negative_retention(&g);
     golden_negative_objects(&g);
     golden_negative_forged(&g);
+    golden_people(&g);
     (void)printf("%u negatives\n", g.out.number);
     backend_close(g.backend);
     remove_state(g.state);

@@ -50,6 +50,9 @@ static const struct {
     { PERSON_SEAL_NONCE, "bk1 seal nonce",
       "cf901ae5952ce93b58d266549f89006c938e01ca8e1750712af728411df9103d" },
     { PERSON_SEED, "bk1 seed", "6608cbfd5d857e3fce7b9d2e19fa49d9e851a1cc923976eeb48413eb640c83e0" },
+    { PERSON_GRANT, "bk1 grant", "050a0d15d621c752c7981895efedfaca8c67659e4c6de030720a4051620dfeb6" },
+    { PERSON_REQUEST, "bk1 request", "e60a4695659a47517b4d997f5ceebd106d2756e6101205245ac9416c1c4c89ce" },
+    { PERSON_APPROVE, "bk1 approve", "e518d1c500f6ed0b4d712618c2c80fbbd4236b4052a075119284f84efbf0fac3" },
 };
 
 START_TEST(persons_and_keyed_hashes)

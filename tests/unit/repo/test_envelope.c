@@ -143,6 +143,95 @@ START_TEST(a_group_with_another_key_is_refused)
 }
 END_TEST
 
+/* ---- shares that others opened --------------------------------------------------------------------------- */
+
+/* The share of key `who` in group g, as its owner passes it on for session t.name. */
+static void pass_on(struct opened_shares *set, unsigned g, unsigned i, size_t who)
+{
+    struct envelope env;
+    uint8_t id[BOX_ID_LEN];
+    uint8_t share[SHARE_LEN];
+    ck_assert_int_eq(envelope_parse(t.bytes.data, t.bytes.len, &env, NULL), 0);
+    const struct envelope_share *s = &env.group[g].share[i];
+    ck_assert_int_eq(envelope_share_open(&env, s, t.sk[who], &t.name, share, NULL), 0);
+    box_id(s->box, env.box_len, id);
+    ck_assert_int_eq(shares_add(set, t.name.writer_id, t.name.session, id, s->rid, share, NULL), 0);
+}
+
+static int open_together(const struct opened_shares *set, size_t own, struct error *err)
+{
+    struct envelope env;
+    uint8_t k_s[KEY_LEN] = { 0 };
+    uint8_t s[SHARE_LEN];
+    const struct secret *sks[] = { t.sk[own] };
+    const struct envelope_keys keys = { .sks = sks, .n = 1, .opened = set };
+    ck_assert_int_eq(envelope_parse(t.bytes.data, t.bytes.len, &env, NULL), 0);
+    int rc = envelope_open_with(&env, &keys, t.mix, &t.name, k_s, s, err);
+    if (rc == 0) {
+        ck_assert_mem_eq(k_s, t.k_s, KEY_LEN);
+        ck_assert_mem_eq(s, t.s, SHARE_LEN);
+    }
+    return rc;
+}
+
+START_TEST(a_share_of_another_person_completes_the_group)
+{
+    struct recipients to = { .n = 0 };
+    struct opened_shares set = OPENED_SHARES_INIT;
+    add(&to, "01");
+    add(&to, "02");
+    add(&to, "12");
+    build(&to);
+    ck_assert_int_eq(open_together(&set, 0, NULL), E_AUTH);
+    pass_on(&set, 0, 1, 1);
+    ck_assert_int_eq(open_together(&set, 0, NULL), 0);
+    ck_assert_int_eq(open_together(&set, 2, NULL), E_AUTH); /* it is of another group */
+    t.name.session++;                                       /* and of one session */
+    ck_assert_int_eq(open_together(&set, 0, NULL), E_AUTH);
+    shares_free(&set);
+}
+END_TEST
+
+/* A dealer who gives each pair another key: the second pair gets nothing, and knows why. */
+START_TEST(a_dealer_who_deals_two_keys_is_caught)
+{
+    struct recipients to = { .n = 0 };
+    struct recipients second = { .n = 0 };
+    struct opened_shares set = OPENED_SHARES_INIT;
+    struct buf other = BUF_INIT;
+    struct error err = ERROR_INIT;
+    uint8_t s2[SHARE_LEN] = { 9 };
+    add(&to, "01");
+    add(&to, "02");
+    add(&second, "02");
+    build(&to);
+    ck_assert_int_eq(envelope_build(s2, &second, t.kid, &other, NULL), 0);
+    size_t group = 1 + 2 * (RID_LEN + BOX_LEN);
+    memcpy(t.bytes.data + t.bytes.len - group, other.data + other.len - group, group);
+    pass_on(&set, 1, 1, 2);
+    ck_assert_int_eq(open_together(&set, 0, &err), E_CORRUPT);
+    ck_assert_str_eq(err.name, ERR_ENVELOPE_KID);
+    shares_free(&set);
+    buf_free(&other);
+}
+END_TEST
+
+START_TEST(whoever_passes_on_a_broken_share_is_told)
+{
+    struct recipients to = { .n = 0 };
+    struct envelope env;
+    struct error err = ERROR_INIT;
+    uint8_t share[SHARE_LEN];
+    add(&to, "01");
+    build(&to);
+    t.bytes.data[t.bytes.len - 1] ^= 1;
+    ck_assert_int_eq(envelope_parse(t.bytes.data, t.bytes.len, &env, NULL), 0);
+    ck_assert_int_eq(envelope_share_open(&env, &env.group[0].share[1], t.sk[1], &t.name, share, &err),
+                     E_CORRUPT);
+    ck_assert_str_eq(err.name, ERR_ENVELOPE_KID);
+}
+END_TEST
+
 START_TEST(a_broken_share_does_not_hide_another_group)
 {
     struct recipients to = { .n = 0 };
@@ -255,6 +344,9 @@ int main(void)
     tcase_add_test(all, two_of_three);
     tcase_add_test(all, the_key_belongs_to_its_session_and_writer);
     tcase_add_test(all, a_group_with_another_key_is_refused);
+    tcase_add_test(all, a_share_of_another_person_completes_the_group);
+    tcase_add_test(all, a_dealer_who_deals_two_keys_is_caught);
+    tcase_add_test(all, whoever_passes_on_a_broken_share_is_told);
     tcase_add_test(all, a_broken_share_does_not_hide_another_group);
     tcase_add_test(all, every_flipped_byte_is_refused);
     tcase_add_test(all, parse_is_exact);

@@ -136,6 +136,37 @@ for host in web1 web2; do
 done
 check "the reader verifies every byte" "$RESTORE" --config station.yaml --state st verify --read-data
 
+# ---- what `check storage` finds out -----------------------------------------------------------------------------
+
+probe() { "$BACKUPD" --config web1.yaml check storage --probe "$@"; }
+# without its times
+stored() { find -L "$seen" -printf '%P %s %m %T@ %C@\n' | sort | sha256sum; }
+before=$(stored)
+check "a probe of the writer's account" probe
+for row in "overwriting:  refused: what is stored stays" "removing:     refused" "renaming:     refused" "links:        refused" \
+    "attributes:   refused" "directories:  this account cannot make any" "durable:      yes"; do
+    contains "it says ${row%%:*}" "$(<.check)" "$row"
+done
+if [[ -n $many_uids ]]; then
+    contains "other hosts' files are closed" "$(<.check)" "other hosts:  their writers' directories are closed"
+    contains "roles are kept apart" "$(<.check)" "roles:        charters and the retention log belong to other accounts"
+else
+    contains "other hosts' files are open, with one uid" "$(<.check)" "other hosts:  the directories of 1 other writer are open"
+    contains "and that is a warning" "$(<.check)" "roles:        one account (uid"
+fi
+check "of the retention host's" probe --role retention --user "$(account ret)" --key ret
+contains "it may remove" "$(<.check)" "removing:     allowed: that is what this account is for"
+contains "and not overwrite" "$(<.check)" "attributes:   refused"
+check "of a reader's" probe --role reader --user "$(account read)" --key read
+contains "it may only read" "$(<.check)" "creating:     refused: this account only reads"
+check "of the admin's" probe --role admin --user "$(account adm)" --key adm
+contains "it cannot overwrite a charter" "$(<.check)" "overwriting:  refused: what is stored stays"
+check "a reader's account in place of a writer's" probe --user "$(account read)" --key read
+contains "is found out" "$(<.check)" "creating:     refused: nothing can be stored"
+check "a retention account in place of a writer's" probe --user "$(account ret)" --key ret
+contains "is found out, too" "$(<.check)" "removing:     allowed: whoever breaks into this host can delete"
+same "nothing of all that changed anything" "$before" "$(stored)"
+
 # ---- the table of docs/format.md ----------------------------------------------------------------------------
 
 ids() { find "$1" -name 'writer-*.key' -printf '%f\n' | sort | sed 's/^writer-//; s/\.key$//'; }

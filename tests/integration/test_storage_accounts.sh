@@ -6,6 +6,8 @@
 set -euo pipefail
 # shellcheck source=tests/support/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+# shellcheck source=tests/support/sftp.sh
+source "$REPO_ROOT/tests/support/sftp.sh"
 
 machine=$REPO_ROOT/tests/fixture/accounts.sh
 for name in adm ret read web1 web2; do
@@ -208,15 +210,7 @@ print(json.dumps({
     "users": {"writer": web1, "retention": ret, "reader": read, "admin": adm},
     "keys": {"writer": tmp + "/web1", "retention": tmp + "/ret", "reader": tmp + "/read", "admin": tmp + "/adm"}}))
 END
-status=0
-python3 "$REPO_ROOT/tests/support/sftp_requests.py" settings.json >rows 2>rows.err || status=$?
-same "the table was sent to its end" 0 "$status$(sed 's/^/ /' rows.err)"
-while IFS= read -r line; do
-    case $line in
-    'ok - '*) pass "${line#ok - }" ;;
-    *) fail "${line#not ok - }" ;;
-    esac
-done <rows
+sftp_table "" settings.json
 
 # ---- other programs of the same key ---------------------------------------------------------------------------
 

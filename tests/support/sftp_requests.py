@@ -6,7 +6,8 @@
 SETTINGS is a JSON file: ssh (the command line before "-s HOST sftp"), host, keys {role: file}, users {role: name},
 seen (the storage as this machine sees it), top (as the server sees it), pack, log, snap, charter, ret (files, as the server
 sees them), own (a directory that the writer may create in), other (a file of another host), jail (there is a chroot),
-one_uid (all roles are one account, so that only their lines keep them apart).
+one_uid (all roles are one account, so that only their lines keep them apart),
+hangs_up (the server ends the connection at requests that it does not know).
 
 For each role the whole table below is sent over one connection. Nothing of it may be answered with OK or a handle but
 what the role is for, and after each request the storage is compared: names, types, owners, modes, sizes and times, and the bytes at the end. Prints
@@ -266,7 +267,8 @@ def attack(settings, role):
     for path in readable:
         aim = settings["log"] if path != settings["log"] else settings["pack"]
         for name, request in against_file(path, own + "/spare", aim):
-            if role == "retention" and name == "remove" and path != settings["charter"]:
+            # With one uid it may remove charters, too.
+            if role == "retention" and name == "remove" and (settings.get("one_uid") or path != settings["charter"]):
                 continue
             t.refuse("%s: %s" % (path, name), request)
     t.told("nothing that is stored is changed, emptied, replaced, renamed or linked")
@@ -275,6 +277,8 @@ def attack(settings, role):
             t.handles(path)
     t.told("nor through a handle")
     for name, request in against_tree(own, top):
+        if settings.get("hangs_up") and request[0] in UNKNOWN:
+            continue
         t.refuse(name, request)
     t.told("directories, links and other requests")
     places = {"own directory": own, "repository": top, "the directory of all writers": top + "/w",

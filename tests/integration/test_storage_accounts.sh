@@ -227,6 +227,16 @@ for what in "rsync over ssh" "scp, the old way" "scp over SFTP"; do
     same "and nothing is changed" "$before" "$(sha256sum <"$seen/w/$first/pack/$(basename "$target")")"
 done
 
+# ---- the storage server checks itself ---------------------------------------------------------------------------
+
+if [[ -n $many_uids ]]; then
+    # As the unit of docs/operations.md runs it: nobody, who may read everything and write nothing.
+    check "the storage server verifies every byte, without being root" "$machine" run m setpriv --reuid=65534 --regid=65534 \
+        --clear-groups --inh-caps=-all,+dac_read_search --ambient-caps=-all,+dac_read_search --bounding-set=-all,+dac_read_search \
+        "$RESTORE" --storage "$top" --root-key "$TMP/safe/root.pub" verify --level L1 --gentle --verdict
+    contains "and says so in one line" "$(<.check)" "OK L1: "
+fi
+
 # ---- what the retention host may ------------------------------------------------------------------------------
 
 find -L "$seen/w/$first/pack" -name 'by-*' -printf "rm $path/w/$first/pack/%f\n" >removals

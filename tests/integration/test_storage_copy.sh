@@ -20,10 +20,10 @@ pull() {
             -i "$SSHD/reader_key" -P "$(<"$SSHD/port")" "$(<"$SSHD/user")@127.0.0.1"
 }
 # alone STORAGE ARGS...: without any configuration.
-alone() { "$RESTORE" --config none.yaml --storage "$1" --root-key root.pub "${@:2}"; }
+alone() { "$RESTORE" --storage "$1" --root-key root.pub "${@:2}"; }
 # restored STORAGE NAME: the newest snapshot comes back from there, byte for byte.
 restored() {
-    "$RESTORE" --config none.yaml --storage "$1" --kit "$SAFE/restore-kit.key" database latest --to "$2.db" &&
+    "$RESTORE" --storage "$1" --kit "$SAFE/restore-kit.key" database latest --to "$2.db" &&
         cmp <(sqlite3 "$HOST/shop.db" .dump) <(sqlite3 "$2.db" .dump)
 }
 
@@ -32,7 +32,7 @@ restored() {
 check "the reader's account copies everything" pull -ar
 same "every file is there" "$(cd -P "$STORAGE" && find . -type f | sort)" "$(cd copy && find . -type f | sort)"
 check "the copy is verified, every byte" alone copy verify --level L1
-check "opened with the kit" "$RESTORE" --config none.yaml --storage copy --kit "$SAFE/restore-kit.key" verify --read-data
+check "opened with the kit" "$RESTORE" --storage copy --kit "$SAFE/restore-kit.key" verify --read-data
 check "and restored from" restored copy first
 "$GEN_SHOP" churn "$HOST/shop.db" --seed 3 --night 1 >/dev/null
 check "another night" shop_backup
@@ -63,12 +63,12 @@ said=$(verdict "$STORAGE" --level L1)
 contains "one line says that all is well" "$said" "OK L1: every byte read is as signed: 5 writers, 2 snapshots, "
 same "and is one" 1 "$(wc -l <<<"$said")"
 contains "the quick level, too" "$(verdict "$STORAGE" --level L0)" "OK L0: "
-check "nothing but root.pub is read" strace -f -qq -e trace=openat,open -o opened "$RESTORE" --config none.yaml --storage mirror \
+check "nothing but root.pub is read" strace -f -qq -e trace=openat,open -o opened "$RESTORE" --storage mirror \
     --root-key root.pub verify --level L1 --gentle --verdict
 same "no key file" 0 "$(grep -c '\.key"' opened || true)"
-check "others go first" strace -f -qq -e trace=setpriority,ioprio_set -o calls "$RESTORE" --config none.yaml --storage mirror \
+check "others go first" strace -f -qq -e trace=setpriority,ioprio_set -o calls "$RESTORE" --storage mirror \
     --root-key root.pub verify --level L0 --gentle --verdict
-contains "for the processor" "$(<calls)" "setpriority(PRIO_PROCESS, 0, 19) = 0"
+contains "for the processor" "$(<calls)" "setpriority(PRIO_PROCESS, 0, 19)"
 contains "and for disks" "$(<calls)" "IOPRIO_CLASS_IDLE"
 pack=$(find mirror/w -path '*/pack/*' -type f | sort | head -1)
 chmod u+w "$pack"

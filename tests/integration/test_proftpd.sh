@@ -1,6 +1,7 @@
 #!/bin/bash
 # Another SFTP server: ProFTPD with mod_sftp, as it is and with limits. The whole main job works with it, and `check storage`
 # says what it cannot keep an account from.
+# shellcheck disable=SC2317 # the functions are called through check
 set -euo pipefail
 # shellcheck source=tests/support/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"

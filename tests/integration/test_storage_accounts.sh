@@ -3,6 +3,7 @@
 # real sshd; then two backup hosts, a retention host, a reader and an admin work with it, and every request that an account
 # must refuse is sent by hand. Where no such machine can be made (not root, or root who may not mount) the roles share one
 # uid: then only the lines with their allow-lists are proven, and what needs several uids is left out by name.
+# shellcheck disable=SC2317 # the functions are called through check
 set -euo pipefail
 # shellcheck source=tests/support/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
@@ -118,9 +119,9 @@ if [[ -n $many_uids ]]; then
     check "and once more, to mend it" "$machine" run m sh "$TMP/one.sh"
     "$machine" sshd m
 else
-    for id in $(grep -h '^for id in' one.sh two.sh | grep -oE '[0-9a-f]{16}'); do
+    while read -r id; do
         mkdir -p "$seen/w/$id"/{log,snap,pack}
-    done
+    done < <(grep -h '^for id in' one.sh two.sh | grep -oE '[0-9a-f]{16}')
     grep -h '^restrict,command=' two.sh | tail -1 >>"$(readlink -f s/server)/authorized_keys"
     [[ $EUID -ne 0 ]] || chown -R "$(<s/user)" "$(readlink -f "$seen")"
 fi

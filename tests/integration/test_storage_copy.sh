@@ -1,6 +1,7 @@
 #!/bin/bash
 # A copy of the storage's files is a full repository: made with sftp -r by the reader's account, kept up to date with it, or
 # made with rsync. And the check on the storage server itself, with nothing but root.pub and no configuration.
+# shellcheck disable=SC2317 # the functions are called through check
 set -euo pipefail
 # shellcheck source=tests/support/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"

@@ -288,9 +288,10 @@ static void ask_all(struct conversation *c, const char *file, const char *none, 
 {
     if (file != NULL) {
         ask_open(c, file, OPEN_WRITE, &out->overwrite);
-        ask_open(c, file, OPEN_WRITE | OPEN_CREAT | OPEN_EXCL, &out->create);
         ask_fsetstat(c, file, &out->attributes);
     }
+    /* Not of a file that exists: ProFTPD answers that with "permission denied". */
+    ask_open(c, below, OPEN_WRITE | OPEN_CREAT | OPEN_EXCL, &out->create);
     ask_path(c, SSH_REMOVE, none, &out->remove);
     ask_two(c, NULL, SSH_RENAME, none, below, &out->rename);
     ask_two(c, "posix-rename@openssh.com", SSH_EXTENDED, none, below, &out->rename);

@@ -35,7 +35,7 @@ struct sftp_probe {
     bool limits;
 };
 
-/* `file` exists and may be read (NULL: there is none: then `overwrite`, `create` stay unknown); `none` does not
+/* `file` exists and may be read (NULL: there is none: then `overwrite` stays unknown); `none` does not
  * exist (NULL: only the extensions are found out). E_USAGE for storage that is not reached over SFTP. */
 int sftp_probe(struct backend *b, const char *file, const char *none, struct sftp_probe *out,
                struct error *err);

@@ -58,6 +58,7 @@ contains "plain: finished files cannot be overwritten" "$said" "overwriting:  re
 contains "plain: but removed" "$said" "removing:     allowed: whoever breaks into this host can delete backups"
 contains "plain: and renamed" "$said" "renaming:     this account may ask for it"
 contains "plain: and their attributes be set" "$said" "attributes:   this account may ask to set some"
+same "plain: it does not say what is wrong" 0 "$(grep -c creating: <<<"$said" || true)"
 contains "plain: one account has all roles" "$said" "roles:        one account (uid"
 same "plain: nothing was changed by that" "$before" "$(find -L plain/storage -printf '%P %s %m %T@ %C@\n' | sort | sha256sum)"
 

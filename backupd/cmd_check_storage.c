@@ -5,7 +5,9 @@
 
 #include "backupd/host.h"
 #include "backupd/report.h"
+#include "backupd/storage/probe.h"
 #include "backupd/verbs.h"
+#include "common/backend/sftp_probe.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/sys/dirs.h"
@@ -17,8 +19,21 @@
 const struct cli_option check_storage_options[] = {
     { .name = "probe",
       .kind = CLI_FLAG,
-      .help = "Also try what the account may do: remove a file that does not exist, make a directory that "
-              "exists. Nothing is changed." },
+      .help =
+          "Also try what the account may do: overwrite, remove, rename, link, set attributes, make directories, "
+          "look into other hosts' files. Nothing is changed." },
+    { .name = "user",
+      .kind = CLI_STRING,
+      .metavar = "USER",
+      .help =
+          "Ask as this account instead of the configured one: the retention host's, a reader's, the admin's." },
+    { .name = "key", .kind = CLI_FILE, .help = "Private SSH key of --user; without it the agent." },
+    { .name = "role",
+      .kind = CLI_CHOICE,
+      .choices = probe_roles,
+      .metavar = "ROLE",
+      .fallback = "writer",
+      .help = "What the account is for: writer, retention, reader or admin. Decides what is a warning." },
     CLI_OPTIONS_END
 };
 
@@ -45,7 +60,10 @@ static void add_abilities(struct backend *b, struct report *report)
     struct backend_space space;
     char left[NUMBER_TEXT_MAX];
     char total[NUMBER_TEXT_MAX];
-    bool sync = (backend_caps(b) & BACKEND_FSYNC) != 0;
+    struct sftp_probe named; /* a server that names no fsync refuses it at the first file */
+    bool sync = (backend_caps(b) & BACKEND_FSYNC) != 0 &&
+                ((backend_caps(b) & BACKEND_LOCAL) != 0 || sftp_probe(b, NULL, NULL, &named, NULL) < 0 ||
+                 named.fsync);
     report_add(report, "durable", sync ? OUT_PLAIN : OUT_WARN, "%s",
                sync ? "yes: the storage confirms that files are on disk"
                     : "unknown: the server has no fsync, a power cut there may cost the newest files");
@@ -199,11 +217,18 @@ static int add_repository(struct cli_context *cli, const struct conf_repository 
     report_add(report, "charter", OUT_PLAIN, "version %u, %zu %s", (unsigned)repo_charter(repo)->version,
                repo_charter(repo)->writers.len, plural(repo_charter(repo)->writers.len, "writer", "writers"));
     repo_close(repo);
-    if (access_writer_ids(r, &ids, NULL) < 0 || ids.len == 0)
+    if (access_writer_ids(r, &ids, NULL) < 0)
+        vec_clear(&ids);
+    if (cli_choice(cli, "role") != SETUP_WRITER)
+        report_add(report, "asked as", OUT_PLAIN, "%s, by %s", probe_roles[cli_choice(cli, "role")],
+                   r->storage.user != NULL ? r->storage.user : "this user");
+    else if (ids.len == 0)
         report_add(report, "writers", OUT_WARN, "this host holds no writer's key: it cannot back up");
     else
         rc = add_writers(r, b, report, alarms, err);
-    if (rc == 0 && cli_flag(cli, "probe"))
+    if (rc == 0 && cli_flag(cli, "probe") && r->storage.type == CONF_STORAGE_SFTP)
+        storage_probe(b, (enum setup_role)cli_choice(cli, "role"), &ids, report);
+    else if (rc == 0 && cli_flag(cli, "probe"))
         probe(b, ids.len > 0 ? vec_at(&ids, 0) : NULL, report);
     vec_free(&ids);
     return rc;
@@ -244,6 +269,22 @@ static int check_one(struct cli_context *cli, const struct conf_repository *r, s
     return printed;
 }
 
+/* --user and --key: how another account sees it. */
+static int check_as(struct cli_context *cli, const struct conf_repository *configured, struct error *err)
+{
+    struct conf_repository r = *configured;
+    if (cli_given(cli, "user") || cli_given(cli, "key")) {
+        if (r.storage.type != CONF_STORAGE_SFTP)
+            return error_set(err, E_USAGE, "--user and --key are for storage over SFTP");
+        if (cli_given(cli, "user"))
+            r.storage.user = cli_text(cli, "user");
+        r.storage.key = cli_text(cli, "key");
+        r.storage.agent = r.storage.key == NULL;
+        r.storage.passphrase = (struct conf_secret){ .kind = CONF_SECRET_NONE };
+    }
+    return check_one(cli, &r, err);
+}
+
 int cmd_check_storage(struct cli_context *cli, struct error *err)
 {
     struct conf *conf = host_configuration(cli, false, err);
@@ -252,10 +293,10 @@ int cmd_check_storage(struct cli_context *cli, struct error *err)
     int rc = 0;
     if (cli->nargs > 0) {
         const struct conf_repository *r = conf_find_repository(conf, cli->args[0], err);
-        rc = r != NULL ? check_one(cli, r, err) : E_USAGE;
+        rc = r != NULL ? check_as(cli, r, err) : E_USAGE;
     }
     for (size_t i = 0; cli->nargs == 0 && rc == 0 && i < conf->nrepositories; i++)
-        rc = check_one(cli, &conf->repositories[i], err);
+        rc = check_as(cli, &conf->repositories[i], err);
     conf_free(conf);
     return rc;
 }

@@ -117,7 +117,7 @@ static int make_keys(struct init *in, struct error *err)
 static int make(struct init *in, struct error *err)
 {
     bool maybe = false;
-    int rc = init_storage_dirs(&in->request, in->backend, &in->charter, err);
+    int rc = init_storage_dirs(&in->request, in->backend, &in->charter, &in->request.unmade, err);
     if (rc == 0)
         rc = init_files_write(&in->request, &in->keys, &in->files, err);
     if (rc < 0)

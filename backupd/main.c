@@ -262,6 +262,20 @@ static const struct cli_verb verbs[] = {
           "It cannot know of copies: other disks, backups of this one, paper. With --check it verifies a certificate.",
       .options = repository_shred_options,
       .run = cmd_repository_shred },
+    { .name = "storage setup-script",
+      .synopsis = "[REPOSITORY]",
+      .summary = "Print the script that sets up write-once accounts on an SFTP server.",
+      .help =
+          "For a server with stock OpenSSH, and for the person who owns it, who reads it and runs it as root. Here "
+          "nothing is run or changed, and no connection is made. Each role and each backup host gets an account of its "
+          "own in a chroot, without shell or password, with only the SFTP requests that it needs; files are born "
+          "read-only. The script may be run again, and removes nothing.\n\n"
+          "Twice for a new repository: before `init`, which then publishes the charter with the admin's account "
+          "(--setup-user NAME-adm), and after it, when the writers are known. `check storage --probe` shows afterwards "
+          "what each account can do.",
+      .options = storage_setup_options,
+      .max_args = 1,
+      .run = cmd_storage_setup },
     { .name = "man config",
       .summary = "Print the manual page backupd.yaml(5).",
       .hidden = true,
@@ -287,6 +301,8 @@ static const struct cli_text examples[] = {
     { "backupd init", "Make keys and repository as the configuration says." },
     { "backupd backup shop", "Back up one job now." },
     { "backupd check database", "See, before the first night, which source would fail and what cures it." },
+    { "backupd storage setup-script --user shop --writer web1=web1.pub --admin-key adm.pub > setup.sh",
+      "The script for the owner of the SFTP server." },
     { "backupd check storage", "See whether the storage is there and what its account may do." },
     { NULL, NULL }
 };

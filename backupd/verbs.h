@@ -67,4 +67,7 @@ int cmd_check_database(struct cli_context *cli, struct error *err);
 extern const struct cli_option check_storage_options[];
 int cmd_check_storage(struct cli_context *cli, struct error *err);
 
+extern const struct cli_option storage_setup_options[];
+int cmd_storage_setup(struct cli_context *cli, struct error *err);
+
 #endif

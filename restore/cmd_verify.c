@@ -8,9 +8,11 @@
 #include "common/base/str.h"
 #include "common/cli/progress.h"
 #include "common/repo/check.h"
+#include "common/sys/gentle.h"
 #include "restore/chosen.h"
 #include "restore/options.h"
 #include "restore/target/space.h"
+#include "restore/verdict.h"
 #include "restore/verbs.h"
 
 #include "common/base/banned.h"
@@ -35,6 +37,14 @@ const struct cli_option verify_options[] = {
       .choices = verify_levels,
       .metavar = "LEVEL",
       .help = "The exact level instead of the options above." },
+    { .name = "verdict",
+      .kind = CLI_FLAG,
+      .help =
+          "Only one line, for programs that watch: OK, BROKEN or UNKNOWN, the level, and numbers. Findings go to "
+          "stderr." },
+    { .name = "gentle",
+      .kind = CLI_FLAG,
+      .help = "Leave processor and disks to others: for a check on the storage server itself." },
     CLI_OPTIONS_END
 };
 
@@ -47,6 +57,7 @@ struct verify {
     uint64_t warnings;
     uint64_t notes;
     struct error lost; /* a finding that could not be printed */
+    struct verdict verdict;
 };
 
 /* ---- which level --------------------------------------------------------------------------------------- */
@@ -63,6 +74,8 @@ static enum station_kit kit_for(const struct cli_context *cli)
 
 static int contradiction(const struct cli_context *cli, struct error *err)
 {
+    if (cli_flag(cli, "verdict") && cli->json)
+        return error_set(err, E_USAGE, "--verdict is for people and simple programs: --json has a summary");
     bool read = cli_flag(cli, "read-data") || cli_given(cli, "read-data-subset");
     if (cli_given(cli, "level") && (cli_flag(cli, "keys") || cli_flag(cli, "read-data")))
         return error_set(err, E_USAGE, "--level says it all: leave --keys and --read-data out");
@@ -131,8 +144,14 @@ static void on_finding(void *arg, const struct check_finding *f)
     v->notes += f->note;
     v->warnings += !f->note && late;
     v->broken += !f->note && !late;
+    if (!f->note && !late)
+        verdict_first(&v->verdict, f);
     if (v->cli->json)
         finding_json(v, f);
+    else if (cli_flag(v->cli, "verdict") && !f->note)
+        log_event(late ? LOG_WARN : LOG_ALARM, "%s: %s: %s", f->name, f->where, f->text);
+    else if (cli_flag(v->cli, "verdict"))
+        return;
     else if (!f->note || v->cli->verbose != 0)
         finding_text(v, f);
 }
@@ -301,16 +320,24 @@ static int run(struct verify *v, struct check_result *result, struct error *err)
 int cmd_verify(struct cli_context *cli, struct error *err)
 {
     struct verify v = { .cli = cli, .lost = ERROR_INIT };
+    v.verdict.level = cli_given(cli, "level") ? verify_levels[cli_choice(cli, "level")] : "-";
     struct check_result result = { .writers = 0 };
     uint64_t began = 0;
     int rc = contradiction(cli, err);
+    if (rc == 0 && cli_flag(cli, "gentle"))
+        process_gentle();
     rc = rc < 0 ? rc : open_target(&v, err);
     if (rc < 0)
         goto out;
     began = clock_mono_ms(); /* not the time a passphrase took to type */
     v.level = level_for(cli, v.chosen.st.has_kit);
+    v.verdict.level = verify_levels[v.level];
     rc = run(&v, &result, err);
-    if (rc == 0)
+    v.verdict.errors = v.broken;
+    v.verdict.warnings = v.warnings;
+    if (rc == 0 && cli_flag(cli, "verdict"))
+        verdict_print(&v.verdict, cli, v.chosen.st.repo, &result);
+    else if (rc == 0)
         rc = cli->json ? summary_json(&v, &result, clock_mono_ms() - began, err)
                        : summary_text(&v, &result, clock_mono_ms() - began, err);
     if (v.broken != 0)
@@ -320,6 +347,8 @@ int cmd_verify(struct cli_context *cli, struct error *err)
         log_event(LOG_WARN,
                   "other writers' logs raise alarms: `restore verify` without a snapshot shows them");
 out:
+    if (rc < 0 && rc != E_USAGE && cli_flag(cli, "verdict"))
+        verdict_unknown(&v.verdict, cli, err);
     chosen_close(&v.chosen, rc);
     return rc;
 }

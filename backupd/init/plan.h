@@ -59,6 +59,7 @@ struct init_request {
     uint32_t kdf_mib;          /* 0: default */
     struct conf_storage setup; /* how the storage is reached this once */
     bool other_setup;          /* that is not how it is reached later */
+    size_t unmade;             /* writers whose directories the storage's owner makes: init_storage_dirs */
 };
 
 int init_request_read(const struct cli_context *cli, const struct conf *conf, struct init_request *out,

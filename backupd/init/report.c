@@ -45,6 +45,7 @@ static int print_json(const struct init_request *r, const struct names *n, const
     jsonout_str(o, "root_fingerprint", n->print);
     jsonout_u64(o, "writers", r->writers);
     jsonout_u64(o, "spare_writers", r->writers - r->jobs);
+    jsonout_u64(o, "writers_without_directories", r->unmade);
     jsonout_bool(o, "passphrase", r->how != PASS_NONE);
     if (r->people.n != 0) {
         jsonout_u64(o, "people", r->people.n);
@@ -145,6 +146,12 @@ static void print_next(const struct cli_context *cli, const struct init_request 
     out_heading(out, "Next");
     if (r->roles != NULL)
         out_line(out, OUT_PLAIN, "On the host that backs up:");
+    if (r->unmade > 0)
+        out_line(
+            out, OUT_WARN,
+            "%s storage setup-script %s ...: %zu %s no directories on the storage yet. The server's owner "
+            "runs that script once more.",
+            command, r->repository->name, r->unmade, plural(r->unmade, "writer has", "writers have"));
     out_line(out, OUT_PLAIN, "%s check storage %s", command, r->repository->name);
     for (size_t i = 0; !r->kit_unconfirmed && i < files->len; i++) {
         const struct init_file *f = vec_at(files, i);

@@ -131,11 +131,31 @@ int init_storage_empty(struct backend *b, struct error *err)
 
 /* ---- making it ----------------------------------------------------------------------------------------- */
 
+/* On a server where directories are its owner's matter (`storage setup-script`): those of all roles are there, and
+ * those of the writers follow when the writers are known. */
+static bool prepared(struct backend *b, const struct charter *c, size_t *unmade)
+{
+    static const char *const roles[] = { "charter", "ret", "grant", "w" };
+    char name[NAME_TEXT_MAX];
+    struct backend_stat st;
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (backend_stat(b, roles[i], &st, NULL) < 0 || !st.is_dir)
+            return false;
+    for (size_t i = 0; i < c->writers.len; i++) {
+        const struct charter_writer *w = vec_at(&c->writers, i);
+        *unmade += backend_stat(b, name_writer_dir(name, w->id), &st, NULL) < 0;
+    }
+    return true;
+}
+
 int init_storage_dirs(const struct init_request *r, struct backend *b, const struct charter *c,
-                      struct error *err)
+                      size_t *unmade, struct error *err)
 {
     struct error why = ERROR_INIT;
     int rc = repo_create_dirs(b, c, &why);
+    *unmade = 0;
+    if (rc == E_DENIED && prepared(b, c, unmade))
+        return 0;
     if (rc < 0)
         return denied(r, b, rc, &why) < 0 ? error_copy(err, &why) : rc;
     return 0;

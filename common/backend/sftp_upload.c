@@ -17,7 +17,8 @@ enum {
     WINDOW = 2 * 1024 * 1024,
     WINDOW_REST = WINDOW / 2,
     PENDING_MAX = WINDOW + WINDOW_REST,
-    FILE_MODE = 0440,
+    FILE_MODE =
+        0444, /* the account's umask takes away more; charters and the retention log are for all roles */
     SPACE_CHECK_FROM = 1024 * 1024, /* below this a round trip to ask costs more than it saves */
 };
 

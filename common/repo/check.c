@@ -228,6 +228,10 @@ static int load_snapshot(struct check_writer *w, const struct repo_record *r, st
         *slot = s;
         if (w->view_key != NULL)
             rc = snapshot_open_view(s, w->view_key, &why);
+        else if (w->check->options->level == CHECK_L0 || w->check->options->level == CHECK_L1) {
+            w->snapshots.len--; /* nothing looks into it any more: years of them need no memory */
+            snapshot_free(s);
+        }
     }
     if (rc == 0)
         return 0;

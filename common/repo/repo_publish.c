@@ -122,7 +122,11 @@ int repo_publish_charter(struct backend *b, const struct charter *prev, const vo
 static int make_dir(struct backend *b, const char *name, struct error *err)
 {
     struct error why = ERROR_INIT;
+    struct backend_stat st;
     int rc = backend_make_dir(b, name, DIR_MODE, &why);
+    /* An account that may make none is told so also where it is there already. */
+    if (rc == E_DENIED && backend_stat(b, name, &st, NULL) == 0 && st.is_dir)
+        return 0;
     return rc == 0 || rc == E_EXISTS ? 0 : error_copy(err, &why);
 }
 

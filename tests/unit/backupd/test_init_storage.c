@@ -13,6 +13,7 @@
 static struct init_request request;
 static struct init_keys keys;
 static struct charter charter;
+static size_t unmade;
 static struct buf bytes;
 
 static void start(void)
@@ -40,7 +41,7 @@ static int make(struct backend *b, bool *maybe)
     *maybe = false;
     int rc = init_storage_empty(b, NULL);
     if (rc == 0)
-        rc = init_storage_dirs(&request, b, &charter, NULL);
+        rc = init_storage_dirs(&request, b, &charter, &unmade, NULL);
     return rc == 0 ? init_storage_publish(b, &bytes, maybe, NULL) : rc;
 }
 
@@ -111,7 +112,7 @@ START_TEST(a_cut_upload_is_no_repository)
 {
     struct backend *b = backend_memory(NULL);
     bool maybe = false;
-    ck_assert_int_eq(init_storage_dirs(&request, b, &charter, NULL), 0);
+    ck_assert_int_eq(init_storage_dirs(&request, b, &charter, &unmade, NULL), 0);
     ck_assert_int_eq(backend_put(b, "charter/00000001.00", bytes.data, bytes.len / 2, NULL), 0);
     ck_assert_int_eq(init_storage_empty(b, NULL), 0);
     ck_assert_int_eq(init_storage_publish(b, &bytes, &maybe, NULL), 0);
@@ -125,7 +126,7 @@ START_TEST(the_way_out_is_named)
     struct error err = ERROR_INIT;
     struct fault_plan plan = { .kind = FAULT_FAIL, .at = 1, .code = E_DENIED };
     struct backend *b = backend_fault(backend_memory(NULL), &plan, NULL);
-    ck_assert_int_eq(init_storage_dirs(&request, b, &charter, &err), E_DENIED);
+    ck_assert_int_eq(init_storage_dirs(&request, b, &charter, &unmade, &err), E_DENIED);
     ck_assert_ptr_nonnull(strstr(err.text, "--setup-user"));
     backend_close(b);
 }

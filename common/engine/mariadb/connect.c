@@ -192,13 +192,14 @@ int maria_open(struct maria *c, const struct maria_address *a, struct error *err
 
 /* ---- a session that is the same everywhere --------------------------------------------------------------- */
 
-/* The text of values depends on the first line of these; what is read at all, on the second. */
+/* The text of values depends on the first of these; what is read at all, on the second. A connection may wait for days
+ * until the rows that others read were stored. */
 #define SESSION_BYTES                                                                                        \
     "sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00', character_set_results=NULL, " \
     "sql_quote_show_create=1, div_precision_increment=4, lc_time_names='en_US'"
-#define SESSION_REST                                                                        \
-    "sql_select_limit=18446744073709551615, max_statement_time=0, net_write_timeout=3600, " \
-    "net_read_timeout=3600, wait_timeout=86400, idle_transaction_timeout=0, "               \
+#define SESSION_REST                                                                          \
+    "sql_select_limit=18446744073709551615, max_statement_time=0, net_write_timeout=604800, " \
+    "net_read_timeout=3600, wait_timeout=604800, idle_transaction_timeout=0, "                \
     "idle_readonly_transaction_timeout=0, group_concat_max_len=1073741824"
 
 const char *maria_session_text(void)

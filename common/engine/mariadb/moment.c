@@ -14,7 +14,7 @@
  * STAGE_S: what waits for the end of a statement may make others wait, so it waits no longer than this, and is tried a
  * few times. HOLD_S: the server ends the block when nothing is heard of us any more.
  */
-enum { STAGE_S = 2, STAGE_TRIES = 3, HOLD_S = 20 };
+enum { STAGE_S = 2, STAGE_TRIES = 2, HOLD_S = 20 };
 
 struct place {
     char file[512];

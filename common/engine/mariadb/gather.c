@@ -1,12 +1,11 @@
 /* The rows of all tables, read by one connection or by several at once, and given in order. */
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/base/str.h"
-#include "common/engine/mariadb/internal.h"
+#include "common/engine/mariadb/share.h"
 #include "common/engine/mariadb/sql.h"
 #include "common/engine/name.h"
 #include "common/engine/readahead.h"
@@ -19,7 +18,6 @@ enum {
     UNITS_MAX = 1 << 18,          /* of one table */
     RING = 4 * 1024 * 1024,
 };
-static const size_t no_table = SIZE_MAX;
 
 /* What one connection reads in one go: a table, or its rows from one value of its range up to another. */
 struct unit {
@@ -33,24 +31,10 @@ struct unit {
     struct vec freshest; /* of the first */
 };
 
-/*
- * A connection that reads of a table keeps its definition from being changed, up to a savepoint. Between two units of a
- * table that must not end: another table could take its name. So a reader lets go only when all units were begun.
- */
-struct share {
-    size_t units;
-    size_t taken;
-    size_t begun;
-};
-
 struct maria_gather {
     struct maria_origin *o;
     struct vec units;
-    struct vec shares;              /* struct share, one for each table */
-    size_t held[MARIA_READERS_MAX]; /* table */
-    pthread_mutex_t lock;
-    pthread_cond_t news;
-    bool ending;
+    struct maria_shares *shares;
     struct readahead *ahead; /* NULL: there is one reader, which needs no thread */
     size_t next;             /* unit */
     size_t table;            /* of the next source */
@@ -67,7 +51,7 @@ static struct unit *add_unit(struct maria_gather *g, size_t table, struct error 
     if (u == NULL)
         return NULL;
     *u = (struct unit){ .table = table, .freshest = VEC_OF(char *) };
-    ((struct share *)vec_at(&g->shares, table))->units++;
+    maria_shares_add(g->shares, table);
     return u;
 }
 
@@ -98,7 +82,7 @@ static int plan_table(struct maria_gather *g, size_t table, struct error *err)
     struct maria_table *t = vec_at(&o->tables, table);
     int64_t least = 0;
     int64_t most = 0;
-    int rc = vec_push(&g->shares, err) != NULL ? interrupt_check(err) : E_NOMEM;
+    int rc = interrupt_check(err);
     if (rc == 0 && o->nreaders > 1 && t->transactional && !t->versioned && t->bytes > UNIT_BYTES)
         rc = maria_find_range(&o->main, &o->readers[0], t, &least, &most, err);
     if (rc < 0 || t->range != NULL)
@@ -122,57 +106,6 @@ static int condition_of(const struct unit *u, const struct maria_table *t, struc
         rc = buf_printf(out, err, "%s < %" PRId64, column, u->to);
     free(column);
     return rc == 0 ? buf_append(out, "", 1, err) : rc;
-}
-
-/* ---- definitions that must stay ---------------------------------------------------------------------------- */
-
-/* Nobody who changes a table that was read must wait for the others. */
-static int let_go(struct maria_gather *g, unsigned lane, struct error *err)
-{
-    if (g->held[lane] == no_table)
-        return 0;
-    const struct share *s = vec_at(&g->shares, g->held[lane]);
-    (void)pthread_mutex_lock(&g->lock);
-    while (!g->ending && s->begun < s->units)
-        (void)pthread_cond_wait(&g->news, &g->lock);
-    (void)pthread_mutex_unlock(&g->lock);
-    g->held[lane] = no_table;
-    int rc = maria_exec(&g->o->readers[lane], "ROLLBACK TO SAVEPOINT backupd", err);
-    return rc < 0 ? error_wrap(err, "the transaction that reads the tables") : 0;
-}
-
-static int hold(struct maria_gather *g, unsigned lane, size_t table, struct error *err)
-{
-    struct share *s = vec_at(&g->shares, table);
-    (void)pthread_mutex_lock(&g->lock);
-    s->taken++;
-    (void)pthread_mutex_unlock(&g->lock);
-    if (g->held[lane] == table)
-        return 0;
-    int rc = let_go(g, lane, err);
-    if (rc == 0)
-        rc = maria_exec(&g->o->readers[lane], "SAVEPOINT backupd", err);
-    if (rc == 0)
-        g->held[lane] = table;
-    return rc;
-}
-
-static void begun(struct maria_gather *g, size_t table)
-{
-    (void)pthread_mutex_lock(&g->lock);
-    ((struct share *)vec_at(&g->shares, table))->begun++;
-    (void)pthread_cond_broadcast(&g->news);
-    (void)pthread_mutex_unlock(&g->lock);
-}
-
-/* The next unit may be long in coming. */
-static int let_go_at_end(struct maria_gather *g, unsigned lane, size_t table, struct error *err)
-{
-    const struct share *s = vec_at(&g->shares, table);
-    (void)pthread_mutex_lock(&g->lock);
-    bool more = s->taken < s->units;
-    (void)pthread_mutex_unlock(&g->lock);
-    return more ? 0 : let_go(g, lane, err);
 }
 
 /* ---- one unit ------------------------------------------------------------------------------------------------ */
@@ -201,11 +134,12 @@ static struct source *begin_unit(struct maria_gather *g, unsigned lane, struct u
                                  struct error *err)
 {
     struct maria *c = &g->o->readers[lane];
-    if (hold(g, lane, u->table, err) < 0 || (u->first && read_freshest(c, t, &u->freshest, err) < 0))
+    if (maria_shares_hold(g->shares, lane, u->table, err) < 0 ||
+        (u->first && read_freshest(c, t, &u->freshest, err) < 0))
         return NULL;
     struct source *s = maria_rows_source(c, t, t->database, g->o->set->seed, err);
     if (s != NULL)
-        begun(g, u->table);
+        maria_shares_begun(g->shares, u->table);
     return s;
 }
 
@@ -223,16 +157,13 @@ static int fetch(void *arg, unsigned lane_number, size_t unit, struct readahead_
     buf_free(&condition);
     u->rows = part.rows;
     memcpy(u->fingerprint, part.fingerprint, sizeof u->fingerprint);
-    return rc == 0 ? let_go_at_end(g, lane_number, u->table, err) : rc;
+    return rc == 0 ? maria_shares_leave(g->shares, lane_number, u->table, err) : rc;
 }
 
 static void stop(void *arg)
 {
-    struct maria_gather *g = arg;
-    (void)pthread_mutex_lock(&g->lock);
-    g->ending = true;
-    (void)pthread_cond_broadcast(&g->news);
-    (void)pthread_mutex_unlock(&g->lock);
+    const struct maria_gather *g = arg;
+    maria_shares_end(g->shares);
 }
 
 static int tick_reader(void *arg, struct error *err)
@@ -244,11 +175,8 @@ static int tick_reader(void *arg, struct error *err)
 /* A lane that waits for its server ends, too. */
 static int tick_lane(void *arg, struct error *err)
 {
-    struct maria_gather *g = arg;
-    (void)pthread_mutex_lock(&g->lock);
-    bool ending = g->ending;
-    (void)pthread_mutex_unlock(&g->lock);
-    return ending ? error_set(err, E_CANCELLED, "the other readers have ended") : 0;
+    const struct maria_gather *g = arg;
+    return maria_shares_ended(g->shares) ? error_set(err, E_CANCELLED, "the other readers have ended") : 0;
 }
 
 /* ---- start and end ------------------------------------------------------------------------------------------- */
@@ -281,12 +209,8 @@ struct maria_gather *maria_gather_start(struct maria_origin *o, struct error *er
         return NULL;
     g->o = o;
     g->units = (struct vec)VEC_OF(struct unit);
-    g->shares = (struct vec)VEC_OF(struct share);
-    (void)pthread_mutex_init(&g->lock, NULL);
-    (void)pthread_cond_init(&g->news, NULL);
-    for (size_t i = 0; i < MARIA_READERS_MAX; i++)
-        g->held[i] = no_table;
-    int rc = 0;
+    g->shares = maria_shares_new(o->readers, o->tables.len, err);
+    int rc = g->shares != NULL ? 0 : E_NOMEM;
     for (size_t i = 0; rc == 0 && i < o->tables.len; i++)
         rc = plan_table(g, i, err);
     if (rc == 0)
@@ -306,10 +230,8 @@ void maria_gather_free(struct maria_gather *g)
         g->o->readers[i].tick = NULL;
     for (size_t i = 0; i < g->units.len; i++)
         names_free(&((struct unit *)vec_at(&g->units, i))->freshest);
-    (void)pthread_cond_destroy(&g->news);
-    (void)pthread_mutex_destroy(&g->lock);
+    maria_shares_free(g->shares);
     vec_free(&g->units);
-    vec_free(&g->shares);
     free(g);
 }
 
@@ -336,7 +258,7 @@ static int unit_done(void *arg, size_t unit, struct error *err)
         return 0;
     t->rows = g->rows;
     memcpy(t->fingerprint, g->fingerprint, sizeof t->fingerprint);
-    take_freshest(t, vec_at(&g->units, g->next - ((struct share *)vec_at(&g->shares, u->table))->units));
+    take_freshest(t, vec_at(&g->units, g->next - maria_shares_parts(g->shares, u->table)));
     return 0;
 }
 
@@ -345,7 +267,7 @@ struct source *maria_gather_source(struct maria_gather *g, struct error *err)
     size_t table = g->table++;
     struct maria_table *t = vec_at(&g->o->tables, table);
     size_t from = g->next;
-    g->next += ((struct share *)vec_at(&g->shares, table))->units;
+    g->next += maria_shares_parts(g->shares, table);
     g->rows = 0;
     memcpy(g->fingerprint, FINGERPRINT_NONE, sizeof FINGERPRINT_NONE);
     if (g->ahead != NULL)
@@ -358,5 +280,5 @@ struct source *maria_gather_source(struct maria_gather *g, struct error *err)
 
 int maria_gather_done(struct maria_gather *g, struct error *err)
 {
-    return g->ahead == NULL ? let_go(g, 0, err) : 0;
+    return g->ahead == NULL ? maria_shares_leave(g->shares, 0, g->table - 1, err) : 0;
 }

@@ -167,6 +167,14 @@ static int refuse_mysql(const struct maria *c, struct error *err)
         c->where, str_printable(shown, sizeof shown, version != NULL ? version : "?"));
 }
 
+/* The library only asks for it, unless the certificate is verified, too. */
+static int check_tls(const struct maria *c, const struct maria_address *a, struct error *err)
+{
+    if ((a->ssl_ca == NULL && !a->ssl_verify) || mysql_get_ssl_cipher(c->conn) != NULL)
+        return 0;
+    return error_set(err, E_AUTH, "%s: the server gave no TLS, which `ssl_ca` demands", c->where);
+}
+
 int maria_open(struct maria *c, const struct maria_address *a, struct error *err)
 {
     struct buf password = BUF_INIT;
@@ -187,6 +195,8 @@ int maria_open(struct maria *c, const struct maria_address *a, struct error *err
     buf_wipe(&password);
     if (rc == 0 && a->host != NULL)
         keep_alive(c);
+    if (rc == 0)
+        rc = check_tls(c, a, err);
     return rc == 0 ? refuse_mysql(c, err) : rc;
 }
 

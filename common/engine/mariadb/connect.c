@@ -122,7 +122,7 @@ static int set_options(struct maria *c, const struct maria_address *a, struct er
         bad |= mysql_options(c->conn, MYSQL_OPT_SSL_ENFORCE, &yes);
     if (a->ssl_verify)
         bad |= mysql_options(c->conn, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
-    /* After the files, which may say otherwise. */
+    /* A file may say otherwise; load_begin gives nothing then. */
     bad |= mysql_options(c->conn, MYSQL_OPT_LOCAL_INFILE, &local);
     if (bad != 0)
         return error_set(err, E_INTERNAL, "%s: the MariaDB library refused an option", c->where);
@@ -167,6 +167,13 @@ static int refuse_mysql(const struct maria *c, struct error *err)
         c->where, str_printable(shown, sizeof shown, version != NULL ? version : "?"));
 }
 
+/* An option file may have said less, and the library takes the 1 of 1M for bytes. */
+static void lift_limit(struct maria *c)
+{
+    c->conn->net.max_packet_size = packet_max;
+    c->conn->options.max_allowed_packet = packet_max;
+}
+
 /* The library only asks for it, unless the certificate is verified, too. */
 static int check_tls(const struct maria *c, const struct maria_address *a, struct error *err)
 {
@@ -195,6 +202,8 @@ int maria_open(struct maria *c, const struct maria_address *a, struct error *err
     buf_wipe(&password);
     if (rc == 0 && a->host != NULL)
         keep_alive(c);
+    if (rc == 0)
+        lift_limit(c);
     if (rc == 0)
         rc = check_tls(c, a, err);
     return rc == 0 ? refuse_mysql(c, err) : rc;

@@ -41,8 +41,9 @@ int maria_absent(const struct maria_plan *p, maria_absent_fn *fn, void *arg, str
         return 0;
     int rc = tell(p->schema_facts, "excluded", "not in the snapshot, as the job's patterns said", objects, fn,
                   arg, err);
-    return rc == 0 ? tell(p->schema_facts, "without_rows",
-                          "without rows, as the job's patterns said or because their engine keeps them elsewhere",
-                          tables, fn, arg, err)
-                   : rc;
+    return rc == 0
+               ? tell(p->schema_facts, "without_rows",
+                      "without rows, as the job's patterns said or because their engine keeps them elsewhere",
+                      tables, fn, arg, err)
+               : rc;
 }

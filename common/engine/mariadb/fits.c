@@ -166,7 +166,9 @@ static int tell_settings(const struct fits *f, struct error *err)
         say(f, PLAN_NOTE, "SET GLOBAL log_bin_trust_function_creators = 1, for as long as the restore runs",
             "this server writes a binary log: functions without DETERMINISTIC are refused");
     if (row != NULL)
-        say(f, PLAN_NOTE, NULL, "max_allowed_packet is %s here: longer values are restored, and applications can send none", row[5]);
+        say(f, PLAN_NOTE, NULL,
+            "max_allowed_packet is %s here: longer values are restored, and applications can send none",
+            row[5]);
     mysql_free_result(r);
     return rc;
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # TLS to a MariaDB server that demands it, with a private certificate authority: all connections of a run, and of a
 # restore; a wrong authority, a certificate of another name and a server without TLS are refused.
-# shellcheck disable=SC2119,SC2317  # arguments are optional; functions are called through check
+# shellcheck disable=SC2016,SC2119,SC2317  # texts with `quotes`; arguments are optional; functions are called through check
 set -euo pipefail
 # shellcheck source=tests/support/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"

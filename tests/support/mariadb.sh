@@ -50,7 +50,7 @@ db() {
 }
 
 db_when() {
-    db_client -BN <<END
+    db_client -BN <<SQL
 DELIMITER //
 BEGIN NOT ATOMIC
     DECLARE waited int DEFAULT 0;
@@ -65,7 +65,7 @@ BEGIN NOT ATOMIC
 END //
 DELIMITER ;
 ${2:-}
-END
+SQL
 }
 
 db_fill() {

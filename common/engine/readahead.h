@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "common/base/error.h"
+#include "common/stream/stream.h"
 
 enum { READAHEAD_LANES_MAX = 64 };
 
@@ -50,11 +51,18 @@ struct readahead *readahead_start(const struct readahead_options *options, struc
 /* 1..cap bytes of a unit, 0 at its end, or a negative code, after which only free is legal. Units in order, each to
  * its end. */
 int64_t readahead_read(struct readahead *r, size_t unit, void *data, size_t cap, struct error *err);
+/* The bytes of the units from..to-1 as one source. done(), in the reader's thread, comes after each of them; its failure
+ * is the source's. Borrows r. */
+typedef int readahead_done_fn(void *arg, size_t unit, struct error *err);
+struct source *readahead_source(struct readahead *r, size_t from, size_t to, readahead_done_fn *done,
+                                void *arg, struct error *err);
 /* Stops and waits for all threads. NULL is fine. */
 void readahead_free(struct readahead *r);
 
 /* For fetch: where the next bytes go, *len >= 1 of them. Waits. NULL with E_CANCELLED when nobody wants more. */
 void *readahead_room(struct readahead_lane *lane, size_t *len, struct error *err);
 void readahead_filled(struct readahead_lane *lane, size_t len);
+/* For fetch: all of a source, which is not freed. */
+int readahead_pass(struct readahead_lane *lane, struct source *bytes, struct error *err);
 
 #endif

@@ -76,6 +76,12 @@ uint64_t export_out_lost(const struct export_out *o);
 /* The directory of temporary files, for free(). */
 char *export_out_scratch(const char *to, struct error *err);
 
+/* ---- inside (export_archive.c) ------------------------------------------------------------------------- */
+
+int export_archive_open(struct export_out *o, struct error *err);
+int export_archive_member(struct export_out *o, const struct catalog_entry *entry, struct source *source,
+                          const struct gaps *gaps, struct error *err);
+
 /* ---- inside (export_sums.c) ---------------------------------------------------------------------------- */
 
 /* `source` as it passes, summed up with its gaps. For source_free, which leaves `source` alone. */

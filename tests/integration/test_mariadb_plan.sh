@@ -71,6 +71,17 @@ db_client -e 'CREATE DATABASE test_a; CREATE DATABASE test_b'
 db_job "all_databases: yes" "exclude_databases: [ \"test_?\", fresh, part ]"
 check "all but some" db_backup
 same "which are those" shop "$(fact databases)"
+
+# ---- what the job left out, no restore brings back
+db_job "exclude_tables: [ shop.other ]" "exclude_table_data: [ shop.log ]"
+check "a job with patterns" db_backup
+check "a plan" plan --to "$(to fresh2)"
+cp .check said
+check "and a restore" db_restore_to fresh2
+for text in "$(cat said)" "$(cat .check)"; do
+    contains "tell what is not there" "$text" "not in the snapshot, as the job's patterns said: 1 object, other"
+    contains "and what has no rows" "$text" "1 table, log"
+done
 db_job "exclude_databases: [ x ]"
 check_fails 2 "patterns without all_databases" db_backup
 finish

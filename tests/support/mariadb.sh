@@ -5,6 +5,7 @@
 #     db_job [LINE...]                    writes the configuration anew, with these more lines of the job
 #     db DATABASE [client options]        the stock client as root, stopping at errors; bytes as they are stored
 #     db_fill DATABASE                    the schema and rows of tests/support/mariadb_shop.sql
+#     db_when CONDITION [SQL]             when information_schema.processlist has such a session: its id, then the SQL at once (@id)
 #     db_backup [ARGS], db_restore_to DATABASE [ARGS]   the two programs
 #     db_sums DATABASE                    a line for each table: its name, rows, a sum of them; made without our code
 #     db_definitions DATABASE             what mariadb-dump says of it, without rows, values of sequences and the database a default's sequence is in
@@ -46,6 +47,25 @@ db() {
     local database=$1
     shift
     db_client --batch --raw --skip-column-names --database="$database" "$@"
+}
+
+db_when() {
+    db_client -BN <<SQL
+DELIMITER //
+BEGIN NOT ATOMIC
+    DECLARE waited int DEFAULT 0;
+    SET @id = NULL;
+    WHILE @id IS NULL DO
+        IF waited >= 30000 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no session came in a minute'; END IF;
+        SELECT max(id) INTO @id FROM information_schema.processlist WHERE id <> connection_id() AND $1;
+        DO sleep(if(@id IS NULL, 0.002, 0));
+        SET waited = waited + 1;
+    END WHILE;
+    SELECT @id;
+END //
+DELIMITER ;
+${2:-}
+SQL
 }
 
 db_fill() {

@@ -23,6 +23,7 @@ static void table_free(struct maria_table *t)
     names_free(&t->freshest);
     free(t->database);
     free(t->name);
+    free(t->range);
 }
 
 void maria_tables_free(struct vec *tables)
@@ -58,7 +59,7 @@ void maria_databases_free(struct vec *databases)
     vec_free(databases);
 }
 
-static const char *text_of(MYSQL_ROW row, unsigned i)
+const char *maria_field(MYSQL_ROW row, unsigned i)
 {
     return row[i] != NULL ? row[i] : "";
 }
@@ -72,10 +73,10 @@ static int take_database(MYSQL_ROW row, struct vec *out, struct error *err)
         return E_NOMEM;
     db->views = db->relations = db->excluded = db->empty = db->definers = (struct vec)VEC_OF(char *);
     db->sequences = (struct vec)VEC_OF(struct maria_sequence);
-    if ((db->name = str_dup(text_of(row, 0), err)) == NULL ||
-        (db->charset = str_dup(text_of(row, 1), err)) == NULL ||
-        (db->collation = str_dup(text_of(row, 2), err)) == NULL ||
-        (db->comment = str_dup(text_of(row, 3), err)) == NULL)
+    if ((db->name = str_dup(maria_field(row, 0), err)) == NULL ||
+        (db->charset = str_dup(maria_field(row, 1), err)) == NULL ||
+        (db->collation = str_dup(maria_field(row, 2), err)) == NULL ||
+        (db->comment = str_dup(maria_field(row, 3), err)) == NULL)
         return E_NOMEM;
     return 0;
 }
@@ -111,7 +112,7 @@ int maria_list_databases(struct maria *c, const struct maria_settings *s, struct
                     "FROM information_schema.schemata ORDER BY BINARY schema_name",
                     &r, err);
     while (rc == 0 && (row = mysql_fetch_row(r)) != NULL)
-        if (is_wanted(s, text_of(row, 0)))
+        if (is_wanted(s, maria_field(row, 0)))
             rc = take_database(row, out, err);
     mysql_free_result(r);
     for (size_t i = 0; rc == 0 && i < option_count(s->job, "database"); i++) {
@@ -150,11 +151,11 @@ static int add_table(const struct maria_database *db, MYSQL_ROW row, struct vec 
         return E_NOMEM;
     t->columns = (struct vec)VEC_OF(struct maria_column);
     t->fresh = t->freshest = (struct vec)VEC_OF(char *);
-    t->bytes = strtoull(text_of(row, T_BYTES), NULL, 10);
-    t->versioned = strcmp(text_of(row, T_TYPE), "SYSTEM VERSIONED") == 0;
-    t->transactional = strcmp(text_of(row, T_TRANSACTIONS), "YES") == 0;
+    t->bytes = strtoull(maria_field(row, T_BYTES), NULL, 10);
+    t->versioned = strcmp(maria_field(row, T_TYPE), "SYSTEM VERSIONED") == 0;
+    t->transactional = strcmp(maria_field(row, T_TRANSACTIONS), "YES") == 0;
     if ((t->database = str_dup(db->name, err)) == NULL ||
-        (t->name = str_dup(text_of(row, T_NAME), err)) == NULL)
+        (t->name = str_dup(maria_field(row, T_NAME), err)) == NULL)
         return E_NOMEM;
     return 0;
 }
@@ -172,15 +173,15 @@ static int unreadable(const struct maria_database *db, MYSQL_ROW row, struct err
 {
     char shown[2][200];
     return error_set(err, E_CORRUPT, "table %s.%s cannot be opened by the server: %s",
-                     str_printable(shown[0], sizeof shown[0], db->name), text_of(row, T_NAME),
-                     str_printable(shown[1], sizeof shown[1], text_of(row, T_COMMENT)));
+                     str_printable(shown[0], sizeof shown[0], db->name), maria_field(row, T_NAME),
+                     str_printable(shown[1], sizeof shown[1], maria_field(row, T_COMMENT)));
 }
 
 static int take_relation(const struct maria_settings *s, struct maria_database *db, MYSQL_ROW row,
                          struct vec *tables, struct error *err)
 {
-    const char *name = text_of(row, T_NAME);
-    const char *type = text_of(row, T_TYPE);
+    const char *name = maria_field(row, T_NAME);
+    const char *type = maria_field(row, T_TYPE);
     if (maria_is_excluded(s, "exclude_tables", db->name, name))
         return names_add(&db->excluded, name, err);
     if (strcmp(type, "VIEW") == 0)
@@ -214,144 +215,6 @@ static int list_relations(struct maria *c, const struct maria_settings *s, struc
     return rc;
 }
 
-/* ---- columns ----------------------------------------------------------------------------------------------- */
-
-static enum maria_kind kind_of(const char *type)
-{
-    static const char *const fixed[] = { "uuid", "inet4", "inet6" };
-    static const char *const plain[] = { "tinyint", "smallint", "mediumint", "int",       "bigint", "decimal",
-                                         "double",  "date",     "datetime",  "timestamp", "time",   "year" };
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
-        if (strcasecmp(fixed[i], type) == 0)
-            return KIND_FIXED;
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
-        if (strcasecmp(plain[i], type) == 0)
-            return KIND_PLAIN;
-    if (strcasecmp(type, "enum") == 0)
-        return KIND_ENUM;
-    return strcasecmp(type, "float") == 0 ? KIND_FLOAT : KIND_BYTES;
-}
-
-/* "enum('a','','it''s')": is the empty text one of them? */
-static bool has_empty_value(const char *type)
-{
-    for (const char *p = strchr(type, '('); p != NULL && p[0] != '\0' && p[1] == '\'';) {
-        const char *from = p + 2;
-        for (p = from; *p != '\0' && (*p != '\'' || p[1] == '\''); p++)
-            p += *p == '\'';
-        if (p == from)
-            return true;
-        p += *p == '\'';
-    }
-    return false;
-}
-
-static int add_column(struct maria_table *t, const char *name, enum maria_kind kind, const char *charset,
-                      struct error *err)
-{
-    struct maria_column *col = vec_push(&t->columns, err);
-    if (col == NULL || (col->name = str_dup(name, err)) == NULL)
-        return E_NOMEM;
-    col->kind = kind;
-    (void)snprintf(col->charset, sizeof col->charset, "%s", charset);
-    return 0;
-}
-
-/* table, column, type, generated, expression, character set, type in full, more of it */
-static int take_column(MYSQL_ROW row, struct maria_table *t, struct error *err)
-{
-    const char *expression = text_of(row, 4);
-    bool period = strcmp(expression, "ROW START") == 0 || strcmp(expression, "ROW END") == 0;
-    if (period && strcasecmp(text_of(row, 2), "timestamp") != 0) {
-        char shown[200];
-        return error_set(
-            err, E_UNSUPPORTED,
-            "table %s.%s is versioned by transactions, whose numbers no other server knows: leave it out "
-            "with `exclude_tables`, or version it by time",
-            t->database, str_printable(shown, sizeof shown, t->name));
-    }
-    if (!period && strcmp(text_of(row, 3), "ALWAYS") == 0)
-        return 0;
-    enum maria_kind kind = kind_of(text_of(row, 2));
-    if (kind == KIND_ENUM && has_empty_value(text_of(row, 6)))
-        kind = KIND_INDEX;
-    if (kind == KIND_PLAIN && strstr(text_of(row, 7), "auto_increment") != NULL)
-        kind = KIND_AUTO;
-    return add_column(t, text_of(row, 1), kind, row[5] != NULL ? row[5] : "-", err);
-}
-
-/* Named or not, a versioned table has two columns that say when a row was valid. */
-static int add_period(struct maria_table *t, bool named, struct error *err)
-{
-    if (!t->versioned || named)
-        return 0;
-    int rc = add_column(t, "row_start", KIND_PLAIN, "-", err);
-    return rc == 0 ? add_column(t, "row_end", KIND_PLAIN, "-", err) : rc;
-}
-
-static struct maria_table *table_at(const struct vec *tables, size_t *at, const char *name)
-{
-    while (*at < tables->len) {
-        struct maria_table *t = vec_at(tables, *at);
-        int order = strcmp(t->name, name);
-        if (order >= 0)
-            return order == 0 ? t : NULL;
-        (*at)++;
-    }
-    return NULL;
-}
-
-/* Both lists are in the order of the names' bytes; `from` is the database's first table. */
-static int add_columns(struct maria *c, const char *literal, struct vec *tables, size_t from,
-                       struct error *err)
-{
-    MYSQL_RES *r = NULL;
-    MYSQL_ROW row;
-    size_t at = from;
-    struct maria_table *last = NULL;
-    bool named = false;
-    int rc = maria_queryf(
-        c, &r, err,
-        "SELECT table_name, column_name, data_type, is_generated, generation_expression, "
-        "character_set_name, column_type, extra FROM information_schema.columns WHERE table_schema = %s AND BINARY table_schema = %s "
-        "ORDER BY BINARY table_name, ordinal_position",
-        literal, literal);
-    while (rc == 0 && (row = mysql_fetch_row(r)) != NULL) {
-        struct maria_table *t = table_at(tables, &at, text_of(row, 0));
-        if (t != last && last != NULL)
-            rc = add_period(last, named, err);
-        named = t == last && named;
-        last = t;
-        named = named || strcmp(text_of(row, 4), "ROW START") == 0;
-        if (rc == 0 && t != NULL)
-            rc = take_column(row, t, err);
-    }
-    if (rc == 0 && last != NULL)
-        rc = add_period(last, named, err);
-    mysql_free_result(r);
-    return rc;
-}
-
-/* "db.table.column", or "table.column" when the job has one database. */
-static int add_freshness(const struct maria_settings *s, struct maria_table *t, struct error *err)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < option_count(s->job, "freshness"); i++) {
-        const char *wanted = option_at(s->job, "freshness", i);
-        for (size_t j = 0; rc == 0 && j < t->columns.len; j++) {
-            const struct maria_column *col = vec_at(&t->columns, j);
-            char *with = str_printf(err, "%s.%s.%s", t->database, t->name, col->name);
-            if (with == NULL)
-                return E_NOMEM;
-            bool same = strcmp(with, wanted) == 0 || strcmp(with + strlen(t->database) + 1, wanted) == 0;
-            free(with);
-            if (same)
-                rc = names_add(&t->fresh, col->name, err);
-        }
-    }
-    return rc;
-}
-
 /* ---- code -------------------------------------------------------------------------------------------------- */
 
 int maria_count_code(struct maria *c, const char *database, uint64_t counts[MARIA_COUNTS], struct error *err)
@@ -375,7 +238,7 @@ int maria_count_code(struct maria *c, const char *database, uint64_t counts[MARI
                            d, d, d, d, d, d, d, d);
     MYSQL_ROW row = rc == 0 ? mysql_fetch_row(r) : NULL;
     for (unsigned i = 0; row != NULL && i < MARIA_COUNTS; i++)
-        counts[i] = strtoull(text_of(row, i), NULL, 10);
+        counts[i] = strtoull(maria_field(row, i), NULL, 10);
     mysql_free_result(r);
     free(d);
     return rc;
@@ -396,7 +259,7 @@ static int list_definers(struct maria *c, const char *d, struct maria_database *
         "ORDER BY 1",
         d, d, d, d, d, d, d, d);
     while (rc == 0 && (row = mysql_fetch_row(r)) != NULL)
-        rc = names_add(&db->definers, text_of(row, 0), err);
+        rc = names_add(&db->definers, maria_field(row, 0), err);
     mysql_free_result(r);
     return rc;
 }
@@ -408,9 +271,7 @@ int maria_list_contents(struct maria *c, const struct maria_settings *s, struct 
     char *literal = maria_literal_text(db->name, err);
     int rc = literal != NULL ? list_relations(c, s, db, literal, tables, err) : E_NOMEM;
     if (rc == 0)
-        rc = add_columns(c, literal, tables, from, err);
-    for (size_t i = from; rc == 0 && i < tables->len; i++)
-        rc = add_freshness(s, vec_at(tables, i), err);
+        rc = maria_list_columns(c, s, literal, tables, from, err);
     if (rc == 0)
         rc = maria_order_views(c, literal, db, err);
     if (rc == 0)

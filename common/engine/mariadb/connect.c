@@ -122,7 +122,7 @@ static int set_options(struct maria *c, const struct maria_address *a, struct er
         bad |= mysql_options(c->conn, MYSQL_OPT_SSL_ENFORCE, &yes);
     if (a->ssl_verify)
         bad |= mysql_options(c->conn, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
-    /* After the files, which may say otherwise. */
+    /* A file may say otherwise; load_begin gives nothing then. */
     bad |= mysql_options(c->conn, MYSQL_OPT_LOCAL_INFILE, &local);
     if (bad != 0)
         return error_set(err, E_INTERNAL, "%s: the MariaDB library refused an option", c->where);
@@ -167,6 +167,21 @@ static int refuse_mysql(const struct maria *c, struct error *err)
         c->where, str_printable(shown, sizeof shown, version != NULL ? version : "?"));
 }
 
+/* An option file may have said less, and the library takes the 1 of 1M for bytes. */
+static void lift_limit(struct maria *c)
+{
+    c->conn->net.max_packet_size = packet_max;
+    c->conn->options.max_allowed_packet = packet_max;
+}
+
+/* The library only asks for it, unless the certificate is verified, too. */
+static int check_tls(const struct maria *c, const struct maria_address *a, struct error *err)
+{
+    if ((a->ssl_ca == NULL && !a->ssl_verify) || mysql_get_ssl_cipher(c->conn) != NULL)
+        return 0;
+    return error_set(err, E_AUTH, "%s: the server gave no TLS, which `ssl_ca` demands", c->where);
+}
+
 int maria_open(struct maria *c, const struct maria_address *a, struct error *err)
 {
     struct buf password = BUF_INIT;
@@ -187,18 +202,23 @@ int maria_open(struct maria *c, const struct maria_address *a, struct error *err
     buf_wipe(&password);
     if (rc == 0 && a->host != NULL)
         keep_alive(c);
+    if (rc == 0)
+        lift_limit(c);
+    if (rc == 0)
+        rc = check_tls(c, a, err);
     return rc == 0 ? refuse_mysql(c, err) : rc;
 }
 
 /* ---- a session that is the same everywhere --------------------------------------------------------------- */
 
-/* The text of values depends on the first line of these; what is read at all, on the second. */
+/* The text of values depends on the first of these; what is read at all, on the second. A connection may wait for days
+ * until the rows that others read were stored. */
 #define SESSION_BYTES                                                                                        \
     "sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone='+00:00', character_set_results=NULL, " \
     "sql_quote_show_create=1, div_precision_increment=4, lc_time_names='en_US'"
-#define SESSION_REST                                                                        \
-    "sql_select_limit=18446744073709551615, max_statement_time=0, net_write_timeout=3600, " \
-    "net_read_timeout=3600, wait_timeout=86400, idle_transaction_timeout=0, "               \
+#define SESSION_REST                                                                          \
+    "sql_select_limit=18446744073709551615, max_statement_time=0, net_write_timeout=604800, " \
+    "net_read_timeout=3600, wait_timeout=604800, idle_transaction_timeout=0, "                \
     "idle_readonly_transaction_timeout=0, group_concat_max_len=1073741824"
 
 const char *maria_session_text(void)

@@ -114,7 +114,7 @@ int maria_export(const struct engine_streams *streams, const char *run_facts, co
         rc = buf_printf(
             out->steps, err,
             "\nusers.sql has the accounts of the server. Those that exist already give harmless errors:\n\n"
-            "  mariadb --force < users.sql\n");
+            "    mariadb --force < users.sql\n");
     return rc < 0
                ? rc
                : buf_printf(

@@ -80,6 +80,12 @@ static uint64_t tell_made(const struct fits *f)
     return bytes;
 }
 
+static void note_absent(const char *text, void *arg)
+{
+    const struct fits *f = arg;
+    say(f, PLAN_NOTE, NULL, "%s", text);
+}
+
 static int tell_existing(const struct fits *f, struct error *err)
 {
     int rc = 0;
@@ -160,7 +166,9 @@ static int tell_settings(const struct fits *f, struct error *err)
         say(f, PLAN_NOTE, "SET GLOBAL log_bin_trust_function_creators = 1, for as long as the restore runs",
             "this server writes a binary log: functions without DETERMINISTIC are refused");
     if (row != NULL)
-        say(f, PLAN_NOTE, NULL, "max_allowed_packet is %s here: no value may be longer", row[5]);
+        say(f, PLAN_NOTE, NULL,
+            "max_allowed_packet is %s here: longer values are restored, and applications can send none",
+            row[5]);
     mysql_free_result(r);
     return rc;
 }
@@ -290,9 +298,11 @@ static int tell_room(const struct fits *f, uint64_t bytes, struct error *err)
 int maria_fits(struct maria_target *t, const struct maria_plan *p, engine_plan_fn *fn, void *arg,
                struct error *err)
 {
-    const struct fits f = { .t = t, .p = p, .fn = fn, .arg = arg };
+    struct fits f = { .t = t, .p = p, .fn = fn, .arg = arg };
     uint64_t bytes = tell_made(&f);
-    int rc = tell_existing(&f, err);
+    int rc = maria_absent(p, note_absent, &f, err);
+    if (rc == 0)
+        rc = tell_existing(&f, err);
     if (rc == 0)
         rc = tell_collation(&f, err);
     if (rc == 0)

@@ -79,6 +79,8 @@ struct maria_table {
     bool transactional;  /* in the snapshot */
     bool locked;         /* no snapshot has it, and LOCK TABLES holds it */
     struct vec columns;  /* struct maria_column: those that are copied */
+    char *range;         /* the column that parts of it go by, or NULL; see ranges.c */
+    const char *part;    /* borrowed SQL: only rows of this range; NULL: all of them */
     struct vec fresh;    /* char *: columns whose largest value is a fact */
     struct vec freshest; /* char *, one for each: the value, or NULL */
     /* after it was copied */
@@ -125,6 +127,11 @@ int maria_list_databases(struct maria *c, const struct maria_settings *s, struct
 /* What is in one of them: fills db, adds to tables those whose rows are copied, with columns. */
 int maria_list_contents(struct maria *c, const struct maria_settings *s, struct maria_database *db,
                         struct vec *tables, struct error *err);
+/* columns.c: columns of the tables from `from` on, which are of one database; `literal` is its name as SQL text. */
+int maria_list_columns(struct maria *c, const struct maria_settings *s, const char *literal,
+                       struct vec *tables, size_t from, struct error *err);
+/* A field of a result, "" for NULL. */
+const char *maria_field(MYSQL_ROW row, unsigned i);
 /* The fingerprint of all definitions of a database, into `out`. */
 int maria_schema_hash(struct maria *c, const char *database, uint64_t seed, char out[FINGERPRINT_TEXT_MAX],
                       struct error *err);
@@ -146,6 +153,8 @@ int maria_load_sql(const struct maria_table *t, const char *database, const char
 /* The rows of t in `database`; at the end t->rows and t->fingerprint are set, after the server's verdict. */
 struct source *maria_rows_source(struct maria *c, struct maria_table *t, const char *database, uint64_t seed,
                                  struct error *err);
+/* The error of a statement about t, in terms of a backup: E_RETRY when it was changed, renamed or dropped. */
+int maria_table_failed(const struct maria *c, const struct maria_table *t, int rc, struct error *err);
 /* "`a`, `b`": every column, as it is selected (FLOAT and the like) or by its name alone. */
 int maria_column_list(const struct maria_table *t, bool selected, struct buf *out, struct error *err);
 /* Appends a field: escaped, or NULL. */
@@ -178,8 +187,6 @@ struct maria_origin {
     struct vec tables;
     size_t nlocked;      /* of them at the beginning */
     uint64_t checked_ms; /* when the idle connections were last heard of */
-    uint64_t tries;      /* until the snapshots were aligned */
-    bool staged;         /* aligned by BACKUP STAGE */
     char *binlog_file;   /* "" without one */
     char *binlog_position;
     struct buf about; /* facts of the server */
@@ -190,13 +197,41 @@ int maria_origin_open(struct maria_origin *o, const struct maria_settings *s, st
 int maria_origin_unlock(struct maria_origin *o, struct error *err);
 /* Everything is still as it was at the beginning: E_RETRY when definitions changed. */
 int maria_origin_unchanged(struct maria_origin *o, struct error *err);
-/* The idle connections are there; asks the server at most every half minute unless `now`. */
+/* main and lock are there; asks the server at most every half minute unless `now`. */
 int maria_origin_alive(struct maria_origin *o, bool now, struct error *err);
 int maria_origin_tick(void *origin, bool now, struct error *err);
 void maria_origin_close(struct maria_origin *o); /* a zeroed one is fine */
 /* E_UNSUPPORTED: another release than the tested one, by its number. */
 int maria_check_release(const struct maria *c, bool allow_untested, struct error *err);
 bool maria_is_tested(const struct maria *c);
+
+/* ---- moment.c: snapshots of one moment ------------------------------------------------------------------- */
+
+/* The readers, and where their moment is in the binary log. Several need a block of all commits for milliseconds, and
+ * the right for it: else one reads, which is told. */
+int maria_moment_open(struct maria_origin *o, struct error *err);
+/* Every snapshot was held until now. */
+int maria_moment_holds(struct maria_origin *o, struct error *err);
+
+/* ---- ranges.c: a large table in parts ---------------------------------------------------------------------- */
+
+/* t->range, when the rows between two values of the first column of its primary key can be read in the order of the
+ * whole; and the smallest and the largest of them, by the snapshot of c. */
+int maria_find_range(struct maria *asks, struct maria *c, struct maria_table *t, int64_t *least,
+                     int64_t *most, struct error *err);
+
+/* ---- gather.c: rows by one reader or by several ------------------------------------------------------------ */
+
+struct maria_gather;
+
+/* Reads the tables of o, which is borrowed, in their order. With several readers it begins at once, in threads. */
+struct maria_gather *maria_gather_start(struct maria_origin *o, struct error *err);
+/* The rows of the next table; at the end its rows, fingerprint and freshest are set. */
+struct source *maria_gather_source(struct maria_gather *g, struct error *err);
+/* That table was read: nobody who changes it must wait for the others. */
+int maria_gather_done(struct maria_gather *g, struct error *err);
+/* Stops and waits. NULL is fine. */
+void maria_gather_free(struct maria_gather *g);
 
 /* ---- facts.c ---------------------------------------------------------------------------------------------- */
 

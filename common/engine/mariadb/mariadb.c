@@ -19,6 +19,7 @@ enum step { STEP_USERS, STEP_SCHEMA, STEP_TABLES, STEP_SCRIPT, STEP_CODE, STEP_E
 struct engine_run {
     struct maria_settings set;
     struct maria_origin origin;
+    struct maria_gather *gather; /* while tables are read */
     struct maria_tool dump;
     struct source *source; /* of the current stream */
     struct buf name;       /* of the current stream, NUL-terminated */
@@ -35,6 +36,7 @@ static void mariadb_close(struct engine_run *run)
     if (run == NULL)
         return;
     source_free(run->source);
+    maria_gather_free(run->gather);
     maria_origin_close(&run->origin);
     maria_tool_free(&run->dump);
     buf_free(&run->name);
@@ -78,46 +80,15 @@ static int start_dump(struct engine_run *run, enum maria_script script, const ch
     return rc;
 }
 
-/* In the same snapshot as the rows. */
-static int read_freshest(struct maria *c, struct maria_table *t, struct error *err)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < t->fresh.len; i++) {
-        char *table = maria_qualified(t->database, t->name, err);
-        char *column = maria_quoted_text(*(char **)vec_at(&t->fresh, i), err);
-        char *sql =
-            table != NULL && column != NULL ? str_printf(err, "SELECT MAX(%s) FROM %s", column, table) : NULL;
-        char *value = sql != NULL ? maria_text(c, sql, err) : NULL;
-        rc = value != NULL ? names_add(&t->freshest, value, err) : maria_failed(err);
-        free(table);
-        free(column);
-        free(sql);
-        free(value);
-    }
-    return rc;
-}
-
-/* Back to the savepoint: nobody who changes a table that was read must wait for the others. */
-static int let_go(struct engine_run *run, struct error *err)
-{
-    if (run->table == NULL)
-        return 0;
-    int rc = maria_exec(&run->origin.readers[0], "ROLLBACK TO SAVEPOINT backupd", err);
-    return rc < 0 ? error_wrap(err, "the transaction that reads the tables") : 0;
-}
-
 static int start_table(struct engine_run *run, struct error *err)
 {
     struct maria_origin *o = &run->origin;
-    struct maria *c = &o->readers[0];
     struct maria_table *t = vec_at(&o->tables, run->at);
     struct buf path = BUF_INIT;
     int rc = run->at == o->nlocked ? maria_origin_unlock(o, err) : 0;
     run->table = t;
-    if (rc == 0)
-        rc = maria_exec(c, "SAVEPOINT backupd", err);
-    if (rc == 0)
-        rc = read_freshest(c, t, err);
+    if (rc == 0 && run->gather == NULL && (run->gather = maria_gather_start(o, err)) == NULL)
+        rc = maria_failed(err);
     if (rc == 0)
         rc = maria_table_path(t->name, &path, err);
     if (rc == 0)
@@ -125,7 +96,7 @@ static int start_table(struct engine_run *run, struct error *err)
     if (rc == 0)
         rc = name_stream(run, t->database, (const char *)path.data, err);
     buf_free(&path);
-    if (rc == 0 && (run->source = maria_rows_source(c, t, t->database, run->set.seed, err)) == NULL)
+    if (rc == 0 && (run->source = maria_gather_source(run->gather, err)) == NULL)
         rc = maria_failed(err);
     return rc;
 }
@@ -175,12 +146,16 @@ static int mariadb_next(struct engine_run *run, struct engine_stream *out, struc
     run->at += run->source != NULL;
     source_free(run->source);
     run->source = NULL;
-    int rc = let_go(run, err);
+    int rc = run->table != NULL ? maria_gather_done(run->gather, err) : 0;
     run->table = NULL;
     run->database = NULL;
     while (rc == 0 && run->step != STEP_END && run->at == length_of(run, run->step)) {
         run->step++;
         run->at = 0;
+    }
+    if (run->step > STEP_TABLES) {
+        maria_gather_free(run->gather);
+        run->gather = NULL;
     }
     if (rc < 0 || run->step == STEP_END)
         return rc;
@@ -235,11 +210,7 @@ static int mariadb_finish(struct engine_run *run, struct error *err)
     if (rc == 0)
         rc = maria_origin_alive(&run->origin, true, err);
     if (rc == 0)
-        rc = maria_exec(&run->origin.readers[0], "DO 0", err);
-    for (size_t i = 0; rc == 0 && i < run->origin.nreaders; i++)
-        if (!(run->origin.readers[i].conn->server_status & SERVER_STATUS_IN_TRANS))
-            rc = error_set(err, E_RETRY, "%s: the transaction of a snapshot ended",
-                           run->origin.readers[i].where);
+        rc = maria_moment_holds(&run->origin, err);
     return rc == 0 ? maria_origin_unchanged(&run->origin, err) : rc;
 }
 

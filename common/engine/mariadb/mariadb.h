@@ -20,7 +20,7 @@
  *   exclude_databases   patterns, for all_databases
  *   freshness       DATABASE.TABLE.COLUMN, or TABLE.COLUMN: its largest value is a fact
  *   lock_timeout    how long to wait for a lock, a duration; default 30s
- *   connections     for later: one reads; default 2
+ *   connections     how many read rows at once, 1 to 8; default 1
  *   bin_dir         where mariadb-dump is; default PATH
  *   allow_untested  no (default) or yes: also releases other than 10.11. MySQL is
  *                   refused in any case.
@@ -33,16 +33,19 @@
  *   DB/load.sql           loads the tables with the stock client, sets the sequences
  *   DB/code.sql           mariadb-dump: triggers, events, routines, then views
  *
- * One connection reads, in one snapshot, so no lock is held at all. (origin.c can
- * align several, by their positions in the binary log or BACKUP STAGE; only one is
- * used now.)
+ * One connection reads, in one snapshot, and no lock is held at all. Several
+ * (`connections`) need snapshots of one moment: BACKUP STAGE blocks commits for
+ * the milliseconds in which they are taken, which needs RELOAD. Without that
+ * right, or when a long statement is in the way, one connection reads, and a
+ * warning says so. They share out the tables, and large ones by ranges of an
+ * integer primary key; what is stored does not depend on it.
  * Rows come over the library, a stream for each table. Sequences have no
  * snapshot: they are read after the tables, so they are never behind the rows.
  * Definitions have none either: their fingerprint is compared at the end, and
  * what was changed in between makes the run one to repeat (E_RETRY). A server
  * whose own loss or lock ends a run gives E_RETRY. Rights whose lack the stock
- * tools pass over in silence are asked for first (E_DENIED). Memory: a few MB,
- * and four times the longest row.
+ * tools pass over in silence are asked for first (E_DENIED). Memory: 4 MiB and
+ * four times the longest row, for each connection.
  *
  * restore() fills a database that is empty or does not exist; `to` is its name
  * or mariadb://USER@HOST:PORT/DB?socket=..&password_file=.., never with a
@@ -50,8 +53,9 @@
  * statements of about 16 MiB), sequences, code, then the comparison of every
  * table's rows and fingerprint with the facts (E_CORRUPT "facts-differ"). While
  * it runs and after a failure the comment of the database says that it is not
- * complete. plan() and every restore take the same look at the target first. Of the scripts of a snapshot only statements of a known shape run,
- * one at a time. Accounts are made only when asked for, and never changed.
+ * complete. plan() and every restore take the same look at the target first. Of
+ * the scripts of a snapshot only statements of a known shape run, one at a time.
+ * Accounts are made only when asked for, and never changed.
  */
 #ifndef COMMON_ENGINE_MARIADB_MARIADB_H
 #define COMMON_ENGINE_MARIADB_MARIADB_H

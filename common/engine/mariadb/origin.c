@@ -1,4 +1,4 @@
-/* Connections whose snapshots show the same moment. */
+/* One moment of the source: what there is, and the connections that show it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,7 @@
 
 #include "common/base/banned.h"
 
-/* READING: connections that give rows. No more snapshots are taken than are used. */
-enum { TRIES = 50, ALIVE_MS = 30000, READING = 1 };
+enum { ALIVE_MS = 30000 };
 
 /* ---- the release ------------------------------------------------------------------------------------------- */
 
@@ -106,137 +105,6 @@ int maria_origin_unlock(struct maria_origin *o, struct error *err)
     return rc < 0 ? error_wrap(err, "the locks of tables without transactions did not hold") : 0;
 }
 
-/* ---- the moment ----------------------------------------------------------------------------------------------- */
-
-struct place {
-    char file[512];
-    char position[32];
-};
-
-/* Where the snapshot of this connection is in the binary log; "" without a log. */
-static int place_of(struct maria *c, struct place *out, struct error *err)
-{
-    MYSQL_RES *r = NULL;
-    MYSQL_ROW row;
-    *out = (struct place){ .file = "" };
-    int rc = maria_query(c, "SHOW STATUS LIKE 'binlog\\_snapshot\\_%'", &r, err);
-    while (rc == 0 && (row = mysql_fetch_row(r)) != NULL) {
-        if (strcasecmp(row[0], "binlog_snapshot_file") == 0)
-            (void)snprintf(out->file, sizeof out->file, "%s", row[1]);
-        else if (strcasecmp(row[0], "binlog_snapshot_position") == 0)
-            (void)snprintf(out->position, sizeof out->position, "%s", row[1]);
-    }
-    mysql_free_result(r);
-    return rc;
-}
-
-static int begin_all(struct maria_origin *o, struct error *err)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < o->nreaders; i++)
-        rc = maria_exec(&o->readers[i], "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", err);
-    return rc;
-}
-
-/* *same: the snapshots are of one moment. */
-static int compare_all(struct maria_origin *o, bool *same, struct error *err)
-{
-    struct place first;
-    int rc = place_of(&o->readers[0], &first, err);
-    *same = rc == 0 && (first.file[0] != '\0' || o->nreaders == 1);
-    for (size_t i = 1; rc == 0 && *same && i < o->nreaders; i++) {
-        struct place p;
-        rc = place_of(&o->readers[i], &p, err);
-        *same = strcmp(p.file, first.file) == 0 && strcmp(p.position, first.position) == 0;
-    }
-    free(o->binlog_file);
-    free(o->binlog_position);
-    o->binlog_file = str_dup(rc == 0 ? first.file : "", err);
-    o->binlog_position = str_dup(rc == 0 ? first.position : "", err);
-    return rc == 0 && (o->binlog_file == NULL || o->binlog_position == NULL) ? E_NOMEM : rc;
-}
-
-static int rollback_all(struct maria_origin *o, struct error *err)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < o->nreaders; i++)
-        rc = maria_exec(&o->readers[i], "ROLLBACK", err);
-    return rc;
-}
-
-/* Commits wait for milliseconds; reads and long statements do not, as FLUSH TABLES WITH READ LOCK would make them. */
-static int begin_staged(struct maria_origin *o, struct error *err)
-{
-    bool same = false;
-    int rc = maria_exec(&o->main, "BACKUP STAGE START", err);
-    if (rc < 0)
-        return rc;
-    rc = maria_exec(&o->main, "BACKUP STAGE BLOCK_COMMIT", err);
-    if (rc == 0)
-        rc = begin_all(o, err);
-    int ended = maria_exec(&o->main, "BACKUP STAGE END", rc == 0 ? err : NULL);
-    if (rc == 0)
-        rc = ended;
-    if (rc == 0)
-        rc = compare_all(o, &same, err);
-    if (rc == 0 && !same && o->binlog_file[0] != '\0')
-        rc = error_set(err, E_RETRY, "%s: snapshots taken while commits were blocked differ", o->main.where);
-    o->staged = rc == 0;
-    return rc;
-}
-
-/* One snapshot is always of one moment. */
-static void keep_one(struct maria_origin *o)
-{
-    for (size_t i = 1; i < o->nreaders; i++)
-        maria_close(&o->readers[i]);
-    o->nreaders = 1;
-}
-
-static int align(struct maria_origin *o, struct error *err)
-{
-    bool same = false;
-    bool reload = false;
-    int rc = 0;
-    for (o->tries = 1; rc == 0; o->tries++) {
-        rc = begin_all(o, err);
-        if (rc == 0)
-            rc = compare_all(o, &same, err);
-        /* Without a binary log there is nothing to compare. */
-        if (rc < 0 || same || o->tries == TRIES || o->binlog_file[0] == '\0')
-            break;
-        rc = rollback_all(o, err);
-    }
-    if (rc < 0 || same)
-        return rc;
-    rc = rollback_all(o, err);
-    if (rc == 0)
-        rc = maria_may_reload(&o->main, &reload, err);
-    if (rc == 0 && reload)
-        return begin_staged(o, err);
-    if (rc == 0)
-        keep_one(o);
-    if (rc == 0)
-        rc = begin_all(o, err);
-    return rc == 0 ? compare_all(o, &same, err) : rc;
-}
-
-static int open_readers(struct maria_origin *o, struct error *err)
-{
-    int rc = 0;
-    size_t used = o->set->readers < READING ? (size_t)o->set->readers : READING;
-    for (size_t i = 0; rc == 0 && i < used; i++) {
-        struct maria *c = &o->readers[i];
-        rc = maria_open(c, &o->set->at, err);
-        o->nreaders = i + 1;
-        if (rc == 0)
-            rc = maria_session(c, o->set->lock_ms, err);
-        if (rc == 0)
-            rc = maria_exec(c, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", err);
-    }
-    return rc == 0 ? align(o, err) : rc;
-}
-
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
 
 static void refuse_finding(bool fatal, const char *what, const char *cure, void *arg)
@@ -291,7 +159,7 @@ int maria_origin_open(struct maria_origin *o, const struct maria_settings *s, st
     if (rc == 0)
         rc = settle_others(o, err);
     if (rc == 0)
-        rc = open_readers(o, err);
+        rc = maria_moment_open(o, err);
     if (rc == 0)
         rc = maria_origin_facts(o, err);
     o->checked_ms = clock_mono_ms();
@@ -332,8 +200,6 @@ int maria_origin_alive(struct maria_origin *o, bool now, struct error *err)
     int rc = ask(&o->main, err);
     if (rc == 0)
         rc = ask(&o->lock, err);
-    for (size_t i = 1; rc == 0 && i < o->nreaders; i++)
-        rc = ask(&o->readers[i], err);
     return rc;
 }
 

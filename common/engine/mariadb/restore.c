@@ -81,6 +81,12 @@ static int fill_marked(struct maria_target *t, struct maria_plan *p, struct erro
         t->c.where, str_printable(shown, sizeof shown, t->goal.database));
 }
 
+static void warn_absent(const char *text, void *arg)
+{
+    (void)arg;
+    log_event(LOG_WARN, "%s", text);
+}
+
 int maria_look(const struct engine_target *target, struct error *err)
 {
     struct maria_target t;
@@ -103,6 +109,8 @@ int maria_restore(const struct engine_streams *streams, const struct engine_targ
         rc = error_set(err, E_USAGE, "--create-roles is for a whole database");
     if (rc == 0)
         rc = maria_fits_or_fail(&t, &plan, err);
+    if (rc == 0)
+        rc = maria_absent(&plan, warn_absent, NULL, err);
     if (rc == 0)
         rc = fill_marked(&t, &plan, err);
     maria_plan_free(&plan);

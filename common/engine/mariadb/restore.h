@@ -85,6 +85,10 @@ int maria_fits(struct maria_target *t, const struct maria_plan *p, engine_plan_f
                struct error *err);
 int maria_fits_or_fail(struct maria_target *t, const struct maria_plan *p, struct error *err);
 
+/* absent.c: what the snapshot has not, a text for each; nothing of a part of it. */
+typedef void maria_absent_fn(const char *text, void *arg);
+int maria_absent(const struct maria_plan *p, maria_absent_fn *fn, void *arg, struct error *err);
+
 /* parts.c: fills p->draws; and whether a statement of a script belongs to the selected tables. */
 int maria_parts_find(struct maria_target *t, struct maria_plan *p, struct error *err);
 struct maria_statement;

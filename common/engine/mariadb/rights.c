@@ -119,6 +119,10 @@ static void check_server(const struct rights *r)
     if (r->s->users && !grants_has(g, RIGHT_SELECT, "mysql", NULL))
         tell(r, true, "the account may not read the accounts of the server (or say `users: no`)",
              "SELECT ON mysql.*");
+    if (r->s->readers > 1 && !grants_has(g, RIGHT_RELOAD, NULL, NULL))
+        tell(r, false,
+             "`connections`: one reads, because the snapshots of several need a moment without commits",
+             "RELOAD ON *.*");
     if (r->s->all_databases && !grants_has(g, RIGHT_SELECT, NULL, NULL))
         tell(r, true, "all_databases: the account does not see databases that it has no right in",
              "SELECT, SHOW VIEW, TRIGGER, EVENT ON *.*");

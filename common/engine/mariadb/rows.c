@@ -47,7 +47,8 @@ static int add_table_name(struct buf *out, const char *database, const char *nam
     return rc;
 }
 
-/* USE INDEX (): in the order of the rows themselves, which does not change with the optimizer's mood. */
+/* By no index or by the primary key: in the order of the rows themselves, which does not change with the optimizer's
+ * mood. */
 int maria_select_sql(const struct maria_table *t, const char *database, struct buf *out, struct error *err)
 {
     int rc = buf_printf(out, err, "SELECT ");
@@ -59,7 +60,9 @@ int maria_select_sql(const struct maria_table *t, const char *database, struct b
         rc = buf_printf(out, err, " FROM ");
     if (rc == 0)
         rc = add_table_name(out, database, t->name, err);
-    if (rc == 0)
+    if (rc == 0 && t->part != NULL)
+        rc = buf_printf(out, err, " FORCE INDEX (PRIMARY) WHERE %s", t->part);
+    else if (rc == 0)
         rc = buf_printf(out, err, "%s USE INDEX ()", t->versioned ? " FOR SYSTEM_TIME ALL" : "");
     return rc == 0 ? buf_append(out, "", 1, err) : rc;
 }
@@ -191,16 +194,15 @@ struct rows_source {
 };
 
 /* A table that is gone or was changed under the snapshot: another run sees it as it is then. */
-static int failed(const struct rows_source *s, int rc, struct error *err)
+int maria_table_failed(const struct maria *c, const struct maria_table *t, int rc, struct error *err)
 {
     char shown[200];
-    unsigned number = s->c->number;
-    if (rc == E_NOT_FOUND || number == ER_NO_SUCH_TABLE_IN_ENGINE || number == ER_BAD_FIELD_ERROR) {
+    if (rc == E_NOT_FOUND || c->number == ER_NO_SUCH_TABLE_IN_ENGINE || c->number == ER_BAD_FIELD_ERROR) {
         error_clear(err);
         return error_set(err, E_RETRY, "table %s.%s was changed, renamed or dropped during the backup",
-                         s->t->database, str_printable(shown, sizeof shown, s->t->name));
+                         t->database, str_printable(shown, sizeof shown, t->name));
     }
-    return error_wrap(err, "table %s.%s", s->t->database, str_printable(shown, sizeof shown, s->t->name));
+    return error_wrap(err, "table %s.%s", t->database, str_printable(shown, sizeof shown, t->name));
 }
 
 static int add_row(struct rows_source *s, MYSQL_ROW row, struct error *err)
@@ -231,7 +233,7 @@ static int fill(struct rows_source *s, struct error *err)
     s->at = 0;
     while (rc == 0 && s->text.len < BATCH) {
         if ((rc = maria_row(s->c, s->result, &row, err)) < 0)
-            return failed(s, rc, err);
+            return maria_table_failed(s->c, s->t, rc, err);
         if (row == NULL)
             break;
         rc = add_row(s, row, err);
@@ -284,7 +286,7 @@ static int start(struct rows_source *s, const char *database, struct error *err)
     struct buf sql = BUF_INIT;
     int rc = maria_select_sql(s->t, database, &sql, err);
     if (rc == 0 && (rc = maria_start(s->c, (const char *)sql.data, &s->result, err)) < 0)
-        rc = failed(s, rc, err);
+        rc = maria_table_failed(s->c, s->t, rc, err);
     buf_free(&sql);
     if (rc < 0)
         return rc;

@@ -9,7 +9,7 @@
 
 #include "common/base/banned.h"
 
-enum { LOCK_S = 30, LOCK_MAX_S = 86400, PORT_MAX = 65535, READERS = 2 };
+enum { LOCK_S = 30, LOCK_MAX_S = 86400, PORT_MAX = 65535, READERS = 1 };
 
 static int read_numbers(const struct engine_job *job, struct maria_settings *out, struct error *err)
 {

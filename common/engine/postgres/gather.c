@@ -13,8 +13,6 @@
 enum {
     UNIT_BYTES = 4 * 1024 * 1024, /* of a table on disk, in about one unit */
     RING = 4 * 1024 * 1024,
-    BATCH = 128 * 1024, /* a reader tells of this much at once */
-    BATCH_REST = 4096,  /* or a little less, so that rows are not cut */
 };
 
 /* What one connection reads in one go: a table, or a range of its pages. */
@@ -33,6 +31,10 @@ struct pgsql_gather {
     struct readahead *ahead; /* NULL: there is one reader, which needs no thread */
     size_t next;             /* unit */
     size_t table;            /* of the next source */
+    /* of the current source */
+    uint64_t rows;
+    uint64_t copied;
+    char fingerprint[FINGERPRINT_TEXT_MAX];
 };
 
 /* ---- units ----------------------------------------------------------------------------------------------- */
@@ -89,25 +91,6 @@ static struct pgsql_table part_of(const struct pgsql_gather *g, const struct uni
 
 /* ---- in the thread of a reader --------------------------------------------------------------------------- */
 
-static int pass(struct source *s, struct readahead_lane *lane, struct error *err)
-{
-    for (;;) {
-        size_t room = 0;
-        size_t got = 0;
-        int64_t n = 1;
-        uint8_t *at = readahead_room(lane, &room, err);
-        if (at == NULL)
-            return E_CANCELLED;
-        room = room < BATCH ? room : BATCH;
-        while ((got == 0 || room - got >= BATCH_REST) && (n = source_read(s, at + got, room - got, err)) > 0)
-            got += (size_t)n;
-        if (got > 0)
-            readahead_filled(lane, got);
-        if (n <= 0)
-            return (int)n;
-    }
-}
-
 static int fetch(void *arg, unsigned lane_number, size_t unit, struct readahead_lane *lane, struct error *err)
 {
     struct pgsql_gather *g = arg;
@@ -115,7 +98,7 @@ static int fetch(void *arg, unsigned lane_number, size_t unit, struct readahead_
     char condition[128];
     struct pgsql_table part = part_of(g, u, condition, sizeof condition);
     struct source *s = pgsql_copy_source(&g->o->readers[lane_number], &part, g->o->set->seed, err);
-    int rc = s != NULL ? pass(s, lane, err) : pgsql_failed(err);
+    int rc = s != NULL ? readahead_pass(lane, s, err) : pgsql_failed(err);
     source_free(s);
     u->rows = part.rows;
     u->copied = part.copied;
@@ -225,67 +208,35 @@ void pgsql_gather_free(struct pgsql_gather *g)
 
 /* ---- one table as a source ------------------------------------------------------------------------------- */
 
-struct table_source {
-    struct source base;
-    struct pgsql_gather *g;
-    struct pgsql_table *t; /* written to at the end only: until then readers copy it */
-    size_t unit;
-    uint64_t rows;
-    uint64_t copied;
-    char fingerprint[FINGERPRINT_TEXT_MAX];
-    bool ended;
-};
-
-static int add_up(struct table_source *s, const struct unit *u, struct error *err)
+/* The table is written to at the end only: until then readers copy it. */
+static int unit_done(void *arg, size_t unit, struct error *err)
 {
+    struct pgsql_gather *g = arg;
+    const struct unit *u = vec_at(&g->units, unit);
+    struct pgsql_table *t = vec_at(&g->o->tables, u->table);
     char shown[200];
-    s->rows += u->rows;
-    s->copied += u->copied;
-    if (!fingerprint_join(s->fingerprint, u->fingerprint))
+    g->rows += u->rows;
+    g->copied += u->copied;
+    if (!fingerprint_join(g->fingerprint, u->fingerprint))
         return error_set(err, E_INTERNAL, "table %s: a part has no fingerprint",
-                         str_printable(shown, sizeof shown, s->t->sql));
-    if (!s->ended)
+                         str_printable(shown, sizeof shown, t->sql));
+    if (u->to != UINT64_MAX)
         return 0;
-    s->t->rows = s->rows;
-    s->t->copied = s->copied;
-    memcpy(s->t->fingerprint, s->fingerprint, sizeof s->fingerprint);
+    t->rows = g->rows;
+    t->copied = g->copied;
+    memcpy(t->fingerprint, g->fingerprint, sizeof t->fingerprint);
     return 0;
-}
-
-static int64_t table_read(struct source *base, void *data, size_t cap, struct error *err)
-{
-    struct table_source *s = (struct table_source *)base;
-    while (!s->ended) {
-        int64_t n = readahead_read(s->g->ahead, s->unit, data, cap, err);
-        if (n != 0)
-            return n;
-        const struct unit *u = vec_at(&s->g->units, s->unit++);
-        s->ended = u->to == UINT64_MAX;
-        int rc = add_up(s, u, err);
-        if (rc < 0)
-            return rc;
-        s->g->next = s->unit;
-    }
-    return 0;
-}
-
-static void table_free(struct source *base)
-{
-    free(base);
 }
 
 struct source *pgsql_gather_source(struct pgsql_gather *g, struct error *err)
 {
-    struct pgsql_table *t = vec_at(&g->o->tables, g->table++);
+    size_t table = g->table++;
+    size_t from = g->next;
     if (g->ahead == NULL)
-        return pgsql_copy_source(&g->o->readers[0], t, g->o->set->seed, err);
-    struct table_source *s = mem_alloc(1, sizeof *s, err);
-    if (s == NULL)
-        return NULL;
-    s->base = (struct source){ .read = table_read, .free = table_free };
-    s->g = g;
-    s->t = t;
-    s->unit = g->next;
-    (void)snprintf(s->fingerprint, sizeof s->fingerprint, "%s", FINGERPRINT_NONE);
-    return &s->base;
+        return pgsql_copy_source(&g->o->readers[0], vec_at(&g->o->tables, table), g->o->set->seed, err);
+    while (g->next < g->units.len && ((struct unit *)vec_at(&g->units, g->next))->table == table)
+        g->next++;
+    g->rows = g->copied = 0;
+    memcpy(g->fingerprint, FINGERPRINT_NONE, sizeof FINGERPRINT_NONE);
+    return readahead_source(g->ahead, from, g->next, unit_done, g, err);
 }

@@ -18,6 +18,8 @@ struct world {
     atomic_int waits; /* a fetch that waits for `stopped` */
     int ticks;
     int tick_fails;
+    size_t done; /* units, of a source */
+    size_t done_fails;
 };
 
 static uint8_t byte_at(size_t unit, size_t i)
@@ -179,6 +181,85 @@ START_TEST(test_refused)
 }
 END_TEST
 
+/* ---- sources at both ends --------------------------------------------------------------------------------- */
+
+static int fetch_source(void *arg, unsigned lane_number, size_t unit, struct readahead_lane *lane,
+                        struct error *err)
+{
+    struct world *w = arg;
+    static uint8_t bytes[UNITS][3 * BUFFER];
+    (void)lane_number;
+    for (size_t i = 0; i < w->lengths[unit]; i++)
+        bytes[unit][i] = byte_at(unit, i);
+    struct source *s = source_memory(bytes[unit], w->lengths[unit], err);
+    int rc = s != NULL ? readahead_pass(lane, s, err) : E_NOMEM;
+    source_free(s);
+    return rc == 0 && unit == w->fails_at ? error_set(err, E_RETRY, "unit %zu fails", unit) : rc;
+}
+
+static int count_done(void *arg, size_t unit, struct error *err)
+{
+    struct world *w = arg;
+    if (unit == w->done_fails)
+        return error_set(err, E_INTERNAL, "unit %zu is not liked", unit);
+    ck_assert_uint_eq(unit, w->done++);
+    return 0;
+}
+
+/* The units from..to-1; 0, or the code that ended them. */
+static int read_units(struct world *w, struct readahead *r, size_t from, size_t to)
+{
+    struct error err = ERROR_INIT;
+    uint8_t data[333];
+    struct source *s = readahead_source(r, from, to, count_done, w, &err);
+    ck_assert_ptr_nonnull(s);
+    size_t unit = from;
+    size_t done = 0;
+    int64_t n;
+    while ((n = source_read(s, data, sizeof data, &err)) > 0)
+        for (size_t i = 0; i < (size_t)n; i++) {
+            for (; done == w->lengths[unit]; done = 0)
+                unit++;
+            ck_assert_uint_eq(data[i], byte_at(unit, done++));
+        }
+    source_free(s);
+    return (int)n;
+}
+
+START_TEST(test_sources)
+{
+    struct world w;
+    struct error err = ERROR_INIT;
+    prepare(&w);
+    w.done_fails = UNITS;
+    const struct readahead_options o = {
+        .lanes = 3, .units = UNITS, .buffer = BUFFER, .fetch = fetch_source, .stop = stop, .arg = &w
+    };
+    struct readahead *r = readahead_start(&o, &err);
+    ck_assert_ptr_nonnull(r);
+    ck_assert_int_eq(read_units(&w, r, 0, 1), 0);
+    ck_assert_int_eq(read_units(&w, r, 1, 1), 0);
+    ck_assert_int_eq(read_units(&w, r, 1, UNITS), 0);
+    ck_assert_uint_eq(w.done, UNITS);
+    readahead_free(r);
+
+    prepare(&w); /* a unit that fails after its last byte is not done */
+    w.fails_at = 4;
+    w.done_fails = UNITS;
+    r = readahead_start(&o, &err);
+    ck_assert_int_eq(read_units(&w, r, 0, UNITS), E_RETRY);
+    ck_assert_uint_le(w.done, 4);
+    readahead_free(r);
+
+    prepare(&w);
+    w.done_fails = 3;
+    r = readahead_start(&o, &err);
+    ck_assert_int_eq(read_units(&w, r, 0, UNITS), E_INTERNAL);
+    ck_assert_uint_eq(w.done, 3);
+    readahead_free(r);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("readahead");
@@ -189,6 +270,7 @@ int main(void)
     tcase_add_test(t, test_early_end);
     tcase_add_test(t, test_tick);
     tcase_add_test(t, test_refused);
+    tcase_add_test(t, test_sources);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -10,7 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
-#include "common/sys/zone.h"
+#include "common/base/zone.h"
 
 #include "common/base/banned.h"
 
@@ -78,7 +78,7 @@ static int prepare(struct judge *j, struct error *err)
     j->repository = conf_find_repository(j->conf, cli_text(j->cli, "repository"), err);
     if (j->repository == NULL)
         return E_USAGE;
-    int rc = zone_use(j->repository->time_zone, err);
+    int rc = zone_set(j->repository->time_zone, err);
     if (rc < 0)
         return error_wrap(err, "repositories.%s.time_zone", j->repository->name);
     rc = access_retention_keys(j->repository, cli_text(j->cli, "retention-key"), true, &j->keys, &why);

@@ -7,7 +7,6 @@
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
-#include "common/base/zone.h"
 
 #include "common/base/banned.h"
 
@@ -36,7 +35,7 @@ struct policy_run judge_run(const struct judge *j, uint64_t now, uint64_t last_r
     return (struct policy_run){ .now = now,
                                 .last_run = last_run,
                                 .min_keep_days = repo_charter(prune_repo(j->prune))->min_keep_days,
-                                .zone = zone_offset };
+                                .zone = policy_local_zone };
 }
 
 /* The policy clock of retention record k; 0 when there is no such record. */

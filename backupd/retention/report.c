@@ -6,18 +6,16 @@
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
+#include "common/base/zone.h"
 #include "common/cli/json.h"
 #include "common/cli/out.h"
-#include "common/base/zone.h"
 
 #include "common/base/banned.h"
 
 const char *judge_date(char out[JUDGE_DATE_MAX], uint64_t t)
 {
-    char text[NUMBER_TEXT_MAX];
-    int64_t offset = zone_offset(NULL, t);
-    (void)time_format(text, offset < 0 && t < (uint64_t)-offset ? 0 : t + (uint64_t)offset);
-    (void)snprintf(out, JUDGE_DATE_MAX, "%.10s", text);
+    char text[32];
+    (void)snprintf(out, JUDGE_DATE_MAX, "%.10s", zone_format(text, (int64_t)t));
     return out;
 }
 

@@ -96,12 +96,6 @@ static int64_t wall_at(int64_t instant)
     return wall_of(&c);
 }
 
-int64_t zone_offset(void *arg, uint64_t instant)
-{
-    (void)arg;
-    return wall_at((int64_t)instant) - (int64_t)instant;
-}
-
 /* The first instant in (low, high] at which the wall shows at least `wall`; it does so at high and not at low. */
 static int64_t first_at_least(int64_t low, int64_t high, int64_t wall)
 {

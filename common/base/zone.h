@@ -35,8 +35,6 @@ int zone_set(const char *name, struct error *err);
 int zone_check(const char *name, struct error *err);
 
 void zone_civil(int64_t instant, struct civil *out);
-/* Seconds by which the wall is ahead of UTC. arg is not looked at, so that it can stand where a callback is asked for. */
-int64_t zone_offset(void *arg, uint64_t instant);
 
 /* The instants at which the wall shows c, ascending; 0 when clocks are set forward over it. In that case *after, when
  * not NULL, gets the first instant at which the wall shows more. c must be a day that exists. */

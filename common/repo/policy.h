@@ -152,7 +152,7 @@ struct policy_run {
     uint64_t now;           /* T of the record that this run would publish */
     uint64_t last_run;      /* T of the newest retention record; 0: none */
     uint32_t min_keep_days; /* of the charter */
-    /* Seconds east of UTC at t; NULL: UTC. */
+    /* Seconds east of UTC at t; NULL: UTC. policy_local_zone: the zone of the process (common/base/zone.h). */
     int64_t (*zone)(void *arg, uint64_t t);
     void *zone_arg;
     const char *stopped; /* why nothing may be expired at all (the clock, an alarm); NULL: no reason */
@@ -163,6 +163,8 @@ struct policy_summary {
     uint64_t bytes;                     /* unique bytes of those that go: the least that is freed */
     struct vec alarms;                  /* struct policy_alarm */
 };
+
+int64_t policy_local_zone(void *arg, uint64_t t);
 
 /* Seconds from one snapshot to the next of a writer that is late after so many hours: without the slack, whole days
  * where it is a day or more; 0: a day. */

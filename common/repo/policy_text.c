@@ -4,6 +4,7 @@
 
 #include "common/base/number.h"
 #include "common/base/str.h"
+#include "common/base/zone.h"
 #include "common/repo/policy_internal.h"
 
 #include "common/base/banned.h"
@@ -11,12 +12,6 @@
 /* ---- the calendar -------------------------------------------------------------------------------------- */
 
 enum { HOUR = 3600, THURSDAY = 3 /* days from Monday to the first of January 1970 */ };
-
-struct date {
-    uint64_t year;
-    unsigned month; /* 1..12 */
-    unsigned day;
-};
 
 static int64_t offset_at(const struct policy_run *run, uint64_t t)
 {
@@ -30,25 +25,26 @@ static uint64_t local(const struct policy_run *run, uint64_t t)
     return offset < 0 && t < (uint64_t)-offset ? 0 : t + (uint64_t)offset;
 }
 
-/* The Gregorian date of a day since 1970: years counted from March, in cycles of 400. */
-static struct date date_of(uint64_t day)
+static struct civil date_of(uint64_t day)
 {
-    uint64_t n = day + 719468; /* days since the first of March of year 0 */
-    uint64_t era = n / 146097;
-    uint64_t in_era = n % 146097;
-    uint64_t year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
-    uint64_t in_year = in_era - (365 * year + year / 4 - year / 100);
-    uint64_t month = (5 * in_year + 2) / 153; /* from March */
-    struct date d = { .day = (unsigned)(in_year - (153 * month + 2) / 5 + 1) };
-    d.month = (unsigned)(month < 10 ? month + 3 : month - 9);
-    d.year = year + era * 400 + (d.month <= 2);
-    return d;
+    struct civil c;
+    civil_of_days((int64_t)day, &c);
+    return c;
+}
+
+int64_t policy_local_zone(void *arg, uint64_t t)
+{
+    struct civil c;
+    (void)arg;
+    zone_civil((int64_t)t, &c);
+    return civil_days(c.year, c.month, c.day) * POLICY_DAY + c.hour * HOUR + c.minute * 60 + c.second -
+           (int64_t)t;
 }
 
 uint64_t policy_bucket(const struct policy_run *run, enum policy_rule rule, uint64_t t)
 {
     uint64_t day = local(run, t) / POLICY_DAY;
-    struct date d = date_of(day);
+    struct civil d = date_of(day);
     switch (rule) {
     case POLICY_HOURLY: /* by the clock of the world: the hour that comes twice in autumn is two */
         return (t + (uint64_t)((offset_at(run, t) % HOUR + HOUR) % HOUR)) / HOUR;
@@ -57,9 +53,9 @@ uint64_t policy_bucket(const struct policy_run *run, enum policy_rule rule, uint
     case POLICY_WEEKLY:
         return (day + THURSDAY) / 7;
     case POLICY_MONTHLY:
-        return d.year * 12 + d.month - 1;
+        return (uint64_t)(d.year * 12 + d.month - 1);
     default:
-        return d.year;
+        return (uint64_t)d.year;
     }
 }
 
@@ -67,12 +63,11 @@ uint64_t policy_bucket(const struct policy_run *run, enum policy_rule rule, uint
 static void week_text(char *out, size_t cap, uint64_t day)
 {
     uint64_t thursday = (day + THURSDAY) / 7 * 7;
-    struct date d = date_of(thursday);
+    struct civil d = date_of(thursday);
     uint64_t first = thursday;
     while (first > 0 && date_of(first - 1).year == d.year)
         first--;
-    (void)snprintf(out, cap, "weekly %llu-W%02llu", (unsigned long long)d.year,
-                   (unsigned long long)((thursday - first) / 7 + 1));
+    (void)snprintf(out, cap, "weekly %d-W%02llu", d.year, (unsigned long long)((thursday - first) / 7 + 1));
 }
 
 /* ---- words --------------------------------------------------------------------------------------------- */
@@ -106,8 +101,7 @@ static void rule_text(const struct policy_group *g, const struct policy_item *i,
                       char *out, size_t cap)
 {
     uint64_t at = local(g->run, i->place);
-    struct date d = date_of(at / POLICY_DAY);
-    unsigned long long year = d.year;
+    struct civil d = date_of(at / POLICY_DAY);
     char span[POLICY_SPAN_MAX];
     switch (rule) {
     case POLICY_NEW:
@@ -132,20 +126,20 @@ static void rule_text(const struct policy_group *g, const struct policy_item *i,
         (void)snprintf(out, cap, "last %zu of %u", i->nth, g->rules->last);
         return;
     case POLICY_HOURLY:
-        (void)snprintf(out, cap, "hourly %llu-%02u-%02u %02llu:00", year, d.month, d.day,
+        (void)snprintf(out, cap, "hourly %d-%02d-%02d %02llu:00", d.year, d.month, d.day,
                        (unsigned long long)(at % POLICY_DAY / HOUR));
         return;
     case POLICY_DAILY:
-        (void)snprintf(out, cap, "daily %llu-%02u-%02u", year, d.month, d.day);
+        (void)snprintf(out, cap, "daily %d-%02d-%02d", d.year, d.month, d.day);
         return;
     case POLICY_WEEKLY:
         week_text(out, cap, at / POLICY_DAY);
         return;
     case POLICY_MONTHLY:
-        (void)snprintf(out, cap, "monthly %llu-%02u", year, d.month);
+        (void)snprintf(out, cap, "monthly %d-%02d", d.year, d.month);
         return;
     case POLICY_YEARLY:
-        (void)snprintf(out, cap, "yearly %llu", year);
+        (void)snprintf(out, cap, "yearly %d", d.year);
         return;
     case POLICY_WITHIN:
         (void)snprintf(out, cap, "within %s", policy_span(span, g->rules->within));

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/repo/policy.h"
 #include "common/base/zone.h"
+#include "common/repo/policy.h"
 #include "common/base/banned.h"
 
 enum { RULES = 4096, SNAPS = 200000, TEXT = 256, TAGS = 8 };
@@ -48,7 +48,7 @@ static void read_case(const char *line)
     char zone[64];
     int stopped = 0;
     struct error err = ERROR_INIT;
-    run = (struct policy_run){ .zone = zone_offset };
+    run = (struct policy_run){ .zone = policy_local_zone };
     if (sscanf(line, "case %lu %lu %u %63s %d", &run.now, &run.last_run, &run.min_keep_days, zone,
                &stopped) != 5)
         die(line);

@@ -13,8 +13,8 @@
 enum {
     UNIT_BYTES = 4 * 1024 * 1024, /* of a table on disk, in about one unit */
     RING = 4 * 1024 * 1024,
-    BATCH = 128 * 1024, /* a reader tells of this much at once */
-    BATCH_REST = 4096,  /* or a little less, so that rows are not cut */
+    BLOCK = 256 * 1024, /* a reader passes on this much at once */
+    BLOCK_REST = 4096,  /* or a little less, so that rows are not cut */
 };
 
 /* What one connection reads in one go: a table, or a range of its pages. */
@@ -98,8 +98,7 @@ static int pass(struct source *s, struct readahead_lane *lane, struct error *err
         uint8_t *at = readahead_room(lane, &room, err);
         if (at == NULL)
             return E_CANCELLED;
-        room = room < BATCH ? room : BATCH;
-        while ((got == 0 || room - got >= BATCH_REST) && (n = source_read(s, at + got, room - got, err)) > 0)
+        while ((got == 0 || room - got >= BLOCK_REST) && (n = source_read(s, at + got, room - got, err)) > 0)
             got += (size_t)n;
         if (got > 0)
             readahead_filled(lane, got);
@@ -157,12 +156,13 @@ int pgsql_gather_look(struct pgsql_origin *o, struct error *err)
         .lanes = o->nreaders,
         .units = o->tables.len,
         .buffer = 1,
+        .block = 1,
         .fetch = look,
         .tick = pgsql_watch_tick,
         .stop = stop_look,
         .arg = o,
     };
-    uint8_t none;
+    const void *none = NULL;
     int64_t n = 0;
     for (size_t i = 0; n == 0 && o->nreaders == 1 && i < o->tables.len; i++)
         n = look(o, 0, i, NULL, err);
@@ -172,7 +172,7 @@ int pgsql_gather_look(struct pgsql_origin *o, struct error *err)
     if (r == NULL)
         return pgsql_failed(err);
     for (size_t i = 0; n == 0 && i < o->tables.len; i++)
-        n = readahead_read(r, i, &none, 1, err);
+        n = readahead_lend(r, i, &none, err);
     readahead_free(r);
     return (int)n;
 }
@@ -185,6 +185,7 @@ static int start_ahead(struct pgsql_gather *g, struct error *err)
         .lanes = g->o->nreaders,
         .units = g->units.len,
         .buffer = RING,
+        .block = BLOCK,
         .fetch = fetch,
         .tick = tick_gather,
         .stop = stop_gather,
@@ -234,6 +235,8 @@ struct table_source {
     uint64_t copied;
     char fingerprint[FINGERPRINT_TEXT_MAX];
     bool ended;
+    const void *at; /* for read: what was lent, and how much of it is left */
+    size_t left;
 };
 
 static int add_up(struct table_source *s, const struct unit *u, struct error *err)
@@ -252,11 +255,17 @@ static int add_up(struct table_source *s, const struct unit *u, struct error *er
     return 0;
 }
 
-static int64_t table_read(struct source *base, void *data, size_t cap, struct error *err)
+static int64_t table_lend(struct source *base, const void **data, struct error *err)
 {
     struct table_source *s = (struct table_source *)base;
+    if (s->left > 0) {
+        int64_t rest = (int64_t)s->left;
+        *data = s->at;
+        s->left = 0;
+        return rest;
+    }
     while (!s->ended) {
-        int64_t n = readahead_read(s->g->ahead, s->unit, data, cap, err);
+        int64_t n = readahead_lend(s->g->ahead, s->unit, data, err);
         if (n != 0)
             return n;
         const struct unit *u = vec_at(&s->g->units, s->unit++);
@@ -267,6 +276,22 @@ static int64_t table_read(struct source *base, void *data, size_t cap, struct er
         s->g->next = s->unit;
     }
     return 0;
+}
+
+static int64_t table_read(struct source *base, void *data, size_t cap, struct error *err)
+{
+    struct table_source *s = (struct table_source *)base;
+    if (s->left == 0) {
+        int64_t n = table_lend(base, &s->at, err);
+        if (n <= 0)
+            return n;
+        s->left = (size_t)n;
+    }
+    size_t n = s->left < cap ? s->left : cap;
+    memcpy(data, s->at, n);
+    s->at = (const uint8_t *)s->at + n;
+    s->left -= n;
+    return (int64_t)n;
 }
 
 static void table_free(struct source *base)
@@ -282,7 +307,7 @@ struct source *pgsql_gather_source(struct pgsql_gather *g, struct error *err)
     struct table_source *s = mem_alloc(1, sizeof *s, err);
     if (s == NULL)
         return NULL;
-    s->base = (struct source){ .read = table_read, .free = table_free };
+    s->base = (struct source){ .read = table_read, .free = table_free, .lend = table_lend };
     s->g = g;
     s->t = t;
     s->unit = g->next;

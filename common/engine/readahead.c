@@ -44,7 +44,7 @@ struct unit {
 struct readahead {
     struct readahead_options o;
     pthread_mutex_t lock;
-    pthread_cond_t news; /* for the reader */
+    pthread_cond_t news;        /* for the reader */
     const struct unit *awaited; /* by the reader, who sleeps; NULL: it does not */
     size_t blocks;              /* of a lane */
     struct unit *units;

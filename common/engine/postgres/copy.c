@@ -12,8 +12,9 @@
 #include "common/base/banned.h"
 
 enum {
-    ENDS = 256,             /* rows that are hashed together */
-    ENDS_BYTES = 16 * 1024, /* or a little more than these bytes, while they are in the processor's nearest cache */
+    ENDS = 256, /* rows that are hashed together */
+    ENDS_BYTES =
+        16 * 1024,   /* or a little more than these bytes, while they are in the processor's nearest cache */
     ROOM_MIN = 4096, /* a row is rather not cut for less room than this */
     PIECE_MAX = 1 << 30,
     WIDE = 200 * 1000,   /* bytes of a message that makes libpq's buffer as large as what a socket holds */

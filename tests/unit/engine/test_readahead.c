@@ -74,9 +74,14 @@ static void prepare(struct world *w)
 static struct readahead *start(struct world *w, unsigned lanes)
 {
     struct error err = ERROR_INIT;
-    const struct readahead_options o = {
-        .lanes = lanes, .units = UNITS, .buffer = BUFFER, .block = BLOCK, .fetch = fetch, .tick = tick, .stop = stop, .arg = w
-    };
+    const struct readahead_options o = { .lanes = lanes,
+                                         .units = UNITS,
+                                         .buffer = BUFFER,
+                                         .block = BLOCK,
+                                         .fetch = fetch,
+                                         .tick = tick,
+                                         .stop = stop,
+                                         .arg = w };
     struct readahead *r = readahead_start(&o, &err);
     ck_assert_msg(r != NULL, "%s", err.text);
     return r;
@@ -166,7 +171,9 @@ START_TEST(test_refused)
     struct error err = ERROR_INIT;
     struct world w;
     prepare(&w);
-    struct readahead_options o = { .lanes = 0, .units = 1, .buffer = 1, .block = 1, .fetch = fetch, .arg = &w };
+    struct readahead_options o = {
+        .lanes = 0, .units = 1, .buffer = 1, .block = 1, .fetch = fetch, .arg = &w
+    };
     ck_assert_ptr_null(readahead_start(&o, &err));
     o.lanes = READAHEAD_LANES_MAX + 1;
     ck_assert_ptr_null(readahead_start(&o, &err));

@@ -24,14 +24,14 @@ enum { BLOCK = 1024 * 1024, HOST_MAX = 256 };
 static int copy(const struct pump *p, struct engine_run *source, struct stream_writer *w, uint8_t *block,
                 struct error *err)
 {
-    for (;;) {
+    for (const void *data = NULL;;) {
         int rc = interrupt_check(err);
         if (rc < 0)
             return rc;
-        int64_t n = p->engine->read(source, block, BLOCK, err);
+        int64_t n = engine_lend(p->engine, source, block, BLOCK, &data, err);
         if (n <= 0)
             return (int)n;
-        rc = stream_write(w, block, (size_t)n, err);
+        rc = stream_write(w, data, (size_t)n, err);
         if (rc < 0)
             return rc;
         progress_add(p->progress, (uint64_t)n);

@@ -31,6 +31,15 @@ const struct engine *engine_find(const char *name, struct error *err)
     return NULL;
 }
 
+int64_t engine_lend(const struct engine *engine, struct engine_run *run, void *block, size_t cap,
+                    const void **data, struct error *err)
+{
+    if (engine->lend != NULL)
+        return engine->lend(run, block, cap, data, err);
+    *data = block;
+    return engine->read(run, block, cap, err);
+}
+
 const char *engine_option(const struct engine_job *job, const char *key)
 {
     for (size_t i = 0; i < job->noptions; i++)

@@ -215,6 +215,9 @@ struct engine {
     int (*next)(struct engine_run *run, struct engine_stream *out, struct error *err);
     /* 1..cap bytes of the stream, 0 at its end, or a negative code, after which only close is legal. */
     int64_t (*read)(struct engine_run *run, void *data, size_t cap, struct error *err);
+    /* The same without a copy where that can be: *data is memory of the run, good until the next call, or `block` with
+     * what was read. May be NULL: for engine_lend(). */
+    int64_t (*lend)(struct engine_run *run, void *block, size_t cap, const void **data, struct error *err);
     /* Facts of the stream just read to its end, then of the whole run after finish: appended to out. */
     int (*stream_facts)(struct engine_run *run, struct buf *out, struct error *err);
     int (*finish)(struct engine_run *run, struct error *err);
@@ -247,6 +250,9 @@ struct engine {
 
 /* By name, or NULL with E_USAGE that lists the known ones. */
 const struct engine *engine_find(const char *name, struct error *err);
+/* lend() of an engine, or its read() into the block. */
+int64_t engine_lend(const struct engine *engine, struct engine_run *run, void *block, size_t cap,
+                    const void **data, struct error *err);
 const char *engine_option(const struct engine_job *job, const char *key); /* or NULL */
 
 #endif

@@ -12,33 +12,47 @@
 
 #include "common/base/banned.h"
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = 1000, WAKE_BLOCKS = 4 };
 
 struct readahead_lane {
     struct readahead *r;
     unsigned number;
     pthread_t thread;
-    pthread_cond_t room; /* the reader took some, or the end has come */
-    uint8_t *ring;
-    uint64_t filled; /* bytes since the start, all units; below the lock */
+    pthread_cond_t room; /* the reader gave one back, or the end has come */
+    uint8_t *memory;     /* of all its blocks */
+    /* Below the lock. Blocks that are free, the one used last on top: it is still in the processor's cache. */
+    uint8_t **stack;
+    size_t nfree;
+    struct filled *queue; /* the i-th since the start is at i % blocks */
+    uint64_t filled;      /* blocks since the start, all units */
     uint64_t taken;
-    bool waits; /* for room */
+    bool waits;       /* for room */
+    uint8_t *current; /* being filled: the lane's own */
+};
+
+struct filled {
+    uint8_t *block;
+    size_t len;
 };
 
 struct unit {
     struct readahead_lane *lane; /* who has it */
-    uint64_t end;                /* of its bytes, in the lane's count; valid when done */
+    uint64_t end;                /* of its blocks, in the lane's count; valid when done */
     bool done;
 };
 
 struct readahead {
     struct readahead_options o;
     pthread_mutex_t lock;
-    pthread_cond_t news; /* for the reader */
+    pthread_cond_t news;        /* for the reader */
+    const struct unit *awaited; /* by the reader, who sleeps; NULL: it does not */
+    size_t blocks;              /* of a lane */
     struct unit *units;
     size_t next; /* unit for the next free lane */
     size_t done;
     uint64_t ticked_ms;
+    struct readahead_lane *lent_by; /* the reader has a block of it; NULL: none */
+    uint8_t *lent;
     struct readahead_lane *lanes;
     unsigned started;
     bool ending;
@@ -58,30 +72,39 @@ static void end_all(struct readahead *r)
 void *readahead_room(struct readahead_lane *lane, size_t *len, struct error *err)
 {
     struct readahead *r = lane->r;
+    *len = r->o.block;
+    if (lane->current != NULL)
+        return lane->current;
     (void)pthread_mutex_lock(&r->lock);
     lane->waits = true;
-    while (!r->ending && lane->filled - lane->taken == r->o.buffer)
+    while (!r->ending && lane->nfree == 0)
         (void)pthread_cond_wait(&lane->room, &r->lock);
     lane->waits = false;
-    bool ending = r->ending;
-    size_t at = (size_t)(lane->filled % r->o.buffer);
-    size_t used = (size_t)(lane->filled - lane->taken);
+    if (!r->ending)
+        lane->current = lane->stack[--lane->nfree];
     (void)pthread_mutex_unlock(&r->lock);
-    if (ending) {
+    if (lane->current == NULL)
         (void)error_set(err, E_CANCELLED, "the other readers have ended");
-        return NULL;
-    }
-    size_t room = r->o.buffer - used;
-    *len = room < r->o.buffer - at ? room : r->o.buffer - at;
-    return lane->ring + at;
+    return lane->current;
+}
+
+/* A reader that sleeps is woken for several blocks at once: to wake up costs more than to take one. The end of a unit
+ * wakes it in any case, and it never sleeps while the lane waits for room. */
+static void tell(struct readahead *r, const struct readahead_lane *lane)
+{
+    uint64_t ready = lane->filled - lane->taken;
+    if (r->awaited != NULL && r->awaited->lane == lane && (ready >= WAKE_BLOCKS || ready >= r->blocks))
+        (void)pthread_cond_signal(&r->news);
 }
 
 void readahead_filled(struct readahead_lane *lane, size_t len)
 {
     struct readahead *r = lane->r;
     (void)pthread_mutex_lock(&r->lock);
-    lane->filled += len;
-    (void)pthread_cond_signal(&r->news);
+    lane->queue[lane->filled % r->blocks] = (struct filled){ .block = lane->current, .len = len };
+    lane->filled++;
+    lane->current = NULL;
+    tell(r, lane);
     (void)pthread_mutex_unlock(&r->lock);
 }
 
@@ -94,7 +117,6 @@ static bool take_unit(struct readahead_lane *lane, size_t *unit)
     if (any) {
         *unit = r->next++;
         r->units[*unit].lane = lane;
-        (void)pthread_cond_signal(&r->news);
     }
     (void)pthread_mutex_unlock(&r->lock);
     return any;
@@ -108,7 +130,8 @@ static void unit_done(struct readahead_lane *lane, size_t unit, int rc, const st
         r->units[unit].end = lane->filled;
         r->units[unit].done = true;
         r->done++;
-        (void)pthread_cond_signal(&r->news);
+        if (r->awaited == &r->units[unit])
+            (void)pthread_cond_signal(&r->news);
     } else if (!r->ending) {
         (void)error_copy(&r->failure, why);
         if (r->failure.code >= 0)
@@ -156,48 +179,53 @@ static int wait_news(struct readahead *r, struct error *err)
     return rc;
 }
 
-/* What is there of a unit; 0 at its end. */
-static int wait_bytes(struct readahead *r, size_t unit, size_t *len, struct error *err)
+/* 1 when there is a block of the unit, 0 at its end. */
+static int wait_block(struct readahead *r, size_t unit, struct error *err)
 {
     const struct unit *u = &r->units[unit];
-    for (;;) {
+    int rc = 0;
+    while (rc == 0) {
         if (r->failure.code != 0)
             return error_copy(err, &r->failure);
-        if (u->lane != NULL) {
-            uint64_t end = u->done ? u->end : u->lane->filled;
-            *len = (size_t)(end - u->lane->taken);
-            if (*len > 0 || u->done)
-                return 0;
-        }
-        int rc = wait_news(r, err);
-        if (rc < 0)
-            return rc;
+        if (u->lane != NULL && u->lane->taken < (u->done ? u->end : u->lane->filled))
+            return 1;
+        if (u->done)
+            return 0;
+        r->awaited = u;
+        rc = wait_news(r, err);
+        r->awaited = NULL;
     }
+    return rc;
 }
 
-/* Bytes that are in the ring stay where they are until `taken` moves on: copied without the lock. */
-int64_t readahead_read(struct readahead *r, size_t unit, void *data, size_t cap, struct error *err)
+static void give_back(struct readahead *r)
 {
-    size_t len = 0;
-    int rc = tick(r, err);
-    if (rc < 0)
-        return rc;
-    (void)pthread_mutex_lock(&r->lock);
-    rc = unit < r->o.units ? wait_bytes(r, unit, &len, err) : error_set(err, E_INTERNAL, "no such unit");
-    struct readahead_lane *lane = rc == 0 ? r->units[unit].lane : NULL;
-    size_t at = lane != NULL ? (size_t)(lane->taken % r->o.buffer) : 0;
-    (void)pthread_mutex_unlock(&r->lock);
-    if (rc < 0 || len == 0)
-        return rc;
-    len = len < cap ? len : cap;
-    len = len < r->o.buffer - at ? len : r->o.buffer - at;
-    memcpy(data, lane->ring + at, len);
-    (void)pthread_mutex_lock(&r->lock);
-    lane->taken += len;
+    struct readahead_lane *lane = r->lent_by;
+    if (lane == NULL)
+        return;
+    lane->stack[lane->nfree++] = r->lent;
+    r->lent_by = NULL;
     if (lane->waits)
         (void)pthread_cond_signal(&lane->room);
+}
+
+int64_t readahead_lend(struct readahead *r, size_t unit, const void **data, struct error *err)
+{
+    int64_t n = tick(r, err);
+    if (n < 0)
+        return n;
+    (void)pthread_mutex_lock(&r->lock);
+    give_back(r);
+    n = unit < r->o.units ? wait_block(r, unit, err) : error_set(err, E_INTERNAL, "no such unit");
+    if (n > 0) {
+        struct readahead_lane *lane = r->units[unit].lane;
+        const struct filled *f = &lane->queue[lane->taken++ % r->blocks];
+        r->lent_by = lane;
+        *data = r->lent = f->block;
+        n = (int64_t)f->len;
+    }
     (void)pthread_mutex_unlock(&r->lock);
-    return (int64_t)len;
+    return n;
 }
 
 /* ---- start and end -------------------------------------------------------------------------------------- */
@@ -217,6 +245,20 @@ static int start_lanes(struct readahead *r, struct error *err)
     return rc == 0 ? 0 : error_set(err, E_NOMEM, "cannot start a thread");
 }
 
+static int make_blocks(struct readahead *r, struct readahead_lane *lane, struct error *err)
+{
+    lane->memory = mem_alloc(r->blocks, r->o.block, err);
+    lane->stack = mem_alloc(r->blocks, sizeof *lane->stack, err);
+    lane->queue = mem_alloc(r->blocks, sizeof *lane->queue, err);
+    if (lane->memory == NULL || lane->stack == NULL || lane->queue == NULL)
+        return E_NOMEM;
+    while (lane->nfree < r->blocks) {
+        lane->stack[lane->nfree] = lane->memory + lane->nfree * r->o.block;
+        lane->nfree++;
+    }
+    return 0;
+}
+
 static int make(struct readahead *r, struct error *err)
 {
     pthread_condattr_t monotonic;
@@ -233,19 +275,19 @@ static int make(struct readahead *r, struct error *err)
     }
     int rc = 0;
     for (unsigned i = 0; i < r->o.lanes; i++) {
+        (void)pthread_cond_init(&r->lanes[i].room, NULL);
         r->lanes[i].r = r;
         r->lanes[i].number = i;
-        (void)pthread_cond_init(&r->lanes[i].room, NULL);
-        r->lanes[i].ring = mem_alloc(1, r->o.buffer, rc == 0 ? err : NULL);
-        if (r->lanes[i].ring == NULL)
-            rc = E_NOMEM;
+        if (rc == 0)
+            rc = make_blocks(r, &r->lanes[i], err);
     }
     return rc;
 }
 
 struct readahead *readahead_start(const struct readahead_options *options, struct error *err)
 {
-    if (options->lanes == 0 || options->lanes > READAHEAD_LANES_MAX || options->buffer == 0) {
+    if (options->lanes == 0 || options->lanes > READAHEAD_LANES_MAX || options->block == 0 ||
+        options->buffer < options->block) {
         (void)error_set(err, E_INTERNAL, "a readahead of %u lanes", options->lanes);
         return NULL;
     }
@@ -253,6 +295,7 @@ struct readahead *readahead_start(const struct readahead_options *options, struc
     if (r == NULL)
         return NULL;
     r->o = *options;
+    r->blocks = options->buffer / options->block;
     if (make(r, err) == 0 && start_lanes(r, err) == 0)
         return r;
     readahead_free(r);
@@ -273,7 +316,9 @@ void readahead_free(struct readahead *r)
         (void)pthread_join(r->lanes[i].thread, NULL);
     for (unsigned i = 0; i < r->o.lanes; i++) {
         (void)pthread_cond_destroy(&r->lanes[i].room);
-        free(r->lanes[i].ring);
+        free(r->lanes[i].memory);
+        free(r->lanes[i].stack);
+        free(r->lanes[i].queue);
     }
     (void)pthread_cond_destroy(&r->news);
     (void)pthread_mutex_destroy(&r->lock);

@@ -3,12 +3,13 @@
  *
  *     struct readahead *r = readahead_start(&options, err);
  *     for (size_t u = 0; u < units; u++)
- *         while ((n = readahead_read(r, u, data, cap, err)) > 0) use(data, n);
+ *         while ((n = readahead_lend(r, u, &data, err)) > 0) use(data, n);
  *     readahead_free(r);
  *
- * Each lane is a thread with a ring of `buffer` bytes. A free lane takes the next
- * unit; it is ahead of the reader by at most its ring, and waits when that is full
- * until its unit's turn has come. Memory: lanes x buffer. The first failure ends
+ * Each lane is a thread with `buffer` bytes in blocks. A free lane takes the next
+ * unit; it is ahead of the reader by at most its blocks, and waits when all are full
+ * until its unit's turn has come. Memory: lanes x buffer. Bytes are not copied: the
+ * reader gets blocks as they were filled, one at a time. The first failure ends
  * everything: the reader gets it, the lanes see E_CANCELLED at their next room.
  *
  * fetch(), in the thread of its lane, gives the bytes of one unit:
@@ -17,7 +18,7 @@
  *         readahead_filled(lane, n = at most len bytes at room);
  *
  * It returns 0 when the unit is whole. What it leaves at `arg` for its unit may be
- * read by the reader after readahead_read gave 0 for it.
+ * read by the reader after readahead_lend gave 0 for it.
  */
 #ifndef COMMON_ENGINE_READAHEAD_H
 #define COMMON_ENGINE_READAHEAD_H
@@ -36,7 +37,8 @@ struct readahead_lane;
 struct readahead_options {
     unsigned lanes;
     size_t units;
-    size_t buffer; /* bytes of a lane's ring */
+    size_t buffer; /* bytes of a lane's blocks, rounded down */
+    size_t block;
     int (*fetch)(void *arg, unsigned lane_number, size_t unit, struct readahead_lane *lane,
                  struct error *err);
     /* In the reader's thread, about once a second while it reads or waits; a failure ends it; or NULL. */
@@ -48,9 +50,9 @@ struct readahead_options {
 
 /* Borrows what options.arg points to until readahead_free. */
 struct readahead *readahead_start(const struct readahead_options *options, struct error *err);
-/* 1..cap bytes of a unit, 0 at its end, or a negative code, after which only free is legal. Units in order, each to
- * its end. */
-int64_t readahead_read(struct readahead *r, size_t unit, void *data, size_t cap, struct error *err);
+/* The next bytes of a unit, at *data until the next call; 0 at its end, or a negative code, after which only free is
+ * legal. Units in order, each to its end. */
+int64_t readahead_lend(struct readahead *r, size_t unit, const void **data, struct error *err);
 /* The bytes of the units from..to-1 as one source. done(), in the reader's thread, comes after each of them; its failure
  * is the source's. Borrows r. */
 typedef int readahead_done_fn(void *arg, size_t unit, struct error *err);
@@ -59,8 +61,9 @@ struct source *readahead_source(struct readahead *r, size_t from, size_t to, rea
 /* Stops and waits for all threads. NULL is fine. */
 void readahead_free(struct readahead *r);
 
-/* For fetch: where the next bytes go, *len >= 1 of them. Waits. NULL with E_CANCELLED when nobody wants more. */
+/* For fetch: a block for the next bytes. Waits. NULL with E_CANCELLED when nobody wants more. */
 void *readahead_room(struct readahead_lane *lane, size_t *len, struct error *err);
+/* Passes the block on with its first len bytes, at least 1; the rest of it is not used. */
 void readahead_filled(struct readahead_lane *lane, size_t len);
 /* For fetch: all of a source, which is not freed. */
 int readahead_pass(struct readahead_lane *lane, struct source *bytes, struct error *err);

@@ -1,15 +1,13 @@
 /* Sources at both ends of a readahead. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/engine/readahead.h"
 
 #include "common/base/banned.h"
 
-enum {
-    BATCH = 128 * 1024, /* a lane tells of this much at once */
-    BATCH_REST = 4096,  /* or a little less, so that rows are not cut */
-};
+enum { BLOCK_REST = 4096 }; /* of a block may stay empty, so that rows are not cut */
 
 int readahead_pass(struct readahead_lane *lane, struct source *bytes, struct error *err)
 {
@@ -20,8 +18,7 @@ int readahead_pass(struct readahead_lane *lane, struct source *bytes, struct err
         uint8_t *at = readahead_room(lane, &room, err);
         if (at == NULL)
             return E_CANCELLED;
-        room = room < BATCH ? room : BATCH;
-        while ((got == 0 || room - got >= BATCH_REST) &&
+        while ((got == 0 || room - got >= BLOCK_REST) &&
                (n = source_read(bytes, at + got, room - got, err)) > 0)
             got += (size_t)n;
         if (got > 0)
@@ -38,18 +35,42 @@ struct units_source {
     size_t end;
     readahead_done_fn *done;
     void *arg;
+    const void *at; /* for read: what was lent, and how much of it is left */
+    size_t left;
 };
 
-static int64_t units_read(struct source *base, void *data, size_t cap, struct error *err)
+static int64_t units_lend(struct source *base, const void **data, struct error *err)
 {
     struct units_source *s = (struct units_source *)base;
+    if (s->left > 0) {
+        int64_t rest = (int64_t)s->left;
+        *data = s->at;
+        s->left = 0;
+        return rest;
+    }
     while (s->unit < s->end) {
-        int64_t n = readahead_read(s->r, s->unit, data, cap, err);
+        int64_t n = readahead_lend(s->r, s->unit, data, err);
         int rc = n == 0 ? s->done(s->arg, s->unit++, err) : 0;
         if (n != 0 || rc < 0)
             return n != 0 ? n : rc;
     }
     return 0;
+}
+
+static int64_t units_read(struct source *base, void *data, size_t cap, struct error *err)
+{
+    struct units_source *s = (struct units_source *)base;
+    if (s->left == 0) {
+        int64_t n = units_lend(base, &s->at, err);
+        if (n <= 0)
+            return n;
+        s->left = (size_t)n;
+    }
+    size_t n = s->left < cap ? s->left : cap;
+    memcpy(data, s->at, n);
+    s->at = (const uint8_t *)s->at + n;
+    s->left -= n;
+    return (int64_t)n;
 }
 
 static void units_free(struct source *base)
@@ -64,7 +85,7 @@ struct source *readahead_source(struct readahead *r, size_t from, size_t to, rea
     if (s == NULL)
         return NULL;
     *s = (struct units_source){
-        .base = { .read = units_read, .free = units_free },
+        .base = { .read = units_read, .free = units_free, .lend = units_lend },
         .r = r,
         .unit = from,
         .end = to,

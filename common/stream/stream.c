@@ -12,6 +12,14 @@ int64_t source_read(struct source *s, void *data, size_t cap, struct error *err)
     return s->read(s, data, cap, err);
 }
 
+int64_t source_lend(struct source *s, void *block, size_t cap, const void **data, struct error *err)
+{
+    if (s->lend != NULL)
+        return s->lend(s, data, err);
+    *data = block;
+    return s->read(s, block, cap, err);
+}
+
 void source_free(struct source *s)
 {
     if (s != NULL)

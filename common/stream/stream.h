@@ -26,6 +26,8 @@ struct source {
     /* 1..cap bytes, 0 at the end, or a negative error code. */
     int64_t (*read)(struct source *s, void *data, size_t cap, struct error *err);
     void (*free)(struct source *s);
+    /* The same bytes where they are, good until the next call: for a source that has them in memory. May be NULL. */
+    int64_t (*lend)(struct source *s, const void **data, struct error *err);
 };
 
 struct sink {
@@ -35,6 +37,9 @@ struct sink {
 };
 
 int64_t source_read(struct source *s, void *data, size_t cap, struct error *err);
+/* The next bytes without a copy where that can be: *data is memory of the source, or `block` with what was read. Good
+ * until the next call. */
+int64_t source_lend(struct source *s, void *block, size_t cap, const void **data, struct error *err);
 void source_free(struct source *s); /* NULL is fine */
 int sink_write(struct sink *s, const void *data, size_t len, struct error *err);
 int sink_finish(struct sink *s, struct error *err);

@@ -73,12 +73,13 @@ static void stall(struct drain *d)
 static int drain_one(struct drain *d, const struct engine_stream *s, struct error *err)
 {
     struct buf facts = BUF_INIT;
+    const void *data = NULL;
     uint64_t len = 0;
     int64_t n = s->entry != NULL && s->entry->type != CATALOG_REGULAR ? 0 : 1;
     char name[1024];
     (void)snprintf(name, sizeof name, "%s", s->name);
     while (n > 0) {
-        n = d->engine->read(d->run, d->block, BLOCK, err);
+        n = engine_lend(d->engine, d->run, d->block, BLOCK, &data, err);
         len += n > 0 ? (uint64_t)n : 0;
         if (d->stall != NULL && strcmp(d->stall, name) == 0) {
             stall(d);

@@ -17,6 +17,7 @@ enum {
     UNIT_BYTES = 4 * 1024 * 1024, /* of a table on disk, in about one unit */
     UNITS_MAX = 1 << 18,          /* of one table */
     RING = 4 * 1024 * 1024,
+    BLOCK = 256 * 1024, /* a reader passes on this much at once */
 };
 
 /* What one connection reads in one go: a table, or its rows from one value of its range up to another. */
@@ -187,6 +188,7 @@ static int start_ahead(struct maria_gather *g, struct error *err)
         .lanes = (unsigned)g->o->nreaders,
         .units = g->units.len,
         .buffer = RING,
+        .block = BLOCK,
         .fetch = fetch,
         .tick = tick_reader,
         .stop = stop,

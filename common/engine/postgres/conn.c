@@ -188,16 +188,27 @@ bool pgsql_needs_password(const struct pgsql *c)
 
 /* ---- waiting and asking -------------------------------------------------------------------------------- */
 
+/* Also when the server is quick and there is never nothing to read: tick keeps its own time. */
+static int take_in(struct pgsql *c, struct error *err)
+{
+    if (PQconsumeInput(c->conn) == 0)
+        return pgsql_error(c, NULL, err, "the connection was lost");
+    return c->tick != NULL ? c->tick(c->tick_arg, err) : 0;
+}
+
+int pgsql_arrived(struct pgsql *c, struct error *err)
+{
+    int rc = interrupt_check(err);
+    return rc < 0 ? rc : take_in(c, err);
+}
+
 int pgsql_wait(struct pgsql *c, struct error *err)
 {
     uint64_t end = clock_mono_ms() + TICK_MS;
     int rc = 0;
     while (rc == 0 && clock_mono_ms() < end)
         rc = wait_fd(PQsocket(c->conn), POLLIN, POLL_MS, err);
-    if (rc >= 0 && PQconsumeInput(c->conn) == 0)
-        return pgsql_error(c, NULL, err, "the connection was lost");
-    /* Also when the server is quick and there is never nothing to read: tick keeps its own time. */
-    return rc >= 0 && c->tick != NULL ? c->tick(c->tick_arg, err) : rc < 0 ? rc : 0;
+    return rc < 0 ? rc : take_in(c, err);
 }
 
 int pgsql_result(struct pgsql *c, PGresult **out, struct error *err)

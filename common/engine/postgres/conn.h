@@ -52,6 +52,8 @@ int pgsql_session(struct pgsql *c, uint64_t lock_ms, const char *encoding, struc
 /* What of it changes bytes, for a fact. */
 const char *pgsql_session_text(void);
 
+/* Takes what has arrived, without waiting; `tick` and a requested stop count as above. */
+int pgsql_arrived(struct pgsql *c, struct error *err);
 /* One statement that gives rows or nothing. */
 int pgsql_query(struct pgsql *c, const char *sql, PGresult **out, struct error *err);
 int pgsql_exec(struct pgsql *c, const char *sql, struct error *err);

@@ -13,6 +13,7 @@
 enum {
     UNIT_BYTES = 4 * 1024 * 1024, /* of a table on disk, in about one unit */
     RING = 4 * 1024 * 1024,
+    BLOCK = 256 * 1024, /* a reader passes on this much at once */
 };
 
 /* What one connection reads in one go: a table, or a range of its pages. */
@@ -140,12 +141,13 @@ int pgsql_gather_look(struct pgsql_origin *o, struct error *err)
         .lanes = o->nreaders,
         .units = o->tables.len,
         .buffer = 1,
+        .block = 1,
         .fetch = look,
         .tick = pgsql_watch_tick,
         .stop = stop_look,
         .arg = o,
     };
-    uint8_t none;
+    const void *none = NULL;
     int64_t n = 0;
     for (size_t i = 0; n == 0 && o->nreaders == 1 && i < o->tables.len; i++)
         n = look(o, 0, i, NULL, err);
@@ -155,7 +157,7 @@ int pgsql_gather_look(struct pgsql_origin *o, struct error *err)
     if (r == NULL)
         return pgsql_failed(err);
     for (size_t i = 0; n == 0 && i < o->tables.len; i++)
-        n = readahead_read(r, i, &none, 1, err);
+        n = readahead_lend(r, i, &none, err);
     readahead_free(r);
     return (int)n;
 }
@@ -168,6 +170,7 @@ static int start_ahead(struct pgsql_gather *g, struct error *err)
         .lanes = g->o->nreaders,
         .units = g->units.len,
         .buffer = RING,
+        .block = BLOCK,
         .fetch = fetch,
         .tick = tick_gather,
         .stop = stop_gather,

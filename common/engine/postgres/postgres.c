@@ -191,14 +191,21 @@ static int postgres_next(struct engine_run *run, struct engine_stream *out, stru
     return 1;
 }
 
-static int64_t postgres_read(struct engine_run *run, void *data, size_t cap, struct error *err)
+static int64_t postgres_lend(struct engine_run *run, void *block, size_t cap, const void **data,
+                             struct error *err)
 {
     if (run->source == NULL || cap == 0)
         return error_set(err, E_INTERNAL, "postgres: read without a stream or without room");
     struct error why = ERROR_INIT;
-    int64_t n = source_read(run->source, data, cap, &why);
+    int64_t n = data != NULL ? source_lend(run->source, block, cap, data, &why)
+                             : source_read(run->source, block, cap, &why);
     run->ended = n == 0;
     return n >= 0 ? n : news(run, &why, err);
+}
+
+static int64_t postgres_read(struct engine_run *run, void *data, size_t cap, struct error *err)
+{
+    return postgres_lend(run, data, cap, NULL, err);
 }
 
 /* ---- facts and verdict --------------------------------------------------------------------------------- */
@@ -288,6 +295,7 @@ const struct engine engine_postgres = {
     .open = postgres_open,
     .next = postgres_next,
     .read = postgres_read,
+    .lend = postgres_lend,
     .stream_facts = postgres_stream_facts,
     .finish = postgres_finish,
     .run_facts = postgres_run_facts,

@@ -43,7 +43,7 @@ verdict_is() { [[ $(verdicts "$1") == "$2" ]]; }
 
 good=("good: { engine: command, command: [cat, $TMP/data], schedule: '* * * * *', catch_up_within: 1h }")
 config "${good[@]}"
-backupd --quiet init --safe safe --no-kit-passphrase >/dev/null
+backupd --quiet init --safe safe --no-kit-passphrase --kit-unconfirmed >/dev/null
 
 # ---- the words of the configuration
 config "bad: { engine: command, command: [cat], schedule: '61 * * * *', depends_on: [none], jitter: 5m }"

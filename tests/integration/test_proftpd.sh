@@ -49,7 +49,7 @@ job() {
 # ---- as it is -----------------------------------------------------------------------------------------------
 
 serve plain
-check "init with the writer's own account" "$BACKUPD" --config plain.yaml init --safe safe-plain --spare-writers 1 --no-kit-passphrase
+check "init with the writer's own account" "$BACKUPD" --config plain.yaml init --safe safe-plain --spare-writers 1 --no-kit-passphrase --kit-unconfirmed
 job plain
 before=$(find -L plain/storage -printf '%P %s %m %T@ %C@\n' | sort | sha256sum)
 check "plain: a probe" "$BACKUPD" --config plain.yaml check storage --probe
@@ -67,7 +67,7 @@ same "plain: nothing was changed by that" "$before" "$(find -L plain/storage -pr
 serve strict --strict
 check_fails 1 "strict: the writer cannot set up a repository" "$BACKUPD" --config strict.yaml init --safe safe-strict --no-kit-passphrase
 contains "strict: the way out is named" "$(<.check)" "--setup-user"
-check "strict: another account does" "$BACKUPD" --config strict.yaml init --safe safe-strict --spare-writers 1 --no-kit-passphrase \
+check "strict: another account does" "$BACKUPD" --config strict.yaml init --safe safe-strict --spare-writers 1 --no-kit-passphrase --kit-unconfirmed \
     --setup-user admin --setup-key strict/admin_key
 job strict
 before=$(find -L strict/storage -printf '%P %s %m %T@ %C@\n' | sort | sha256sum)
@@ -104,7 +104,7 @@ sftp_table "strict: " settings.json
 # ---- without the extensions that matter ------------------------------------------------------------------------
 
 serve bare --bare
-check "bare: init" "$BACKUPD" --config bare.yaml init --safe safe-bare --spare-writers 1 --no-kit-passphrase
+check "bare: init" "$BACKUPD" --config bare.yaml init --safe safe-bare --spare-writers 1 --no-kit-passphrase --kit-unconfirmed
 check "bare: a backup" "$BACKUPD" --config bare.yaml backup
 contains "bare: that the server has no fsync is told" "$(<.check)" "has no fsync"
 check "bare: a look" "$BACKUPD" --config bare.yaml check storage

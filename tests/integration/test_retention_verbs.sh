@@ -66,7 +66,7 @@ print([r for r in rows if r["message_type"] == "summary"][-1][sys.argv[1]])' "$1
 }
 
 # ---- keys, names, words
-backupd init --no-kit-passphrase --min-keep 0 >/dev/null 2>&1
+backupd init --no-kit-passphrase --kit-unconfirmed --min-keep 0 >/dev/null 2>&1
 check_fails 10 'a host without the retention key' backupd expire
 contains 'says where it is' "$(cat .check)" retention.key
 key=(--retention-key backup-safe-main/retention.key)

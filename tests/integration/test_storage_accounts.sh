@@ -88,7 +88,7 @@ config web2.yaml web2
 
 # ---- init with the admin's account, which can make no directory ----------------------------------------------
 
-check "init publishes the charter" "$BACKUPD" --config web1.yaml init --safe safe --spare-writers 3 --no-kit-passphrase \
+check "init publishes the charter" "$BACKUPD" --config web1.yaml init --safe safe --spare-writers 3 --no-kit-passphrase --kit-unconfirmed \
     --setup-user "$(account adm)" --setup-key adm
 contains "and says whose turn it is" "$(<.check)" "4 writers have no directories on the storage yet"
 contains "with the command" "$(<.check)" "backupd --config web1.yaml storage setup-script shop"

@@ -243,9 +243,13 @@ START_TEST(test_sources)
     struct error err = ERROR_INIT;
     prepare(&w);
     w.done_fails = UNITS;
-    const struct readahead_options o = {
-        .lanes = 3, .units = UNITS, .buffer = BUFFER, .fetch = fetch_source, .stop = stop, .arg = &w
-    };
+    const struct readahead_options o = { .lanes = 3,
+                                         .units = UNITS,
+                                         .buffer = BUFFER,
+                                         .block = BLOCK,
+                                         .fetch = fetch_source,
+                                         .stop = stop,
+                                         .arg = &w };
     struct readahead *r = readahead_start(&o, &err);
     ck_assert_ptr_nonnull(r);
     ck_assert_int_eq(read_units(&w, r, 0, 1), 0);

@@ -32,7 +32,7 @@ struct job_run {
     unsigned level; /* zstd; 0: the job's */
     bool scrub;
     const char *const *tags; /* besides the job's own; NULL-terminated, or NULL */
-    bool kit_unconfirmed; /* go on although nobody has tried the restore kit */
+    bool kit_unconfirmed;    /* go on although nobody has tried the restore kit */
     /* results */
     uint8_t writer[WRITER_ID_LEN];
     struct session_result session;

@@ -207,9 +207,10 @@ START_TEST(lanes)
 {
     struct planner_lane w = { "writer 1", 1 };
     struct planner_lane s = { "server db1", 2 };
+    static const char *const names[] = { "a", "b", "c", "d" };
     for (int i = 0; i < 4; i++)
         rules[i] = (struct planner_rules){
-            .name = "a\0b\0c\0d" + 2 * i, .calendar = calendar("0 2 * * *"), .lanes = { s }, .nlanes = 1
+            .name = names[i], .calendar = calendar("0 2 * * *"), .lanes = { s }, .nlanes = 1
         };
     rules[0].lanes[1] = rules[1].lanes[1] = w;
     rules[0].nlanes = rules[1].nlanes = 2;

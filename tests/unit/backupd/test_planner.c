@@ -348,7 +348,7 @@ static void a_year(const char *text, const char *zone, int64_t catch_up, uint32_
             b.newest = b.oldest = 0;
         }
         struct vec events = VEC_OF(struct planner_event);
-        ck_assert_int_eq(planner_tick(planner, now, &events, &err), 0);
+        int rc = planner_tick(planner, now, &events, &err);
         bool did = false;
         for (size_t i = 0; i < events.len; i++) {
             const struct planner_event *e = vec_at(&events, i);
@@ -356,8 +356,10 @@ static void a_year(const char *text, const char *zone, int64_t catch_up, uint32_
             skipped += e->kind == PLANNER_SKIP ? e->count : 0;
         }
         vec_free(&events);
-        ck_assert_msg(did == must, "%s in %s at %lld: %s", text, zone, (long long)now,
-                      did ? "started" : "did not start");
+        if (rc < 0 ||
+            did != must) /* Check's own assertions write to a file each time: too slow for every minute */
+            ck_abort_msg("%s in %s at %lld: %s", text, zone, (long long)now,
+                         did ? "started" : "did not start");
         if (did) {
             runs++;
             b.runs++;
@@ -366,8 +368,9 @@ static void a_year(const char *text, const char *zone, int64_t catch_up, uint32_
         }
         /* It may sleep until then: nothing happens before. */
         int64_t wake = planner_wake(planner, now);
-        ck_assert_msg(b.running || wake >= now + 1, "wakes at %lld", (long long)wake);
-        ck_assert_msg(b.running || due == 0 || wake <= due || due <= now, "sleeps over %lld", (long long)due);
+        if (!b.running && (wake <= now || (due > now && wake > due)))
+            ck_abort_msg("%s in %s at %lld: wakes at %lld, due at %lld", text, zone, (long long)now,
+                         (long long)wake, (long long)due);
         first = false;
     }
     ck_assert_uint_eq(runs, b.runs);

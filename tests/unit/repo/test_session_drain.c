@@ -67,6 +67,7 @@ START_TEST(a_pack_with_one_live_page_drains_and_is_deleted)
 {
     struct world w;
     world_with_host(&w, 1);
+    w.scattered = false;
     uint8_t *data = pages_of(1);
     uint8_t *other = pages_of(2);
     (void)put(&w, data, (size_t)PAGES * PAGE);
@@ -108,6 +109,7 @@ START_TEST(what_is_condemned_is_stored_anew)
     for (int deleted = 0; deleted < 2; deleted++) {
         struct world w;
         world_with_host(&w, 1);
+        w.scattered = false;
         uint8_t *old = pages_of(1);
         uint8_t *data = pages_of(2);
         uint8_t *most = malloc((size_t)PAGES * PAGE);
@@ -150,6 +152,7 @@ START_TEST(the_journal_does_not_grow_for_ever)
     struct stat st;
     off_t largest = 0;
     world_with_host(&w, 1);
+    w.scattered = false;
     w.chunk_avg = 512; /* many chunks */
     uint8_t *data = malloc(LEN);
     ck_assert_ptr_nonnull(data);

@@ -28,6 +28,7 @@ struct world {
     struct opener opener;
     const char *facts;  /* of every stream; NULL: "kind=test\n" */
     uint32_t chunk_avg; /* of every stream; 0: the default */
+    bool scattered;     /* nothing is stored again: what is stored once is referred to for good */
 };
 
 struct world_stream {

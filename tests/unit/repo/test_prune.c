@@ -150,6 +150,7 @@ START_TEST(who_may_expire)
     struct prune_plan plan;
     clock_fake(&fake_clock);
     world_init_keep(&w, backend_memory(NULL), 1, 30);
+    w.scattered = true;
     nights(&w, 0, 1, 3);
     (void)run(&w);
     now += 6 * DAYS;
@@ -429,7 +430,8 @@ static struct session *begin(struct world *w, uint32_t number)
                                  .state_dir = world_state(w, 0, state),
                                  .label = "job",
                                  .workers = 1,
-                                 .uploads = 1 };
+                                 .uploads = 1,
+                                 .scattered = w->scattered };
     ck_assert_msg(session_begin(&o, &s, &err) == 0, "%s", err.text);
     for (size_t i = 0; i < 2; i++) {
         struct session_stream_options so = { .name = n->streams[i].name, .mode_bits = 0640 };

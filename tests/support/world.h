@@ -28,7 +28,8 @@ struct world {
     struct opener opener;
     const char *facts;  /* of every stream; NULL: "kind=test\n" */
     uint32_t chunk_avg; /* of every stream; 0: the default */
-    bool scattered;     /* nothing is stored again: what is stored once is referred to for good */
+    uint32_t
+        session_chunk_avg; /* of whole sessions, also of their catalogs (session.h); 0: what the streams say */
 };
 
 struct world_stream {

@@ -150,7 +150,7 @@ START_TEST(the_journal_does_not_grow_for_ever)
     struct stat st;
     off_t largest = 0;
     world_with_host(&w, 1);
-    w.session_chunk_avg = 0; /* many chunks, as they are */
+    w.session_chunk_avg = 0;
     w.chunk_avg = 512; /* many chunks */
     uint8_t *data = malloc(LEN);
     ck_assert_ptr_nonnull(data);

@@ -150,7 +150,7 @@ int world_backup_on(struct world *w, struct backend *backend, size_t i, const st
                                  .label = "job",
                                  .workers = 2,
                                  .uploads = 2,
-                                 .scattered = w->scattered };
+                                 .chunk_avg = w->session_chunk_avg };
     int rc = session_begin(&o, &s, err);
     for (size_t k = 0; rc == 0 && k < n; k++)
         rc = put_stream(w, s, &streams[k], err);

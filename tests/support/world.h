@@ -26,9 +26,9 @@ struct world {
     char dir[WORLD_PATH_MAX]; /* state of all writers, below the temporary directory */
     const struct secret *sks[1];
     struct opener opener;
-    const char *facts;  /* of every stream; NULL: "kind=test\n" */
-    uint32_t chunk_avg; /* of every stream; 0: the default */
-    bool scattered;     /* nothing is stored again: what is stored once is referred to for good */
+    const char *facts;          /* of every stream; NULL: "kind=test\n" */
+    uint32_t chunk_avg;         /* of every stream; 0: the default */
+    uint32_t session_chunk_avg; /* the same, also of catalogs; 0: what the streams say */
 };
 
 struct world_stream {

@@ -4,9 +4,9 @@
  * The clock is the tests' own: `now`. Each night of a writer has a stream "same", that all nights share, and a stream
  * "own" that only it has: so every night has a pack of its own, and needs that one and the first night's.
  *
- * Catalogs must not share a piece for that: where they are cut depends on the world's random keys, and a piece of one that
- * the next night uses would make it need one pack more. So the facts of every stream are the night's own, too, and nothing
- * is stored again (world.scattered).
+ * For that a catalog has to be one chunk (CHUNK_AVG: its smallest chunk is larger). Most of a catalog is the same every night,
+ * where it would be cut depends on the world's random keys, and a piece of it in an older pack would make a night need
+ * that pack, too: correct, but then no number of packs is known beforehand.
  */
 #ifndef TESTS_UNIT_REPO_PRUNE_HELP_H
 #define TESTS_UNIT_REPO_PRUNE_HELP_H
@@ -22,7 +22,7 @@
 #include "common/repo/prune.h"
 #include "tests/support/world.h"
 
-enum { SAME = 60000, OWN = 20000, FACTS = 935, HOUR = 3600, DAYS = 86400 };
+enum { SAME = 60000, OWN = 20000, CHUNK_AVG = 32768, HOUR = 3600, DAYS = 86400 };
 
 static uint64_t now = 1800000000;
 
@@ -55,27 +55,11 @@ static inline struct night *night_of(size_t writer, uint32_t number)
     return n;
 }
 
-/* Facts that only this seed has. With them a member's body fills two blocks of the catalog to the end: what lies between
- * those of two members is then too short for a chunk. */
-static inline void own_facts(char out[FACTS + 2], uint64_t seed)
-{
-    uint8_t bytes[FACTS];
-    world_fill(bytes, FACTS, seed, false);
-    for (size_t i = 0; i < FACTS; i++)
-        out[i] = (char)('a' + bytes[i] % 26);
-    out[1] = '=';
-    memcpy(out + FACTS, "\n", 2);
-}
-
 static inline int backup_rc(struct world *w, size_t writer, uint32_t number, struct error *err)
 {
     struct session_result r;
     struct night *n = night_of(writer, number);
-    char facts[FACTS + 2];
-    own_facts(facts, writer * 100000 + number);
-    w->facts = facts;
     int rc = world_backup(w, writer, n->streams, 2, &r, err);
-    w->facts = NULL;
     free(n);
     return rc;
 }
@@ -191,7 +175,7 @@ static inline void world_with_host(struct world *w, size_t nwriters)
 {
     clock_fake(&fake_clock);
     world_init(w, backend_memory(NULL), nwriters);
-    w->scattered = true;
+    w->session_chunk_avg = CHUNK_AVG;
 }
 
 static inline void forget_host(struct world *w)

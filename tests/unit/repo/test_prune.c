@@ -150,7 +150,7 @@ START_TEST(who_may_expire)
     struct prune_plan plan;
     clock_fake(&fake_clock);
     world_init_keep(&w, backend_memory(NULL), 1, 30);
-    w.scattered = true;
+    w.session_chunk_avg = CHUNK_AVG;
     nights(&w, 0, 1, 3);
     (void)run(&w);
     now += 6 * DAYS;
@@ -431,7 +431,7 @@ static struct session *begin(struct world *w, uint32_t number)
                                  .label = "job",
                                  .workers = 1,
                                  .uploads = 1,
-                                 .scattered = w->scattered };
+                                 .chunk_avg = w->session_chunk_avg };
     ck_assert_msg(session_begin(&o, &s, &err) == 0, "%s", err.text);
     for (size_t i = 0; i < 2; i++) {
         struct session_stream_options so = { .name = n->streams[i].name, .mode_bits = 0640 };

@@ -20,11 +20,7 @@ static struct session_result put(struct world *w, const uint8_t *data, size_t le
     struct error err = ERROR_INIT;
     struct session_result r;
     struct world_stream s = { .name = "shop.db", .data = data, .len = len, .page_size = PAGE };
-    char facts[FACTS + 2];
-    own_facts(facts, now); /* no piece of a catalog is an old one by accident (prune_help.h) */
-    w->facts = facts;
     ck_assert_msg(world_backup(w, 0, &s, 1, &r, &err) == 0, "%s", err.text);
-    w->facts = NULL;
     now += DAYS;
     return r;
 }
@@ -71,7 +67,6 @@ START_TEST(a_pack_with_one_live_page_drains_and_is_deleted)
 {
     struct world w;
     world_with_host(&w, 1);
-    w.scattered = false;
     uint8_t *data = pages_of(1);
     uint8_t *other = pages_of(2);
     (void)put(&w, data, (size_t)PAGES * PAGE);
@@ -113,7 +108,6 @@ START_TEST(what_is_condemned_is_stored_anew)
     for (int deleted = 0; deleted < 2; deleted++) {
         struct world w;
         world_with_host(&w, 1);
-        w.scattered = false;
         uint8_t *old = pages_of(1);
         uint8_t *data = pages_of(2);
         uint8_t *most = malloc((size_t)PAGES * PAGE);
@@ -156,7 +150,7 @@ START_TEST(the_journal_does_not_grow_for_ever)
     struct stat st;
     off_t largest = 0;
     world_with_host(&w, 1);
-    w.scattered = false;
+    w.session_chunk_avg = 0;
     w.chunk_avg = 512; /* many chunks */
     uint8_t *data = malloc(LEN);
     ck_assert_ptr_nonnull(data);

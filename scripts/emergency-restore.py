@@ -20,7 +20,8 @@ repository and writes only below a new directory that you name: nothing here can
    When the backup asks for several people, add the key file of each to every command: --member FILE, or one more --kit
    FILE for a restore kit of their own. Somebody who does not come may have sent an approval (format.md, section 22): add
    --approval FILE, and --request-state FILE, the secret half of your request, which is still on the machine on which
-   you made that. An approval opens only the sessions that you asked for, and the rest says AUTH.
+   you made that (`restore` keeps it in the folder requests of its state directory). An approval opens only the sessions
+   that you asked for; the rest says AUTH.
 
 4. Which snapshots are there, and what is in one of them (here: shop/7)?
 
@@ -64,8 +65,8 @@ Options:
     --marks FILE            remember what was seen; next time, a repository that shrank is an alarm
     --now SECONDS           also report writers that are late at this time (seconds since 1970); approvals go by it, too
 
-Exit status: 0 all is well, 1 failed, 2 wrong usage, 9 the repository (or a key file) is damaged, 12 wrong key or
-passphrase. Section numbers in this file are those of docs/format.md.
+Exit status: 0 all is well, 1 failed, 2 wrong usage, 9 the repository (or a key file) is damaged, 12 wrong key,
+passphrase or approval. Section numbers in this file are those of docs/format.md.
 """
 
 import argparse
@@ -827,7 +828,7 @@ class Repository:
         if marks:
             marks.compare_charters(self)
         self.shares = {}  # (writer, session, box_id) -> share
-        self.grants, self.grant_files_damaged = {}, set()  # rid -> {(writer, session): [envelope]}; rids
+        self.grants, self.damaged_grants = {}, {}  # rid -> {(writer, session): [envelope]}; rid -> name of a finding
         self.helpers = []  # rids of the people whose approvals are used
         self.use_approvals()
         self.read_retention()
@@ -1107,7 +1108,8 @@ class Repository:
                 if place not in void:
                     if head <= len(known):
                         newest = [x.seq for x in known[:head] if x.kind == 1 and (writer, x.seq) not in void][-1]
-                        retired = all(key.last is not None for key in charter.writers.get(writer, ()))
+                        keys = charter.writers.get(writer)  # None: not known there yet, so not retired either
+                        retired = keys and all(key.last is not None for key in keys)
                         need(seq != newest or retired, "retention-expire", "the newest")
                     seen = first_seen.get(place) or self.first_seen[place]
                     age = clock - (clock if seen == r.seq else self.clock[seen - 1])
@@ -1198,18 +1200,17 @@ class Repository:
         own_keys, broken = self.keys.recipients, False
         place = self.repo_id + writer + struct.pack("<I", session)
         for shares in groups:
+            approved = {box: self.shares.get((writer, session, F(box)[:16])) for _, box in shares}
+            if any(rid not in own_keys and approved[box] is None for rid, box in shares):
+                continue  # it needs somebody who is not here
             opened = []
             for rid, box in shares:
-                approved = self.shares.get((writer, session, F(box)[:16])) if self.shares else None
-                if rid not in own_keys and approved is None:
-                    break  # this group needs somebody who is not here
-                opened.append(box_open(box, *own_keys[rid]) if rid in own_keys else approved)
-                if grant and rid in own_keys and opened[-1] is not None:
-                    fits = opened[-1][32:] == H("bk1 grant", kid, place, 16)
+                share = box_open(box, *own_keys[rid]) if rid in own_keys else approved[box]
+                if grant and rid in own_keys and share is not None:
+                    fits = share[32:] == H("bk1 grant", kid, place, 16)
                     need(fits, "grant-place", "a share that was sealed for another session")
-                    opened[-1] = opened[-1][:32]
-            if len(opened) < len(shares):
-                continue
+                    share = share[:32]
+                opened.append(share)
             if None in opened:
                 broken = True
                 continue
@@ -1227,15 +1228,16 @@ class Repository:
         recipients, first = [*self.keys.recipients, *self.helpers], None
         for rid in recipients:
             for own_kid, groups in self.read_grants(rid).get((writer, session), ()):
-                if own_kid == kid:
-                    try:
-                        return self.open_envelope(kid, groups, writer, session, True)
-                    except Bad as bad:
-                        if bad.name != "AUTH":
-                            first = first or bad
+                try:
+                    need(own_kid == kid, "envelope-kid", "a grant is for another key")
+                    return self.open_envelope(kid, groups, writer, session, True)
+                except Bad as bad:
+                    if bad.name != "AUTH":
+                        first = first or bad
         if first:
             raise first
-        need(self.grant_files_damaged.isdisjoint(recipients), "grant-syntax", "a grant that may be needed is damaged")
+        for rid in recipients:
+            need(rid not in self.damaged_grants, self.damaged_grants.get(rid), "a grant that may be needed is damaged")
         raise Bad("AUTH", "these keys are no recipient")
 
     def read_grants(self, rid):
@@ -1255,7 +1257,7 @@ class Repository:
                     break
                 except Bad as bad:
                     if data is None or not is_torn_record(data):
-                        damaged = damaged or ("grant-syntax" if bad.name == "too-large" else bad.name, name, bad.text)
+                        damaged = damaged or (bad.name, name, bad.text)
             if not found and attempt == 0 and data is None and not damaged:
                 break  # attempt 00 does not exist
             if found:
@@ -1263,7 +1265,7 @@ class Repository:
                 for place, envelope in found:
                     entries[place].append(envelope)
             elif damaged:
-                self.grant_files_damaged.add(rid)
+                self.damaged_grants.setdefault(rid, damaged[0])
                 self.report.alarm(*damaged)
             if total > MAX_GRANTS:
                 break
@@ -1559,9 +1561,7 @@ def parse_request_state(data, path):
     """(e, the request)."""
     good = len(data) >= 48 and data[:8] == b"BK1RQSK\n" and data[12:16] == bytes(4)
     need(good and struct.unpack_from("<I", data, 8)[0] == len(data), "request-syntax", "%s: no state of a request" % path)
-    e, request = data[16:48], parse_request(data[48:], path)
-    need(sodium.crypto_scalarmult_base(e) == request.E, "request-syntax", "%s: not the secret of its request" % path)
-    return e, request
+    return data[16:48], parse_request(data[48:], path)
 
 
 def parse_approval(data, path):

@@ -302,6 +302,14 @@ def retired():
     chain("retired: min-keep still holds", "retention-expire", {**newest, "note": b""}, **third)
     held = {"ops": [(BLOG, 4, 2)]}
     chain("retired: a held one stays", "retention-expire", {**held, "charter": 3}, newest, **third)
+    new, seed = b"\xff" * 8, bytes(32)
+    SEEDS[new] = seed
+    enrolled = b"writer %s %s 0 1\n" % (new.hex().encode(), sodium.crypto_sign_seed_keypair(seed)[0].hex().encode())
+    first = record(new, 1, F(golden("repo/charter/00000001.00")), 1, snap=b"nothing")
+    files = {"repo/charter/00000003.00": charter(text.replace(b"retention ", enrolled + b"retention ", 1)),
+             "repo/w/%s/log/00000001.00" % new.hex(): first}
+    unknown = {**newest, "heads": [*HEADS, (new, 1, 0, F(first))], "ops": [(new, 1, 0)], "charter": 2}
+    chain("not known to that charter yet is not retired", "retention-expire snap-missing", unknown, **files)
     everything = {**newest, "ops": [(BLOG, 1, 0), (BLOG, 3, 0), (BLOG, 4, 0)]}
     chain("retired: all its snapshots expire", "", everything, **third, verb="L3")
 
@@ -382,9 +390,14 @@ def grants():
     one("somebody else is needed", "AUTH", grant(entry(envelope(group((LATE_RID, box()), (RID_2, bytes(96)))))))
     one("another session only", "AUTH", grant(entry(good, session=2)))
     one("place of another session", "grant-place", grant(entry(envelope(own(S, place(BLOG, 2))))))
+    one("place of another session, but for more people than are here", "AUTH",
+        grant(entry(envelope(group((LATE_RID, box(S, place(BLOG, 2))), (RID_2, bytes(96)))))))
+    one("a wrong place ends its entry", "grant-place", grant(entry(envelope(own(S, place(BLOG, 2)), own()))))
+    one("but not the others", "", grant(entry(envelope(own(S, place(BLOG, 2))))), ("00000002.00", grant(entry(good))))
+    one("a box that does not open, and a good group", "", grant(entry(envelope(group((LATE_RID, bytes(96))), own()))))
     one("place of another writer", "grant-place", grant(entry(envelope(own(S, place(SHOP, 1))))))
     one("place of another kid", "grant-place", grant(entry(envelope(own(S, place(BLOG, 1, bytes(32)))))))
-    one("another kid is passed over", "AUTH", grant(entry(envelope(own(), kid=bytes(32)))))
+    one("another kid", "envelope-kid", grant(entry(envelope(own(), kid=bytes(32)))))
     one("another S", "envelope-kid", grant(entry(envelope(own(bytes(32))))))
     one("a box that does not open", "envelope-kid", grant(entry(envelope(group((LATE_RID, bytes(96)))))))
     one("a forged one hides nothing", "", grant(entry(envelope(own(bytes(32))))), ("00000002.00", grant(entry(good))))
@@ -404,6 +417,7 @@ def grants():
                         ("rid twice", grant(entry(envelope(group((LATE_RID, box()), (LATE_RID, box())))))),
                         ("byte behind an envelope", grant(entry(good + b"\0"))), ("length below the file's", grant(entry(good)) + b"x")):
         one("syntax: " + title, "grant-syntax", data)
+    case("grant: too large", "late", "too-large", {**none, name + "00000001.00": 64 * er.MIB + 1})
     torn = flip("repo/grant/%s-00000001.00" % LATE_RID.hex(), 12)
     case("grant: damage is nothing to whoever needs none", "LK", "", {name + "00000001.00": torn})
     case("grant: damage is named at LK", "late-LK", "grant-syntax", {name + "00000002.01": flip(name + "00000002.01", 50)})
@@ -443,6 +457,7 @@ def approvals():
     one("other repository", "approval-request", make(repo_id=bytes(16)))
     one("other requester", "approval-request", make(requester=RID_2))
     one("other request", "approval-request", make(request=bytes(32)))
+    one("the secret of another request", "approval-auth", make(), **{"people/request.state": state[:16] + bytes(32) + state[48:]})
     one("request before auth", "approval-request", make(request=bytes(32), approver=LATE_RID))
     one("approver is nobody", "approval-auth", make(approver=LATE_RID))
     one("approver is somebody else", "approval-auth", make(approver=er.recipient_id(STATION)))
@@ -471,6 +486,8 @@ def approvals():
                         ("no snapshots", body[:12] + bytes(4) + body[16:]), ("cut", body[:-1]), ("magic", b"x" + body[1:])):
         data = b"BK1RQSK\n" + struct.pack("<I4x", len(data) + 48) + e + data
         one("request: " + title, "request-syntax", old, **{secret: data})
+    for title, data in (("magic", b"x" + state[1:]), ("zero field", state[:12] + b"\1" + state[13:]), ("byte behind", state + b"x")):
+        one("state of a request: " + title, "request-syntax", old, **{secret: data})
 
 
 def catalogs():
@@ -716,7 +733,11 @@ def run_cases():
         root = os.path.join(WORK, "case")
         shutil.rmtree(root, ignore_errors=True)
         copy(root)
-        put(root, files)
+        put(root, {path: data for path, data in files.items() if not isinstance(data, int)})
+        for path, size in files.items():
+            if isinstance(size, int):  # a sparse file
+                put(root, {path: b""})
+                os.truncate(os.path.join(root, path), size)
         expected = " ".join(sorted(expected.split()))
         found, status = run(root, verb)
         alarms = {word for word in expected.split() if not word.startswith("note:")} - {"told:changed", "told:left-out"}

@@ -482,12 +482,41 @@ def approvals():
     one("one session less", "AUTH", make(rows[1:]))
     secret = "people/request.state"
     body = state[48:]
+    people(body, request, rows, make, one, kid_of=session_secret)
     for title, data in (("zero field", body[:106] + b"\1" + body[107:]), ("31 days", body[:88] + struct.pack("<Q", request.expires + 2592000) + body[96:]),
                         ("no snapshots", body[:12] + bytes(4) + body[16:]), ("cut", body[:-1]), ("magic", b"x" + body[1:])):
         data = b"BK1RQSK\n" + struct.pack("<I4x", len(data) + 48) + e + data
         one("request: " + title, "request-syntax", old, **{secret: data})
     for title, data in (("magic", b"x" + state[1:]), ("zero field", state[:12] + b"\1" + state[13:]), ("byte behind", state + b"x")):
         one("state of a request: " + title, "request-syntax", old, **{secret: data})
+
+
+def people(body, request, rows, make, one, kid_of):
+    """What the reader does not need of a request, and two approvals together."""
+    said = lambda name, good: case("request: " + name, "L0", "" if good else "not so", {})
+    at, nsess, nmacs = 112 + 57 + body[112 + 56], len(request.sessions), struct.unpack_from("<H", body, 104)[0]
+    writer, seq, session, moment, digest = struct.unpack_from("<8sIIQ32s", body, 112)
+    said("one snapshot, shop/3", (writer, seq, session, body[169:at]) == (SHOP, 3, 3, b"shop"))
+    data = golden(LOG[SHOP] + "00000003.01")
+    said("time and hash are the record's", (moment, digest) == (er.parse_record(data).time, F(data)))
+    kids = {struct.unpack_from("<8sI4x32s", body, at + i * 48) for i in range(nsess)}
+    said("its sessions and their kids", {(w, s) for w, s, _ in kids} == {(SHOP, 1), (SHOP, 2), (SHOP, 3)} and
+         all(kid_of(w, s)[0] == kid for w, s, kid in kids if s != 1))  # the object of session 1 is deleted
+    head = body[: len(body) - nmacs * 48]
+    macs = dict(struct.iter_unpack("<16s32s", body[len(head) :]))
+    key = er.shared_secret(MEMBER_2, PK_1)
+    said("the mac for member 2", F(head) == request.id and macs[RID_2] == H("bk1 request", key, head))
+    snap = golden("repo/w/%s/snap/00000003.00" % SHOP.hex())
+    groups = er.parse_envelope(snap[64 : struct.unpack_from("<I", snap, 8)[0] - 32], 80, "")[1]
+    third = secrets("member-3.key", 5)[48:]
+    public = sodium.crypto_scalarmult_base(third)
+    rid = er.recipient_id(public)
+    boxes = [dict(group)[rid] for group in groups if {r for r, _ in group} == {rid, RID_1}]
+    their = [(SHOP, 3, F(box)[:16], er.box_open(box, public, third)) for box in boxes]
+    second = make(their, shared=er.shared_secret(third, PK_1), approver=rid)
+    first = make([row for row in rows if row[1] < 3])
+    one("two people, some sessions each", "", first, "approved-two", **{"people/approval-2": second})
+    one("one of them is not enough", "AUTH", first, "approved-3")
 
 
 def catalogs():
@@ -704,6 +733,8 @@ def run(root, verb):
         "late-LK": ["check", "--level", "LK", *key("late")],
         "approved": [*shop_2, *key("member-1"), *approved],
         "person": [*shop_2, *approved],
+        "approved-3": ["extract", "shop/3", "--to", to, *key("member-1"), *approved],
+        "approved-two": ["extract", "shop/3", "--to", to, *key("member-1"), *approved, "--approval", people + "/approval-2"],
         "approved-more": ["extract", "shop/4", "--to", to, *key("member-1"), *approved],
         "approved-late": [*shop_2, *key("member-1"), *approved[:-1], str(NOW + 90000)],
         "nobody": [*shop_2, "--members-only", *approved],

@@ -21,7 +21,10 @@ repository and writes only below a new directory that you name: nothing here can
    FILE for a restore kit of their own. Somebody who does not come may have sent an approval (format.md, section 22): add
    --approval FILE, and --request-state FILE, the secret half of your request, which is still on the machine on which
    you made that (`restore` keeps it in the folder requests of its state directory). An approval opens only the sessions
-   that you asked for; the rest says AUTH.
+   that you asked for; the rest says AUTH. This file makes neither requests nor approvals. It can judge a request that
+   somebody sent to the owner of KIT: is it true, and what would it open?
+
+       python3 emergency-restore.py request --repo REPO --kit KIT REQUEST
 
 4. Which snapshots are there, and what is in one of them (here: shop/7)?
 
@@ -629,12 +632,13 @@ def parse_charter(data):
     good(number(take("pack-size", 2, 2)[1], 16777216, 268435456) % MIB == 0, "pack-size")
     c.min_keep = number(take("min-keep", 2, 2)[1], 0, 36500)
     c.recipients = recipients = {}  # rid -> public key
+    c.expires = {}  # rid -> time
     while more("recipient"):
         row = take("recipient", 4, 5)
         rid, pk = hexadecimal(row[1], 16), hexadecimal(row[2], 32)
         good(rid == recipient_id(pk) and rid not in recipients and len(recipients) < 256, "recipient")
         good(re.fullmatch("[a-z0-9._-]{1,64}", row[3]), "recipient's name")
-        good(len(row) < 5 or number(row[4], 1, 2**63 - 1), "recipient")
+        c.expires[rid] = number(row[4], 1, 2**63 - 1) if len(row) > 4 else None
         recipients[rid] = pk
     groups = []
     while more("group"):
@@ -1532,28 +1536,32 @@ def parse_request(data, path):
     good(length == len(data) and zero == bytes(6), "length or zero field")
     good(1 <= nsnap <= 4096 and 1 <= nsess <= 65536 and 1 <= nmacs <= 256, "counts")
     good(by_len <= 255 and reason_len <= 1000 and created < r.expires <= created + 2592000, "lengths or times")
+    r.created, r.snapshots = created, []
     at, before = 112, (b"", 0)
     for _ in range(nsnap):
         good(at + 57 <= len(data), "cut")
-        writer, seq, session = struct.unpack_from("<8sII", data, at)
+        writer, seq, session, moment, digest = struct.unpack_from("<8sIIQ32s", data, at)
         label_len = data[at + 56]
         label = data[at + 57 : at + 57 + label_len]
         at += 57 + label_len
         good(1 <= seq <= MAX_NUMBER and 1 <= session <= MAX_NUMBER and (writer, seq) > before, "snapshots")
         good(at <= len(data) and is_text(label), "label")
         before = (writer, seq)
+        r.snapshots.append((writer, seq, session, moment, digest, label))
     end = at + nsess * 48 + by_len + reason_len + nmacs * 48
     good(end == len(data), "size")
     sessions = [struct.unpack_from("<8sI4s32s", data, i) for i in range(at, at + nsess * 48, 48)]
     good(all(1 <= session <= MAX_NUMBER and zero == bytes(4) for _, session, zero, _ in sessions), "sessions")
     good(all(a[:2] < b[:2] for a, b in zip(sessions, sessions[1:])), "order of sessions")
-    r.sessions = {(writer, session) for writer, session, _, _ in sessions}
+    r.sessions = {(writer, session): kid for writer, session, _, kid in sessions}
     at += nsess * 48
-    good(is_text(data[at : at + by_len]) and is_text(data[at + by_len : at + by_len + reason_len]), "words")
+    r.by, r.reason = data[at : at + by_len], data[at + by_len : at + by_len + reason_len]
+    good(is_text(r.by) and is_text(r.reason), "words")
     at += by_len + reason_len
     rids = [data[i : i + 16] for i in range(at, len(data), 48)]
     good(all(a < b for a, b in zip(rids, rids[1:])), "order of macs")
-    r.id = F(data[:at])
+    r.macs = {data[i : i + 16]: data[i + 16 : i + 48] for i in range(at, len(data), 48)}
+    r.head, r.id = data[:at], F(data[:at])
     return r
 
 
@@ -2656,6 +2664,98 @@ def command_files(repository, options):
     return 0
 
 
+def session_boxes(repository, writer, session):
+    """(kid, boxes) of a session, from an object whose hash the writer signed: its snapshot object, or a whole pack."""
+    for r in repository.logs[writer].records:
+        if r.session == session and r.kind == 1:
+            try:
+                data = repository.read_snap_file(r)
+            except Bad:
+                continue
+            length = repository.parse_header(data, b"BK1SNAP\n", writer, session, r.seq, "snap-header")
+            break
+    else:
+        problem = None
+        for p in (p for (w, s, _), p in repository.packs.items() if (w, s) == (writer, session)):
+            name = pack_name(writer, session, p.idx, p.attempt)
+            try:
+                need(repository.store.size(name) == p.size, "pack-size", name)
+                check_pack_hash(repository, p, name)
+            except Bad as bad:
+                problem = problem or bad
+                continue
+            data = repository.store.read_range(name, 0, MAX_HEADER)
+            length = repository.parse_header(data, b"BK1PACK\n", writer, session, p.idx, "pack-header")
+            break
+        else:
+            raise problem or Bad("request-differs", "nothing is there of session %d" % session)
+    kid, groups = parse_envelope(data[64 : length - 32], 80, "envelope-syntax")
+    return kid, [box for shares in groups for _, box in shares]
+
+
+def judge_request(repository, q, now):
+    """Section 22, what an approver does before a person is asked. Gives the views of the snapshots asked for."""
+    charter, own = repository.charter, repository.keys.recipients
+
+    def same(condition, text):
+        need(condition, "request-differs", text)
+
+    same(q.repo_id == repository.repo_id, "another repository")
+    public, ends = charter.recipients.get(q.requester), charter.expires.get(q.requester)
+    need(public is not None and (ends is None or now < ends), "request-auth", "the requester is no recipient")
+    need(q.requester not in own, "request-auth", "it is your own request")
+    mine = [rid for rid in own if rid in q.macs]
+    need(mine, "AUTH", "the request is not for you")
+    for rid in mine:
+        both = shared_secret(own[rid][1], public)
+        need(both and H("bk1 request", both, q.head) == q.macs[rid], "request-auth", "altered, or from somebody else")
+    need(now < q.expires and q.created <= now + 86400, "request-expired")
+    asked, views = set(), []
+    for writer, seq, session, moment, digest, label in q.snapshots:
+        log = repository.logs.get(writer)
+        same(log and seq <= len(log.records) and (writer, seq) not in repository.void, "no such snapshot")
+        r = log.records[seq - 1]
+        same((r.kind, r.session, r.time, r.hash) == (1, session, moment, digest), "another snapshot")
+        views.append(repository.read_snapshot(r, 1))
+        same(views[-1].label == label, "label")
+        asked.update({(writer, session)}, ((writer, s) for s, _ in views[-1].view_packs))
+    same(asked == set(q.sessions), "other sessions than the snapshots need")
+    places = {}  # box -> session
+    for r in repository.live_records():
+        asked.add((r.writer, r.session))
+    for place in sorted(asked):
+        try:
+            kid, boxes = session_boxes(repository, *place)
+        except Bad:
+            if place in q.sessions:
+                raise
+            continue  # of a live snapshot that is damaged: nothing of it could be opened
+        same(q.sessions.get(place, kid) == kid, "the key of session %d" % place[1])
+        for box in boxes:
+            need(places.setdefault(box, place) == place, "envelope-copy", "sessions %d and %d" % (places[box][1], place[1]))
+    return views
+
+
+def command_request(repository, options):
+    q = parse_request(read_small(options.request, MAX_REQUEST), options.request)
+    views = judge_request(repository, q, time.time() if options.now is None else options.now)
+    code = q.id[:8].hex()
+    print("code       %s   (compare it with the requester, by telephone)" % "-".join(re.findall("....", code)))
+    print("requester  %s, says it is: %s" % (q.requester.hex(), show(q.by)))
+    print("reason     %s" % show(q.reason))
+    print("valid      until %s UTC" % when(q.expires))
+    asked = {(s.writer, s.record.seq) for s in views}
+    for s in views:
+        print("asks for   %s/%d" % (show(s.label), s.record.session))
+    for s in snapshots(repository):
+        needed = {(s.writer, session) for session, _ in s.view_packs}
+        own = (s.writer, s.record.session) in q.sessions
+        part = "as a whole" if own and needed <= set(q.sessions) else "in part" if own else "of its packs, some"
+        if (s.writer, s.record.seq) not in asked and (own or needed & set(q.sessions)):
+            print("also opens %s/%d (%s)" % (show(s.label), s.record.session, part))
+    return exit_status(repository.report.names())
+
+
 def command_cat(repository, options):
     snapshot = repository.read_snapshot(find_snapshot(repository, options.snapshot), 3)
     for m in read_catalog(repository, snapshot):
@@ -2736,10 +2836,12 @@ def parse_arguments(arguments):
     shared.add_argument("--now", type=int)
     parser = Parser()
     commands = parser.add_subparsers(dest="command")
-    for name in ("list", "files", "extract", "cat", "check", "records", "key"):
+    for name in ("list", "files", "extract", "cat", "check", "records", "key", "request"):
         command = commands.add_parser(name, parents=[shared])
         if name in ("files", "cat"):
             command.add_argument("snapshot")
+        if name == "request":
+            command.add_argument("request")
         if name == "cat":
             command.add_argument("stream")
         if name == "extract":

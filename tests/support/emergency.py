@@ -491,6 +491,72 @@ def approvals():
         one("state of a request: " + title, "request-syntax", old, **{secret: data})
 
 
+def a_request(created=NOW, valid=3600, macs=None, secret=MEMBER_1, **fields):
+    """Member 1 asks for shop/3, in the form of the document; fields replace what the golden request says."""
+    q = er.parse_request(golden("people/request"), "")
+    q.__dict__.update(fields)
+    head = struct.pack("<16s16s32sQQI", q.repo_id, q.requester, q.E, created, created + valid, len(q.sessions))
+    head += struct.pack("<HHH6x", len(q.by), len(q.reason), 1 if macs is None else len(macs))
+    for *numbers, label in q.snapshots:
+        head += struct.pack("<8sIIQ32sB", *numbers, len(label)) + label
+    head += b"".join(struct.pack("<8sI4x32s", *place, kid) for place, kid in sorted(q.sessions.items())) + q.by + q.reason
+    size = 16 + len(head) + 48 * (1 if macs is None else len(macs))
+    head = b"BK1RQST\n" + struct.pack("<II", size, len(q.snapshots)) + head
+    macs = {RID_2: H("bk1 request", er.shared_secret(secret, PK_2), head)} if macs is None else macs
+    return head + b"".join(rid + mac for rid, mac in sorted(macs.items()))
+
+
+def requests(created=NOW):
+    q = er.parse_request(golden("people/request"), "")
+    snapshot, sessions = q.snapshots[0], q.sessions
+
+    def one(title, expected, data=None, files=None, verb="request", **fields):
+        data = a_request(created, **fields) if data is None else data
+        case("request for an approver: " + title, verb, expected, {"people/request": data, **(files or {})})
+
+    def instead(i, value, label=snapshot[5]):
+        changed = list(snapshot[:5]) + [label]
+        changed[i] = value
+        return {"snapshots": [tuple(changed)]}
+
+    good = a_request(created)
+    one("of our own making", "")
+    one("altered", "request-auth", good.replace(q.by, q.by[::-1]))
+    one("a mac that was altered", "request-auth", good[:-1] + bytes([good[-1] ^ 1]))
+    one("by another key than the requester's", "request-auth", secret=LATE)
+    one("for somebody else", "AUTH", macs={RID_1: bytes(32)})
+    one("one's own", "request-auth", requester=RID_2, secret=MEMBER_2)
+    one("of nobody", "request-auth", requester=LATE_RID, secret=LATE)
+    one("of another repository", "request-differs", repo_id=bytes(16))
+    one("other repository before auth", "request-differs", repo_id=bytes(16), macs={RID_2: bytes(32)})
+    one("cut", "request-syntax", good[:-1])
+    case("request for an approver: over", "request", "request-expired", {"people/request": a_request(created - 7200)})
+    case("request for an approver: made in two days", "request", "request-expired", {"people/request": a_request(created + 172800)})
+    case("request for an approver: made in twelve hours", "request", "", {"people/request": a_request(created + 43200)})
+    one("another seq", "request-differs", **instead(1, 2))
+    one("a seq that is not there", "request-differs", **instead(1, 99))
+    one("an unknown writer", "request-differs", **instead(0, bytes(8)))
+    one("another session", "request-differs", **instead(2, 4))
+    one("another time", "request-differs", **instead(3, 5))
+    one("another hash", "request-differs", **instead(4, bytes(32)))
+    one("another label", "request-differs", **instead(5, b"blog"))
+    void = er.parse_record(golden(LOG[BLOG] + "00000002.00"))
+    both = sorted([snapshot, (BLOG, 2, void.session, void.time, void.hash, b"blog")])
+    one("a void one", "request-differs", snapshots=both)
+    one("a session more", "request-differs", sessions={**sessions, (SHOP, 4): bytes(32)})
+    one("a session less", "request-differs", sessions={place: kid for place, kid in sessions.items() if place[1] > 1})
+    one("another kid", "request-differs", sessions={**sessions, (SHOP, 3): bytes(32)})
+    one("another kid where only a pack is left", "request-differs", sessions={**sessions, (SHOP, 1): bytes(32)})
+    pack = "repo/w/%s/pack/00000001-000000.00" % SHOP.hex()
+    one("a pack that is not what was signed", "pack-hash", files={pack: flip(pack, 40000)})
+    snap = golden("repo/w/%s/snap/00000003.00" % SHOP.hex())
+    copied = er.parse_envelope(snap[64 : struct.unpack_from("<I", snap, 8)[0] - 32], 80, "")[1][0][0][1]
+    seal_box, sodium.crypto_box_seal = sodium.crypto_box_seal, lambda *args: copied
+    forged = Session().files(END)
+    sodium.crypto_box_seal = seal_box
+    one("a box of the session stands in another one, too", "envelope-copy", files=forged)
+
+
 def people(body, request, rows, make, one, kid_of):
     """What the reader does not need of a request, and two approvals together."""
     said = lambda name, good: case("request: " + name, "L0", "" if good else "not so", {})
@@ -735,6 +801,7 @@ def run(root, verb):
         "person": [*shop_2, *approved],
         "approved-3": ["extract", "shop/3", "--to", to, *key("member-1"), *approved],
         "approved-two": ["extract", "shop/3", "--to", to, *key("member-1"), *approved, "--approval", people + "/approval-2"],
+        "request": ["request", people + "/request", *key("member-2"), "--now", str(NOW)],
         "approved-more": ["extract", "shop/4", "--to", to, *key("member-1"), *approved],
         "approved-late": [*shop_2, *key("member-1"), *approved[:-1], str(NOW + 90000)],
         "nobody": [*shop_2, "--members-only", *approved],
@@ -758,7 +825,7 @@ def run_quietly(arguments):
 
 
 def run_cases():
-    for make in (attempts, charters, retentions, retired, past_deletions, notes, grants, approvals, catalogs, trees, frames):
+    for make in (attempts, charters, retentions, retired, past_deletions, notes, grants, approvals, requests, catalogs, trees, frames):
         make()
     for name, verb, expected, files, look in cases:
         root = os.path.join(WORK, "case")

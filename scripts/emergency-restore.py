@@ -1568,7 +1568,8 @@ def parse_request(data, path):
 def parse_request_state(data, path):
     """(e, the request)."""
     good = len(data) >= 48 and data[:8] == b"BK1RQSK\n" and data[12:16] == bytes(4)
-    need(good and struct.unpack_from("<I", data, 8)[0] == len(data), "request-syntax", "%s: no state of a request" % path)
+    good = good and struct.unpack_from("<I", data, 8)[0] == len(data)
+    need(good, "request-syntax", "%s: no state of a request" % path)
     return data[16:48], parse_request(data[48:], path)
 
 
@@ -2679,7 +2680,9 @@ def session_boxes(repository, writer, session):
         for p in (p for (w, s, _), p in repository.packs.items() if (w, s) == (writer, session)):
             name = pack_name(writer, session, p.idx, p.attempt)
             try:
-                need(repository.store.size(name) == p.size, "pack-size", name)
+                size = repository.store.size(name)
+                need(size is not None, "pack-missing", name)
+                need(size == p.size, "pack-size", name)
                 check_pack_hash(repository, p, name)
             except Bad as bad:
                 problem = problem or bad
@@ -2732,7 +2735,8 @@ def judge_request(repository, q, now):
             continue  # of a live snapshot that is damaged: nothing of it could be opened
         same(q.sessions.get(place, kid) == kid, "the key of session %d" % place[1])
         for box in boxes:
-            need(places.setdefault(box, place) == place, "envelope-copy", "sessions %d and %d" % (places[box][1], place[1]))
+            first = places.setdefault(box, place)
+            need(first == place, "envelope-copy", "sessions %d and %d" % (first[1], place[1]))
     return views
 
 

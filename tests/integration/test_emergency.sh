@@ -132,6 +132,10 @@ contains "and is named" "$(cat "$TMP/.check")" "alarm approval-expired"
 check_fails 12 "the approval of another's request" reader extract shop/3 --to out-other-approval "${help[@]}" "${day[@]}" \
     --repo "$GOLDEN/repo" --kit "$KEYS/kit.key" --members-only --member "$KEYS/member-3.key"
 contains "is named" "$(cat "$TMP/.check")" "alarm approval-request"
+two=(--repo "$GOLDEN/repo" --kit "$KEYS/kit.key" --members-only --member "$KEYS/member-2.key" "${day[@]}")
+asked=$(reader request "$GOLDEN/people/request" "${two[@]}")
+contains "what a request asks for" "$asked" "asks for   shop/3"
+contains "and opens besides" "$asked" "also opens shop/2 (as a whole)"
 check_fails 2 "an approval without the request's secret" reader list "${one[@]}" "${help[@]:0:2}"
 
 same "modes, times and links" \
@@ -300,7 +304,7 @@ while read -r verdict _ name; do
     *) fail "$(cut -d- -f2- <<<"$name")" ;;
     esac
 done <cases.txt
-check "there are at least 230 cases" test "$(wc -l <cases.txt)" -ge 230
+check "there are at least 270 cases" test "$(wc -l <cases.txt)" -ge 270
 
 # --- hostile sizes: memory stays small, nothing half-made stays behind, nobody else reads what is restored
 

@@ -17,7 +17,14 @@ repository and writes only below a new directory that you name: nothing here can
 
        python3 emergency-restore.py key     --kit KIT
 
-   When the backup asks for several people, add the key file of each to every command: --member FILE
+   When the backup asks for several people, add the key file of each to every command: --member FILE, or one more --kit
+   FILE for a restore kit of their own. Somebody who does not come may have sent an approval (format.md, section 22): add
+   --approval FILE, and --request-state FILE, the secret half of your request, which is still on the machine on which
+   you made that (`restore` keeps it in the folder requests of its state directory). An approval opens only the sessions
+   that you asked for; the rest says AUTH. This file makes neither requests nor approvals. It can judge a request that
+   somebody sent to the owner of KIT: is it true, and what would it open?
+
+       python3 emergency-restore.py request --repo REPO --kit KIT REQUEST
 
 4. Which snapshots are there, and what is in one of them (here: shop/7)?
 
@@ -50,6 +57,8 @@ repository and writes only below a new directory that you name: nothing here can
 Options:
     --member FILE           key file of a quorum member; may be given several times
     --members-only          do not use the kit's own recipient key: can these members do it alone?
+    --approval FILE         what somebody approved; several times for several people
+    --request-state FILE    the secret half of the request that was approved
     --passphrase-file FILE  its first line is the passphrase (otherwise you are asked)
     --root HEX              root public key, or a file with it: enough for check --level L0 and L1 without a kit
     --owners                extract: also set owners, by their numbers (as root)
@@ -57,10 +66,10 @@ Options:
                             attributes trusted.* (as root, and only from a host you trust)
     --all-links             extract: also make symbolic links that lead out of NEWDIR
     --marks FILE            remember what was seen; next time, a repository that shrank is an alarm
-    --now SECONDS           also report writers that are late at this time (seconds since 1970)
+    --now SECONDS           also report writers that are late at this time (seconds since 1970); approvals go by it, too
 
-Exit status: 0 all is well, 1 failed, 2 wrong usage, 9 the repository (or a key file) is damaged, 12 wrong key or
-passphrase. Section numbers in this file are those of docs/format.md.
+Exit status: 0 all is well, 1 failed, 2 wrong usage, 9 the repository (or a key file) is damaged, 12 wrong key,
+passphrase or approval. Section numbers in this file are those of docs/format.md.
 """
 
 import argparse
@@ -105,6 +114,9 @@ MAX_BLOB, MAX_NODE = 2 * MIB, MIB
 MAX_STREAM = 2**50
 MAX_HEADER = 8192
 MAX_XATTR_NAME, MAX_XATTR = 255, 64 * KIB
+MAX_NOTES = 16384
+MAX_GRANT, MAX_GRANTS, GRANT_FILES = 64 * MIB, 256 * MIB, 1024  # a file; all of a recipient (and how many)
+MAX_REQUEST = MAX_APPROVAL = 8 * MIB
 TAIL = 56
 SEAL = 40  # bytes a SEAL is longer than its plaintext
 
@@ -189,6 +201,23 @@ def signature_fits(public_key, tag, data, signature):
         return True
     except nacl.exceptions.CryptoError:
         return False
+
+
+def box_open(box, public_key, secret):
+    """The plaintext of a BOX, or None."""
+    try:
+        return sodium.crypto_box_seal_open(bytes(box), public_key, secret)
+    except nacl.exceptions.CryptoError:
+        return None
+
+
+def shared_secret(secret, public_key):
+    """X25519 (RFC 7748); None when the result is all zero."""
+    try:
+        result = sodium.crypto_scalarmult(secret, public_key)
+    except nacl.exceptions.CryptoError:
+        return None
+    return result if any(result) else None
 
 
 def padme(length):
@@ -422,6 +451,7 @@ class Keys:
     def __init__(self):
         self.repo_id = self.root = self.W = self.V = None
         self.recipients = {}  # rid -> (public, secret)
+        self.requests, self.approvals = [], []  # files: (path, bytes)
         self.derived = {}
 
     def add_identity(self, repo_id, root):
@@ -539,6 +569,10 @@ def pack_name(writer, session, idx, attempt):
     return "w/%s/pack/%08x-%06x.%02x" % (writer.hex(), session, idx, attempt)
 
 
+def grant_name(rid, number, attempt):
+    return "grant/%s-%08x.%02x" % (rid.hex(), number, attempt)
+
+
 def snap_name(writer, session, attempt):
     return "w/%s/snap/%08x.%02x" % (writer.hex(), session, attempt)
 
@@ -597,18 +631,19 @@ def parse_charter(data):
     c.root = hexadecimal(take("root", 2, 2)[1], 32)
     good(number(take("pack-size", 2, 2)[1], 16777216, 268435456) % MIB == 0, "pack-size")
     c.min_keep = number(take("min-keep", 2, 2)[1], 0, 36500)
-    recipients = set()
+    c.recipients = recipients = {}  # rid -> public key
+    c.expires = {}  # rid -> time
     while more("recipient"):
         row = take("recipient", 4, 5)
         rid, pk = hexadecimal(row[1], 16), hexadecimal(row[2], 32)
         good(rid == recipient_id(pk) and rid not in recipients and len(recipients) < 256, "recipient")
         good(re.fullmatch("[a-z0-9._-]{1,64}", row[3]), "recipient's name")
-        good(len(row) < 5 or number(row[4], 1, 2**63 - 1), "recipient")
-        recipients.add(rid)
+        c.expires[rid] = number(row[4], 1, 2**63 - 1) if len(row) > 4 else None
+        recipients[rid] = pk
     groups = []
     while more("group"):
         members = [hexadecimal(rid, 16) for rid in take("group", 2, 9)[1:]]
-        good(recipients.issuperset(members) and len(set(members)) == len(members), "group")
+        good(recipients.keys() >= set(members) and len(set(members)) == len(members), "group")
         groups.append(members)
     good(1 <= len(groups) <= 16 and sum(map(len, groups)) <= 64, "groups")
     c.writers = collections.OrderedDict()  # id -> [Key]
@@ -796,6 +831,10 @@ class Repository:
         self.read_charters()
         if marks:
             marks.compare_charters(self)
+        self.shares = {}  # (writer, session, box_id) -> share
+        self.grants, self.damaged_grants = {}, {}  # rid -> {(writer, session): [envelope]}; rid -> name of a finding
+        self.helpers = []  # rids of the people whose approvals are used
+        self.use_approvals()
         self.read_retention()
         self.logs = collections.OrderedDict()
         for writer in sorted(self.charter.writers):
@@ -981,7 +1020,8 @@ class Repository:
         self.first_seen = {}  # (writer, seq) -> retention record
         self.clock = []  # T_1, T_2, ...
         self.condemned = {}  # (writer, session, idx, attempt) -> first record that condemned it
-        self.deleted = set()
+        self.deleted = {}  # (writer, session, idx, attempt) -> first record that deleted it
+        self.operations = collections.defaultdict(list)  # (writer, seq) -> [(retention record, EXPIRE or REVIVE)]
         self.snapshots = {}  # (writer, session, snap_attempt) -> record
         for writer, log in self.logs.items():
             for r in log.records:
@@ -1051,10 +1091,11 @@ class Repository:
             need(entry in self.condemned and self.condemned[entry] <= fence, "retention-lists", "deleted too early")
             n = self.snapshots.get((writer, entry[1], entry[3])) if entry[2] == SNAPSHOT_IDX else None
             need(not (n and (live(writer, n) or stays(writer, n))), "retention-lists", "deleted a live snapshot")
-        deleted = self.deleted.union(r.deleted)
+        deleted = {**dict.fromkeys(r.deleted, r.seq), **self.deleted}
         # Operations.
         expired, held = set(self.expired), set(self.held)
-        min_keep = self.charters[r.charter - 1].min_keep * 86400
+        charter = self.charters[r.charter - 1]
+        min_keep = charter.min_keep * 86400
         for writer, seq, op in r.ops:
             if writer not in self.logs:
                 continue
@@ -1071,7 +1112,9 @@ class Repository:
                 if place not in void:
                     if head <= len(known):
                         newest = [x.seq for x in known[:head] if x.kind == 1 and (writer, x.seq) not in void][-1]
-                        need(seq != newest, "retention-expire", "the newest")
+                        keys = charter.writers.get(writer)  # None: not known there yet, so not retired either
+                        retired = keys and all(key.last is not None for key in keys)
+                        need(seq != newest or retired, "retention-expire", "the newest")
                     seen = first_seen.get(place) or self.first_seen[place]
                     age = clock - (clock if seen == r.seq else self.clock[seen - 1])
                     need(age >= min_keep or r.note, "retention-expire", "younger than min-keep")
@@ -1091,6 +1134,9 @@ class Repository:
         self.clock.append(clock)
         for entry in r.condemned:
             self.condemned.setdefault(entry, r.seq)
+        for writer, seq, op in r.ops:
+            if op in (EXPIRE, REVIVE):
+                self.operations[writer, seq].append((r.seq, op))
 
     # -- what follows from the logs
 
@@ -1138,48 +1184,124 @@ class Repository:
 
     def session_key(self, header, writer, session, anew=False):
         """K_s from the envelope of a header. `anew`: open it even when the session's key is known (levels LK, L3)."""
-        envelope = header[64:-32]
-        kid, groups, at = envelope[:32], [], 33
-        need(len(envelope) >= 33 and 1 <= envelope[32] <= 16, "envelope-syntax", "groups")
-        boxes = 0
-        for _ in range(envelope[32]):
-            need(at < len(envelope) and 1 <= envelope[at] <= 8, "envelope-syntax", "shares")
-            count = envelope[at]
-            at += 1
-            need(at + count * 96 <= len(envelope), "envelope-syntax", "cut")
-            shares = [(envelope[i : i + 16], envelope[i + 16 : i + 96]) for i in range(at, at + count * 96, 96)]
-            need(len({rid for rid, _ in shares}) == count, "envelope-syntax", "a recipient twice in a group")
-            groups.append(shares)
-            boxes += count
-            at += count * 96
-        need(at == len(envelope) and boxes <= 64, "envelope-syntax", "size")
+        kid, groups = parse_envelope(header[64:-32], 80, "envelope-syntax")
         known = self.sessions.get((writer, session))
         if known:
             need(known[0] == kid, "envelope-kid", "not the session's")
             if not anew:
                 return known[1]
-        K_s = self.open_envelope(kid, groups, writer, session)
+        try:
+            K_s = self.open_envelope(kid, groups, writer, session)
+        except Bad as bad:
+            if bad.name != "AUTH":
+                raise
+            K_s = self.open_by_grants(kid, writer, session)
         self.sessions[writer, session] = (kid, K_s)
         return K_s
 
-    def open_envelope(self, kid, groups, writer, session):
+    def open_envelope(self, kid, groups, writer, session, grant=False):
+        """K_s, with own keys and shares from approvals (sections 9 and 22)."""
         own_keys, broken = self.keys.recipients, False
+        place = self.repo_id + writer + struct.pack("<I", session)
         for shares in groups:
-            if any(rid not in own_keys for rid, _ in shares):
-                continue
-            S = 0
-            try:
-                for rid, box in shares:
-                    S ^= int.from_bytes(sodium.crypto_box_seal_open(box, *own_keys[rid]), "little")
-            except nacl.exceptions.CryptoError:
+            approved = {box: self.shares.get((writer, session, F(box)[:16])) for _, box in shares}
+            if any(rid not in own_keys and approved[box] is None for rid, box in shares):
+                continue  # it needs somebody who is not here
+            opened = []
+            for rid, box in shares:
+                share = box_open(box, *own_keys[rid]) if rid in own_keys else approved[box]
+                if grant and rid in own_keys and share is not None:
+                    fits = share[32:] == H("bk1 grant", kid, place, 16)
+                    need(fits, "grant-place", "a share that was sealed for another session")
+                    share = share[:32]
+                opened.append(share)
+            if None in opened:
                 broken = True
                 continue
-            mix_key = self.keys.of_writer(writer)["mix_key"]
-            place = self.repo_id + writer + struct.pack("<I", session)
-            K_s = H("bk1 session", mix_key, place + S.to_bytes(32, "little"))
+            S = 0
+            for share in opened:
+                S ^= int.from_bytes(share, "little")
+            K_s = H("bk1 session", self.keys.of_writer(writer)["mix_key"], place + S.to_bytes(32, "little"))
             need(H("bk1 kid", K_s, b"") == kid, "envelope-kid")
             return K_s
         raise Bad("envelope-kid", "a share does not open") if broken else Bad("AUTH", "these keys are no recipient")
+
+    # -- grants and approvals (section 22)
+
+    def open_by_grants(self, kid, writer, session):
+        recipients, first = [*self.keys.recipients, *self.helpers], None
+        for rid in recipients:
+            for own_kid, groups in self.read_grants(rid).get((writer, session), ()):
+                try:
+                    need(own_kid == kid, "envelope-kid", "a grant is for another key")
+                    return self.open_envelope(kid, groups, writer, session, True)
+                except Bad as bad:
+                    if bad.name != "AUTH":
+                        first = first or bad
+        if first:
+            raise first
+        for rid in recipients:
+            need(rid not in self.damaged_grants, self.damaged_grants.get(rid), "a grant that may be needed is damaged")
+        raise Bad("AUTH", "these keys are no recipient")
+
+    def read_grants(self, rid):
+        """All grants of a recipient: {(writer, session): [(kid, groups)]}. What is wrong with them is reported once."""
+        if rid in self.grants:
+            return self.grants[rid]
+        entries, total = self.grants.setdefault(rid, collections.defaultdict(list)), 0
+        for number in range(1, GRANT_FILES + 1):
+            damaged, found = None, None
+            for attempt in range(256):
+                name, data = grant_name(rid, number, attempt), None
+                try:
+                    data = self.store.read(name, MAX_GRANT)
+                    if data is None:
+                        break
+                    found = parse_grant(data, self.repo_id, rid)
+                    break
+                except Bad as bad:
+                    if data is None or not is_torn_record(data):
+                        damaged = damaged or (bad.name, name, bad.text)
+            if not found and attempt == 0 and data is None and not damaged:
+                break  # attempt 00 does not exist
+            if found:
+                total += len(data)
+                for place, envelope in found:
+                    entries[place].append(envelope)
+            elif damaged:
+                self.damaged_grants.setdefault(rid, damaged[0])
+                self.report.alarm(*damaged)
+            if total > MAX_GRANTS:
+                break
+        return entries
+
+    def use_approvals(self):
+        """Every approval whose request (with its secret) is here: its shares count like opened boxes."""
+        requests = {}
+        for path, data in self.keys.requests:
+            e, request = parse_request_state(data, path)
+            requests[request.id] = e, request
+        for path, data in self.keys.approvals:
+            a = parse_approval(data, path)
+            e, request = requests.get(a.request, (None, None))
+            need(a.repo_id == self.repo_id, "approval-request", "%s: of another repository" % path)
+            need(a.requester in self.keys.recipients, "approval-request", "%s: for another person" % path)
+            need(request is not None, "approval-request", "%s: of another request" % path)
+            fits = request.repo_id == self.repo_id and request.requester == a.requester
+            need(fits, "approval-request", "%s: of a request for something else" % path)
+            public = self.charter.recipients.get(a.approver)
+            need(public is not None, "approval-auth", "%s: the approver is no recipient" % path)
+            k = box_open(a.box, sodium.crypto_scalarmult_base(e), e)
+            both = shared_secret(self.keys.recipients[a.requester][1], public)
+            need(k is not None and len(k) == 32 and both is not None, "approval-auth", path)
+            entries = seal_open(H("bk1 approve", k, both), "approval", data[:192], data[192:])
+            need(entries is not None, "approval-auth", path)
+            now = time.time() if self.now is None else self.now
+            need(now < min(a.expires, request.expires), "approval-expired", path)
+            for writer, session, box_id, share in parse_shares(entries, path):
+                need((writer, session) in request.sessions, "approval-sessions", path)
+                self.shares[writer, session, box_id] = share
+            self.helpers.append(a.approver)
 
     # -- snapshot objects (section 11)
 
@@ -1224,18 +1346,20 @@ class Repository:
 
         view = seal_open(self.keys.of_writer(s.writer)["V_w"], "snap view", header, sealed)
         good(view is not None, "does not open")
-        good(len(view) >= 40, "short")
-        s.started, s.finished, s.logical, s.added, npacks, label_len = struct.unpack_from("<QQQQII", view)
-        good(npacks <= 2**21 and label_len <= 255, "counts")
-        end = 40 + npacks * 8 + label_len
+        good(len(view) >= 44, "short")
+        s.started, s.finished, s.logical, s.added, npacks, label_len, notes_len = struct.unpack_from("<QQQQIII", view)
+        good(npacks <= 2**21 and label_len <= 255 and notes_len <= MAX_NOTES, "counts")
+        label_at = 44 + npacks * 8
+        end = label_at + label_len + notes_len
         good(end <= len(view), "counts")
-        packs = list(struct.iter_unpack("<II", view[40 : 40 + npacks * 8]))
+        packs = list(struct.iter_unpack("<II", view[44:label_at]))
         good(all(1 <= session <= MAX_NUMBER and idx <= MAX_IDX for session, idx in packs), "packs")
         good(all(a < b for a, b in zip(packs, packs[1:])), "order of packs")
         s.view_packs = packs
         s.packs = set(packs)
-        s.label = view[end - label_len : end]
+        s.label, s.notes = view[label_at : end - notes_len], view[end - notes_len : end]
         good(is_text(s.label), "label")
+        good(is_text(s.notes), "notes")
         good(len(view) == padme(end) and not any(view[end:]), "padding")
 
     def read_private(self, s, priv):
@@ -1354,6 +1478,132 @@ BlobRef = collections.namedtuple("BlobRef", "id session idx off clen plen")
 StreamRef = collections.namedtuple("StreamRef", "len form level offset check blob")
 
 
+def parse_envelope(envelope, box_size, name):
+    """(kid, groups), a group being a list of (rid, box): in a header (section 9) and in a grant (section 22)."""
+    kid, groups, at, step = envelope[:32], [], 33, 16 + box_size
+    need(len(envelope) >= 33 and 1 <= envelope[32] <= 16, name, "groups")
+    boxes = 0
+    for _ in range(envelope[32]):
+        need(at < len(envelope) and 1 <= envelope[at] <= 8, name, "shares")
+        count = envelope[at]
+        at += 1
+        need(at + count * step <= len(envelope), name, "cut")
+        shares = [(envelope[i : i + 16], envelope[i + 16 : i + step]) for i in range(at, at + count * step, step)]
+        need(len({rid for rid, _ in shares}) == count, name, "a recipient twice in a group")
+        groups.append(shares)
+        boxes += count
+        at += count * step
+    need(at == len(envelope) and boxes <= 64, name, "size")
+    return kid, groups
+
+
+def parse_grant(data, repo_id, rid):
+    """Section 22: list of ((writer, session), (kid, groups))."""
+
+    def good(condition, text):
+        need(condition, "grant-syntax", text)
+
+    good(len(data) >= 56 and data[:8] == b"BK1GRNT\n", "size or magic")
+    length, zero, own_repo, own_rid, n, zero2 = struct.unpack_from("<I4s16s16sI4s", data, 8)
+    good(length == len(data) and zero == zero2 == bytes(4), "length or zero fields")
+    good((own_repo, own_rid) == (repo_id, rid), "of another repository or recipient")
+    good(n >= 1, "empty")
+    entries, at = [], 56
+    for _ in range(n):
+        good(at + 16 <= len(data), "cut")
+        writer, session, elen = struct.unpack_from("<8sII", data, at)
+        at += 16
+        good(1 <= session <= MAX_NUMBER and elen <= MAX_HEADER and at + elen <= len(data), "entry")
+        good(not entries or (writer, session) > entries[-1][0], "order")
+        kid, groups = parse_envelope(data[at : at + elen], 96, "grant-syntax")
+        good(all(any(other == rid for other, _ in shares) for shares in groups), "a group without the recipient")
+        entries.append(((writer, session), (kid, groups)))
+        at += elen
+    good(at == len(data), "more bytes")
+    return entries
+
+
+def parse_request(data, path):
+    """Section 22. Of a request the reader needs its id, its sessions, and for whom and until when it is."""
+
+    def good(condition, text):
+        need(condition, "request-syntax", "%s: %s" % (path, text))
+
+    good(112 <= len(data) <= MAX_REQUEST and data[:8] == b"BK1RQST\n", "size or magic")
+    r = Record()
+    length, nsnap, r.repo_id, r.requester, r.E = struct.unpack_from("<II16s16s32s", data, 8)
+    created, r.expires, nsess, by_len, reason_len, nmacs, zero = struct.unpack_from("<QQIHHH6s", data, 80)
+    good(length == len(data) and zero == bytes(6), "length or zero field")
+    good(1 <= nsnap <= 4096 and 1 <= nsess <= 65536 and 1 <= nmacs <= 256, "counts")
+    good(by_len <= 255 and reason_len <= 1000 and created < r.expires <= created + 2592000, "lengths or times")
+    r.created, r.snapshots = created, []
+    at, before = 112, (b"", 0)
+    for _ in range(nsnap):
+        good(at + 57 <= len(data), "cut")
+        writer, seq, session, moment, digest = struct.unpack_from("<8sIIQ32s", data, at)
+        label_len = data[at + 56]
+        label = data[at + 57 : at + 57 + label_len]
+        at += 57 + label_len
+        good(1 <= seq <= MAX_NUMBER and 1 <= session <= MAX_NUMBER and (writer, seq) > before, "snapshots")
+        good(at <= len(data) and is_text(label), "label")
+        before = (writer, seq)
+        r.snapshots.append((writer, seq, session, moment, digest, label))
+    end = at + nsess * 48 + by_len + reason_len + nmacs * 48
+    good(end == len(data), "size")
+    sessions = [struct.unpack_from("<8sI4s32s", data, i) for i in range(at, at + nsess * 48, 48)]
+    good(all(1 <= session <= MAX_NUMBER and zero == bytes(4) for _, session, zero, _ in sessions), "sessions")
+    good(all(a[:2] < b[:2] for a, b in zip(sessions, sessions[1:])), "order of sessions")
+    r.sessions = {(writer, session): kid for writer, session, _, kid in sessions}
+    at += nsess * 48
+    r.by, r.reason = data[at : at + by_len], data[at + by_len : at + by_len + reason_len]
+    good(is_text(r.by) and is_text(r.reason), "words")
+    at += by_len + reason_len
+    rids = [data[i : i + 16] for i in range(at, len(data), 48)]
+    good(all(a < b for a, b in zip(rids, rids[1:])), "order of macs")
+    r.macs = {data[i : i + 16]: data[i + 16 : i + 48] for i in range(at, len(data), 48)}
+    r.head, r.id = data[:at], F(data[:at])
+    return r
+
+
+def parse_request_state(data, path):
+    """(e, the request)."""
+    good = len(data) >= 48 and data[:8] == b"BK1RQSK\n" and data[12:16] == bytes(4)
+    good = good and struct.unpack_from("<I", data, 8)[0] == len(data)
+    need(good, "request-syntax", "%s: no state of a request" % path)
+    return data[16:48], parse_request(data[48:], path)
+
+
+def parse_approval(data, path):
+    """What is outside the seal."""
+
+    def good(condition, text):
+        need(condition, "approval-syntax", "%s: %s" % (path, text))
+
+    good(192 + SEAL <= len(data) <= MAX_APPROVAL and data[:8] == b"BK1APPR\n", "size or magic")
+    a = Record()
+    length, zero, a.repo_id, a.request, a.approver, a.requester = struct.unpack_from("<I4s16s32s16s16s", data, 8)
+    a.time, a.expires, a.box = struct.unpack_from("<QQ80s", data, 96)
+    good(length == len(data) and zero == bytes(4), "length or zero field")
+    good(a.expires > a.time, "times")
+    return a
+
+
+def parse_shares(data, path):
+    """The list of an approval: (writer, session, box_id, share)."""
+
+    def good(condition, text):
+        need(condition, "approval-syntax", "%s: %s" % (path, text))
+
+    good(len(data) >= 4, "size of the list")
+    (n,) = struct.unpack_from("<I", data)
+    good(1 <= n <= 65536 and len(data) == 4 + n * 64, "size of the list")
+    rows = list(struct.iter_unpack("<8sI4s16s32s", data[4:]))
+    good(all(1 <= row[1] <= MAX_NUMBER and row[2] == bytes(4) for row in rows), "list")
+    entries = [(writer, session, box_id, share) for writer, session, _, box_id, share in rows]
+    good(all(a[:3] < b[:3] for a, b in zip(entries, entries[1:])), "order of the list")
+    return entries
+
+
 def parse_blob_reference(data, node):
     ref = BlobRef(*struct.unpack("<32sIIIII", data))
     good = 1 <= ref.session <= MAX_NUMBER and ref.idx <= MAX_IDX and 1 <= ref.plen <= (MAX_NODE if node else MAX_BLOB)
@@ -1442,6 +1692,12 @@ def fact(facts, key):
         if equals and name == key:
             return value
     return None
+
+
+def facts_of(facts, key):
+    """The values of all lines with this key."""
+    lines = (line.partition(b"=") for line in facts.split(b"\n"))
+    return [value for name, equals, value in lines if equals and name == key]
 
 
 def parse_gaps(facts, stream_length):
@@ -1665,6 +1921,9 @@ def check_levels(repository, level):
     report, store = repository.report, repository.store
     deep = level == "L3"
     intact = []
+    if level == "LK":
+        for rid in repository.keys.recipients:
+            repository.read_grants(rid)
     for (writer, session, idx), p in sorted(repository.packs.items(), key=lambda item: item[0]):
         if repository.pack_deleted(writer, p):
             continue
@@ -1684,6 +1943,8 @@ def check_levels(repository, level):
                         p = repository.packs.get((r.writer, session, idx))
                         known = p and p.seq <= r.seq and not repository.pack_deleted(r.writer, p)
                         need(known, "pack-missing", "the view lists pack %d-%d" % (session, idx))
+    if level in ("L2", "L3"):
+        check_past_deletions(repository)
     for writer, p, name in intact:
         with report.catching(name):
             if level in ("L1", "L3"):
@@ -1710,6 +1971,34 @@ def check_levels(repository, level):
                     whole += 1
             if whole == len(members):  # a wrong length has been found already
                 check_sum(s, members)
+
+
+def check_past_deletions(repository):
+    """L2 and L3: a pack that was deleted was needed by no snapshot that was live then, or is live again since."""
+    void, expired, deleted = repository.void, repository.expired, repository.deleted
+    for writer, log in repository.logs.items():
+        for r in log.records:
+            gone = (writer, r.session, SNAPSHOT_IDX, r.snap_attempt) in deleted
+            if r.kind != 1 or (writer, r.seq) in void or (writer, r.seq) not in expired or gone:
+                continue
+            try:
+                s = repository.read_snapshot(r, 1)
+            except Bad:
+                continue
+            operations = repository.operations[writer, r.seq]
+            for session, idx in s.view_packs:
+                p = repository.packs.get((writer, session, idx))
+                number = deleted.get((writer, session, idx, p.attempt)) if p else None
+                if number is None:
+                    continue
+                before = [op for seq, op in operations if seq <= number]
+                fits = before[-1:] == [EXPIRE] and (REVIVE not in [op for seq, op in operations if seq > number])
+                if not fits:
+                    where = log_name("ret", number, repository.retention.records[number - 1].attempt)
+                    needed = snap_name(writer, r.session, r.snap_attempt)
+                    words = "deleted a pack of %s, which was not expired then or was revived later"
+                    repository.report.alarm("retention-lists", "%s: %s" % (where, needed), words % needed)
+                    break
 
 
 def check_sum(snapshot, members):
@@ -2175,7 +2464,7 @@ class Catching:
 def exit_status(names):
     if not names:
         return 0
-    if names <= {"AUTH", "key-block"}:
+    if names <= {"AUTH", "key-block", "approval-auth", "approval-request", "approval-expired", "approval-sessions"}:
         return 12
     if names <= {"IO", "DENIED", "NOT_FOUND", "AUTH", "key-block"}:
         return 1
@@ -2211,7 +2500,20 @@ def collect_keys(options):
         secrets = read_key(path, 5, passphrases)
         keys.add_identity(secrets[:16], secrets[16:48])
         keys.add_recipient(secrets[48:80])
+    if options.approval and not options.request_state:
+        raise Usage("an approval needs the secret half of its request: --request-state")
+    keys.requests = [(path, read_small(path, MAX_REQUEST + 48)) for path in options.request_state]
+    keys.approvals = [(path, read_small(path, MAX_APPROVAL)) for path in options.approval]
     return keys
+
+
+def read_small(path, limit):
+    """A file beside the repository; one byte more than the limit is enough to see that it is too large."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise Failed("%s: %s" % (path, error.strerror)) from None
 
 
 class Usage(Exception):
@@ -2285,11 +2587,22 @@ def find_snapshot(repository, name):
     return found[0].record
 
 
+def notes_text(notes):
+    """What the notes of a view say to people: tags first."""
+    words = [show(tag) for tag in facts_of(notes, b"tag")]
+    words += ["(incomplete)"] if fact(notes, b"incomplete") is not None else []
+    anomaly = fact(notes, b"anomaly")
+    words += ["(anomaly: %s)" % show(anomaly)] if anomaly is not None else []
+    return " ".join(words)
+
+
 def command_list(repository, options):
-    print("%-24s %-19s  %-19s  %15s  %s" % ("snapshot", "started (UTC)", "finished (UTC)", "bytes", "writer"))
+    head = ("snapshot", "started (UTC)", "finished (UTC)", "bytes", "writer", "notes")
+    print("%-24s %-19s  %-19s  %15s  %-16s  %s" % head)
     for s in snapshots(repository):
         name = "%s/%d" % (show(s.label), s.record.session)
-        print("%-24s %s  %s  %15d  %s" % (name, when(s.started), when(s.finished), s.logical, s.writer.hex()))
+        line = (name, when(s.started), when(s.finished), s.logical, s.writer.hex(), notes_text(s.notes))
+        print(("%-24s %s  %s  %15d  %s  %s" % line).rstrip())
     return exit_status(repository.report.names())
 
 
@@ -2338,6 +2651,8 @@ def command_files(repository, options):
     snapshot = repository.read_snapshot(find_snapshot(repository, options.snapshot), 3)
     members = read_catalog(repository, snapshot)
     print("snapshot %s/%d\t%s" % (show(snapshot.label), snapshot.record.session, show(facts_text(snapshot.facts))))
+    if snapshot.notes:
+        print("notes %s/%d\t%s" % (show(snapshot.label), snapshot.record.session, show(facts_text(snapshot.notes))))
     for m in members:
         size = str(m.size) if m.ref else "damaged" if m.bad else "-"
         seconds = "%d.%09d" % divmod(m.mtime, 10**9)
@@ -2348,6 +2663,101 @@ def command_files(repository, options):
         print("%-8s %04o %s %s %s %15s %s%s\t%s" % (
             m.type, m.mode, owner, names, seconds, size, show(m.path), target, facts + xattrs_text(m.xattrs)))
     return 0
+
+
+def session_boxes(repository, writer, session):
+    """(kid, boxes) of a session, from an object whose hash the writer signed: its snapshot object, or a whole pack."""
+    for r in repository.logs[writer].records:
+        if r.session == session and r.kind == 1:
+            try:
+                data = repository.read_snap_file(r)
+            except Bad:
+                continue
+            length = repository.parse_header(data, b"BK1SNAP\n", writer, session, r.seq, "snap-header")
+            break
+    else:
+        problem = None
+        for p in (p for (w, s, _), p in repository.packs.items() if (w, s) == (writer, session)):
+            name = pack_name(writer, session, p.idx, p.attempt)
+            try:
+                size = repository.store.size(name)
+                need(size is not None, "pack-missing", name)
+                need(size == p.size, "pack-size", name)
+                check_pack_hash(repository, p, name)
+            except Bad as bad:
+                problem = problem or bad
+                continue
+            data = repository.store.read_range(name, 0, MAX_HEADER)
+            length = repository.parse_header(data, b"BK1PACK\n", writer, session, p.idx, "pack-header")
+            break
+        else:
+            raise problem or Bad("request-differs", "nothing is there of session %d" % session)
+    kid, groups = parse_envelope(data[64 : length - 32], 80, "envelope-syntax")
+    return kid, [box for shares in groups for _, box in shares]
+
+
+def judge_request(repository, q, now):
+    """Section 22, what an approver does before a person is asked. Gives the views of the snapshots asked for."""
+    charter, own = repository.charter, repository.keys.recipients
+
+    def same(condition, text):
+        need(condition, "request-differs", text)
+
+    same(q.repo_id == repository.repo_id, "another repository")
+    public, ends = charter.recipients.get(q.requester), charter.expires.get(q.requester)
+    need(public is not None and (ends is None or now < ends), "request-auth", "the requester is no recipient")
+    need(q.requester not in own, "request-auth", "it is your own request")
+    mine = [rid for rid in own if rid in q.macs]
+    need(mine, "AUTH", "the request is not for you")
+    for rid in mine:
+        both = shared_secret(own[rid][1], public)
+        need(both and H("bk1 request", both, q.head) == q.macs[rid], "request-auth", "altered, or from somebody else")
+    need(now < q.expires and q.created <= now + 86400, "request-expired")
+    asked, views = set(), []
+    for writer, seq, session, moment, digest, label in q.snapshots:
+        log = repository.logs.get(writer)
+        same(log and seq <= len(log.records) and (writer, seq) not in repository.void, "no such snapshot")
+        r = log.records[seq - 1]
+        same((r.kind, r.session, r.time, r.hash) == (1, session, moment, digest), "another snapshot")
+        views.append(repository.read_snapshot(r, 1))
+        same(views[-1].label == label, "label")
+        asked.update({(writer, session)}, ((writer, s) for s, _ in views[-1].view_packs))
+    same(asked == set(q.sessions), "other sessions than the snapshots need")
+    places = {}  # box -> session
+    for r in repository.live_records():
+        asked.add((r.writer, r.session))
+    for place in sorted(asked):
+        try:
+            kid, boxes = session_boxes(repository, *place)
+        except Bad:
+            if place in q.sessions:
+                raise
+            continue  # of a live snapshot that is damaged: nothing of it could be opened
+        same(q.sessions.get(place, kid) == kid, "the key of session %d" % place[1])
+        for box in boxes:
+            first = places.setdefault(box, place)
+            need(first == place, "envelope-copy", "sessions %d and %d" % (first[1], place[1]))
+    return views
+
+
+def command_request(repository, options):
+    q = parse_request(read_small(options.request, MAX_REQUEST), options.request)
+    views = judge_request(repository, q, time.time() if options.now is None else options.now)
+    code = q.id[:8].hex()
+    print("code       %s   (compare it with the requester, by telephone)" % "-".join(re.findall("....", code)))
+    print("requester  %s, says it is: %s" % (q.requester.hex(), show(q.by)))
+    print("reason     %s" % show(q.reason))
+    print("valid      until %s UTC" % when(q.expires))
+    asked = {(s.writer, s.record.seq) for s in views}
+    for s in views:
+        print("asks for   %s/%d" % (show(s.label), s.record.session))
+    for s in snapshots(repository):
+        needed = {(s.writer, session) for session, _ in s.view_packs}
+        own = (s.writer, s.record.session) in q.sessions
+        part = "as a whole" if own and needed <= set(q.sessions) else "in part" if own else "of its packs, some"
+        if (s.writer, s.record.seq) not in asked and (own or needed & set(q.sessions)):
+            print("also opens %s/%d (%s)" % (show(s.label), s.record.session, part))
+    return exit_status(repository.report.names())
 
 
 def command_cat(repository, options):
@@ -2422,16 +2832,20 @@ def parse_arguments(arguments):
     shared.add_argument("--kit", action="append", default=[])
     shared.add_argument("--member", action="append", default=[])
     shared.add_argument("--members-only", action="store_true")
+    shared.add_argument("--approval", action="append", default=[])
+    shared.add_argument("--request-state", action="append", default=[])
     shared.add_argument("--passphrase-file", action="append", default=[])
     shared.add_argument("--root")
     shared.add_argument("--marks")
     shared.add_argument("--now", type=int)
     parser = Parser()
     commands = parser.add_subparsers(dest="command")
-    for name in ("list", "files", "extract", "cat", "check", "records", "key"):
+    for name in ("list", "files", "extract", "cat", "check", "records", "key", "request"):
         command = commands.add_parser(name, parents=[shared])
         if name in ("files", "cat"):
             command.add_argument("snapshot")
+        if name == "request":
+            command.add_argument("request")
         if name == "cat":
             command.add_argument("stream")
         if name == "extract":

@@ -204,6 +204,8 @@ for mode in wal delete damaged; do
             fi
             # The next call, when it was not done already.
             if one .restored- >/dev/null; then
+                # In another second, so with another time for new names, where a log may be on its way to one.
+                [[ $mode != damaged || -z $(find live -name '*-wal') || $(one .before-restore- 2>/dev/null) ]] || sleep 1.1
                 "$RESTORE" swap --to live/shop.db >mend.log 2>&1 || bad+=" $at:mending $(cat mend.log)"
             fi
             [[ $(content $mode "$LIVE") == saved ]] || bad+=" $at:live is not the restored one"

@@ -52,9 +52,54 @@ char *sqlite_real_path(const char *to, struct error *err)
     return path;
 }
 
+/* Whether `name` is a side file of a database that is not there: what a swap leaves that was killed after it had moved the
+ * log and before it moved the file. Then *out is the database's path. */
+static int lone_side(const char *live, const char *mark, const char *name, char **out, struct error *err)
+{
+    const char *base = path_base(live);
+    struct stat st;
+    for (size_t i = 0; *out == NULL && sqlite_sides[i] != NULL; i++) {
+        size_t head = strlen(base) + strlen(mark);
+        if (!str_starts(name, base) || !str_starts(name + strlen(base), mark) ||
+            !str_ends(name, sqlite_sides[i]) || strlen(name) <= head + strlen(sqlite_sides[i]))
+            continue;
+        char *path = str_printf(err, "%.*s%.*s", (int)(base - live), live,
+                                (int)(strlen(name) - strlen(sqlite_sides[i])), name);
+        if (path == NULL)
+            return E_NOMEM;
+        if (stamp_is_name(path_base(path) + head) && lstat(path, &st) < 0 && errno == ENOENT)
+            *out = path;
+        else
+            free(path);
+    }
+    return 0;
+}
+
+/* The name that a swap which was killed had begun to use; *out NULL: there is none. Not when the live one has a log again. */
+static int begun_name(const char *live, const char *mark, char **out, struct error *err)
+{
+    bool sides = false;
+    *out = NULL;
+    int rc = sqlite_has_sides(live, &sides, err);
+    if (rc < 0 || sides)
+        return rc;
+    char *dir_path = path_dir(live, err);
+    DIR *dir = dir_path != NULL ? opendir(dir_path) : NULL;
+    rc = dir_path == NULL ? E_NOMEM : dir == NULL ? error_sys(err, "directory %s", dir_path) : 0;
+    for (const struct dirent *e = NULL; rc == 0 && *out == NULL && (e = readdir(dir)) != NULL;)
+        rc = lone_side(live, mark, e->d_name, out, err);
+    if (dir != NULL)
+        (void)closedir(dir);
+    free(dir_path);
+    return rc;
+}
+
 char *sqlite_beside_name(const char *live, const char *mark, struct error *err)
 {
     uint64_t now = clock_wall();
+    char *begun = NULL;
+    if (begun_name(live, mark, &begun, err) < 0 || begun != NULL)
+        return begun;
     for (unsigned i = 0; i < NAME_TRIES; i++) {
         char when[STAMP_MAX];
         struct stat st;

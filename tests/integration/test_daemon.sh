@@ -43,7 +43,7 @@ verdict_is() { [[ $(verdicts "$1") == "$2" ]]; }
 
 good=("good: { engine: command, command: [cat, $TMP/data], schedule: '* * * * *', catch_up_within: 1h }")
 config "${good[@]}"
-backupd --quiet init --safe safe --no-kit-passphrase --kit-unconfirmed >/dev/null
+backupd --quiet init --safe safe --no-kit-passphrase --kit-unconfirmed --spare-writers 12 >/dev/null
 
 # ---- the words of the configuration
 config "bad: { engine: command, command: [cat], schedule: '61 * * * *', depends_on: [none], jitter: 5m }"
@@ -82,7 +82,7 @@ check_fails 1 "status fails" backupd status broken
 contains "and says why" "$(backupd status broken 2>/dev/null || true)" "nothing-there"
 
 # ---- SIGTERM in mid-run: the run is asked to end, and killed when it does not
-config "slow: { engine: command, command: [sleep, '300'], schedule: '0 3 * * *', catch_up_within: 2d }"
+config "slow: { engine: command, command: [sleep, '300.$$'], schedule: '0 3 * * *', catch_up_within: 2d }"
 due slow 86400
 daemon_start
 check "it runs" wait_for 30 verdict_is slow 0
@@ -90,7 +90,7 @@ contains "status shows it" "$(backupd status)" "running"
 daemon_stop
 check "it was stopped" verdict_is slow 4
 contains "which the log tells" "$(cat daemon.log)" "slow: stopped after"
-check "no child lingers" not pgrep -f "sleep 300" -s 0
+check "no child lingers" not pgrep -f "sleep 300.$$"
 
 # ---- kill -9 of the daemon: its runs end with it; the next daemon starts them again and doubles nothing
 snapshots=$(published)

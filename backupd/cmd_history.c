@@ -146,16 +146,21 @@ static int status_line(const struct history_run *r, void *arg)
     return rc;
 }
 
-static void never_ran(struct status *s)
+static int never_ran(struct status *s)
 {
-    if (s->cli->json)
-        return;
+    if (s->cli->json) {
+        struct jsonout *o = jsonout_new("status");
+        jsonout_str(o, "job", s->crew->conf->jobs[s->job].name);
+        jsonout_str(o, "verdict", "never");
+        return jsonout_emit(o, s->err);
+    }
     table_cell(s->table, OUT_BOLD, "%s", s->crew->conf->jobs[s->job].name);
     table_cell(s->table, OUT_DIM, "not yet");
     for (int i = 0; i < 4; i++)
         table_cell(s->table, OUT_PLAIN, "%s", "");
     add_next(s);
     table_cell(s->table, OUT_PLAIN, "%s", "");
+    return 0;
 }
 
 static struct table *status_table(struct error *err)
@@ -181,7 +186,7 @@ static int print_status(struct status *s, const struct vec *jobs, struct error *
         s->seen = false;
         rc = history_runs(s->history, &filter, status_line, s, err);
         if (rc == 0 && !s->seen)
-            never_ran(s);
+            rc = never_ran(s);
     }
     if (rc == 0 && !s->cli->json)
         rc = table_print(s->table, &s->cli->out, err);

@@ -139,6 +139,8 @@ static bool says(const char *line, const char *code)
 void child_run_finish(struct child_run *run, struct child_run_result *result)
 {
     struct error why = ERROR_INIT;
+    /* What it wrote between the last look and its end. */
+    child_run_read(run);
     const char *problem = run->problem.len > 0 ? (const char *)run->problem.data : "";
     *result =
         (struct child_run_result){ .summary = run->summary.len > 0 ? (const char *)run->summary.data : "" };

@@ -121,7 +121,9 @@ static void ended(struct supervisor *s, size_t i)
                                .result = r.summary };
     struct history_job state;
     if (job != SIZE_MAX) {
-        planner_finished(s->crew.planner, job, run.ended, outcome_of(verdict, &r));
+        /* Of a run that had to end because the daemon does, the job stays as running: the next daemon starts it again. */
+        if (!s->stopping || verdict != HISTORY_STOPPED)
+            planner_finished(s->crew.planner, job, run.ended, outcome_of(verdict, &r));
         state = crew_to_history(&s->crew, job);
     }
     if (history_end(s->history, slot->id, &run, job != SIZE_MAX ? &state : NULL, &why) < 0)

@@ -10,7 +10,7 @@
  * run twice that has ended. The processes of a daemon that dies end with it.
  *
  * SIGTERM: nothing new starts; runs are asked to end in order (SIGTERM: what they stored is used by the next one),
- * and killed after `stop_timeout`. SIGHUP: the configuration is read again; when it has mistakes, they are told and the
+ * and killed after `stop_timeout`; the next daemon starts them again when it is still time. SIGHUP: the configuration is read again; when it has mistakes, they are told and the
  * old one stays. Runs go on meanwhile; one whose job is gone is stopped.
  */
 #ifndef BACKUPD_DAEMON_SUPERVISOR_H

@@ -74,6 +74,7 @@ contains "the receipt is remembered" "$(backupd show "$(history 'SELECT max(id) 
 
 # ---- a run that fails; status says so with its exit code
 config "${good[@]}" "broken: { engine: command, command: [cat, $TMP/nothing-there], schedule: '0 3 * * *', catch_up_within: 2d }"
+contains "what has not run yet is in the numbers, too" "$(backupd status --json broken)" '"verdict":"never"'
 due broken 86400
 daemon_start
 check "it fails" wait_for 30 verdict_is broken 3
@@ -89,6 +90,10 @@ check "it runs" wait_for 30 verdict_is slow 0
 contains "status shows it" "$(backupd status)" "running"
 daemon_stop
 check "it was stopped" verdict_is slow 4
+daemon_start
+check "the next daemon starts it again" wait_for 30 verdict_is slow 4,0
+daemon_stop
+check "and is stopped in turn" verdict_is slow 4,4
 contains "which the log tells" "$(cat daemon.log)" "slow: stopped after"
 check "no child lingers" not pgrep -f "sleep 300.$$"
 

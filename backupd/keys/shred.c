@@ -145,13 +145,16 @@ static int look_into(struct shred *s, const char *dir, const struct conf_secret 
     if (d == NULL)
         return error_sys(err, "list %s", dir);
     const struct dirent *entry = NULL;
-    while (rc == 0 && (entry = readdir(d)) != NULL) {
+    while (rc == 0 && ((void)(errno = 0), entry = readdir(d)) != NULL) {
         if (!key_name(entry->d_name))
             continue;
         char *path = path_join(dir, entry->d_name, err);
         rc = path != NULL ? look(s, path, false, pass, err) : E_NOMEM;
         free(path);
     }
+    /* A directory that was not seen to its end may hold more keys: no certificate then. */
+    if (rc == 0 && errno != 0)
+        rc = error_sys(err, "list %s", dir);
     (void)closedir(d);
     return rc;
 }

@@ -86,8 +86,11 @@ static int begun_name(const char *live, const char *mark, char **out, struct err
     char *dir_path = path_dir(live, err);
     DIR *dir = dir_path != NULL ? opendir(dir_path) : NULL;
     rc = dir_path == NULL ? E_NOMEM : dir == NULL ? error_sys(err, "directory %s", dir_path) : 0;
-    for (const struct dirent *e = NULL; rc == 0 && *out == NULL && (e = readdir(dir)) != NULL;)
+    const struct dirent *e = NULL;
+    while (rc == 0 && *out == NULL && ((void)(errno = 0), e = readdir(dir)) != NULL)
         rc = lone_side(live, mark, e->d_name, out, err);
+    if (rc == 0 && *out == NULL && errno != 0)
+        rc = error_sys(err, "directory %s", dir_path);
     if (dir != NULL)
         (void)closedir(dir);
     free(dir_path);

@@ -5,8 +5,7 @@
  *     planner_tick(crew.planner, ...);
  *     crew_free(&crew);
  *
- * Only jobs with a schedule, and those that others depend on, and any other so that people can start them: job i of the
- * planner is conf->jobs[i]. Borrows conf.
+ * Job i of the planner is conf->jobs[i]; one without a schedule is never due by itself. Borrows conf.
  */
 #ifndef BACKUPD_DAEMON_CREW_H
 #define BACKUPD_DAEMON_CREW_H

@@ -41,7 +41,9 @@ due() {
 verdicts() { history "SELECT group_concat(verdict) FROM (SELECT verdict FROM run WHERE job = '$1' AND verdict <> 5 ORDER BY id)"; }
 verdict_is() { [[ $(verdicts "$1") == "$2" ]]; }
 
-good=("good: { engine: command, command: [cat, $TMP/data], schedule: '* * * * *', catch_up_within: 1h }")
+# An hour that is far from now, so that nothing comes due but what the test wants.
+far="0 $(((10#$(date -u +%H) + 12) % 24)) * * *"
+good=("good: { engine: command, command: [cat, $TMP/data], schedule: '$far', catch_up_within: 2d }")
 config "${good[@]}"
 backupd --quiet init --safe safe --no-kit-passphrase --kit-unconfirmed --spare-writers 12 >/dev/null
 
@@ -54,7 +56,7 @@ contains "and the job that is not there" "$problems" "there is no job 'none'"
 config "bad: { engine: command, command: [cat], window: 5m }"
 contains "what has no effect is said" "$(backupd check config 2>&1 || true)" "bad.window has no effect without a schedule"
 config "${good[@]}"
-contains "schedule" "$(backupd schedule --next 1)" "good  * * * * *"
+contains "schedule" "$(backupd schedule --next 1)" "good  $far"
 check_fails 1 "status before the daemon has run" backupd status
 
 # ---- nothing is due at the first start; what was missed is made up for, once
@@ -62,7 +64,7 @@ daemon_start
 check "the daemon has its history" test "$(history 'SELECT count(*) FROM job')" -ge 0
 check_fails 11 "a second daemon is refused" backupd daemon
 daemon_stop
-due good 600
+due good $((10 * 86400))
 daemon_start
 check "the newest of ten missed times runs" wait_for 30 verdict_is good 1
 same "one snapshot" 1 "$(published)"
@@ -73,7 +75,7 @@ same "status says in numbers what it stored" 1 "$(backupd status --json | grep -
 contains "the receipt is remembered" "$(backupd show "$(history 'SELECT max(id) FROM run')")" "receipt:"
 
 # ---- a run that fails; status says so with its exit code
-config "${good[@]}" "broken: { engine: command, command: [cat, $TMP/nothing-there], schedule: '0 3 * * *', catch_up_within: 2d }"
+config "${good[@]}" "broken: { engine: command, command: [cat, $TMP/nothing-there], schedule: '$far', catch_up_within: 2d }"
 contains "what has not run yet is in the numbers, too" "$(backupd status --json broken)" '"verdict":"never"'
 due broken 86400
 daemon_start
@@ -83,7 +85,7 @@ check_fails 1 "status fails" backupd status broken
 contains "and says why" "$(backupd status broken 2>/dev/null || true)" "nothing-there"
 
 # ---- SIGTERM in mid-run: the run is asked to end, and killed when it does not
-config "slow: { engine: command, command: [sleep, '300.$$'], schedule: '0 3 * * *', catch_up_within: 2d }"
+config "slow: { engine: command, command: [sleep, '300.$$'], schedule: '$far', catch_up_within: 2d }"
 due slow 86400
 daemon_start
 check "it runs" wait_for 30 verdict_is slow 0
@@ -106,7 +108,7 @@ while [[ ! -e $1 ]]; do sleep 0.1; done
 cat "$2"
 END
 chmod +x gate
-config "gated: { engine: command, command: [$TMP/gate, $TMP/open, $TMP/data], schedule: '0 3 * * *', catch_up_within: 2d }"
+config "gated: { engine: command, command: [$TMP/gate, $TMP/open, $TMP/data], schedule: '$far', catch_up_within: 2d }"
 due gated 86400
 for i in 1 2 3; do
     daemon_start
@@ -128,9 +130,9 @@ daemon_stop
 check "and nothing is done twice" verdict_is gated 6,6,6,1
 
 # ---- dependencies, a pause, what is too late
-config "first: { engine: command, command: [cat, $TMP/nothing-there], schedule: '0 3 * * *', catch_up_within: 2d }" \
-    "second: { engine: command, command: [cat, $TMP/data], schedule: '0 3 * * *', catch_up_within: 2d, depends_on: first }" \
-    "third: { engine: command, command: [cat, $TMP/data], schedule: '0 3 * * *', catch_up_within: 2d }" \
+config "first: { engine: command, command: [cat, $TMP/nothing-there], schedule: '$far', catch_up_within: 2d }" \
+    "second: { engine: command, command: [cat, $TMP/data], schedule: '$far', catch_up_within: 2d, depends_on: first }" \
+    "third: { engine: command, command: [cat, $TMP/data], schedule: '$far', catch_up_within: 2d }" \
     "old: { engine: command, command: [cat, $TMP/data], schedule: '* * * * *', catch_up_within: 0s }"
 for job in first second third; do due "$job" 86400; done
 sqlite3 state/history.db "INSERT OR REPLACE INTO job VALUES ('old', strftime('%s','now') - 3600, 0,0,0,0,0,1,0,0,0)"
@@ -147,7 +149,7 @@ printf 'nonsense: 1\n' >>c.yaml
 kill -HUP "$DAEMON"
 check "a bad file is refused" wait_for 20 grep -q "was not reloaded" daemon.log
 check "and the daemon goes on" kill -0 "$DAEMON"
-config "gone: { engine: command, command: [$TMP/gate, $TMP/never, $TMP/data], schedule: '0 3 * * *', catch_up_within: 2d }"
+config "gone: { engine: command, command: [$TMP/gate, $TMP/never, $TMP/data], schedule: '$far', catch_up_within: 2d }"
 due gone 86400
 kill -HUP "$DAEMON"
 check "a good one is taken" wait_for 20 grep -q "was reloaded: 1 job" daemon.log

@@ -1,0 +1,263 @@
+#include "backupd/daemon/supervisor_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backupd/daemon/tell.h"
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/str.h"
+
+#include "common/base/banned.h"
+
+enum { FDS_PER_RUN = 2 };
+
+/* ---- runs ------------------------------------------------------------------------------------------------------------ */
+
+static void announce(struct supervisor *s, enum daemon_event_kind kind, size_t job,
+                     const struct history_run *run)
+{
+    struct daemon_event e = { .kind = kind, .job = job, .run = run };
+    parts_event(s, &e);
+}
+
+static void slot_free(struct slot *slot)
+{
+    if (slot == NULL)
+        return;
+    if (slot->run.child != NULL)
+        child_run_free(&slot->run);
+    free(slot->job);
+    free(slot);
+}
+
+static void slot_remove(struct supervisor *s, size_t i)
+{
+    slot_free(supervisor_slot(s, i));
+    size_t last = s->slots.len - 1;
+    *(struct slot **)vec_at(&s->slots, i) = supervisor_slot(s, last);
+    s->slots.len = last;
+}
+
+static enum history_verdict verdict_of(const struct slot *slot, const struct child_run_result *r)
+{
+    if (r->status == CLI_EXIT_OK)
+        return HISTORY_OK;
+    if (r->status == CLI_EXIT_PARTLY && r->summary[0] != '\0')
+        return HISTORY_WARNING;
+    return slot->stopped != NULL ? HISTORY_STOPPED : HISTORY_FAILED;
+}
+
+static enum planner_outcome outcome_of(enum history_verdict verdict, const struct child_run_result *r)
+{
+    if (verdict == HISTORY_OK || verdict == HISTORY_WARNING)
+        return PLANNER_OK;
+    return r->passing && verdict != HISTORY_STOPPED ? PLANNER_PASSING : PLANNER_FAILED;
+}
+
+/* What happened is in the history before anything else is decided. A history that takes nothing (a full disk) stops no
+ * backup: it is told, again with each run. */
+static void ended(struct supervisor *s, size_t i)
+{
+    struct slot *slot = supervisor_slot(s, i);
+    struct child_run_result r;
+    struct error why = ERROR_INIT;
+    char text[HISTORY_TEXT_MAX];
+    child_run_finish(&slot->run, &r);
+    enum history_verdict verdict = verdict_of(slot, &r);
+    size_t job = supervisor_job(s, slot->job);
+    (void)snprintf(text, sizeof text, "%s%s%s", verdict == HISTORY_STOPPED ? slot->stopped : "",
+                   verdict == HISTORY_STOPPED && r.text[0] != '\0' ? ": " : "", r.text);
+    struct history_run run = { .id = slot->id,
+                               .job = slot->job,
+                               .started = slot->started,
+                               .ended = supervisor_now(),
+                               .attempt = slot->attempt,
+                               .count = 1,
+                               .verdict = verdict,
+                               .exit_code = r.status,
+                               .text = text,
+                               .result = r.summary };
+    struct history_job state;
+    if (job != SIZE_MAX) {
+        /* Of a run that had to end because the daemon does, the job stays as running: the next daemon starts it again. */
+        if (!s->stopping || verdict != HISTORY_STOPPED)
+            planner_finished(s->crew.planner, job, run.ended, outcome_of(verdict, &r));
+        state = crew_to_history(&s->crew, job);
+    }
+    if (history_end(s->history, slot->id, &run, job != SIZE_MAX ? &state : NULL, &why) < 0)
+        log_event(LOG_ALARM, "the end of run %lld is not in the history: %s", (long long)slot->id, why.text);
+    tell_end(&run);
+    announce(s, DAEMON_ENDED, job, &run);
+    slot_remove(s, i);
+}
+
+static int spawn(struct supervisor *s, struct slot *slot, struct error *err)
+{
+    const char *argv[8];
+    size_t n = 0;
+    argv[n++] = s->options->program;
+    argv[n++] = "--json";
+    argv[n++] = "--config";
+    argv[n++] = s->options->config;
+    argv[n++] = "backup";
+    argv[n++] = slot->job;
+    argv[n] = NULL;
+    return child_run_start(&slot->run, argv, err);
+}
+
+/* The process could not be started at all. */
+static void not_started(struct supervisor *s, size_t job, struct slot *slot, const struct error *why)
+{
+    struct history_run run = { .id = slot->id,
+                               .job = slot->job,
+                               .started = slot->started,
+                               .ended = supervisor_now(),
+                               .attempt = slot->attempt,
+                               .count = 1,
+                               .verdict = HISTORY_FAILED,
+                               .exit_code = CLI_EXIT_FAILED,
+                               .text = why->text };
+    planner_finished(s->crew.planner, job, run.ended, PLANNER_PASSING);
+    struct history_job state = crew_to_history(&s->crew, job);
+    (void)history_end(s->history, slot->id, &run, &state, NULL);
+    tell_end(&run);
+    announce(s, DAEMON_ENDED, job, &run);
+    slot_free(slot);
+}
+
+static int start(struct supervisor *s, const struct planner_event *e, struct error *err)
+{
+    const struct planner_state *state = planner_state(s->crew.planner, e->job);
+    struct error why = ERROR_INIT;
+    struct slot **place = vec_push(&s->slots, err);
+    struct slot *slot = place != NULL ? mem_alloc(1, sizeof *slot, err) : NULL;
+    if (place != NULL)
+        s->slots.len--; /* the room is there: what follows cannot fail for it */
+    if (slot == NULL)
+        return E_NOMEM;
+    *slot = (struct slot){ .started = state->started, .attempt = state->attempt };
+    slot->job = str_dup(s->crew.conf->jobs[e->job].name, err);
+    if (slot->job == NULL) {
+        slot_free(slot);
+        return E_NOMEM;
+    }
+    struct history_run run = { .job = slot->job,
+                               .reason = tell_reason(e),
+                               .due = e->due,
+                               .started = state->started,
+                               .attempt = state->attempt,
+                               .count = 1 };
+    struct history_job job = crew_to_history(&s->crew, e->job);
+    if (history_begin(s->history, &run, &job, &slot->id, &why) < 0)
+        log_event(LOG_ALARM, "the beginning of a run of %s is not in the history: %s", slot->job, why.text);
+    tell("%s: starts (%s)", slot->job, tell_reason(e));
+    run.id = slot->id;
+    announce(s, DAEMON_STARTED, e->job, &run);
+    if (spawn(s, slot, &why) < 0) {
+        not_started(s, e->job, slot, &why);
+        return 0;
+    }
+    *(struct slot **)vec_push(&s->slots, NULL) = slot;
+    return 0;
+}
+
+void runs_stop(struct supervisor *s, struct slot *slot, const char *why)
+{
+    if (slot->kill_at != 0)
+        return;
+    tell("%s: is asked to stop (%s)", slot->job, why);
+    slot->stopped = why;
+    slot->kill_at = clock_mono_ms() + s->conf->daemon.stop_timeout_ms;
+    child_run_stop(&slot->run);
+}
+
+/* ---- what the planner says ------------------------------------------------------------------------------------------ */
+
+static void skipped(struct supervisor *s, const struct planner_event *e)
+{
+    struct error why = ERROR_INIT;
+    struct history_run run = { .job = s->crew.conf->jobs[e->job].name,
+                               .reason = tell_reason(e),
+                               .due = e->due,
+                               .count = e->count,
+                               .ended = supervisor_now(),
+                               .verdict = HISTORY_SKIPPED };
+    struct history_job job = crew_to_history(&s->crew, e->job);
+    tell("%s: %s%llu %s skipped (%s)", run.job, e->count >= PLANNER_COUNT_MAX ? "at least " : "",
+         (unsigned long long)e->count, plural(e->count, "run is", "runs are"), run.reason);
+    if (history_skip(s->history, &run, &job, &why) < 0)
+        log_event(LOG_ALARM, "a skipped run of %s is not in the history: %s", run.job, why.text);
+    announce(s, DAEMON_SKIPPED, e->job, &run);
+}
+
+int runs_act(struct supervisor *s, const struct planner_event *e, struct error *err)
+{
+    switch (e->kind) {
+    case PLANNER_START:
+        return start(s, e, err);
+    case PLANNER_STOP:
+        for (size_t i = 0; i < s->slots.len; i++)
+            if (strcmp(supervisor_slot(s, i)->job, s->crew.conf->jobs[e->job].name) == 0)
+                runs_stop(s, supervisor_slot(s, i), tell_reason(e));
+        return 0;
+    case PLANNER_SKIP:
+        skipped(s, e);
+        return 0;
+    case PLANNER_CLOCK:
+        log_event(LOG_WARN,
+                  "job %s: the clock was set back by more than a day; its nights begin anew from now",
+                  s->crew.conf->jobs[e->job].name);
+        return 0;
+    }
+    return 0;
+}
+
+/* ---- for the loop ---------------------------------------------------------------------------------------------------- */
+
+int64_t runs_wake(const struct supervisor *s)
+{
+    int64_t best = INT64_MAX;
+    for (size_t i = 0; i < s->slots.len; i++) {
+        const struct slot *slot = supervisor_slot(s, i);
+        uint64_t mono = clock_mono_ms();
+        if (slot->kill_at == 0)
+            continue;
+        int64_t at =
+            supervisor_now() + (slot->kill_at > mono ? (int64_t)((slot->kill_at - mono) / 1000) + 1 : 0);
+        best = at < best ? at : best;
+    }
+    return best;
+}
+
+size_t runs_fds(const struct supervisor *s, struct pollfd *fds, size_t cap)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->slots.len && n + FDS_PER_RUN <= cap; i++) {
+        const struct child_run *run = &supervisor_slot(s, i)->run;
+        fds[n++] = (struct pollfd){ .fd = child_run_fd(run), .events = POLLIN };
+        fds[n++] = (struct pollfd){ .fd = child_run_pidfd(run), .events = POLLIN };
+    }
+    return n;
+}
+
+void runs_look(struct supervisor *s)
+{
+    for (size_t i = s->slots.len; i > 0; i--) {
+        struct slot *slot = supervisor_slot(s, i - 1);
+        if (slot->kill_at != 0 && clock_mono_ms() >= slot->kill_at)
+            child_kill(slot->run.child);
+        if (child_run_ended(&slot->run))
+            ended(s, i - 1);
+    }
+}
+
+void runs_free(struct supervisor *s)
+{
+    while (s->slots.len > 0)
+        slot_remove(s, s->slots.len - 1);
+    vec_free(&s->slots);
+}

@@ -1,0 +1,60 @@
+/*
+ * supervisor_internal.h - what the daemon is made of (inside daemon/).
+ *
+ *     supervisor.c   configuration, reload, the loop
+ *     runs.c         processes of runs: start, end, stop
+ *     part.h         what else lives in the loop: each part is a file of its own and knows nothing of the others
+ */
+#ifndef BACKUPD_DAEMON_SUPERVISOR_INTERNAL_H
+#define BACKUPD_DAEMON_SUPERVISOR_INTERNAL_H
+
+#include "backupd/daemon/child_run.h"
+#include "backupd/daemon/crew.h"
+#include "backupd/daemon/part.h"
+#include "backupd/daemon/supervisor.h"
+#include "common/base/vec.h"
+#include "common/sys/filelock.h"
+#include "common/sys/poll_loop.h"
+
+/* A run that is on. */
+struct slot {
+    char *job; /* its name */
+    int64_t id;
+    int64_t started;
+    unsigned attempt;
+    struct child_run run;
+    const char *stopped; /* why it was asked to stop, or NULL */
+    uint64_t kill_at;    /* clock_mono_ms; 0: it was not asked */
+};
+
+struct supervisor {
+    const struct supervisor_options *options;
+    struct conf *conf;
+    struct crew crew;
+    struct history *history;
+    struct poll_loop *loop;
+    struct filelock *lock;
+    struct vec slots; /* struct slot *; few */
+    struct parts *parts;
+    bool stopping;
+    int64_t pruned;
+};
+
+/* Seconds of the wall's clock. */
+int64_t supervisor_now(void);
+/* The planner's number of a job, or SIZE_MAX. */
+size_t supervisor_job(const struct supervisor *s, const char *name);
+struct slot *supervisor_slot(const struct supervisor *s, size_t i);
+
+/* Does what the planner says. */
+int runs_act(struct supervisor *s, const struct planner_event *e, struct error *err);
+/* Asks a run to end, once; it is killed after stop_timeout. why must be a constant. */
+void runs_stop(struct supervisor *s, struct slot *slot, const char *why);
+/* Reads what runs print, ends those that are over, kills those that do not stop. */
+void runs_look(struct supervisor *s);
+/* Of all runs: their descriptors, and the next instant at which one is to be killed. */
+size_t runs_fds(const struct supervisor *s, struct pollfd *fds, size_t cap);
+int64_t runs_wake(const struct supervisor *s);
+void runs_free(struct supervisor *s);
+
+#endif

@@ -6,7 +6,7 @@
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/cli/json.h"
-#include "common/cli/jsonin.h"
+#include "common/cli/jsonflat.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/secret.h"
 #include "common/sys/atomic_file.h"
@@ -43,27 +43,27 @@ static int parse(struct rotation *r, const struct buf *text, uint64_t *before, s
     struct jsonin *in = jsonin_parse((const char *)text->data, text->len, err);
     if (in == NULL)
         return err->code == E_NOMEM ? E_NOMEM : error_set(err, E_CORRUPT, "it is no JSON");
-    const char *repo = jsonin_str(in, "repository");
-    const char *seed = jsonin_str(in, "seed");
-    int64_t position = jsonin_int(in, "position", -1);
-    int64_t time = jsonin_int(in, "time", -1);
-    size_t broken = jsonin_count(in, "broken");
+    const char *repo = jsonflat_text(in, "repository");
+    const char *seed = jsonflat_text(in, "seed");
+    uint64_t position = jsonflat_number(in, "position", UINT64_MAX);
+    uint64_t time = jsonflat_number(in, "time", UINT64_MAX);
+    size_t broken = jsonflat_count(in, "broken");
     int rc = 0;
-    if (jsonin_int(in, "version", 0) != FILE_VERSION || repo == NULL || seed == NULL ||
-        strlen(seed) != 2 * sizeof r->seed || !hex_decode(r->seed, sizeof r->seed, seed) || position < 0 ||
-        position > UINT32_MAX || time < 0 || broken > ROTATION_BROKEN_MAX)
+    if (jsonflat_number(in, "version", 0) != FILE_VERSION || repo == NULL || seed == NULL ||
+        strlen(seed) != 2 * sizeof r->seed || !hex_decode(r->seed, sizeof r->seed, seed) ||
+        position > UINT32_MAX || time == UINT64_MAX || broken > ROTATION_BROKEN_MAX)
         rc = error_set(err, E_CORRUPT, "it has not what belongs into it");
     else if (strcmp(repo, r->repo) != 0)
         rc = error_set(err, E_CORRUPT, "it is of another repository");
     for (size_t i = 0; rc == 0 && i < broken; i++) {
-        const char *name = jsonin_str_at(in, "broken", i);
+        const char *name = jsonflat_text_at(in, "broken", i);
         rc = name != NULL && strlen(name) < NAME_LIMIT
                  ? keep(&r->broken, name, err)
                  : error_set(err, E_CORRUPT, "it has not what belongs into it");
     }
     if (rc == 0) {
         r->position = (uint32_t)position;
-        *before = (uint64_t)time;
+        *before = time;
     }
     jsonin_free(in);
     return rc;

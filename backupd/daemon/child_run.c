@@ -9,7 +9,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/str.h"
-#include "common/cli/jsonin.h"
+#include "common/cli/jsonflat.h"
 #include "common/sys/fdio.h"
 #include "common/sys/poll_loop.h"
 
@@ -180,7 +180,7 @@ void child_run_stop(struct child_run *run)
 /* What a line of JSON says under this name; "" when it does not. */
 static const char *said(const struct jsonin *in, const char *key)
 {
-    const char *text = in != NULL ? jsonin_str(in, key) : NULL;
+    const char *text = in != NULL ? jsonflat_text(in, key) : NULL;
     return text != NULL ? text : "";
 }
 

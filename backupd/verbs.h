@@ -21,6 +21,7 @@ int cmd_release(struct cli_context *cli, struct error *err);
 extern const struct cli_option revive_options[];
 int cmd_revive(struct cli_context *cli, struct error *err);
 
+int cmd_end_hooks(struct cli_context *cli, struct error *err);
 int cmd_daemon(struct cli_context *cli, struct error *err);
 extern const struct cli_option schedule_options[];
 int cmd_schedule(struct cli_context *cli, struct error *err);

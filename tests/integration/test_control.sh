@@ -234,5 +234,22 @@ check "a run with limits" backupd start --wait lazy
 same "it had them" "7 200 2097152" "$(paste -sd ' ' limits)"
 check_fails 130 "one that stands still is stopped" backupd start --wait still
 contains "with that reason" "$(last still text)" "nothing has moved for"
+
+# ---- a run that is killed: its `after` and `on_failure` run all the same
+cat >hook <<END
+#!/bin/bash
+echo "\$BACKUPD_HOOK \$BACKUPD_RESULT" >>$TMP/hooks
+END
+chmod +x hook
+daemon_stop
+config "concurrency: 3" \
+    "killed: { engine: command, command: [sleep, '302.$$'], before: [$TMP/hook], after: [$TMP/hook], on_failure: [$TMP/hook] }"
+daemon_start
+backupd start killed >/dev/null
+check "its before has run" wait_for 30 grep -q before hooks
+kill -KILL "$(pgrep -P "$DAEMON" | head -n 1)"
+check "the run has failed" wait_for 30 last_is killed 3
+check "on_failure runs" wait_for 30 grep -q 'on_failure failed' hooks
+same "after ran before it" "before  after failed on_failure failed" "$(paste -sd ' ' hooks)"
 daemon_stop
 finish

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "backupd/daemon/aftermath.h"
+#include "backupd/daemon/control.h"
 #include "backupd/daemon/supervisor_internal.h"
 #include "common/base/alloc.h"
 
@@ -9,6 +11,8 @@
 
 /* Every part of the daemon, in the order in which they hear of things. */
 static const struct part_kind *const kinds[] = {
+    &control_part,
+    &aftermath_part,
     NULL,
 };
 

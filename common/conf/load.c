@@ -66,6 +66,7 @@ static void top_read(struct load *l, const struct conf_node *root)
     items_read(l, "repositories", f.values[repositories], conf_repository_read);
     items_read(l, "jobs", f.values[jobs], conf_job_read);
     conf_daemon_read(l, f.values[conf_section_index(CONF_AT_TOP, "daemon")]);
+    items_read(l, "notify", f.values[conf_section_index(CONF_AT_TOP, "notify")], conf_channel_read);
 }
 
 static void text_read(struct load *l, const char *path, const struct buf *text)
@@ -135,6 +136,7 @@ static void whole_check(struct load *l)
         conf_problem_add(l->problems, place, "no jobs: say what is backed up (jobs: ...)");
     conf_jobs_resolve(l);
     conf_schedules_resolve(l);
+    conf_channels_resolve(l);
 }
 
 static void finish(struct load *l)
@@ -154,6 +156,11 @@ static void finish(struct load *l)
     if (conf->nrepositories != 0) {
         conf->repositories = conf_keep_block(l, l->repositories.data);
         l->repositories.data = NULL;
+    }
+    conf->nchannels = l->channels.len;
+    if (conf->nchannels != 0) {
+        conf->channels = conf_keep_block(l, l->channels.data);
+        l->channels.data = NULL;
     }
     if (conf->njobs != 0) {
         conf->jobs = conf_keep_block(l, l->jobs.data);
@@ -182,7 +189,8 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
                       .err = err,
                       .main_file = path,
                       .repositories = VEC_OF(struct conf_repository),
-                      .jobs = VEC_OF(struct conf_job) };
+                      .jobs = VEC_OF(struct conf_job),
+                      .channels = VEC_OF(struct conf_channel) };
     l.conf = mem_alloc(1, sizeof *l.conf, err);
     if (l.conf == NULL)
         return NULL;
@@ -203,6 +211,7 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
     }
     vec_free(&l.repositories);
     vec_free(&l.jobs);
+    vec_free(&l.channels);
     if (l.rc == 0)
         return l.conf;
     conf_free(l.conf);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "backupd/daemon/notices.h"
 #include "backupd/daemon/supervisor_internal.h"
 #include "common/base/alloc.h"
 
@@ -9,7 +10,7 @@
 
 /* Every part of the daemon, in the order in which they hear of things. */
 static const struct part_kind *const kinds[] = {
-    NULL,
+    &notices_part,
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

@@ -1,6 +1,7 @@
 #include "common/cli/json_in.h"
 
 #include <jansson.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -8,6 +8,7 @@
 #include "backupd/notices/compose.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
+#include "common/base/str.h"
 
 #include "common/base/banned.h"
 
@@ -17,7 +18,9 @@ enum { LOOK_BACK = 1000, REASON_MAX = 512, MS = 1000 };
 struct telling {
     struct supervisor *s;
     struct notices *q;
-    const struct history_run *run;
+    const struct history_run *run; /* NULL, or full */
+    struct history_run full;       /* what was told, with what only the history knows */
+    char reason[REASON_MAX];
     const char *job; /* NULL: the daemon */
     int64_t now;
     int64_t last_good;
@@ -198,17 +201,49 @@ static int note_good(const struct history_run *r, void *arg)
     return 0;
 }
 
+static int note_reason(const struct history_run *r, void *arg)
+{
+    struct telling *t = arg;
+    (void)snprintf(t->reason, sizeof t->reason, "%s", r->reason);
+    t->full.due = r->due;
+    return 0;
+}
+
+/* Both without an error: a notice that knows less is better than none. */
+static void look_up(struct telling *t)
+{
+    const struct history_filter one = { .job = t->job, .id = t->run->id, .limit = 1 };
+    const struct history_filter filter = { .job = t->job, .limit = LOOK_BACK, .only_runs = true };
+    (void)snprintf(t->reason, sizeof t->reason, "%s", t->run->reason != NULL ? t->run->reason : "");
+    if (t->run->id != 0 && t->run->reason == NULL)
+        (void)history_runs(t->s->history, &one, note_reason, t, NULL);
+    t->full.reason = t->reason;
+    if (t->run->verdict != HISTORY_OK && t->run->verdict != HISTORY_RUNNING)
+        (void)history_runs(t->s->history, &filter, note_good, t, NULL);
+}
+
+/* "backupd --config FILE", to be typed anywhere. */
+static void set_command(struct telling *t)
+{
+    static const char with[] = "backupd --config ";
+    bool given = t->s->options->cli->config_given;
+    (void)snprintf(t->command, sizeof t->command, "%s", given ? with : "backupd");
+    if (given)
+        (void)str_shell_word(t->command + sizeof with - 1, sizeof t->command - sizeof with, t->s->conf->file);
+}
+
 static int begin(struct telling *t, struct supervisor *s, struct notices *q, const struct history_run *run,
                  const char *job, struct error *err)
 {
-    *t = (struct telling){ .s = s, .q = q, .run = run, .job = job, .now = supervisor_now(), .err = err };
+    *t = (struct telling){ .s = s, .q = q, .job = job, .now = supervisor_now(), .err = err };
     (void)notice_uid(t->uid);
     (void)notice_host(t->host);
-    (void)host_command(s->options->cli, t->command);
-    /* Without it the notice says that none is known. */
-    const struct history_filter filter = { .job = job, .limit = LOOK_BACK, .only_runs = true };
-    if (run != NULL && run->verdict != HISTORY_OK && run->verdict != HISTORY_RUNNING)
-        (void)history_runs(s->history, &filter, note_good, t, NULL);
+    set_command(t);
+    if (run != NULL) {
+        t->full = *run;
+        t->run = &t->full;
+        look_up(t);
+    }
     if (run != NULL && run->result != NULL && run->result[0] != '\0')
         t->summary = jsonin_parse(run->result, strlen(run->result), NULL);
     t->anomalies = jsonin_get(t->summary, "anomalies");

@@ -122,16 +122,16 @@ static int put_when(const struct notice_facts *f, struct buf *out, struct error 
     return put_row(out, "When:", line, err);
 }
 
-/* "2026-11-26 02:30; 3 times by now" */
+/* "2026-11-26 02:30, 3 times" */
 static int put_since(const struct notice_facts *f, struct buf *out, struct error *err)
 {
     char at[128];
     char line[256];
     if (f->told.since == 0 || (f->told.count <= 1 && !notice_is(f, "recovery")))
         return 0;
-    (void)snprintf(line, sizeof line, "%s; %llu %s", time_text(f, f->told.since, at),
-                   (unsigned long long)f->told.count, plural(f->told.count, "time", "times by now"));
-    return put_row(out, notice_is(f, "recovery") ? "Was not since:" : "Since:", line, err);
+    (void)snprintf(line, sizeof line, "%s, %llu %s", time_text(f, f->told.since, at),
+                   (unsigned long long)f->told.count, plural(f->told.count, "time", "times"));
+    return put_row(out, notice_is(f, "recovery") ? "Not well since:" : "Since:", line, err);
 }
 
 static int put_last_good(const struct notice_facts *f, struct buf *out, struct error *err)

@@ -262,8 +262,11 @@ int notices_list(struct notices *q, const char *channel, int64_t now,
                  int (*fn)(const struct notice *n, void *arg), void *arg, struct error *err)
 {
     const char *const key[] = { channel != NULL ? channel : "" };
-    sqlite3_stmt *s = statement(q, COLUMNS " WHERE (?1 = '' OR channel = ?1) AND next <= ?2 ORDER BY id", key,
-                                COUNT(key), &now, 1, err);
+    sqlite3_stmt *s = statement(
+        q,
+        COLUMNS
+        " WHERE CASE WHEN ?1 = '' THEN next <= ?2 ELSE channel = ?1 AND (next <= ?2 OR NOT refused) END ORDER BY id",
+        key, COUNT(key), &now, 1, err);
     return rows(q, s, fn, arg, err);
 }
 

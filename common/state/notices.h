@@ -91,8 +91,9 @@ int notices_over(struct notices *q, const char *channel, const char *job, const 
 int notices_put(struct notices *q, const struct notice *notice, uint64_t *dropped, struct error *err);
 /* Those of a job that wait are worth nothing any more: for pings, which say how it is now. */
 int notices_supersede(struct notices *q, const char *channel, const char *job, struct error *err);
-/* channel NULL: all. Those that are due by now, oldest first; fn's negative return ends it and is returned. The
- * strings live during the call, in which the queue is not to be used. */
+/* Those that are due by now, oldest first; channel NULL: of all. Of one channel also those that are not, unless they were refused:
+ * what failed with the channel goes first when it is tried again. fn's negative return ends it and is returned. The strings
+ * live during the call, in which the queue is not to be used. */
 int notices_list(struct notices *q, const char *channel, int64_t now,
                  int (*fn)(const struct notice *n, void *arg), void *arg, struct error *err);
 /* The same for one; 0 also when it is gone. */

@@ -1,3 +1,4 @@
+#include "backupd/daemon/alarms.h"
 #include "backupd/daemon/supervisor.h"
 #include "backupd/verbs.h"
 
@@ -9,5 +10,6 @@
 int cmd_daemon(struct cli_context *cli, struct error *err)
 {
     const struct supervisor_options options = { .cli = cli, .config = cli->config, .program = THIS_PROGRAM };
+    alarms_listen();
     return supervisor_run(&options, err);
 }

@@ -4,6 +4,7 @@
 
 #include "backupd/daemon/aftermath.h"
 #include "backupd/daemon/control.h"
+#include "backupd/daemon/notices.h"
 #include "backupd/daemon/supervisor_internal.h"
 #include "common/base/alloc.h"
 
@@ -13,7 +14,7 @@
 static const struct part_kind *const kinds[] = {
     &control_part,
     &aftermath_part,
-    NULL,
+    &notices_part,
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

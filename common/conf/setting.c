@@ -34,6 +34,11 @@ static const struct rule top[] = {
         .flags = CONF_RELOADABLE,
         .help = "How `backupd daemon` runs the jobs that have a schedule." },
       0 },
+    { { .name = "web",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "The daemon's status page and metrics for this host. Off unless it is given." },
+      0 },
 };
 
 #define D(member) offsetof(struct conf_daemon, member)
@@ -78,6 +83,23 @@ static const struct rule daemon[] = {
         .max = YEARS(100),
         .help = "How long the host remembers its runs." },
       D(keep_history_ms) },
+    { { .name = "textfile",
+        .type = CONF_PATH,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "A file (*.prom) that gets the metrics after each event, for the textfile collector of Prometheus's "
+            "node_exporter." },
+      D(textfile) },
+};
+
+static const struct rule web[] = {
+    { { .name = "listen",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .help =
+            "Where page and metrics are served: an address of the loopback and a port (127.0.0.1:9187, [::1]:9187), or "
+            "unix:PATH. Anything that other hosts could reach is refused." },
+      offsetof(struct conf_web, listen) },
 };
 
 #define R(member) offsetof(struct conf_repository, member)
@@ -423,6 +445,7 @@ static const struct {
     [CONF_AT_STORAGE] = { "repositories.NAME.storage", storage, sizeof storage / sizeof storage[0] },
     [CONF_AT_JOB] = { "jobs.NAME", job, sizeof job / sizeof job[0] },
     [CONF_AT_DAEMON] = { "daemon", daemon, sizeof daemon / sizeof daemon[0] },
+    [CONF_AT_WEB] = { "web", web, sizeof web / sizeof web[0] },
     [CONF_AT_KEEP] = { "keep", keep, sizeof keep / sizeof keep[0] },
 };
 

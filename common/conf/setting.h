@@ -38,6 +38,7 @@ enum conf_section {
     CONF_AT_STORAGE,    /* repositories.NAME.storage */
     CONF_AT_JOB,        /* jobs.NAME */
     CONF_AT_DAEMON,     /* daemon */
+    CONF_AT_WEB,        /* web */
     CONF_AT_KEEP,       /* keep of a repository or a job */
     CONF_SECTIONS
 };

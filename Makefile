@@ -83,8 +83,8 @@ HARDEN += -U_FORTIFY_SOURCE $(if $(filter -O0,$(OPT)),,-D_FORTIFY_SOURCE=2)
 endif
 
 # One call for all libraries; on a machine that has no pkg-config yet the plain names are used.
-PKGS := libarchive libsodium libssh2 libzstd yaml-0.1 jansson sqlite3 libxxhash libpq libmariadb
-FALLBACK_LIBS := -larchive -lsodium -lssh2 -lzstd -lyaml -ljansson -lsqlite3 -lxxhash -lpq -lmariadb
+PKGS := libarchive libsodium libssh2 libzstd yaml-0.1 jansson sqlite3 libxxhash libpq libmariadb libmicrohttpd
+FALLBACK_LIBS := -larchive -lsodium -lssh2 -lzstd -lyaml -ljansson -lsqlite3 -lxxhash -lpq -lmariadb -lmicrohttpd
 PKG_CFLAGS := $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags $(PKGS) check 2>/dev/null))
 PKG_LIBS := $(or $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null),$(FALLBACK_LIBS))
 CHECK_LIBS := $(or $(shell $(PKG_CONFIG) --libs check 2>/dev/null),-lcheck -lsubunit -lrt)

@@ -28,6 +28,9 @@ int cmd_status(struct cli_context *cli, struct error *err);
 extern const struct cli_option history_options[];
 int cmd_history(struct cli_context *cli, struct error *err);
 int cmd_show(struct cli_context *cli, struct error *err);
+int cmd_metrics(struct cli_context *cli, struct error *err);
+extern const struct cli_option serve_status_options[];
+int cmd_serve_status(struct cli_context *cli, struct error *err);
 
 int cmd_list(struct cli_context *cli, struct error *err);
 

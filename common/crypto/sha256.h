@@ -22,4 +22,8 @@ void sha256_update(struct sha256_state *s, const void *data, size_t len);
 void sha256_final(struct sha256_state *s, char out[SHA256_TEXT]);
 void sha256_free(struct sha256_state *s);
 
+/* Of a whole block in base64, as a Content-Security-Policy names a style sheet. */
+enum { SHA256_BASE64 = 45 };
+void sha256_base64(const void *data, size_t len, char out[SHA256_BASE64]);
+
 #endif

@@ -16,6 +16,9 @@
  *   alarm                       a card that somebody has to read
  *   num dim                     right-aligned digits; text that matters less
  *   wide                        a div around a table that scrolls by itself on a phone
+ *   stack                       a table whose rows become blocks on a phone: each td has its title as data-label; "head" is
+ *                               the cell that names the row, "why" one for sentences
+ *   legend                      what the colours mean: spans with a small svg
  *   charts                      a grid of <figure>, each with its <figcaption>
  *   pair                        a <dl> with its terms beside their values
  */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "backupd/daemon/pages.h"
 #include "backupd/daemon/supervisor_internal.h"
 #include "common/base/alloc.h"
 
@@ -9,6 +10,7 @@
 
 /* Every part of the daemon, in the order in which they hear of things. */
 static const struct part_kind *const kinds[] = {
+    &part_pages,
     NULL,
 };
 

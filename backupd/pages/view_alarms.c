@@ -35,9 +35,8 @@ static int add_run(struct view *view, const struct view_job *job, enum view_alar
     const char *why = p->text[0] != '\0' ? p->text : p->reason;
     char *text = NULL;
     if (job->sums.failures > 1)
-        text =
-            str_printf(err, "The last run %s, as %lld before it%s: %s", verb,
-                       (long long)job->sums.failures - 1, job->has_ok ? " since the last success" : "", why);
+        text = str_printf(err, "%lld runs in a row did not succeed. The last one %s: %s",
+                          (long long)job->sums.failures, verb, why);
     else
         text = str_printf(err, "The last run %s: %s", verb, why);
     return add(view, kind, job->name, view_when(p), text, err);

@@ -24,10 +24,10 @@ struct column {
     const char *cls;
 };
 
-static void begin(struct html *h, const struct column *columns, size_t n)
+static void begin(struct html *h, const char *cls, const struct column *columns, size_t n)
 {
     html_open(h, "table");
-    html_attr(h, "class", "stack");
+    html_attr(h, "class", cls);
     html_open(h, "thead");
     html_open(h, "tr");
     for (size_t i = 0; i < n; i++)
@@ -62,12 +62,12 @@ static void cell(struct html *h, const struct column *c, const char *name, int64
 
 /* ---- jobs ------------------------------------------------------------------------------------------------------------- */
 
-enum { JOB, VERDICT, WHEN, TOOK, READ, NEW, STORED, NEXT, WHY, JOB_COLUMNS };
+enum { JOB, VERDICT, WHEN, TOOK, READ, NEW, STORED, NEXT, JOB_COLUMNS };
 
 static const struct column job_columns[JOB_COLUMNS] = {
     [JOB] = { "Job", "head" },      [VERDICT] = { "Last run", NULL }, [WHEN] = { "Started", "num" },
     [TOOK] = { "Took", "num" },     [READ] = { "Read", "num" },       [NEW] = { "New", "num" },
-    [STORED] = { "Stored", "num" }, [NEXT] = { "Next", "num" },       [WHY] = { "", "why" },
+    [STORED] = { "Stored", "num" }, [NEXT] = { "Next", "num" },
 };
 
 static void verdict_cell(struct html *h, const struct view_job *j)
@@ -76,10 +76,12 @@ static void verdict_cell(struct html *h, const struct view_job *j)
     html_attr(h, "data-label", job_columns[VERDICT].title);
     html_attr(h, "data-name", "verdict");
     html_attr(h, "data-value", j->has_last ? history_verdict_name(j->last.p.verdict) : "never");
+    html_open(h, "span");
     html_element(h, "span", j->has_last ? page_class_of(j->last.p.verdict) : "dim",
                  j->has_last ? history_verdict_name(j->last.p.verdict) : "not yet");
     if (j->paused)
-        html_element(h, "span", "warn", j->has_last ? " · paused" : " · paused");
+        html_element(h, "span", "warn", " · paused");
+    html_close(h);
     html_close(h);
 }
 
@@ -100,12 +102,14 @@ static void size_cells(struct html *h, const struct view_job *j)
              has ? size_format(size, (uint64_t)sizes[i].value) : "");
 }
 
+/* What there is to say of the last run that no alarm says. */
 static const char *why_of(const struct view_job *j)
 {
     const struct history_point *p = &j->last.p;
-    if (!j->has_last || p->verdict == HISTORY_OK || p->verdict == HISTORY_RUNNING)
+    bool has_alarm = view_verdict_is_bad(p->verdict) && !j->paused;
+    if (!j->has_last || p->verdict == HISTORY_OK || p->verdict == HISTORY_RUNNING || has_alarm)
         return "";
-    return p->text[0] != '\0' ? p->text : view_verdict_is_bad(p->verdict) ? p->reason : "";
+    return p->text[0] != '\0' ? p->text : p->verdict == HISTORY_WARNING ? "" : p->reason;
 }
 
 static void job_row(struct html *h, const struct view *view, const struct view_job *j)
@@ -114,8 +118,11 @@ static void job_row(struct html *h, const struct view *view, const struct view_j
     char wall[32];
     char took[NUMBER_TEXT_MAX];
     bool ran = j->has_last && p->started != 0;
+    const char *why = why_of(j);
     html_open(h, "tr");
     html_attr(h, "data-job", j->name);
+    if (why[0] != '\0')
+        html_attr(h, "class", "noted");
     cell(h, &job_columns[JOB], "", -1, j->name);
     verdict_cell(h, j);
     cell(h, &job_columns[WHEN], "started", j->has_last ? view_when(p) : -1,
@@ -125,7 +132,16 @@ static void job_row(struct html *h, const struct view *view, const struct view_j
     size_cells(h, j);
     cell(h, &job_columns[NEXT], "next", j->next != 0 ? j->next : -1,
          j->next != 0 ? zone_format(wall, j->next) : "by hand");
-    cell(h, &job_columns[WHY], "", -1, why_of(j));
+    html_close(h);
+    if (why[0] == '\0')
+        return;
+    html_open(h, "tr");
+    html_attr(h, "class", "note");
+    html_open(h, "td");
+    html_attrf(h, "colspan", "%d", JOB_COLUMNS);
+    html_attr(h, "class", "why dim");
+    html_text(h, why);
+    html_close(h);
     html_close(h);
 }
 
@@ -134,7 +150,7 @@ void page_jobs(struct html *h, const struct view *view)
     section(h, "jobs", "Jobs");
     html_open(h, "div");
     html_attr(h, "class", "wide");
-    begin(h, job_columns, JOB_COLUMNS);
+    begin(h, "stack", job_columns, JOB_COLUMNS);
     for (size_t i = 0; i < view->jobs.len; i++)
         job_row(h, view, vec_at(&view->jobs, i));
     end(h);
@@ -169,7 +185,7 @@ void page_next(struct html *h, const struct view *view)
     if (due.len == 0)
         html_element(h, "p", "dim", "No job has a schedule.");
     else
-        begin(h, columns, 4);
+        begin(h, "stack auto", columns, 4);
     for (size_t i = 0; i < due.len; i++) {
         const struct view_job *j = *(const struct view_job **)vec_at(&due, i);
         int64_t seconds = j->next > view->options.now ? j->next - view->options.now : 0;
@@ -218,7 +234,7 @@ void page_storage(struct html *h, const struct view *view)
                                              { "Free", "num" },        { "Used", NULL }, { "Where", "why" } };
     char size[NUMBER_TEXT_MAX];
     section(h, "storage", "Storage");
-    begin(h, columns, 6);
+    begin(h, "stack auto", columns, 6);
     for (size_t i = 0; i < view->storage.len; i++) {
         const struct view_storage *s = vec_at(&view->storage, i);
         html_open(h, "tr");

@@ -18,6 +18,8 @@
  *   wide                        a div around a table that scrolls by itself on a phone
  *   stack                       a table whose rows become blocks on a phone: each td has its title as data-label; "head" is
  *                               the cell that names the row, "why" one for sentences
+ *   auto                        with stack: a table only as wide as it needs
+ *   noted, note                 a row, and the row below it that belongs to it
  *   legend                      what the colours mean: spans with a small svg
  *   charts                      a grid of <figure>, each with its <figcaption>
  *   pair                        a <dl> with its terms beside their values

@@ -77,6 +77,12 @@ static void end(struct filling *f, int64_t id, int64_t ended, enum history_verdi
         die(&err);
 }
 
+static void finish_well(struct filling *f, int64_t id, int64_t at, int warning)
+{
+    end(f, id, at, warning ? HISTORY_WARNING : HISTORY_OK,
+        warning ? "2 files could not be read: see the warnings" : "");
+}
+
 static void skip(struct filling *f, int64_t due, const char *why)
 {
     struct error err = ERROR_INIT;
@@ -110,8 +116,7 @@ static void night(struct filling *f, int64_t due, int last)
         id = begin(f, due, started + 330, 2);
         end(f, id, started + 330 + took, luck == 5 ? HISTORY_FAILED : HISTORY_OK, luck == 5 ? text : "");
     } else
-        end(f, id, started + took, (last && is(f, "warning")) || luck > 97 ? HISTORY_WARNING : HISTORY_OK,
-            "");
+        finish_well(f, id, started + took, (last && is(f, "warning")) || luck > 97);
 }
 
 static void put_job(struct filling *f)

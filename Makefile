@@ -142,6 +142,7 @@ help:
 	@echo 'make check           the same without installing, and the checks of floors, headers and symbols'
 	@echo 'make check-asan | check-ubsan | check-valgrind   the unit tests under a checker'
 	@echo 'make check-model     the model of the deletion protocol and its mutants, with Spin (minutes)'
+	@echo 'make check-alerts    the alert rules for Prometheus and the metrics, with promtool'
 	@echo 'make lint | format-check | format | coverage'
 	@echo 'make proof-NAME      run tests/proof/NAME and keep its output in docs/evidence/NAME.txt'
 	@echo 'make soak | fuzz | bench   run the scripts in tests/soak, tests/fuzz, tests/bench'
@@ -273,6 +274,11 @@ check-valgrind: tests
 .PHONY: check-model
 check-model:
 	@scripts/check-model
+
+# The alert rules and the metrics; needs promtool (scripts/setup ci).
+.PHONY: check-alerts
+check-alerts: $(B)/backupd $(B)/tests/tool/fill_history
+	@B='$(B)' scripts/check-alerts
 
 .PHONY: soak fuzz bench fuzz-build demo
 soak bench:

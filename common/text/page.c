@@ -26,7 +26,7 @@ static const char style[] =
     "tr.noted td{border-bottom:0;padding-bottom:0}tr.note td{padding-top:2px}"
     ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:18px 28px}"
     ".charts.small{grid-template-columns:repeat(auto-fill,minmax(150px,1fr))}.charts>div>figure+figure{margin-top:12px}"
-    ".share{display:flex;align-items:center;gap:10px}.share svg{width:120px;flex:none}svg.share rect{rx:2px}"
+    ".share{display:flex;align-items:center;gap:10px}.share svg.chart{width:120px;flex:none}.share span{white-space:nowrap}svg.share rect{rx:2px}"
     "figure{margin:0;min-width:0}figcaption{font-size:13px;color:var(--dim);margin:0 0 6px;display:flex;"
     "justify-content:space-between;gap:12px}figcaption b{font-weight:500;color:var(--text)}"
     "svg.chart{display:block;width:100%;height:auto}svg.calendar{width:auto;max-width:100%;height:100px}"

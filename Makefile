@@ -359,13 +359,15 @@ install: all man $(COMPLETIONS)
 	$(foreach f,$(COMPLETIONS),install -D -m 644 $(f) $(compdir)/$(notdir $(f));) \
 	$(foreach f,$(DOCS),install -D -m 644 $(f) $(docdir)/$(notdir $(f));) \
 	install -D -m 755 scripts/emergency-restore.py $(docdir)/emergency-restore.py
+	@install -D -m 644 docs/monitoring/alerts.yaml $(docdir)/monitoring/alerts.yaml
 	@echo 'Installed below $(DESTDIR)$(PREFIX): $(notdir $(PROGRAMS))'
 
 # Exactly what install puts there; only the documentation folder is the project's own.
 uninstall:
 	@rm -f $(foreach f,$(PROGRAMS),$(bindir)/$(notdir $(f))) $(foreach f,$(MAN_ALL),$(call man_section,$(f))) \
 		$(foreach f,$(COMPLETIONS),$(compdir)/$(notdir $(f))) $(foreach f,$(DOCS),$(docdir)/$(notdir $(f))) \
-		$(docdir)/emergency-restore.py
+		$(docdir)/emergency-restore.py $(docdir)/monitoring/alerts.yaml
+	@if [[ -d $(docdir)/monitoring ]]; then rmdir --ignore-fail-on-non-empty $(docdir)/monitoring; fi
 	@if [[ -d $(docdir) ]]; then rmdir --ignore-fail-on-non-empty $(docdir); fi
 
 clean:

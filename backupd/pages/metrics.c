@@ -68,12 +68,12 @@ static void plain(struct metrics *m, const char *name, const char *type, const c
     put_number(m, value);
 }
 
-/* name{job="...",kind="..."[,extra="..."]} value */
+/* name{job_name="...",kind="..."[,extra="..."]} value */
 static void of_job(struct metrics *m, const char *name, const struct view_job *j, const char *extra,
                    const char *extra_value, int64_t value)
 {
     put(m, name);
-    put_label(m, "{", "job", j->name);
+    put_label(m, "{", "job_name", j->name);
     put_label(m, ",", "kind", j->kind);
     if (extra != NULL)
         put_label(m, ",", extra, extra_value);
@@ -220,7 +220,7 @@ static void job_info(struct metrics *m)
     for (size_t i = 0; i < m->view->jobs.len; i++) {
         const struct view_job *j = vec_at(&m->view->jobs, i);
         put(m, "backupd_job_info");
-        put_label(m, "{", "job", j->name);
+        put_label(m, "{", "job_name", j->name);
         put_label(m, ",", "kind", j->kind);
         put_label(m, ",", "engine", j->engine);
         put_label(m, ",", "repository", j->repository);

@@ -106,12 +106,12 @@ static void foot(struct html *h)
     html_open(h, "footer");
     html_text(h, "The same in numbers: ");
     html_open(h, "a");
-    html_attr(h, "href", "/api/status.json");
+    html_attr(h, "href", "./api/status.json");
     html_text(h, "JSON");
     html_close(h);
     html_text(h, ", ");
     html_open(h, "a");
-    html_attr(h, "href", "/metrics");
+    html_attr(h, "href", "./metrics");
     html_text(h, "metrics");
     html_close(h);
     html_textf(h, " · backupd %s", BACKUP_VERSION);

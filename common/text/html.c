@@ -150,7 +150,8 @@ static bool is_refused(const char *name, const char *value)
                 strcasecmp(name, "xlink:href") == 0 || strcasecmp(name, "action") == 0;
     return !is_name(name) || strncasecmp(name, "on", 2) == 0 || strcasecmp(name, "style") == 0 ||
            strcasecmp(name, "srcdoc") == 0 ||
-           (link && value[0] != '#' && (value[0] != '/' || value[1] == '/' || value[1] == '\\'));
+           (link && value[0] != '#' && strncmp(value, "./", 2) != 0 &&
+            (value[0] != '/' || value[1] == '/' || value[1] == '\\'));
 }
 
 void html_attr(struct html *h, const char *name, const char *value)

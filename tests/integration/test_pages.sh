@@ -92,7 +92,7 @@ contains "the daemon is up, for who reads its lock" "$(backupd metrics)" $'\nbac
 contains "its history took everything" "$(<metrics.txt)" $'\nbackupd_daemon_history_errors_total 0\n'
 
 # ---- the textfile
-told() { grep -qx 'backupd_job_last_run_verdict{job="running",kind="backup",verdict="ok"} 1' backup.prom; }
+told() { grep -qx 'backupd_job_last_run_verdict{job_name="running",kind="backup",verdict="ok"} 1' backup.prom; }
 check "the textfile has the last event" wait_for 20 told
 same "others may read it" 644 "$(stat -c %a backup.prom)"
 same "nothing is left beside it" "" "$(find . -maxdepth 1 -name '.backup.prom*')"

@@ -27,7 +27,7 @@ class Page(html.parser.HTMLParser):
         for name, value in attrs:
             if name.startswith("on") or name in ("style", "srcdoc"):
                 problems.append(f"attribute {name} in <{tag}>")
-            if name in ("href", "src", "action") and not re.match(r"^(/(?!/)|#)", value or ""):
+            if name in ("href", "src", "action") and not re.match(r"^(\./|/(?!/)|#)", value or ""):
                 problems.append(f"a link leads elsewhere: {value}")
         if tag in ("script", "iframe", "object", "embed", "form", "input"):
             problems.append(f"<{tag}>")
@@ -113,7 +113,7 @@ def main(page_path, json_path, metrics_path, status_path):
     same("jobs", sorted(page.jobs), sorted(j["job"] for j in api["jobs"]), sorted(status))
     for j in api["jobs"]:
         name, last, shown, cli = j["job"], j.get("last"), page.jobs[j["job"]], status[j["job"]]
-        labels = {"job": name, "kind": j["kind"]}
+        labels = {"job_name": name, "kind": j["kind"]}
         same(f"{name} verdict", (last or {}).get("verdict", "never"), shown.get("verdict"), cli["verdict"])
         same(f"{name} next", number(seconds(j["next"])), number(shown.get("next")),
              metric("backupd_job_next_run_timestamp_seconds", **labels))

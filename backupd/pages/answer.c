@@ -44,7 +44,19 @@ struct answers {
     uint64_t asked; /* when the daemon was; 0: not yet */
     struct made made[KINDS];
     char policy[POLICY_MAX];
+    bool over;
 };
+
+/* SQLite opens the files beside the history with the first question; the C library its time zone. */
+static int read_once(struct answers *a, struct error *err)
+{
+    struct view view;
+    const struct view_options options = { .now = (int64_t)clock_wall(), .nights = true };
+    int rc = look_view(&a->look, &options, &view, err);
+    if (rc == 0)
+        view_free(&view);
+    return rc;
+}
 
 struct answers *answers_new(struct cli_context *cli, int daemon_fd, struct error *err)
 {
@@ -58,9 +70,12 @@ struct answers *answers_new(struct cli_context *cli, int daemon_fd, struct error
                    "default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'; "
                    "frame-ancestors 'none'",
                    hash);
-    if (look_open(cli, &a->look, err) == 0)
+    int rc = look_open(cli, &a->look, err);
+    if (rc == 0)
+        rc = read_once(a, err);
+    if (rc == 0)
         return a;
-    free(a);
+    answers_free(a);
     return NULL;
 }
 
@@ -72,6 +87,11 @@ void answers_free(struct answers *a)
         buf_free(&a->made[i].body);
     look_close(&a->look);
     free(a);
+}
+
+bool answers_are_over(const struct answers *a)
+{
+    return a->over;
 }
 
 const char *answers_policy(const struct answers *a)
@@ -133,6 +153,7 @@ void answer(struct answers *a, const char *path, struct reply *r)
             continue;
         if (!is_fresh(a->made[i].at) && make(a, i, &why) < 0) {
             log_event(LOG_WARN, "the status page cannot be made: %s", why.text);
+            a->over = true;
             say(r, 503, "The status cannot be read at the moment; `backupd status` says why.\n");
             return;
         }

@@ -143,6 +143,14 @@ static int64_t end_late(struct server *s)
     return next;
 }
 
+static bool is_busy(const struct server *s)
+{
+    for (size_t i = 0; i < SERVER_CONNECTIONS; i++)
+        if (s->open[i].fd >= 0)
+            return true;
+    return false;
+}
+
 /* ---- the loop -------------------------------------------------------------------------------------------------------------- */
 
 static void on_log(void *arg, const char *fmt, va_list args) __attribute__((format(printf, 2, 0)));
@@ -198,6 +206,8 @@ static int loop(struct server *s, int daemon_fd, struct error *err)
             return 0;
         if (MHD_run(s->http) != MHD_YES)
             return error_set(err, E_IO, "the status page cannot be served any longer");
+        if (answers_are_over(s->answers) && !is_busy(s))
+            return error_set(err, E_IO, "the history cannot be read any longer");
     }
     return 0;
 }
@@ -210,6 +220,10 @@ int server_run(const struct server_options *options, struct error *err)
         rc = err->code;
     if (rc == 0)
         rc = start(&s, options->listen_fd, err);
+    int shut = rc == 0 ? process_shut_files(err) : 0;
+    rc = shut < 0 ? shut : rc;
+    if (rc == 0 && shut == 0)
+        log_event(LOG_INFO, "this kernel has no Landlock: the status page's process may open files");
     if (rc == 0)
         rc = loop(&s, options->daemon_fd, err);
     if (s.http != NULL)

@@ -1,6 +1,8 @@
 #include "common/sys/confine.h"
 
+#include <errno.h>
 #include <linux/capability.h>
+#include <linux/landlock.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -55,4 +57,23 @@ int process_confine(unsigned files, uint64_t memory, struct error *err)
     if (rc == 0 && !HUGE_MAPS)
         rc = limit(RLIMIT_DATA, memory, "memory", err);
     return rc;
+}
+
+int process_shut_files(struct error *err)
+{
+    const struct landlock_ruleset_attr rules = {
+        .handled_access_fs =
+            LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE |
+            LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+            LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
+            LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+            LANDLOCK_ACCESS_FS_MAKE_SYM,
+    };
+    int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules.handled_access_fs, 0U);
+    if (fd < 0)
+        return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : error_sys(err, "give up files");
+    int rc = (int)syscall(SYS_landlock_restrict_self, fd, 0U);
+    rc = rc < 0 ? error_sys(err, "give up files") : 0;
+    (void)close(fd);
+    return rc < 0 ? rc : 1;
 }

@@ -15,4 +15,8 @@
 
 int process_confine(unsigned files, uint64_t memory, struct error *err);
 
+/* From now on no file can be opened, made or run; what is open stays so (Landlock). 1 when the kernel does it, 0 when it is one that
+ * cannot. Needs process_confine before. */
+int process_shut_files(struct error *err);
+
 #endif

@@ -83,8 +83,8 @@ HARDEN += -U_FORTIFY_SOURCE $(if $(filter -O0,$(OPT)),,-D_FORTIFY_SOURCE=2)
 endif
 
 # One call for all libraries; on a machine that has no pkg-config yet the plain names are used.
-PKGS := libarchive libsodium libssh2 libzstd yaml-0.1 jansson sqlite3 libxxhash libpq libmariadb
-FALLBACK_LIBS := -larchive -lsodium -lssh2 -lzstd -lyaml -ljansson -lsqlite3 -lxxhash -lpq -lmariadb
+PKGS := libarchive libsodium libssh2 libzstd yaml-0.1 jansson sqlite3 libxxhash libpq libmariadb libmicrohttpd
+FALLBACK_LIBS := -larchive -lsodium -lssh2 -lzstd -lyaml -ljansson -lsqlite3 -lxxhash -lpq -lmariadb -lmicrohttpd
 PKG_CFLAGS := $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags $(PKGS) check 2>/dev/null))
 PKG_LIBS := $(or $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null),$(FALLBACK_LIBS))
 # Only for what sends notices: restore needs no network but the storage's.
@@ -144,6 +144,7 @@ help:
 	@echo 'make check           the same without installing, and the checks of floors, headers and symbols'
 	@echo 'make check-asan | check-ubsan | check-valgrind   the unit tests under a checker'
 	@echo 'make check-model     the model of the deletion protocol and its mutants, with Spin (minutes)'
+	@echo 'make check-alerts    the alert rules for Prometheus and the metrics, with promtool'
 	@echo 'make lint | format-check | format | coverage'
 	@echo 'make proof-NAME      run tests/proof/NAME and keep its output in docs/evidence/NAME.txt'
 	@echo 'make soak | fuzz | bench   run the scripts in tests/soak, tests/fuzz, tests/bench'
@@ -276,6 +277,11 @@ check-valgrind: tests
 check-model:
 	@scripts/check-model
 
+# The alert rules and the metrics; needs promtool (scripts/setup ci).
+.PHONY: check-alerts
+check-alerts: $(B)/backupd $(B)/tests/tool/fill_history
+	@B='$(B)' scripts/check-alerts
+
 .PHONY: soak fuzz bench fuzz-build demo
 soak bench:
 	@scripts/run-all tests/$@
@@ -355,13 +361,15 @@ install: all man $(COMPLETIONS)
 	$(foreach f,$(COMPLETIONS),install -D -m 644 $(f) $(compdir)/$(notdir $(f));) \
 	$(foreach f,$(DOCS),install -D -m 644 $(f) $(docdir)/$(notdir $(f));) \
 	install -D -m 755 scripts/emergency-restore.py $(docdir)/emergency-restore.py
+	@install -D -m 644 docs/monitoring/alerts.yaml $(docdir)/monitoring/alerts.yaml
 	@echo 'Installed below $(DESTDIR)$(PREFIX): $(notdir $(PROGRAMS))'
 
 # Exactly what install puts there; only the documentation folder is the project's own.
 uninstall:
 	@rm -f $(foreach f,$(PROGRAMS),$(bindir)/$(notdir $(f))) $(foreach f,$(MAN_ALL),$(call man_section,$(f))) \
 		$(foreach f,$(COMPLETIONS),$(compdir)/$(notdir $(f))) $(foreach f,$(DOCS),$(docdir)/$(notdir $(f))) \
-		$(docdir)/emergency-restore.py
+		$(docdir)/emergency-restore.py $(docdir)/monitoring/alerts.yaml
+	@if [[ -d $(docdir)/monitoring ]]; then rmdir --ignore-fail-on-non-empty $(docdir)/monitoring; fi
 	@if [[ -d $(docdir) ]]; then rmdir --ignore-fail-on-non-empty $(docdir); fi
 
 clean:

@@ -42,6 +42,9 @@ int cmd_notify_test(struct cli_context *cli, struct error *err);
 int cmd_notify_list(struct cli_context *cli, struct error *err);
 int cmd_notify_send(struct cli_context *cli, struct error *err);
 int cmd_notify_deliver(struct cli_context *cli, struct error *err);
+int cmd_metrics(struct cli_context *cli, struct error *err);
+extern const struct cli_option serve_status_options[];
+int cmd_serve_status(struct cli_context *cli, struct error *err);
 
 int cmd_list(struct cli_context *cli, struct error *err);
 

@@ -5,6 +5,7 @@
 #include "backupd/daemon/aftermath.h"
 #include "backupd/daemon/control.h"
 #include "backupd/daemon/notices.h"
+#include "backupd/daemon/pages.h"
 #include "backupd/daemon/supervisor_internal.h"
 #include "common/base/alloc.h"
 
@@ -15,6 +16,7 @@ static const struct part_kind *const kinds[] = {
     &control_part,
     &aftermath_part,
     &notices_part,
+    &part_pages,
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

@@ -122,10 +122,22 @@ struct conf_daemon {
     unsigned per_server;
     uint64_t stop_timeout_ms;
     uint64_t keep_history_ms;
+    const char *textfile;      /* absolute, or NULL */
     const char *socket;        /* absolute, or NULL: in the state directory */
     const char *read_group;    /* names or numbers of groups, or NULL */
     const char *control_group; /* the same */
     struct conf_limits limits;
+    struct conf_place place; /* file NULL: not given */
+};
+
+/* Where the status page is served: loopback or a socket, nothing else is accepted. */
+enum conf_listen_kind { CONF_LISTEN_NONE = 0, CONF_LISTEN_IP4, CONF_LISTEN_IP6, CONF_LISTEN_UNIX };
+
+struct conf_web {
+    const char *listen; /* as it was written; NULL: off */
+    enum conf_listen_kind kind;
+    const char *address; /* IP4, IP6: of this host's loopback; UNIX: absolute path */
+    unsigned port;
     struct conf_place place; /* file NULL: not given */
 };
 
@@ -254,6 +266,7 @@ struct conf {
     const char *dir;  /* its directory */
     const char *state;
     struct conf_daemon daemon;
+    struct conf_web web;
     const struct conf_repository *repositories; /* in the order of the files */
     size_t nrepositories;
     /* The backups, and behind them what else the daemon does: jobs[njobs] to jobs[njobs + ntasks - 1]. Their names are all

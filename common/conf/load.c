@@ -69,6 +69,7 @@ static void top_read(struct load *l, const struct conf_node *root)
     items_read(l, "tasks", f.values[tasks], conf_task_read);
     conf_daemon_read(l, f.values[conf_section_index(CONF_AT_TOP, "daemon")]);
     items_read(l, "notify", f.values[conf_section_index(CONF_AT_TOP, "notify")], conf_channel_read);
+    conf_web_read(l, f.values[conf_section_index(CONF_AT_TOP, "web")]);
 }
 
 static void text_read(struct load *l, const char *path, const struct buf *text)

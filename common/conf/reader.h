@@ -104,6 +104,12 @@ void conf_channel_read(struct load *l, const struct conf_node *key, const struct
 /* After all files are read: the jobs that channels name. */
 void conf_channels_resolve(struct load *l);
 
+/* ---- web.c ---- */
+/* `web`; map NULL: not given. */
+void conf_web_read(struct load *l, const struct conf_node *map);
+/* daemon.textfile, after it was read. */
+void conf_textfile_check(struct load *l, const struct conf_node *value, const char *path);
+
 /* ---- repository.c, job.c ---- */
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);

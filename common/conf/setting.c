@@ -52,6 +52,11 @@ static const struct rule top[] = {
         .flags = CONF_RELOADABLE,
         .help = "Who hears from the daemon, and of what: a name ([a-z0-9._-], up to 64) for each channel." },
       0 },
+    { { .name = "web",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "The daemon's status page and metrics for this host. Off unless it is given." },
+      0 },
 };
 
 /* What a run may take: of the daemon for all, of a job or task for its own runs. */
@@ -164,6 +169,23 @@ static const struct rule daemon[] = {
       D(control_group) },
     LIMIT_RULES(offsetof(struct conf_daemon, limits), "0", "none", "(no limit)", "(as many as the daemon)",
                 "30m"),
+    { { .name = "textfile",
+        .type = CONF_PATH,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "A file (*.prom) that gets the metrics after each event, for the textfile collector of Prometheus's "
+            "node_exporter." },
+      D(textfile) },
+};
+
+static const struct rule web[] = {
+    { { .name = "listen",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .help =
+            "Where page and metrics are served: an address of the loopback and a port (127.0.0.1:9187, [::1]:9187), or "
+            "unix:PATH. Anything that other hosts could reach is refused." },
+      offsetof(struct conf_web, listen) },
 };
 
 #define R(member) offsetof(struct conf_repository, member)
@@ -694,6 +716,7 @@ static const struct {
     [CONF_AT_JOB] = { "jobs.NAME", job, sizeof job / sizeof job[0] },
     [CONF_AT_TASK] = { "tasks.NAME", task, sizeof task / sizeof task[0] },
     [CONF_AT_DAEMON] = { "daemon", daemon, sizeof daemon / sizeof daemon[0] },
+    [CONF_AT_WEB] = { "web", web, sizeof web / sizeof web[0] },
     [CONF_AT_KEEP] = { "keep", keep, sizeof keep / sizeof keep[0] },
     [CONF_AT_NOTIFY] = { "notify.NAME", notify, sizeof notify / sizeof notify[0] },
 };

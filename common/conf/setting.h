@@ -40,6 +40,7 @@ enum conf_section {
     CONF_AT_JOB,        /* jobs.NAME */
     CONF_AT_TASK,       /* tasks.NAME */
     CONF_AT_DAEMON,     /* daemon */
+    CONF_AT_WEB,        /* web */
     CONF_AT_KEEP,       /* keep of a repository or a job */
     CONF_AT_NOTIFY,     /* notify.NAME */
     CONF_SECTIONS

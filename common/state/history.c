@@ -105,7 +105,9 @@ static int configure(struct history *h, struct error *err)
     (void)sqlite3_busy_timeout(h->db, BUSY_MS);
     (void)sqlite3_db_config(h->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(h->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    return history_execute(h, "PRAGMA cell_size_check = ON", err);
+    int rc = history_execute(h, "PRAGMA cell_size_check = ON", err);
+    /* A reader that may open no file any more can sort, too. */
+    return rc == 0 ? history_execute(h, "PRAGMA temp_store = MEMORY", err) : rc;
 }
 
 static int version_of(struct history *h, int *out, struct error *err)

@@ -1,3 +1,4 @@
+#include "backupd/daemon/pid1.h"
 #include "backupd/daemon/supervisor.h"
 #include "backupd/verbs.h"
 
@@ -9,5 +10,6 @@
 int cmd_daemon(struct cli_context *cli, struct error *err)
 {
     const struct supervisor_options options = { .cli = cli, .config = cli->config, .program = THIS_PROGRAM };
-    return supervisor_run(&options, err);
+    int rc = pid1_is_first() ? pid1_split(&cli->exit_code, err) : PID1_CHILD;
+    return rc == PID1_CHILD ? supervisor_run(&options, err) : rc < 0 ? rc : 0;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,9 +17,17 @@ enum { READ_BLOCK = 16 * 1024 };
 
 int child_run_start(struct child_run *run, const char *const argv[], struct error *err)
 {
-    const struct child_options options = { .want_stdout = true, .outlives_stop = true };
+    /* A run resolves secrets itself, also those that the service manager hands out (LoadCredential=). */
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+    char *const handed =
+        credentials != NULL ? str_printf(err, "CREDENTIALS_DIRECTORY=%s", credentials) : NULL;
+    const char *const env[] = { handed, NULL };
+    const struct child_options options = { .env = env, .want_stdout = true, .outlives_stop = true };
+    if (credentials != NULL && handed == NULL)
+        return E_NOMEM;
     *run = (struct child_run){ .pidfd = -1, .line = BUF_INIT, .summary = BUF_INIT, .problem = BUF_INIT };
     run->child = child_start(argv, &options, err);
+    free(handed);
     if (run->child == NULL)
         return err != NULL ? err->code : E_IO;
     int rc = poll_process(child_pid(run->child), err);

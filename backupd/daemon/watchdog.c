@@ -19,7 +19,8 @@
 enum {
     STATUS_MAX = 512,
     WATCHDOG_MIN_MS = 4000, /* the loop's times are whole seconds */
-    STOP_GRACE_S = 15,      /* beyond stop_timeout: to reap, to write the history */
+    AGAIN_S = 5,
+    STOP_GRACE_S = 15, /* beyond stop_timeout: to reap, to write the history */
 };
 
 struct watchdog {
@@ -28,6 +29,7 @@ struct watchdog {
     uint64_t next_ms;  /* clock_mono_ms of the next sign of life */
     bool ready;        /* the loop runs */
     bool untold;       /* the status has changed, or could not be sent */
+    int64_t again;     /* untold: the instant of the next try */
     bool refused;      /* the last reload met mistakes */
 };
 
@@ -84,6 +86,7 @@ static void say_status(const struct supervisor *s, struct watchdog *w)
     status_text(s, w, status, sizeof status);
     (void)snprintf(lines, sizeof lines, "%sSTATUS=%s", s->stopping ? "" : "READY=1\n", status);
     w->untold = !say(w, lines);
+    w->again = w->untold ? supervisor_now() + AGAIN_S : 0;
 }
 
 static void say_reloading(struct watchdog *w)
@@ -154,7 +157,7 @@ static void watchdog_look(struct supervisor *s, void *self, const struct pollfd 
     (void)n;
     if (w->notify.fd < 0 || !w->ready)
         return;
-    if (w->untold)
+    if (w->untold && supervisor_now() >= w->again)
         say_status(s, w);
     /* A second early rather than late: the loop is woken at whole seconds. */
     if (w->every_ms != 0 && clock_mono_ms() + 1000 >= w->next_ms) {
@@ -169,13 +172,12 @@ static int64_t watchdog_wake(struct supervisor *s, void *self)
     (void)s;
     if (w->notify.fd < 0 || !w->ready)
         return INT64_MAX;
-    if (w->untold || (w->every_ms != 0 && w->next_ms == 0))
+    if (w->every_ms != 0 && w->next_ms == 0)
         return supervisor_now();
-    if (w->every_ms == 0)
-        return INT64_MAX;
     uint64_t mono = clock_mono_ms();
     uint64_t left = w->next_ms > mono ? (w->next_ms - mono) / 1000 : 0;
-    return supervisor_now() + (int64_t)(left > 0 ? left : 1);
+    int64_t sign = w->every_ms != 0 ? supervisor_now() + (int64_t)(left > 0 ? left : 1) : INT64_MAX;
+    return w->untold && w->again < sign ? w->again : sign;
 }
 
 static void watchdog_close(struct supervisor *s, void *self)

@@ -47,7 +47,8 @@ int notify_send(const struct notify *n, const char *lines, struct error *err)
         return 0;
     if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS))
         return error_set(err, E_RETRY, "the service manager does not read what it is told");
-    return error_sys(err, "tell the service manager");
+    int code = errno;
+    return error_set(err, E_IO, "what the service manager is told does not reach it: %s", strerror(code));
 }
 
 uint64_t notify_watchdog_ms(void)

@@ -35,6 +35,8 @@ struct check_finding {
 
 struct check_options {
     enum check_level level;
+    bool
+        listed_only; /* L0 without reading: snapshot objects, too, are compared by the sizes that are listed */
     struct opener opener;  /* what the caller holds; members may be NULL */
     uint32_t subset;       /* hundredths of a percent of the packs to read, at random; 0: all */
     const uint8_t *writer; /* only this writer; NULL: all */

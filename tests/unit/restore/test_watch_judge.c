@@ -4,6 +4,8 @@
 
 #include "restore/watch_judge.h"
 
+#include "common/base/banned.h"
+
 enum { HOUR = 3600, DAY = 86400 };
 
 static struct watch_usual usual_of(const uint64_t *times, size_t n)

@@ -24,10 +24,18 @@ int cmd_revive(struct cli_context *cli, struct error *err);
 int cmd_daemon(struct cli_context *cli, struct error *err);
 extern const struct cli_option schedule_options[];
 int cmd_schedule(struct cli_context *cli, struct error *err);
+extern const struct cli_option status_options[];
 int cmd_status(struct cli_context *cli, struct error *err);
 extern const struct cli_option history_options[];
 int cmd_history(struct cli_context *cli, struct error *err);
+extern const struct cli_option show_options[];
 int cmd_show(struct cli_context *cli, struct error *err);
+extern const struct cli_option start_options[];
+int cmd_start(struct cli_context *cli, struct error *err);
+extern const struct cli_option control_options[];
+int cmd_cancel(struct cli_context *cli, struct error *err);
+int cmd_pause(struct cli_context *cli, struct error *err);
+int cmd_resume(struct cli_context *cli, struct error *err);
 
 int cmd_list(struct cli_context *cli, struct error *err);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "common/sys/fdio.h"
 #include "common/sys/poll_loop.h"
@@ -15,19 +16,43 @@
 
 enum { READ_BLOCK = 16 * 1024 };
 
-int child_run_start(struct child_run *run, const char *const argv[], struct error *err)
+extern char **environ;
+
+static bool is_for_the_daemon(const char *variable)
 {
-    /* A run resolves secrets itself, also those that the service manager hands out (LoadCredential=). */
-    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-    char *const handed =
-        credentials != NULL ? str_printf(err, "CREDENTIALS_DIRECTORY=%s", credentials) : NULL;
-    const char *const env[] = { handed, NULL };
-    const struct child_options options = { .env = env, .want_stdout = true, .outlives_stop = true };
-    if (credentials != NULL && handed == NULL)
+    static const char *const names[] = { "NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_", "MAINPID=", "FDSTORE=" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (str_starts(variable, names[i]))
+            return true;
+    return false;
+}
+
+/* NULL-terminated, borrows; for free(). */
+static const char **environment(struct error *err)
+{
+    size_t n = 0;
+    size_t kept = 0;
+    while (environ != NULL && environ[n] != NULL)
+        n++;
+    const char **env = mem_alloc(n + 1, sizeof *env, err);
+    for (size_t i = 0; env != NULL && i < n; i++)
+        if (!is_for_the_daemon(environ[i]))
+            env[kept++] = environ[i];
+    return env;
+}
+
+int child_run_start(struct child_run *run, const char *const argv[], const struct process_limits *limits,
+                    struct error *err)
+{
+    const char **env = environment(err);
+    const struct child_options options = {
+        .env = env, .want_stdout = true, .outlives_stop = true, .limits = limits
+    };
+    if (env == NULL)
         return E_NOMEM;
     *run = (struct child_run){ .pidfd = -1, .line = BUF_INIT, .summary = BUF_INIT, .problem = BUF_INIT };
     run->child = child_start(argv, &options, err);
-    free(handed);
+    free(env);
     if (run->child == NULL)
         return err != NULL ? err->code : E_IO;
     int rc = poll_process(child_pid(run->child), err);
@@ -63,6 +88,30 @@ static bool is_message(const struct buf *line, const char *type)
            (line->len >= strlen(spaced) && memcmp(line->data, spaced, strlen(spaced)) == 0);
 }
 
+/* What a line of progress says beside the time: whoever waits prints it, too. FNV-1a. */
+static uint64_t sum_of(const struct buf *line)
+{
+    static const char clock[] = "\"seconds_";
+    uint64_t h = UINT64_C(14695981039346656037);
+    const char *p = line->len > 0 ? (const char *)line->data : "";
+    const char *end = p + line->len;
+    while (p < end) {
+        if ((size_t)(end - p) > sizeof clock - 1 && memcmp(p, clock, sizeof clock - 1) == 0)
+            while (p < end && *p != ',' && *p != '}')
+                p++;
+        else
+            h = (h ^ (unsigned char)*p++) * UINT64_C(1099511628211);
+    }
+    return h;
+}
+
+static void note_move(struct child_run *run)
+{
+    uint64_t sum = sum_of(&run->line);
+    run->moves += sum != run->last_line ? 1 : 0;
+    run->last_line = sum;
+}
+
 /* A failure to keep a line (no memory) loses the line: the exit status is what counts. */
 static void take_line(struct child_run *run)
 {
@@ -74,6 +123,7 @@ static void take_line(struct child_run *run)
         if (buf_append(to, run->line.data, run->line.len, NULL) < 0 || buf_append(to, "", 1, NULL) < 0)
             to->len = 0;
     }
+    note_move(run);
     run->line.len = 0;
     run->too_long = false;
 }
@@ -164,6 +214,7 @@ void child_run_finish(struct child_run *run, struct child_run_result *result)
         if (result->text[0] == '\0')
             (void)snprintf(result->text, sizeof result->text, "%s", why.text);
     }
+    result->no_memory = rc < 0 && says(problem, error_code_name(E_NOMEM));
     /* Storage libraries may abort on a damaged packet: another try is another connection. */
     result->passing = rc < 0 && (result->killed || says(problem, error_code_name(E_RETRY)) ||
                                  says(problem, error_code_name(E_BUSY)));

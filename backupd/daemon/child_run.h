@@ -19,6 +19,7 @@
 #include "common/base/buffer.h"
 #include "common/base/error.h"
 #include "common/sys/child.h"
+#include "common/sys/limits.h"
 
 enum { CHILD_RUN_LINE_MAX = 64 * 1024, CHILD_RUN_TEXT_MAX = 1024 };
 
@@ -30,17 +31,23 @@ struct child_run {
     struct buf line;
     struct buf summary; /* NUL-terminated when not empty */
     struct buf problem; /* the last "error" line */
+    uint64_t moves;     /* grows with each line that says something new: more than that time has passed */
+    uint64_t last_line; /* what the last status said, as a sum */
 };
 
 struct child_run_result {
     int status;                    /* exit status, or 128 + signal */
     bool killed;                   /* by a signal */
+    bool no_memory;                /* it says so */
     bool passing;                  /* it says that a repetition may help */
     const char *summary;           /* "" when there is none; lives until child_run_free */
     char text[CHILD_RUN_TEXT_MAX]; /* what went wrong, in its words */
 };
 
-int child_run_start(struct child_run *run, const char *const argv[], struct error *err);
+/* It gets this process's whole environment (credentials, agents, what libraries read), without what a service manager has
+ * said to the daemon alone. limits: or NULL. */
+int child_run_start(struct child_run *run, const char *const argv[], const struct process_limits *limits,
+                    struct error *err);
 int child_run_fd(const struct child_run *run); /* -1 after its end */
 int child_run_pidfd(const struct child_run *run);
 /* Takes what is there. */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "backupd/daemon/control.h"
 #include "backupd/daemon/supervisor_internal.h"
 #include "backupd/daemon/watchdog.h"
 #include "common/base/alloc.h"
@@ -11,6 +12,7 @@
 /* Every part of the daemon, in the order in which they hear of things. */
 static const struct part_kind *const kinds[] = {
     &part_watchdog,
+    &control_part,
     NULL,
 };
 

@@ -47,7 +47,7 @@ contains "with numbers" "$(head -n 1 out)" " | 'writers'=3 'in_time'=3 'problems
 shop=$(id_of shop)
 www=$(id_of www)
 few=$(id_of few)
-printf 'shop %s\nwww %s\n' "$shop" "$www" >jobs
+printf 'shop %s\nwww %s\n' "$shop" "$www" >"jobs"
 check "a label with age and limits" grep -qE "'$shop'=1[89][0-9]{3}s;108000;194400;0" out
 contains "its pace" "$(row "$shop")" "24 h 00 min"
 contains "one without a history" "$(row "$few")" "too few to know"
@@ -62,7 +62,7 @@ check_fails 3 "a writer that is not there" watch --max-age nobody=6h
 contains "is UNKNOWN on the first line" "$(head -n 1 .check)" "UNKNOWN: there is no writer nobody"
 check_fails 3 "a time that is none" watch --max-age 6x
 says "without spares it is missed" 1 "$spare: has never published" --no-spares
-printf 'next %s\n' "$spare" >>jobs
+printf 'next %s\n' "$spare" >>"jobs"
 says "so it is when it has a name" 1 "WARNING: next: has never published" --names jobs
 says "but not before its time" 0 "in time" --names jobs --max-age next=50d
 printf 'what is this\n' >bad

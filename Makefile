@@ -359,11 +359,17 @@ UNITS := $(sort $(wildcard scripts/systemd/*.service scripts/systemd/*.timer scr
 unit_path = $(libdir)/systemd/system/$(patsubst scripts/systemd/%,%,$(1))
 install_unit = mkdir -p $(dir $(2)); sed 's|/usr/local/bin/|$(PREFIX)/bin/|' $(1) >$(2); chmod 644 $(2);
 
-install: all man $(COMPLETIONS)
+.PHONY: install-units uninstall-units
+install-units:
 	@set -e; $(foreach f,$(UNITS),$(call install_unit,$(f),$(call unit_path,$(f)))) \
 	install -D -m 644 scripts/systemd/sysusers.conf $(libdir)/sysusers.d/backupd.conf; \
-	install -D -m 644 scripts/systemd/tmpfiles.conf $(libdir)/tmpfiles.d/backupd.conf; \
-	$(foreach f,$(PROGRAMS),install -D -m 755 $(f) $(bindir)/$(notdir $(f));) \
+	install -D -m 644 scripts/systemd/tmpfiles.conf $(libdir)/tmpfiles.d/backupd.conf
+uninstall-units:
+	@rm -f $(foreach f,$(UNITS),$(call unit_path,$(f))) $(libdir)/sysusers.d/backupd.conf $(libdir)/tmpfiles.d/backupd.conf
+	@folder=$(libdir)/systemd/system/backupd-.service.d; if [[ -d $$folder ]]; then rmdir --ignore-fail-on-non-empty $$folder; fi
+
+install: all man $(COMPLETIONS) install-units
+	@set -e; $(foreach f,$(PROGRAMS),install -D -m 755 $(f) $(bindir)/$(notdir $(f));) \
 	$(foreach f,$(MAN_ALL),install -D -m 644 $(f) $(call man_section,$(f));) \
 	$(foreach f,$(COMPLETIONS),install -D -m 644 $(f) $(compdir)/$(notdir $(f));) \
 	$(foreach f,$(DOCS),install -D -m 644 $(f) $(docdir)/$(notdir $(f));) \
@@ -371,12 +377,10 @@ install: all man $(COMPLETIONS)
 	@echo 'Installed below $(DESTDIR)$(PREFIX): $(notdir $(PROGRAMS))'
 
 # Exactly what install puts there; only the documentation folder is the project's own.
-uninstall:
+uninstall: uninstall-units
 	@rm -f $(foreach f,$(PROGRAMS),$(bindir)/$(notdir $(f))) $(foreach f,$(MAN_ALL),$(call man_section,$(f))) \
 		$(foreach f,$(COMPLETIONS),$(compdir)/$(notdir $(f))) $(foreach f,$(DOCS),$(docdir)/$(notdir $(f))) \
-		$(docdir)/emergency-restore.py $(foreach f,$(UNITS),$(call unit_path,$(f))) \
-		$(libdir)/sysusers.d/backupd.conf $(libdir)/tmpfiles.d/backupd.conf
-	@if [[ -d $(libdir)/systemd/system/backupd-.service.d ]]; then rmdir --ignore-fail-on-non-empty $(libdir)/systemd/system/backupd-.service.d; fi
+		$(docdir)/emergency-restore.py
 	@if [[ -d $(docdir) ]]; then rmdir --ignore-fail-on-non-empty $(docdir); fi
 
 clean:

@@ -87,6 +87,8 @@ PKGS := libarchive libsodium libssh2 libzstd yaml-0.1 jansson sqlite3 libxxhash 
 FALLBACK_LIBS := -larchive -lsodium -lssh2 -lzstd -lyaml -ljansson -lsqlite3 -lxxhash -lpq -lmariadb
 PKG_CFLAGS := $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags $(PKGS) check 2>/dev/null))
 PKG_LIBS := $(or $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null),$(FALLBACK_LIBS))
+# Only for what sends notices: restore needs no network but the storage's.
+CURL_LIBS := $(or $(shell $(PKG_CONFIG) --libs libcurl 2>/dev/null),-lcurl)
 CHECK_LIBS := $(or $(shell $(PKG_CONFIG) --libs check 2>/dev/null),-lcheck -lsubunit -lrt)
 LIBS := $(PKG_LIBS) -lm
 
@@ -202,7 +204,7 @@ endef
 
 $(B)/backupd: $(B)/obj/backupd/main.o $(B)/backupd.a $(LIB)
 	$(link)
-	$(call do_link)
+	$(call do_link,$(CURL_LIBS))
 $(B)/restore: $(B)/obj/restore/main.o $(B)/restore.a $(LIB)
 	$(link)
 	$(call do_link)
@@ -216,7 +218,7 @@ $(UNIT) $(TOOLS) $(HELPERS) $(FUZZ): $(LIB)
 
 $(UNIT):
 	$(link)
-	$(call do_link,$(CHECK_LIBS))
+	$(call do_link,$(CHECK_LIBS) $(if $(filter $(B)/tests/unit/backupd/% $(B)/tests/unit/notify/%,$@),$(CURL_LIBS)))
 $(TOOLS) $(HELPERS):
 	$(link)
 	$(call do_link,$(if $(SUPPORT_OBJ),$(CHECK_LIBS)))

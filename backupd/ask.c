@@ -14,7 +14,7 @@
 #include "backupd/host.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
-#include "common/cli/jsonin.h"
+#include "common/cli/jsonflat.h"
 #include "common/sys/dirs.h"
 #include "common/sys/fdio.h"
 #include "common/sys/interrupt.h"
@@ -130,10 +130,10 @@ static int await(struct cli_context *cli, int fd, uint64_t ms, struct buf *in, s
 
 static int print_text(struct cli_context *cli, const struct jsonin *in, struct error *err)
 {
-    const char *output = jsonin_str(in, "output");
-    for (size_t i = 0; i < jsonin_count(in, "lines"); i++)
-        if (jsonin_str_at(in, "lines", i) != NULL)
-            out_line(&cli->out, OUT_PLAIN, "%s", jsonin_str_at(in, "lines", i));
+    const char *output = jsonflat_text(in, "output");
+    for (size_t i = 0; i < jsonflat_count(in, "lines"); i++)
+        if (jsonflat_text_at(in, "lines", i) != NULL)
+            out_line(&cli->out, OUT_PLAIN, "%s", jsonflat_text_at(in, "lines", i));
     if (output != NULL && fputs(output, cli->out.file) == EOF)
         return error_sys(err, "print");
     return out_flush(&cli->out, err);
@@ -144,17 +144,17 @@ static int print_answer(struct cli_context *cli, const struct buf *text, struct 
     struct jsonin *in = jsonin_parse((const char *)text->data, text->len, err);
     if (in == NULL)
         return error_wrap(err, "the daemon's answer");
-    const char *output = jsonin_str(in, "output");
-    const char *error = jsonin_str(in, "error");
+    const char *output = jsonflat_text(in, "output");
+    const char *error = jsonflat_text(in, "error");
     bool printed = output != NULL && output[0] != '\0';
     int rc = 0;
     if (!cli->json || printed)
         rc = print_text(cli, in, err);
     else if (fwrite(text->data, 1, text->len, cli->out.file) != text->len)
         rc = error_sys(err, "print");
-    int64_t code = jsonin_int(in, "exit_code", CLI_EXIT_FAILED);
+    uint64_t code = jsonflat_number(in, "exit_code", CLI_EXIT_FAILED);
     if (code != 0)
-        cli->exit_code = code > 0 && code < 256 ? (int)code : CLI_EXIT_FAILED;
+        cli->exit_code = code < 256 ? (int)code : CLI_EXIT_FAILED;
     /* With --json the verb that printed it has told its error there. */
     if (rc == 0 && code != 0 && !(cli->json && printed))
         rc = error_set(err, E_IO, "%s", error != NULL ? error : "the daemon says that it failed");

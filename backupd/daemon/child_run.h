@@ -1,14 +1,14 @@
 /*
  * child_run.h - one run as a process of its own (inside daemon/).
  *
- *     rc = child_run_start(&run, argv, err);
+ *     rc = child_run_start(&run, argv, &limits, err);
  *     ...when child_run_fd() is readable or child_run_pidfd() says it has ended:
  *     child_run_read(&run);
  *     if (child_run_ended(&run))
  *         child_run_finish(&run, &result);      // frees what belongs to the process
  *
- * The process prints lines of JSON; the last "summary" and "error" are kept, each within CHILD_RUN_LINE_MAX bytes, and of the
- * rest nothing. What it says in plain text on stderr is kept by child.h.
+ * The process prints lines of JSON; the last "summary" and "error" and the first "finding" that is an error are kept, each
+ * within CHILD_RUN_LINE_MAX bytes, and of the rest nothing. What it says in plain text on stderr is kept by child.h.
  */
 #ifndef BACKUPD_DAEMON_CHILD_RUN_H
 #define BACKUPD_DAEMON_CHILD_RUN_H
@@ -31,6 +31,7 @@ struct child_run {
     struct buf line;
     struct buf summary; /* NUL-terminated when not empty */
     struct buf problem; /* the last "error" line */
+    struct buf finding; /* the first "finding" that is an error */
     uint64_t moves;     /* grows with each line that says something new: more than that time has passed */
     uint64_t last_line; /* what the last status said, as a sum */
 };

@@ -28,7 +28,7 @@
 #include <sys/types.h>
 
 #include "backupd/daemon/supervisor_internal.h"
-#include "common/cli/jsonin.h"
+#include "common/cli/jsonflat.h"
 
 enum {
     CONTROL_CLIENTS_MAX = 12,

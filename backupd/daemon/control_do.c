@@ -51,11 +51,11 @@ static void fail(struct client *c, const struct error *why)
 /* The jobs of the request, all of them known; E_USAGE. At least one. */
 static int jobs_of(const struct supervisor *s, const struct client *c, struct vec *out, struct error *err)
 {
-    size_t n = jsonin_count(c->request, "jobs");
+    size_t n = jsonflat_count(c->request, "jobs");
     if (n == 0 || n > CONTROL_JOBS_MAX)
         return error_set(err, E_USAGE, "say which job");
     for (size_t i = 0; i < n; i++) {
-        const char *name = jsonin_str_at(c->request, "jobs", i);
+        const char *name = jsonflat_text_at(c->request, "jobs", i);
         const struct conf_job *job = name != NULL ? conf_find_scheduled(s->crew.conf, name, err) : NULL;
         if (job == NULL)
             return name != NULL ? E_USAGE : error_set(err, E_USAGE, "a job's name is a text");
@@ -136,7 +136,7 @@ static void start(struct supervisor *s, struct client *c)
         fail(c, &why);
         return;
     }
-    c->stays = jsonin_true(c->request, "wait");
+    c->stays = jsonflat_true(c->request, "wait");
     c->state = CLIENT_WAITS;
     c->until = c->stays ? INT64_MAX : supervisor_now() + CONTROL_TIMEOUT;
 }
@@ -251,7 +251,7 @@ static void remember_cancelled(struct supervisor *s, const char *name)
 
 static void cancel(struct supervisor *s, struct client *c)
 {
-    const char *what = jsonin_str(c->request, "what");
+    const char *what = jsonflat_text(c->request, "what");
     struct error why = ERROR_INIT;
     struct vec lines = VEC_OF(char *);
     char reason[SLOT_WHY_MAX];
@@ -311,7 +311,7 @@ static void pause_jobs(struct supervisor *s, struct client *c, bool paused)
 
 void control_do(struct supervisor *s, struct client *c)
 {
-    const char *verb = jsonin_str(c->request, "verb");
+    const char *verb = jsonflat_text(c->request, "verb");
     char what[CONTROL_NAME_MAX];
     char text[LINE_LEN];
     if (verb != NULL && control_is_query(verb)) {

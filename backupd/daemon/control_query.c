@@ -39,41 +39,41 @@ bool control_is_query(const char *verb)
 /* One number that a verb knows under this name. */
 static void add_number(struct words *w, const struct jsonin *in, const char *key, const char *option)
 {
-    int64_t n = jsonin_int(in, key, 0);
-    if (n <= 0)
+    uint64_t n = jsonflat_number(in, key, 0);
+    if (n == 0)
         return;
-    (void)snprintf(w->number, sizeof w->number, "%lld", (long long)n);
+    (void)snprintf(w->number, sizeof w->number, "%llu", (unsigned long long)n);
     add(w, option);
     add(w, w->number);
 }
 
 static int make_words(const struct supervisor *s, const struct client *c, struct words *w, struct error *err)
 {
-    const char *verb = jsonin_str(c->request, "verb");
-    size_t n = jsonin_count(c->request, "jobs");
+    const char *verb = jsonflat_text(c->request, "verb");
+    size_t n = jsonflat_count(c->request, "jobs");
     if (n > CONTROL_JOBS_MAX)
         return error_set(err, E_USAGE, "more than %d jobs", (int)CONTROL_JOBS_MAX);
     add(w, s->options->program);
-    add(w, jsonin_true(c->request, "json") ? "--json" : "--no-color");
+    add(w, jsonflat_true(c->request, "json") ? "--json" : "--no-color");
     add(w, "--config");
     add(w, s->options->config);
     add(w, verb);
     add(w, "--direct");
     if (strcmp(verb, "history") == 0)
         add_number(w, c->request, "lines", "--lines");
-    if (strcmp(verb, "history") == 0 && jsonin_true(c->request, "only_runs"))
+    if (strcmp(verb, "history") == 0 && jsonflat_true(c->request, "only_runs"))
         add(w, "--runs");
     if (strcmp(verb, "schedule") == 0)
         add_number(w, c->request, "next", "--next");
     add(w, "--"); /* what comes from outside is no option */
     for (size_t i = 0; i < n; i++) {
-        const char *name = jsonin_str_at(c->request, "jobs", i);
+        const char *name = jsonflat_text_at(c->request, "jobs", i);
         if (name == NULL)
             return error_set(err, E_USAGE, "a job's name is a text");
         add(w, name);
     }
-    if (jsonin_str(c->request, "what") != NULL)
-        add(w, jsonin_str(c->request, "what"));
+    if (jsonflat_text(c->request, "what") != NULL)
+        add(w, jsonflat_text(c->request, "what"));
     add(w, NULL);
     return 0;
 }
@@ -107,7 +107,7 @@ void control_query_start(struct supervisor *s, struct client *c)
 static const char *message_of(const struct client *c, const char *line)
 {
     static const char program[] = "backupd: ";
-    const char *verb = jsonin_str(c->request, "verb");
+    const char *verb = jsonflat_text(c->request, "verb");
     size_t len = strlen(verb);
     if (str_starts(line, program))
         line += sizeof program - 1;

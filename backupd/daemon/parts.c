@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "backupd/daemon/aftermath.h"
 #include "backupd/daemon/control.h"
+#include "backupd/daemon/notices.h"
 #include "backupd/daemon/supervisor_internal.h"
 #include "backupd/daemon/watchdog.h"
 #include "common/base/alloc.h"
@@ -13,7 +15,8 @@
 static const struct part_kind *const kinds[] = {
     &part_watchdog,
     &control_part,
-    NULL,
+    &aftermath_part,
+    &notices_part,
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

@@ -248,7 +248,7 @@ int job_run(struct job_run *run, struct error *err)
         rc = attempts(run, &h, &why);
     if (rc == E_NOT_FOUND && why.name != NULL && strcmp(why.name, ERR_CHARTER_MISSING) == 0)
         run->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
-    run->after_failed = !hooks_after(&h.hooks, rc == 0);
+    run->after_failed = !hooks_after(&h.hooks, rc == 0 ? NULL : &why);
     run->milliseconds = clock_mono_ms() - begin;
     free(h.state);
     free(h.base);

@@ -1,15 +1,17 @@
 /*
- * jsonin.h - reading one JSON object that another program has written.
+ * jsonin.h - JSON that this program reads again: values by key, each with a type.
  *
- *     struct jsonin *in = jsonin_parse(text, len, &err);          // NULL with err: no object
- *     const char *verb = jsonin_str(in, "verb");                  // NULL: not there, or no string
- *     for (size_t i = 0; i < jsonin_count(in, "jobs"); i++)
- *         ... jsonin_str_at(in, "jobs", i) ...
- *     jsonin_free(in);
+ *     struct jsonin *doc = jsonin_parse(text, len, err);        // one object, within JSONIN_MAX
+ *     const struct jsonin_value *top = jsonin_top(doc);
+ *     jsonin_str(top, "id", &id);                               // borrowed, dies with doc
+ *     const struct jsonin_value *list = jsonin_get(top, "checks");
+ *     for (size_t i = 0; i < jsonin_len(list); i++) ... jsonin_at(list, i) ...
+ *     jsonin_free(doc);
  *
- * Refused: what is no object, a key twice, more than one value, strings that are not UTF-8 or hold a NUL. How deep values
- * are nested is limited by the parser. A member of another type is as one that is not there. Strings live as long as the
- * object.
+ * The getters say false, and leave *out alone, when the key is missing or its
+ * value has another type (null too). Every function accepts a NULL value.
+ * Numbers above INT64_MAX, which jsonout writes as strings, come back as numbers.
+ * The same key twice is refused.
  */
 #ifndef COMMON_CLI_JSONIN_H
 #define COMMON_CLI_JSONIN_H
@@ -20,18 +22,27 @@
 
 #include "common/base/error.h"
 
+enum { JSONIN_MAX = 64 * 1024 * 1024, JSONIN_DEPTH = 32 };
+
 struct jsonin;
+struct jsonin_value;
 
-struct jsonin *jsonin_parse(const char *text, size_t len, struct error *err);
-void jsonin_free(struct jsonin *in);
+/* E_CORRUPT "json" says where it is no JSON. */
+struct jsonin *jsonin_parse(const void *text, size_t len, struct error *err);
+void jsonin_free(struct jsonin *doc); /* NULL is fine */
+const struct jsonin_value *jsonin_top(const struct jsonin *doc);
 
-bool jsonin_has(const struct jsonin *in, const char *key);
-const char *jsonin_str(const struct jsonin *in, const char *key);
-/* fallback when it is not there or no whole number. */
-int64_t jsonin_int(const struct jsonin *in, const char *key, int64_t fallback);
-bool jsonin_true(const struct jsonin *in, const char *key);
-/* Members of an array; 0 when it is none. */
-size_t jsonin_count(const struct jsonin *in, const char *key);
-const char *jsonin_str_at(const struct jsonin *in, const char *key, size_t i);
+const struct jsonin_value *jsonin_get(const struct jsonin_value *object, const char *key); /* or NULL */
+size_t jsonin_len(const struct jsonin_value *array);                                       /* 0: none */
+const struct jsonin_value *jsonin_at(const struct jsonin_value *array, size_t i);
+const char *jsonin_text(const struct jsonin_value *value); /* of a string; or NULL */
+
+/* For people: a string as it is, a number or true and false as written, else ""; cut at cap between characters. */
+const char *jsonin_show(const struct jsonin_value *value, char *out, size_t cap);
+
+bool jsonin_str(const struct jsonin_value *object, const char *key, const char **out);
+bool jsonin_u64(const struct jsonin_value *object, const char *key, uint64_t *out);
+bool jsonin_bool(const struct jsonin_value *object, const char *key, bool *out);
+bool jsonin_double(const struct jsonin_value *object, const char *key, double *out);
 
 #endif

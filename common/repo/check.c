@@ -301,6 +301,25 @@ static int check_views(struct check_writer *w, struct error *err)
 }
 
 /* ---- one writer ----------------------------------------------------------------------------------------- */
+static bool is_wanted(const struct check_writer *w, const struct record_pack *p)
+{
+    const struct check_options *o = w->check->options;
+    char name[NAME_TEXT_MAX];
+    uint32_t dice = 0;
+    if (o->wanted != NULL)
+        return o->wanted(o->arg, name_pack(name, w->writer->id, p->session, p->idx, p->attempt));
+    random_bytes(&dice, sizeof dice);
+    return o->subset == 0 || dice % 10000 < o->subset;
+}
+
+static void looked_at(const struct check_writer *w, const struct record_pack *p, int verdict)
+{
+    const struct check_options *o = w->check->options;
+    char name[NAME_TEXT_MAX];
+    if (o->looked != NULL && (verdict == 0 || check_is_verdict(verdict)))
+        o->looked(o->arg, name_pack(name, w->writer->id, p->session, p->idx, p->attempt), verdict == 0);
+}
+
 static int read_packs(struct check_writer *w, struct error *err)
 {
     struct check *c = w->check;
@@ -308,9 +327,7 @@ static int read_packs(struct check_writer *w, struct error *err)
     size_t kept = 0;
     for (size_t i = 0; i < w->packs.len; i++) {
         const struct record_pack p = *(struct record_pack *)vec_at(&w->packs, i);
-        uint32_t dice = 0;
-        random_bytes(&dice, sizeof dice);
-        if (c->options->subset != 0 && dice % 10000 >= c->options->subset)
+        if (!is_wanted(w, &p))
             continue;
         *(struct record_pack *)vec_at(&w->packs, kept++) = p;
         total += p.size;
@@ -333,6 +350,7 @@ static int read_packs(struct check_writer *w, struct error *err)
             rc = packfile_hash(&f, check_progress, c, &why);
         }
         c->result->packs_read++;
+        looked_at(w, p, rc);
         if (check_is_verdict(rc))
             rc = check_pack_finding(w, p, &why, err);
         else if (rc < 0)

@@ -112,6 +112,22 @@ struct conf_daemon {
     struct conf_place place; /* file NULL: not given */
 };
 
+/* What is told of runs that are not like those before (backupd/anomaly/anomaly.h). */
+struct conf_anomalies {
+    bool given;
+    bool watch; /* `anomalies: off` */
+    unsigned min_runs;
+    uint64_t min_age_ms;
+    unsigned shrinks_to;  /* percent of what is usual */
+    unsigned grows_to;    /* the same */
+    unsigned slower_than; /* the same */
+    unsigned min_rows;    /* changes of less are none */
+    uint64_t min_size;
+    unsigned min_free; /* percent of the storage; 0: do not look */
+    struct conf_names ignore;
+    struct conf_place place;
+};
+
 enum conf_storage_type { CONF_STORAGE_LOCAL = 0, CONF_STORAGE_SFTP = 1 };
 
 struct conf_storage {
@@ -168,6 +184,7 @@ struct conf_job {
     struct conf_names tags; /* of its snapshots */
     struct conf_keep keep;
     struct conf_schedule schedule;
+    struct conf_anomalies anomalies;
     const struct conf_option *options;
     size_t noptions;
     struct conf_place place;
@@ -179,6 +196,7 @@ struct conf {
     const char *dir;  /* its directory */
     const char *state;
     struct conf_daemon daemon;
+    struct conf_anomalies anomalies; /* of jobs that have none of their own; complete in any case */
     const struct conf_repository *repositories; /* in the order of the files */
     size_t nrepositories;
     const struct conf_job *jobs;
@@ -240,6 +258,9 @@ const struct conf_job *conf_find_job(const struct conf *conf, const char *name, 
 /* The rules for the snapshots of a job: of keep_jobs, else of the job, else of the repository; NULL: none. */
 const struct conf_keep *conf_keep_of(const struct conf *conf, const struct conf_repository *r,
                                      const char *label);
+
+/* The job's, else those of the configuration. */
+const struct conf_anomalies *conf_anomalies_of(const struct conf *conf, const struct conf_job *job);
 
 /* All values of a job's option: the i-th, or NULL after the last. */
 const char *conf_job_option(const struct conf_job *job, const char *key, size_t i);

@@ -66,6 +66,7 @@ static void top_read(struct load *l, const struct conf_node *root)
     items_read(l, "repositories", f.values[repositories], conf_repository_read);
     items_read(l, "jobs", f.values[jobs], conf_job_read);
     conf_daemon_read(l, f.values[conf_section_index(CONF_AT_TOP, "daemon")]);
+    conf_anomalies_read_top(l, f.values[conf_section_index(CONF_AT_TOP, "anomalies")]);
 }
 
 static void text_read(struct load *l, const char *path, const struct buf *text)
@@ -149,6 +150,8 @@ static void finish(struct load *l)
         struct frame f = { .section = CONF_AT_DAEMON, .path = "daemon", .map = &none, .base = &conf->daemon };
         conf_section_complete(l, &f, 0);
     }
+    if (!conf->anomalies.given)
+        conf_anomalies_complete(l, &conf->anomalies);
     conf->nrepositories = l->repositories.len;
     conf->njobs = l->jobs.len;
     if (conf->nrepositories != 0) {

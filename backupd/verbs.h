@@ -29,6 +29,9 @@ extern const struct cli_option history_options[];
 int cmd_history(struct cli_context *cli, struct error *err);
 int cmd_show(struct cli_context *cli, struct error *err);
 
+int cmd_anomaly_list(struct cli_context *cli, struct error *err);
+int cmd_anomaly_accept(struct cli_context *cli, struct error *err);
+
 int cmd_list(struct cli_context *cli, struct error *err);
 
 /* key ..., and repository shred: who may do what, and how it ends */

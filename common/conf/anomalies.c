@@ -42,9 +42,9 @@ void conf_anomalies_read(struct load *l, const char *path, const struct conf_nod
     struct frame f = { .section = CONF_AT_ANOMALIES, .path = path, .map = value, .base = out };
     if (value == NULL || path == NULL)
         return;
-    bool off = value->kind == NODE_SCALAR &&
-               (strcmp(value->text, "off") == 0 || strcmp(value->text, "no") == 0 ||
-                strcmp(value->text, "false") == 0);
+    bool off =
+        value->kind == NODE_SCALAR && (strcmp(value->text, "off") == 0 || strcmp(value->text, "no") == 0 ||
+                                       strcmp(value->text, "false") == 0);
     if (off)
         conf_anomalies_complete(l, out);
     else if (!conf_section_read(l, &f, NULL, NULL))

@@ -37,7 +37,8 @@ static const struct rule top[] = {
     { { .name = "anomalies",
         .type = CONF_MAPPING,
         .flags = CONF_RELOADABLE,
-        .help = "When a run is found unlike those before it: for jobs that do not say it themselves; or off." },
+        .help =
+            "When a run is found unlike those before it: for jobs that do not say it themselves; or off." },
       0 },
 };
 
@@ -439,7 +440,8 @@ static const struct rule anomalies[] = {
         .flags = CONF_RELOADABLE,
         .fallback = "6d",
         .max = YEARS(1),
-        .help = "And they reach so far back, so that a job that runs every hour knows the nights and the weekend." },
+        .help =
+            "And they reach so far back, so that a job that runs every hour knows the nights and the weekend." },
       A(min_age_ms) },
     { { .name = "shrinks_to",
         .type = CONF_INTEGER,

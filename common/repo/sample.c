@@ -15,7 +15,7 @@ struct sample {
     struct blob_codec *codec;
     struct buf window;
     struct buf frame;
-    uint64_t skip; /* bytes until the next window */
+    uint64_t skip;                        /* bytes until the next window */
     uint64_t sampled, packed;             /* of the stream */
     uint64_t total_sampled, total_packed; /* of all before */
     bool stopped;

@@ -56,7 +56,7 @@ struct session_options {
 struct session_numbers {
     uint64_t streams, members;
     uint64_t logical;
-    uint64_t fresh;           /* bytes of the source that were not stored before; without what is stored again */
+    uint64_t fresh; /* bytes of the source that were not stored before; without what is stored again */
     uint64_t sampled, packed; /* of new bytes: so many were compressed on trial, and what they became */
     uint64_t stored;
     uint64_t lost; /* packs that the storage had lost or damaged when the session began */

@@ -13,7 +13,7 @@
 
 #include "common/base/banned.h"
 
-enum { DAY = 86400, DENSE_DAYS = 29, ACCEPTED_MAX = 50, NAME_LIMIT = 256 };
+enum { DAY = 86400, DENSE_DAYS = 29, NAME_LIMIT = 256 };
 
 #define SELECT_ID "SELECT id FROM run WHERE repository = ?1 AND job = ?2"
 
@@ -29,10 +29,9 @@ static const char schema[] =
     " schema INTEGER NOT NULL, PRIMARY KEY (run, name)) WITHOUT ROWID;"
     "PRAGMA user_version = 1;";
 
-static const struct history_kind kind = { .name = "baseline",
-                                          .loss = "what is usual for the jobs is learned anew",
-                                          .schema = schema,
-                                          .version = 1 };
+static const struct history_kind kind = {
+    .name = "baseline", .loss = "what is usual for the jobs is learned anew", .schema = schema, .version = 1
+};
 
 struct baseline {
     struct history *file;
@@ -179,12 +178,12 @@ static int64_t bounded(uint64_t n)
 static int insert_run(struct baseline *b, const char *repository, const char *job,
                       const struct baseline_run *r, struct error *err)
 {
-    sqlite3_stmt *s =
-        about(b,
-              "INSERT INTO run (repository, job, state, session, time, duration, bytes, fresh, stored, streams,"
-              " members, ratio, space_total, space_free, lost, writer, identity, text)"
-              " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-              repository, job, err);
+    sqlite3_stmt *s = about(
+        b,
+        "INSERT INTO run (repository, job, state, session, time, duration, bytes, fresh, stored, streams,"
+        " members, ratio, space_total, space_free, lost, writer, identity, text)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        repository, job, err);
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
     const int64_t numbers[] = { r->state,
@@ -240,7 +239,8 @@ static int forget(struct baseline *b, const char *repository, const char *job, c
     (void)snprintf(sql, sizeof sql,
                    "DELETE FROM run WHERE repository = ?1 AND job = ?2 AND state IN (%s)"
                    " AND id NOT IN (" SELECT_ID " AND state IN (%s) ORDER BY id DESC LIMIT ?3)"
-                   " AND id NOT IN (" SELECT_ID " AND state IN (%s) AND time >= ?5 ORDER BY id DESC LIMIT ?4)",
+                   " AND id NOT IN (" SELECT_ID
+                   " AND state IN (%s) AND time >= ?5 ORDER BY id DESC LIMIT ?4)",
                    states, states, states);
     sqlite3_stmt *s = about(b, sql, repository, job, err);
     if (s == NULL)
@@ -256,7 +256,7 @@ static int forget_old(struct baseline *b, const char *repository, const char *jo
     int64_t dense = BASELINE_ROWS_MAX / (int64_t)(subjects + 1);
     const int64_t usual[3] = { BASELINE_RUNS, dense < BASELINE_RUNS_MAX ? dense : BASELINE_RUNS_MAX,
                                now - (int64_t)DENSE_DAYS * DAY };
-    const int64_t accepted[3] = { 0, ACCEPTED_MAX, now - (int64_t)BASELINE_ACCEPTED_DAYS * DAY };
+    const int64_t accepted[3] = { 0, BASELINE_ACCEPTED_MAX, now - (int64_t)BASELINE_ACCEPTED_DAYS * DAY };
     const int64_t suspicious[3] = { BASELINE_RUNS, 0, now };
     int rc = forget(b, repository, job, "0", usual, err);
     if (rc == 0)

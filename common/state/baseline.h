@@ -34,6 +34,7 @@ enum {
     BASELINE_RUNS_MAX = 720,
     BASELINE_ROWS_MAX = 100000, /* of one job, above BASELINE_RUNS */
     BASELINE_ACCEPTED_DAYS = 400,
+    BASELINE_ACCEPTED_MAX = 50,
     BASELINE_SUBJECTS_MAX = 50000, /* of one run */
     BASELINE_NAME_MAX = 1024,
     BASELINE_TEXT_MAX = 16 * 1024,
@@ -53,12 +54,12 @@ struct baseline_run {
     int64_t time;
     uint64_t duration_ms;
     uint64_t bytes, fresh, stored, streams, members;
-    int64_t ratio; /* of new bytes, compressed, in thousandths; -1: not known */
+    int64_t ratio;                    /* of new bytes, compressed, in thousandths; -1: not known */
     uint64_t space_total, space_free; /* 0 and 0: the storage does not tell */
     uint64_t lost;
-    char writer[24];                     /* hex */
+    char writer[24];                      /* hex */
     char identity[BASELINE_IDENTITY_MAX]; /* of the storage: its host key; "" */
-    char *text;                          /* what was found, for people; "" */
+    char *text;                           /* what was found, for people; "" */
 };
 
 struct baseline_subject {

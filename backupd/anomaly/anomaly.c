@@ -1,5 +1,6 @@
 #include "backupd/anomaly/anomaly.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ struct watch {
     struct detector detector;
     uint64_t begin; /* of the attempt */
     size_t in_a_row;
-    bool blind; /* something could not be read: nothing is judged */
+    size_t since; /* in runs: the first of the suspicious ones at the end that lasts; SIZE_MAX: none */
+    bool blind;   /* something could not be read: nothing is judged */
 };
 
 char *watch_path(const struct conf *conf, struct error *err)
@@ -67,6 +69,7 @@ void watch_attempt(struct watch *w, struct backend *storage, const uint8_t write
     w->storage = storage;
     w->begin = clock_mono_ms();
     w->in_a_row = 0;
+    w->since = SIZE_MAX;
     w->blind = false;
 }
 
@@ -162,6 +165,9 @@ static int load_runs(struct watch *w, struct baseline *b, struct error *err)
         const struct baseline_run *r = vec_at(&w->runs, i);
         bool suspicious = r->state == BASELINE_SUSPICIOUS;
         w->in_a_row = suspicious ? w->in_a_row + 1 : 0;
+        w->since = suspicious && r->lasting ? (w->since < i ? w->since : i)
+                   : suspicious             ? w->since
+                                            : SIZE_MAX;
         struct baseline_run *slot = suspicious ? NULL : vec_push(&w->usual, err);
         if (slot != NULL)
             *slot = *r;
@@ -182,6 +188,7 @@ static int compare(struct watch *w, struct error *err)
     w->detector = (struct detector){ .conf = w->settings,
                                      .night = &w->night,
                                      .runs = &w->usual,
+                                     .since = w->since < w->runs.len ? vec_at(&w->runs, w->since) : NULL,
                                      .now = w->night.run.time,
                                      .found = ANOMALIES_INIT,
                                      .err = err };
@@ -247,6 +254,7 @@ static int remember(struct watch *w, uint32_t session, struct error *err)
         rc = baseline_open(path, &b, err);
     run.session = session;
     run.state = w->detector.found.alarms > 0 ? BASELINE_SUSPICIOUS : BASELINE_USUAL;
+    run.lasting = w->detector.lasts;
     run.text = (char *)text.data;
     if (rc == 0)
         rc = baseline_add(b, w->job->repository, w->job->name, &run, w->night.subjects.data,

@@ -33,6 +33,7 @@ struct anomaly *anomalies_add(struct detector *d, const char *kind, enum anomaly
     f->alarms += severity == ANOMALY_ALARM;
     f->warnings += severity == ANOMALY_WARNING;
     f->notes += severity == ANOMALY_NOTE;
+    d->lasts |= strcmp(kind, "entropy") == 0;
     if (f->list.len >= ANOMALY_LIST_MAX) {
         f->left_out++;
         return NULL;

@@ -59,13 +59,15 @@ struct point {                    /* what an earlier run saw of a subject */
 struct detector {
     const struct conf_anomalies *conf;
     struct night *night;
-    const struct vec *runs; /* struct baseline_run that are not suspicious, oldest first */
+    const struct vec *runs;           /* struct baseline_run that are not suspicious, oldest first */
+    const struct baseline_run *since; /* the first of the lasting ones directly before, or NULL */
     int64_t now;
     struct anomalies found;
     /* private */
     size_t changed, fresh_names;
     char changed_names[ANOMALY_TEXT_MAX];
     char fresh_list[ANOMALY_TEXT_MAX];
+    bool lasts;                    /* found, or still so */
     bool sized, churned, squeezed; /* told of a subject, so that it is not told of the whole again */
     struct error *err;
     int rc;

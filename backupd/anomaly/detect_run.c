@@ -9,6 +9,8 @@
 enum {
     MINUTE_MS = 60 * 1000,
     DAY = 86400,
+    HOUR = 3600,
+    SPAN_LEAST = 3 /* days */,
     FULL_SOON = 7,
     PERCENT = 100,
     FELL_PERCENT = 10,
@@ -67,6 +69,24 @@ static void content(struct detector *d)
         now->ratio = detect_last(d)->ratio;
 }
 
+/* Rows that were encrypted last week are no new data today, and still nobody can read them. */
+static void still(struct detector *d)
+{
+    char name[NUMBER_TEXT_MAX];
+    struct anomaly *a = d->since != NULL && !d->lasts ? anomalies_add(d, "entropy", ANOMALY_ALARM) : NULL;
+    if (a == NULL)
+        return;
+    anomaly_printf(
+        a->what, "an earlier run found new data that looks encrypted, and nobody has said that it is right");
+    anomaly_printf(a->seen, "since snapshot %u of %s", (unsigned)d->since->session,
+                   time_format(name, (uint64_t)d->since->time));
+    anomaly_printf(a->usual, "data that compresses");
+    anomaly_printf(
+        a->look_at,
+        "Read some rows that changed then. If they are as they should be, say so (`backupd anomaly accept`); "
+        "so do after you have restored them.");
+}
+
 static void slow(struct detector *d)
 {
     const struct baseline_run *now = &d->night->run;
@@ -119,6 +139,7 @@ static double daily_loss(const struct detector *d, double *last_loss)
 {
     double losses[ROBUST_WINDOW] = { 0 };
     size_t n = 0;
+    double span = 0;
     const struct baseline_run *after = &d->night->run;
     *last_loss = 0;
     for (size_t i = d->runs->len; i > 0 && n < ROBUST_WINDOW; i--) {
@@ -129,11 +150,12 @@ static double daily_loss(const struct detector *d, double *last_loss)
         double loss = (double)r->space_free - (double)after->space_free;
         if (i == d->runs->len)
             *last_loss = loss;
-        if (days > 0)
+        if (days * DAY >= HOUR) /* of two runs in a minute nobody can tell what a day takes */
             losses[n++] = loss / days;
+        span += days;
         after = r;
     }
-    return n >= d->conf->min_runs ? robust_median(losses, n) : 0;
+    return n >= d->conf->min_runs && span >= SPAN_LEAST ? robust_median(losses, n) : 0;
 }
 
 static void space_falls(struct detector *d)
@@ -208,6 +230,7 @@ void detect_run(struct detector *d)
     if (d->night->subjects.len == 0)
         files(d);
     content(d);
+    still(d);
     slow(d);
     storage(d);
 }

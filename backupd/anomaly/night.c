@@ -40,6 +40,7 @@ struct reading {
     const char *stream;
     int64_t rows;
     uint64_t schema;
+    size_t tables;
     int rc;
     struct error *err;
 };
@@ -67,6 +68,7 @@ static void read_table_rows(struct reading *r, const char *list, size_t len)
         if (colon != NULL) {
             char *name = str_printf(r->err, "%s%s%.*s", r->stream, tables, (int)(colon - item), item);
             struct baseline_subject *s = add(r->night, name, r->err);
+            r->tables++;
             if (s != NULL)
                 s->rows = count_of(colon + 1, n - (size_t)(colon - item) - 1);
             else if (r->night->subjects.len < BASELINE_SUBJECTS_MAX)
@@ -121,7 +123,7 @@ int night_stream(struct night *n, const char *name, const struct session_stream_
     struct baseline_subject *s = add(n, subject_name(name, err), err);
     if (s == NULL)
         return E_NOMEM;
-    s->rows = r.rows;
+    s->rows = r.tables > 0 ? -1 : r.rows; /* those of its tables say more */
     s->bytes = (int64_t)numbers->len;
     s->fresh = (int64_t)numbers->fresh;
     s->ratio = night_ratio(numbers->sampled, numbers->packed);

@@ -22,7 +22,7 @@ static const char schema[] =
     " state INTEGER NOT NULL, session INTEGER NOT NULL, time INTEGER NOT NULL, duration INTEGER NOT NULL,"
     " bytes INTEGER NOT NULL, fresh INTEGER NOT NULL, stored INTEGER NOT NULL, streams INTEGER NOT NULL,"
     " members INTEGER NOT NULL, ratio INTEGER NOT NULL, space_total INTEGER NOT NULL, space_free INTEGER NOT NULL,"
-    " lost INTEGER NOT NULL, writer TEXT NOT NULL, identity TEXT NOT NULL, text TEXT NOT NULL);"
+    " lost INTEGER NOT NULL, lasting INTEGER NOT NULL, writer TEXT NOT NULL, identity TEXT NOT NULL, text TEXT NOT NULL);"
     "CREATE INDEX run_job ON run (repository, job, id);"
     "CREATE TABLE subject (run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE, name TEXT NOT NULL,"
     " count INTEGER NOT NULL, bytes INTEGER NOT NULL, fresh INTEGER NOT NULL, ratio INTEGER NOT NULL,"
@@ -105,10 +105,11 @@ static int read_run(sqlite3_stmt *s, struct vec *out, struct error *err)
                                 .ratio = sqlite3_column_int64(s, 10),
                                 .space_total = number_at(s, 11),
                                 .space_free = number_at(s, 12),
-                                .lost = number_at(s, 13) };
-    (void)snprintf(r->writer, sizeof r->writer, "%s", text_at(s, 14));
-    (void)snprintf(r->identity, sizeof r->identity, "%s", text_at(s, 15));
-    r->text = str_dup(text_at(s, 16), err);
+                                .lost = number_at(s, 13),
+                                .lasting = sqlite3_column_int(s, 14) != 0 };
+    (void)snprintf(r->writer, sizeof r->writer, "%s", text_at(s, 15));
+    (void)snprintf(r->identity, sizeof r->identity, "%s", text_at(s, 16));
+    r->text = str_dup(text_at(s, 17), err);
     return r->text != NULL ? 0 : E_NOMEM;
 }
 
@@ -118,7 +119,7 @@ int baseline_runs(struct baseline *b, const char *repository, const char *job, s
     sqlite3_stmt *s =
         about(b,
               "SELECT id, state, session, time, duration, bytes, fresh, stored, streams, members, ratio,"
-              " space_total, space_free, lost, writer, identity, text FROM run"
+              " space_total, space_free, lost, lasting, writer, identity, text FROM run"
               " WHERE repository = ?1 AND job = ?2 ORDER BY id",
               repository, job, err);
     if (s == NULL)
@@ -181,8 +182,8 @@ static int insert_run(struct baseline *b, const char *repository, const char *jo
     sqlite3_stmt *s = about(
         b,
         "INSERT INTO run (repository, job, state, session, time, duration, bytes, fresh, stored, streams,"
-        " members, ratio, space_total, space_free, lost, writer, identity, text)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " members, ratio, space_total, space_free, lost, lasting, writer, identity, text)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         repository, job, err);
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
@@ -198,7 +199,8 @@ static int insert_run(struct baseline *b, const char *repository, const char *jo
                                 r->ratio,
                                 bounded(r->space_total),
                                 bounded(r->space_free),
-                                bounded(r->lost) };
+                                bounded(r->lost),
+                                r->lasting };
     int n = (int)(sizeof numbers / sizeof numbers[0]);
     for (int i = 0; i < n; i++)
         (void)sqlite3_bind_int64(s, 3 + i, numbers[i]);

@@ -22,6 +22,8 @@
 #ifndef COMMON_STATE_BASELINE_H
 #define COMMON_STATE_BASELINE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/error.h"
@@ -57,7 +59,8 @@ struct baseline_run {
     int64_t ratio;                    /* of new bytes, compressed, in thousandths; -1: not known */
     uint64_t space_total, space_free; /* 0 and 0: the storage does not tell */
     uint64_t lost;
-    char writer[24];                      /* hex */
+    bool lasting;    /* suspicious, and so are the runs after it until a person accepts them */
+    char writer[24]; /* hex */
     char identity[BASELINE_IDENTITY_MAX]; /* of the storage: its host key; "" */
     char *text;                           /* what was found, for people; "" */
 };

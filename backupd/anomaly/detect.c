@@ -10,6 +10,7 @@
 
 /* Shares of 1 that make a difference, whatever is usual. */
 static const double churn_step = 0.3;
+static const double churn_times = 2;
 static const double entropy_step = 0.25;
 static const double entropy_least = 0.5; /* better compressed it is text, or numbers */
 
@@ -127,14 +128,18 @@ bool detect_size(struct detector *d, const struct series *sizes, const char *nam
     return true;
 }
 
-bool detect_churn(struct detector *d, const struct series *shares, const struct content *now)
+/* Both the share and the amount: of a table that was just trimmed all is new, and it is not more than ever. */
+bool detect_churn(struct detector *d, const struct series *shares, const struct series *amounts,
+                  const struct content *now)
 {
     const struct measure m = { .plain = true, .high = churn_step };
+    const struct measure bytes = { .floor = (double)d->conf->min_size, .high = churn_times };
     double share = now->whole > 0 ? now->fresh / now->whole : 0;
     char size[NUMBER_TEXT_MAX];
     char runs[64];
     double usual;
     if (now->fresh < (double)d->conf->min_size || !detect_comparable(d) ||
+        series_judge(d, amounts, now->fresh, &bytes, &usual) != SWING_HIGH ||
         series_judge(d, shares, share, &m, &usual) != SWING_HIGH)
         return false;
     struct anomaly *a = anomalies_add(d, "churn", ANOMALY_ALARM);

@@ -23,7 +23,8 @@ struct content {
     double whole, fresh;
     int64_t ratio;
 };
-bool detect_churn(struct detector *d, const struct series *shares, const struct content *now);
+bool detect_churn(struct detector *d, const struct series *shares, const struct series *amounts,
+                  const struct content *now);
 bool detect_entropy(struct detector *d, const struct series *ratios, const struct content *now);
 /* Bytes, when the rows say nothing. */
 bool detect_size(struct detector *d, const struct series *sizes, const char *name, double bytes);

@@ -51,6 +51,7 @@ static void content(struct detector *d)
 {
     struct baseline_run *now = &d->night->run;
     struct series shares = { .n = 0 };
+    struct series amounts = { .n = 0 };
     struct series ratios = { .n = 0 };
     struct content c = {
         .name = "the source", .whole = (double)now->bytes, .fresh = (double)now->fresh, .ratio = now->ratio
@@ -58,11 +59,12 @@ static void content(struct detector *d)
     for (size_t i = 0; i < d->runs->len; i++) {
         const struct baseline_run *r = vec_at(d->runs, i);
         series_add(&shares, r, share_of(r));
+        series_add(&amounts, r, (double)r->fresh);
         if (r->ratio >= 0)
             series_add(&ratios, r, (double)r->ratio / 1000);
     }
     if (!d->churned)
-        (void)detect_churn(d, &shares, &c);
+        (void)detect_churn(d, &shares, &amounts, &c);
     if (!d->squeezed)
         (void)detect_entropy(d, &ratios, &c);
     if (now->ratio < 0 && detect_last(d) != NULL)

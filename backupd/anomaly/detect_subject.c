@@ -142,7 +142,7 @@ static void schema(struct detector *d, const char *name, int64_t now, const stru
 
 /* What an earlier run saw, as the detectors want it. */
 struct past {
-    struct series rows, sizes, shares, ratios;
+    struct series rows, sizes, shares, amounts, ratios;
 };
 
 static void learn(struct past *p, const struct point *points, size_t n)
@@ -154,6 +154,8 @@ static void learn(struct past *p, const struct point *points, size_t n)
             series_add(&p->rows, run, (double)s->rows);
         if (s->bytes >= 0)
             series_add(&p->sizes, run, (double)s->bytes);
+        if (s->fresh >= 0)
+            series_add(&p->amounts, run, (double)s->fresh);
         if (s->bytes >= 0 && s->fresh >= 0)
             series_add(&p->shares, run, s->bytes > 0 ? (double)s->fresh / (double)s->bytes : 0);
         if (s->ratio >= 0)
@@ -172,7 +174,7 @@ static void judge(struct detector *d, struct past *p, const struct baseline_subj
     const struct content c = {
         .name = name, .whole = (double)now->bytes, .fresh = (double)now->fresh, .ratio = now->ratio
     };
-    d->churned |= detect_churn(d, &p->shares, &c);
+    d->churned |= detect_churn(d, &p->shares, &p->amounts, &c);
     d->squeezed |= detect_entropy(d, &p->ratios, &c);
 }
 
@@ -187,7 +189,7 @@ void detect_subject(struct detector *d, const char *name, const struct point *po
         vanished(d, name, points, n);
         return;
     }
-    past.rows.n = past.sizes.n = past.shares.n = past.ratios.n = 0;
+    past.rows.n = past.sizes.n = past.shares.n = past.amounts.n = past.ratios.n = 0;
     learn(&past, points, n);
     judge(d, &past, now, night_name(shown, sizeof shown, name));
     if (points[n - 1].run == detect_last(d))

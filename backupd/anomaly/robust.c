@@ -6,12 +6,14 @@
 
 #include "common/base/banned.h"
 
-enum { DAY = 86400, WEEK = 7 * DAY, SEEN_RECENTLY = 2, SAME_TIME = 4, LEAST = 45 * 60 };
+enum { DAY = 86400, WEEK = 7 * DAY, SEEN_RECENTLY = 3, SAME_TIME = 4, LEAST = 45 * 60 };
 
 /* Makes distances of a normal distribution's MAD its standard deviation. */
 static const double mad_scale = 1.4826;
-/* What counts as just as far: a number that is a tenth less far is the same event. */
-static const double alike = 0.9;
+/* What counts as just as far: what happens each Sunday is not the same each Sunday. */
+static const double alike = 0.6;
+/* Few numbers may lie close together by chance. */
+static const double few = 7;
 
 static int ascending(const void *a, const void *b)
 {
@@ -129,7 +131,7 @@ enum swing robust_judge(const struct sight *past, size_t n, double value, int64_
     middle = robust_median(near, count);
     for (size_t i = 0; i < count; i++)
         near[i] = fabs(near[i] - middle);
-    double spread = ROBUST_MADS * mad_scale * robust_median(near, count);
+    double spread = ROBUST_MADS * (1 + few / (double)count) * mad_scale * robust_median(near, count);
     double distance = scaled(m, value) - middle;
     double limit = distance < 0 ? m->low : m->high;
     if (limit <= 0)

@@ -6,11 +6,12 @@
  *
  * Compared is with the median of the last ROBUST_WINDOW numbers, and with how far they lie apart: the median of their
  * distances from it (MAD). One bad night among them moves neither. A number swings when it is below `low` times the
- * median or above `high` times, and more than ROBUST_MADS times as far away as they usually are. Ratios are compared as
+ * median or above `high` times, and more than ROBUST_MADS times as far away as they usually are (and more, when there are
+ * only a few). Ratios are compared as
  * logarithms with `floor` added to both, so that small numbers differ only when they differ by about the floor. With
  * `plain` low and high are distances instead, for shares between 0 and 1.
  *
- * It is no swing, however far it is, when the like was seen: of the last ROBUST_RECENT two were as far to that side; or
+ * It is no swing, however far it is, when the like was seen: of the last ROBUST_RECENT three were about as far to that side; or
  * of the last four at the same time of the week (or, when there are several a day, of the day) half of them, so that
  * Sunday's batch does not alarm each week; or one was that a person accepted.
  *

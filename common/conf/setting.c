@@ -438,7 +438,7 @@ static const struct rule anomalies[] = {
     { { .name = "min_age",
         .type = CONF_DURATION,
         .flags = CONF_RELOADABLE,
-        .fallback = "6d",
+        .fallback = "7d",
         .max = YEARS(1),
         .help =
             "And they reach so far back, so that a job that runs every hour knows the nights and the weekend." },
@@ -470,7 +470,7 @@ static const struct rule anomalies[] = {
     { { .name = "min_rows",
         .type = CONF_INTEGER,
         .flags = CONF_RELOADABLE,
-        .fallback = "100",
+        .fallback = "500",
         .min = 1,
         .max = 1000000000,
         .help = "Row counts that differ by less are the same." },

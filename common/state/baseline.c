@@ -46,6 +46,8 @@ int baseline_open(const char *path, struct baseline **out, struct error *err)
     int rc = history_open_kind(path, &kind, &b->file, err);
     if (rc == 0)
         rc = history_execute(b->file, "PRAGMA foreign_keys = ON", err);
+    if (rc == 0) /* the last run may be lost with the power */
+        rc = history_execute(b->file, "PRAGMA synchronous = NORMAL", err);
     if (rc < 0)
         baseline_close(b);
     else

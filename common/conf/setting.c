@@ -488,7 +488,8 @@ static const struct rule anomalies[] = {
         .flags = CONF_RELOADABLE,
         .fallback = "5",
         .max = 99,
-        .help = "Less free space on the storage, in percent of all, is told. 0: any is enough; how fast it falls is told as well." },
+        .help =
+            "Less free space on the storage, in percent of all, is told. 0: any is enough; how fast it falls is told as well." },
       A(min_free) },
     { { .name = "ignore",
         .type = CONF_NAMES,

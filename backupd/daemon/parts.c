@@ -14,11 +14,7 @@
 
 /* Every part of the daemon, in the order in which they hear of things. */
 static const struct part_kind *const kinds[] = {
-    &part_watchdog,
-    &control_part,
-    &aftermath_part,
-    &notices_part,
-    &part_pages,
+    &part_watchdog, &control_part, &aftermath_part, &notices_part, &part_pages,
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

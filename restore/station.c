@@ -152,19 +152,20 @@ static int open_all(struct station *st, enum station_kit kit, bool quietly, stru
     rc = rc < 0 ? rc : station_load_marks(st, err);
     rc = rc < 0 ? rc : open_storage(st, err);
     rc = rc < 0 ? rc : open_repo(st, quietly, err);
+    rc = rc < 0 ? rc : station_judge_drill_kit(st, err);
     return rc < 0 ? rc : station_read_approvals(st, err);
 }
 
 int station_open(struct cli_context *cli, enum station_kit kit, struct station *st, struct error *err)
 {
-    *st = (struct station){ .cli = cli, .opened = OPENED_SHARES_INIT };
+    *st = (struct station){ .cli = cli, .drill = DRILL_KEYS_INIT, .opened = OPENED_SHARES_INIT };
     marks_init(&st->marks);
     return open_all(st, kit, false, err);
 }
 
 int station_open_quietly(struct cli_context *cli, enum station_kit kit, struct station *st, struct error *err)
 {
-    *st = (struct station){ .cli = cli, .opened = OPENED_SHARES_INIT };
+    *st = (struct station){ .cli = cli, .drill = DRILL_KEYS_INIT, .opened = OPENED_SHARES_INIT };
     marks_init(&st->marks);
     return open_all(st, kit, true, err);
 }
@@ -174,11 +175,12 @@ void station_close(struct station *st)
     repo_close(st->repo);
     backend_close(st->backend);
     restore_kit_free(&st->kit);
+    drill_keys_free(&st->drill);
     shares_free(&st->opened);
     marks_free(&st->marks);
     free(st->marks_path);
     conf_free(st->conf);
-    *st = (struct station){ .cli = st->cli };
+    *st = (struct station){ .cli = st->cli, .drill = DRILL_KEYS_INIT };
 }
 
 void station_killable(void)

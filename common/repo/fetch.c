@@ -57,7 +57,7 @@ struct fetcher *fetcher_new(const struct repo *repo, const struct repo_writer *w
     f->codec = f->lru != NULL ? blob_codec_new(err) : NULL;
     struct secret *w_w = NULL;
     if (f->codec != NULL)
-        w_w = writer_root_derive(opener->w, writer->id, err);
+        w_w = opener_root(opener, writer->id, err);
     if (w_w != NULL)
         f->derived = writer_derive(w_w, err);
     secret_free(w_w);

@@ -1,4 +1,4 @@
-/* history_internal.h - SQLite's calls with our errors; for history*.c only. */
+/* history_internal.h - SQLite's calls with our errors; for the files of this room only. */
 #ifndef COMMON_STATE_HISTORY_INTERNAL_H
 #define COMMON_STATE_HISTORY_INTERNAL_H
 
@@ -7,9 +7,22 @@
 
 #include "common/base/error.h"
 
+/* One of the room's files. */
+struct history_kind {
+    const char *name; /* "history", in messages */
+    const char *loss; /* what it means when it is damaged and begins anew */
+    const char *schema;
+    int version; /* that the schema sets */
+};
+
 struct history {
     sqlite3 *db;
+    const struct history_kind *kind;
 };
+
+/* As history_open(). */
+int history_open_kind(const char *path, const struct history_kind *kind, struct history **out,
+                      struct error *err);
 
 /* The code for SQLite's, with its text. */
 int history_failed(sqlite3 *db, const char *what, struct error *err);

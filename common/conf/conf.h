@@ -84,6 +84,7 @@ struct conf_keep {
     uint64_t erase_after_ms;
     unsigned max_share; /* percent */
     unsigned max_new;   /* 0: by the rules */
+    unsigned proven;    /* 0: one, where the certificates of drills are read at all */
     struct conf_place place;
 };
 struct conf_keep_job {
@@ -179,6 +180,9 @@ struct conf {
     const char *dir;  /* its directory */
     const char *state;
     struct conf_daemon daemon;
+    bool has_evidence; /* drills.evidence is given */
+    struct conf_storage evidence;
+    struct conf_place evidence_place;
     const struct conf_repository *repositories; /* in the order of the files */
     size_t nrepositories;
     const struct conf_job *jobs;

@@ -66,6 +66,7 @@ static void top_read(struct load *l, const struct conf_node *root)
     items_read(l, "repositories", f.values[repositories], conf_repository_read);
     items_read(l, "jobs", f.values[jobs], conf_job_read);
     conf_daemon_read(l, f.values[conf_section_index(CONF_AT_TOP, "daemon")]);
+    conf_drills_read(l, f.values[conf_section_index(CONF_AT_TOP, "drills")]);
 }
 
 static void text_read(struct load *l, const char *path, const struct buf *text)

@@ -85,7 +85,14 @@ void conf_daemon_read(struct load *l, const struct conf_node *map);
 /* After all files are read: jobs that others depend on. */
 void conf_schedules_resolve(struct load *l);
 
+/* ---- drills.c ---- */
+/* map NULL: not given. */
+void conf_drills_read(struct load *l, const struct conf_node *map);
+void conf_evidence_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
+
 /* ---- repository.c, job.c ---- */
+/* The settings of a storage; `path` is where they stand, for messages. */
+void conf_storage_read(struct load *l, const char *path, const struct conf_node *map, struct conf_storage *out);
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 /* After all files are read: the repository of each job. */

@@ -34,6 +34,11 @@ static const struct rule top[] = {
         .flags = CONF_RELOADABLE,
         .help = "How `backupd daemon` runs the jobs that have a schedule." },
       0 },
+    { { .name = "drills",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "Restore drills, and where their evidence is kept." },
+      0 },
 };
 
 #define D(member) offsetof(struct conf_daemon, member)
@@ -200,6 +205,25 @@ static const struct rule keep[] = {
             "So many new snapshots of the job in a day are usual. More are kept, not counted by the rules, "
             "raise an alarm, and stop the rules for this run: somebody may have the writer's key." },
       K(max_new) },
+    { { .name = "proven",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(1, where drills.evidence is given)",
+        .max = 100000,
+        .help =
+            "So many of the newest that passed a restore drill stay whatever the other rules say, but for erase_after. Needs "
+            "drills.evidence on the host that expires." },
+      K(proven) },
+};
+
+static const struct rule drills[] = {
+    { { .name = "evidence",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "Where results, pages and signed certificates of drills are kept: the settings of a storage. Never inside a "
+            "repository. Also on the retention host, for keep.proven." },
+      offsetof(struct conf, evidence) },
 };
 
 #define S(member) offsetof(struct conf_storage, member)
@@ -424,6 +448,7 @@ static const struct {
     [CONF_AT_JOB] = { "jobs.NAME", job, sizeof job / sizeof job[0] },
     [CONF_AT_DAEMON] = { "daemon", daemon, sizeof daemon / sizeof daemon[0] },
     [CONF_AT_KEEP] = { "keep", keep, sizeof keep / sizeof keep[0] },
+    [CONF_AT_DRILLS] = { "drills", drills, sizeof drills / sizeof drills[0] },
 };
 
 _Static_assert(sizeof storage / sizeof storage[0] <= RULES_MAX, "RULES_MAX is too small");

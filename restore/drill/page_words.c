@@ -85,7 +85,9 @@ static const char *headline(const struct drill_result *r)
 {
     switch (r->verdict) {
     case DRILL_PASS:
-        return "The backup works: it was restored, and it is complete.";
+        return r->tables.len > 0   ? "The part of the backup that was restored is as it should be."
+               : r->masked.len > 0 ? "The backup works: it was restored, with columns masked."
+                                   : "The backup works: it was restored, and it is complete.";
     case DRILL_FAIL:
         return "The backup does not give back what it should.";
     default:

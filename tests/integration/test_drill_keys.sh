@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source=tests/support/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+# shellcheck source=tests/support/skew.sh
+source "$REPO_ROOT/tests/support/skew.sh"
 
 sqlite3 one.db 'CREATE TABLE t(a); INSERT INTO t VALUES (1)'
 cat >c.yaml <<END
@@ -50,9 +52,15 @@ check "a grant opens the old session" "$RESTORE" --storage store --kit safe/rest
 check "to it, too" drill database one/1 --to old.db
 check "verify of its writer, every byte" drill verify one/2 --read-data
 
-# ---- expiry: the date of a charter that is over, as the day after would see it
-check "another kit, for all writers" backupd "${add[@]}" --to all.key --expires 2099-01-01 --name rehearsal
-check "in a script's hands it opens the other job" "$RESTORE" --storage store --kit all.key list
+# ---- expiry
+check "another kit, for all writers" backupd "${add[@]}" --to all.key --expires "$(date -d '+10 days' +%F)" --name rehearsal
+check "it may be used" "$RESTORE" --storage store --kit all.key list
+check_fails 12 "eleven days later it is refused" skewed 11 "$RESTORE" --storage store --kit all.key list
+contains "and it says why" "$(<.check)" "expired on"
+sqlite3 one.db 'INSERT INTO other VALUES (randomblob(9000))'
+check "a backup of that day" skewed 11 "$BACKUPD" --config c.yaml backup two --kit-unconfirmed
+check_fails 12 "is not sealed to it, whatever the clock here" "$RESTORE" --storage store --kit all.key database two/2 --to no.db
+check "and to the restore kit as ever" "$RESTORE" --storage store --kit safe/restore-kit.key database two/2 --to two.db
 check_fails 2 "the key to retire is named when there are two" backupd key retire-drill "${root[@]}"
 print=$(backupd key show | awk '/^drill key/ { print $3; exit }')
 check "retire-drill" backupd key retire-drill "$print" "${root[@]}" --recipient drill

@@ -56,7 +56,9 @@ const struct cli_option key_add_recipient_options[] = {
           "Make a drill kit for a host that rehearses restores: a recipient that expires, and a key that signs the "
           "certificates of its drills. Instead of FILE; needs the restore kit, --to and --expires." },
     KEY_KIT_OPTIONS,
-    { .name = "to", .kind = CLI_FILE, .help = "With --drill: the new drill kit; never over an existing file." },
+    { .name = "to",
+      .kind = CLI_FILE,
+      .help = "With --drill: the new drill kit; never over an existing file." },
     { .name = "writer",
       .kind = CLI_STRING,
       .metavar = "WRITER",
@@ -257,7 +259,8 @@ static int add(struct key_change *c, struct error *err)
     if (cli_given(c->cli, "to") || cli_given(c->cli, "writer"))
         return error_set(err, E_USAGE, "--to and --writer go with --drill, which makes a key file");
     if (c->cli->nargs == 0)
-        return error_set(err, E_USAGE, "which key? Name the file with the line of `key new-recipient`, or give --drill");
+        return error_set(err, E_USAGE,
+                         "which key? Name the file with the line of `key new-recipient`, or give --drill");
     int rc = read_new(c, &o, err);
     if (rc == 0 && n >= ENVELOPE_SHARES_MAX)
         rc = error_set(err, E_USAGE, "a group has at most %d recipients", ENVELOPE_SHARES_MAX);

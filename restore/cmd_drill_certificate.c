@@ -65,8 +65,8 @@ static int by_charters(struct checking *k, struct error *err)
 }
 
 /* FILE.cert -> FILE.json, where that is there: is it what was signed? */
-static int beside(const char *path, const char *ending, uint64_t size, const uint8_t hash[HASH_LEN], const char **found,
-                  struct error *err)
+static int beside(const char *path, const char *ending, uint64_t size, const uint8_t hash[HASH_LEN],
+                  const char **found, struct error *err)
 {
     uint8_t is[HASH_LEN];
     struct buf bytes = BUF_INIT;
@@ -80,8 +80,9 @@ static int beside(const char *path, const char *ending, uint64_t size, const uin
         file_hash(bytes.data, bytes.len, is);
         *found = "beside it, and unchanged";
         if (bytes.len != size || memcmp(is, hash, HASH_LEN) != 0)
-            rc = error_corrupt(err, ERR_DRILL_CERTIFICATE, "%s is not what was signed: it was changed, or belongs to another drill",
-                               name);
+            rc =
+                error_corrupt(err, ERR_DRILL_CERTIFICATE,
+                              "%s is not what was signed: it was changed, or belongs to another drill", name);
     } else if (rc == E_NOT_FOUND) {
         rc = 0;
     } else if (name != NULL) {
@@ -123,17 +124,22 @@ static int tell(const struct checking *k, struct error *err)
     if (k->cli->json)
         return tell_json(k, err);
     hex_encode(record, c->record_hash, HASH_LEN);
-    out_line(out, OUT_GOOD, "The certificate is good: nothing in it was changed, and it was signed by %s.", k->by);
+    out_line(out, OUT_GOOD, "The certificate is good: nothing in it was changed, and it was signed by %s.",
+             k->by);
     struct table *p = pairs_new(err);
     pairs_add(p, "drill", OUT_PLAIN, "%s, on %s", c->id, c->host);
-    pairs_add(p, "verdict", c->verdict == DRILL_CERT_PASS ? OUT_GOOD : OUT_WARN, "%s%s", drill_cert_verdict_name(c->verdict),
+    pairs_add(p, "verdict", c->verdict == DRILL_CERT_PASS ? OUT_GOOD : OUT_WARN, "%s%s",
+              drill_cert_verdict_name(c->verdict),
               c->whole ? "" : ", of a part: not all tables, or columns were masked");
     pairs_add(p, "snapshot", OUT_PLAIN, "%s, made %s", c->snapshot, time_format(t[0], c->made));
     pairs_add(p, "its record", OUT_PLAIN, "%s", record);
-    pairs_add(p, "time", OUT_PLAIN, "%s to %s, by the drill host's clock", time_format(t[0], c->started), time_format(t[1], c->finished));
-    pairs_add(p, "checks", OUT_PLAIN, "%llu passed, %llu failed, %llu could not run", (unsigned long long)c->checks[0],
-              (unsigned long long)c->checks[1], (unsigned long long)c->checks[2]);
-    pairs_add(p, "restored in", OUT_PLAIN, "%s, %s", duration_format(t[0], c->rto_ms), size_format(t[1], c->bytes));
+    pairs_add(p, "time", OUT_PLAIN, "%s to %s, by the drill host's clock", time_format(t[0], c->started),
+              time_format(t[1], c->finished));
+    pairs_add(p, "checks", OUT_PLAIN, "%llu passed, %llu failed, %llu could not run",
+              (unsigned long long)c->checks[0], (unsigned long long)c->checks[1],
+              (unsigned long long)c->checks[2]);
+    pairs_add(p, "restored in", OUT_PLAIN, "%s, %s", duration_format(t[0], c->rto_ms),
+              size_format(t[1], c->bytes));
     pairs_add(p, "with", OUT_PLAIN, "restore %s; %s", c->tool, c->server);
     pairs_add(p, "key", k->retired ? OUT_WARN : OUT_PLAIN, "%s%s", access_key_print(c->key, print),
               k->retired ? ", retired since: whoever has it could have dated this back" : "");
@@ -179,8 +185,9 @@ int cmd_drill_certificate(struct cli_context *cli, struct error *err)
 {
     bool checks = cli_given(cli, "check");
     if (checks == (cli->nargs != 0))
-        return error_set(err, E_USAGE, checks ? "--check names the file itself: leave the id out"
-                                              : "which drill? Name its id (`restore drill list`), or give --check FILE");
+        return error_set(err, E_USAGE,
+                         checks ? "--check names the file itself: leave the id out"
+                                : "which drill? Name its id (`restore drill list`), or give --check FILE");
     if (cli_given(cli, "key") && !checks)
         return error_set(err, E_USAGE, "--key goes with --check");
     return checks ? check(cli, err) : print(cli, err);

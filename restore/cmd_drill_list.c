@@ -14,18 +14,16 @@
 
 enum { LIST_DEFAULT = 30, LIST_MAX = 100000 };
 
-const struct cli_option drill_list_options[] = {
-    JOB_OPTION,
-    { .name = "limit",
-      .letter = 'n',
-      .kind = CLI_INTEGER,
-      .fallback = "30",
-      .min = 1,
-      .max = LIST_MAX,
-      .help = "So many, the newest." },
-    DRILL_EVIDENCE_OPTION,
-    CLI_OPTIONS_END
-};
+const struct cli_option drill_list_options[] = { JOB_OPTION,
+                                                 { .name = "limit",
+                                                   .letter = 'n',
+                                                   .kind = CLI_INTEGER,
+                                                   .fallback = "30",
+                                                   .min = 1,
+                                                   .max = LIST_MAX,
+                                                   .help = "So many, the newest." },
+                                                 DRILL_EVIDENCE_OPTION,
+                                                 CLI_OPTIONS_END };
 
 const struct cli_option drill_show_options[] = { JOB_OPTION, DRILL_EVIDENCE_OPTION, CLI_OPTIONS_END };
 
@@ -74,9 +72,12 @@ static int list_row(const struct drills_row *r, void *arg)
         return row_json(r, l->err);
     table_cell(l->table, OUT_PLAIN, "%s", r->id);
     table_cell(l->table, OUT_BOLD, "%s", r->snapshot[0] != '\0' ? r->snapshot : r->job);
-    table_cell(l->table, style_of(verdict), "%s%s", verdict, r->whole || r->verdict != DRILLS_PASS ? "" : " (part)");
-    table_cell(l->table, OUT_PLAIN, "%s", r->verdict == DRILLS_COULD_NOT_RUN ? "-" : duration_format(t[0], (uint64_t)r->rto_ms));
-    table_cell(l->table, OUT_PLAIN, "%s", r->verdict == DRILLS_COULD_NOT_RUN ? "-" : size_format(t[1], (uint64_t)r->bytes));
+    table_cell(l->table, style_of(verdict), "%s%s", verdict,
+               r->whole || r->verdict != DRILLS_PASS ? "" : " (part)");
+    table_cell(l->table, OUT_PLAIN, "%s",
+               r->verdict == DRILLS_COULD_NOT_RUN ? "-" : duration_format(t[0], (uint64_t)r->rto_ms));
+    table_cell(l->table, OUT_PLAIN, "%s",
+               r->verdict == DRILLS_COULD_NOT_RUN ? "-" : size_format(t[1], (uint64_t)r->bytes));
     if (r->failed > 0)
         table_cell(l->table, OUT_BAD, "%lld of %lld", (long long)r->failed, (long long)r->checks);
     else
@@ -88,7 +89,8 @@ static int list_row(const struct drills_row *r, void *arg)
 static int list_local(const struct drill_source *s, struct listing *l, struct error *err)
 {
     struct drills *d = NULL;
-    struct drills_filter f = { .job = cli_text(l->cli, "job"), .limit = (unsigned)cli_number(l->cli, "limit") };
+    struct drills_filter f = { .job = cli_text(l->cli, "job"),
+                               .limit = (unsigned)cli_number(l->cli, "limit") };
     struct error why = ERROR_INIT;
     int rc = evidence_history(l->cli, s->conf, &d, &why);
     if (rc == E_NOT_FOUND)
@@ -157,14 +159,19 @@ static int cert_row(const char *id, const void *data, size_t len, void *arg, str
     const char *verdict = known ? drill_cert_verdict_name(c.verdict) : "?";
     table_cell(table, OUT_PLAIN, "%s", id);
     table_cell(table, OUT_BOLD, "%s", known ? c.snapshot : "?");
-    table_cell(table, known ? style_of(verdict) : OUT_BAD, "%s%s", verdict, !known || c.whole ? "" : " (part)");
+    table_cell(table, known ? style_of(verdict) : OUT_BAD, "%s%s", verdict,
+               !known || c.whole ? "" : " (part)");
     table_cell(table, OUT_PLAIN, "%s", known ? duration_format(t[0], c.rto_ms) : "-");
     table_cell(table, OUT_PLAIN, "%s", known ? size_format(t[1], c.bytes) : "-");
-    table_cell(table, rc < 0 ? OUT_BAD : OUT_GOOD, "%s", rc < 0 ? why.text : retired ? "good, the key is retired now" : "good");
+    table_cell(table, rc < 0 ? OUT_BAD : OUT_GOOD, "%s",
+               rc < 0    ? why.text
+               : retired ? "good, the key is retired now"
+                         : "good");
     return 0;
 }
 
-static int list_evidence(const struct drill_source *s, struct cli_context *cli, struct listing *l, struct error *err)
+static int list_evidence(const struct drill_source *s, struct cli_context *cli, struct listing *l,
+                         struct error *err)
 {
     struct station st;
     struct looking k = { .l = l, .st = &st, .left = (size_t)cli_number(cli, "limit") };
@@ -208,24 +215,29 @@ static void show_head(const struct drill_result *r, struct table *t)
     char n[4][NUMBER_TEXT_MAX];
     const char *verdict = drill_verdict_name(r->verdict);
     pairs_add(t, "drill", OUT_BOLD, "%s", r->id);
-    pairs_add(t, "snapshot", OUT_PLAIN, "%s, of %s", r->snapshot != NULL ? r->snapshot : "-", time_format(n[0], r->snapshot_time));
+    pairs_add(t, "snapshot", OUT_PLAIN, "%s, of %s", r->snapshot != NULL ? r->snapshot : "-",
+              time_format(n[0], r->snapshot_time));
     pairs_add(t, "verdict", style_of(verdict), "%s", verdict);
     if (r->reason != NULL)
         pairs_add(t, "reason", OUT_PLAIN, "%s", r->reason);
     if (r->cure != NULL)
         pairs_add(t, "cure", OUT_BOLD, "%s", r->cure);
-    pairs_add(t, "time", OUT_PLAIN, "%s to %s", time_format(n[0], r->started), time_format(n[1], r->finished));
-    pairs_add(t, "restored in", OUT_PLAIN, "%s%s%s", duration_format(n[0], r->rto_ms), r->rto_target_seconds != 0 ? "; target " : "",
+    pairs_add(t, "time", OUT_PLAIN, "%s to %s", time_format(n[0], r->started),
+              time_format(n[1], r->finished));
+    pairs_add(t, "restored in", OUT_PLAIN, "%s%s%s", duration_format(n[0], r->rto_ms),
+              r->rto_target_seconds != 0 ? "; target " : "",
               r->rto_target_seconds != 0 ? duration_format(n[1], r->rto_target_seconds * 1000) : "");
     const struct drill_phases *p = &r->phases;
-    pairs_add(t, "phases", OUT_PLAIN, "fetch %s, decrypt %s, load %s, index %s", duration_format(n[0], p->fetch_ms),
-              duration_format(n[1], p->decrypt_ms), duration_format(n[2], p->load_ms), duration_format(n[3], p->index_ms));
+    pairs_add(t, "phases", OUT_PLAIN, "fetch %s, decrypt %s, load %s, index %s",
+              duration_format(n[0], p->fetch_ms), duration_format(n[1], p->decrypt_ms),
+              duration_format(n[2], p->load_ms), duration_format(n[3], p->index_ms));
     pairs_add(t, "checked in", OUT_PLAIN, "%s", duration_format(n[0], p->check_ms));
     pairs_add(t, "size", OUT_PLAIN, "%s", size_format(n[0], r->bytes));
-    pairs_add(t, "on", OUT_PLAIN, "%s%s%s", r->host != NULL ? r->host : "-", r->server_version != NULL ? ", " : "",
-              r->server_version != NULL ? r->server_version : "");
-    pairs_add(t, "checks", OUT_PLAIN, "%zu passed, %zu failed, %zu could not run", drill_check_count(r, DRILL_PASS),
-              drill_check_count(r, DRILL_FAIL), drill_check_count(r, DRILL_COULD_NOT_RUN));
+    pairs_add(t, "on", OUT_PLAIN, "%s%s%s", r->host != NULL ? r->host : "-",
+              r->server_version != NULL ? ", " : "", r->server_version != NULL ? r->server_version : "");
+    pairs_add(t, "checks", OUT_PLAIN, "%zu passed, %zu failed, %zu could not run",
+              drill_check_count(r, DRILL_PASS), drill_check_count(r, DRILL_FAIL),
+              drill_check_count(r, DRILL_COULD_NOT_RUN));
 }
 
 static int show_text(struct cli_context *cli, const struct drill_result *r, struct error *err)
@@ -236,8 +248,9 @@ static int show_text(struct cli_context *cli, const struct drill_result *r, stru
         const struct drill_check *c = vec_at(&r->checks, i);
         if (c->verdict != DRILL_FAIL && c->verdict != DRILL_COULD_NOT_RUN)
             continue;
-        pairs_add(t, c->verdict == DRILL_FAIL ? "failed" : "could not run", c->verdict == DRILL_FAIL ? OUT_BAD : OUT_WARN,
-                  "%s%s%s%s%s", c->name, c->subject != NULL ? ": " : "", c->subject != NULL ? c->subject : "",
+        pairs_add(t, c->verdict == DRILL_FAIL ? "failed" : "could not run",
+                  c->verdict == DRILL_FAIL ? OUT_BAD : OUT_WARN, "%s%s%s%s%s", c->name,
+                  c->subject != NULL ? ": " : "", c->subject != NULL ? c->subject : "",
                   c->text != NULL ? ": " : "", c->text != NULL ? c->text : "");
         if (c->expected != NULL || c->found != NULL)
             pairs_add(t, "", OUT_PLAIN, "expected %s, found %s", c->expected != NULL ? c->expected : "-",
@@ -260,7 +273,8 @@ int cmd_drill_show(struct cli_context *cli, struct error *err)
     rc = rc < 0 ? rc : drill_source_file(&s, id, EVIDENCE_RESULT, &json, err);
     rc = rc < 0 ? rc : drill_result_from_json(json.data, json.len, &r, err);
     if (rc == 0 && cli->json)
-        rc = fwrite(json.data, 1, json.len, cli->out.file) == json.len ? 0 : error_sys(err, "write the result");
+        rc = fwrite(json.data, 1, json.len, cli->out.file) == json.len ? 0
+                                                                       : error_sys(err, "write the result");
     else if (rc == 0)
         rc = show_text(cli, &r, err);
     drill_result_free(&r);

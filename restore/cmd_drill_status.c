@@ -20,7 +20,8 @@ const struct cli_option drill_status_options[] = {
       .fallback = "30d",
       .min = 3600,
       .max = 10 * (uint64_t)YEAR,
-      .help = "A job whose last drill that passed is older is stale. Default for drills whose configuration does not say `every`." },
+      .help =
+          "A job whose last drill that passed is older is stale. Default for drills whose configuration does not say `every`." },
     CLI_OPTIONS_END
 };
 
@@ -59,7 +60,9 @@ static int want(struct asking *a, const char *repository, const char *job, uint6
     struct wanted *w = vec_push(&a->wanted, a->err);
     if (w == NULL)
         return E_NOMEM;
-    *w = (struct wanted){ .repository = str_dup(repository, a->err), .job = str_dup(job, a->err), .every = every };
+    *w = (struct wanted){ .repository = str_dup(repository, a->err),
+                          .job = str_dup(job, a->err),
+                          .every = every };
     return w->repository != NULL && w->job != NULL ? 0 : E_NOMEM;
 }
 
@@ -101,11 +104,13 @@ static const char *ago(char out[NUMBER_TEXT_MAX], uint64_t now, int64_t then)
 {
     uint64_t age = now > (uint64_t)then ? now - (uint64_t)then : 0;
     bool days = age >= 2 * 86400;
-    (void)snprintf(out, NUMBER_TEXT_MAX, "%llu %s ago", (unsigned long long)(age / (days ? 86400 : 3600)), days ? "days" : "h");
+    (void)snprintf(out, NUMBER_TEXT_MAX, "%llu %s ago", (unsigned long long)(age / (days ? 86400 : 3600)),
+                   days ? "days" : "h");
     return out;
 }
 
-static enum state judge(const struct found *f, int64_t pass, uint64_t every, uint64_t now, char *text, size_t cap)
+static enum state judge(const struct found *f, int64_t pass, uint64_t every, uint64_t now, char *text,
+                        size_t cap)
 {
     char t[NUMBER_TEXT_MAX];
     bool stale = pass == 0 || now > (uint64_t)pass + every;
@@ -122,8 +127,8 @@ static enum state judge(const struct found *f, int64_t pass, uint64_t every, uin
         return STATE_CRITICAL;
     }
     if (stale) {
-        (void)snprintf(text, cap, "stale: the last that passed was %s, more than %llu days", ago(t, now, pass),
-                       (unsigned long long)(every / 86400));
+        (void)snprintf(text, cap, "stale: the last that passed was %s, more than %llu days",
+                       ago(t, now, pass), (unsigned long long)(every / 86400));
         return STATE_WARNING;
     }
     if (f->verdict == DRILLS_COULD_NOT_RUN) {
@@ -178,7 +183,10 @@ static int print(struct asking *a)
     size_t n = a->wanted.len;
     if (a->cli->json)
         return 0;
-    out_line(&a->cli->out, a->worst == STATE_OK ? OUT_GOOD : a->worst == STATE_WARNING ? OUT_WARN : OUT_BAD,
+    out_line(&a->cli->out,
+             a->worst == STATE_OK        ? OUT_GOOD
+             : a->worst == STATE_WARNING ? OUT_WARN
+                                         : OUT_BAD,
              "DRILLS %s: %zu %s, %zu to look at", words[a->worst], n, plural(n, "job", "jobs"), a->bad);
     return table_print(a->table, &a->cli->out, a->err);
 }
@@ -191,8 +199,10 @@ static int run(struct asking *a)
         return error_copy(a->err, &why);
     rc = collect(a);
     if (rc == 0 && a->wanted.len == 0)
-        return error_set(a->err, E_NOT_FOUND, "%s", a->cli->nargs != 0 ? "this host knows no such job, and never drilled it"
-                                                                        : "there is nothing to drill: no job is configured, and none was drilled here");
+        return error_set(a->err, E_NOT_FOUND, "%s",
+                         a->cli->nargs != 0
+                             ? "this host knows no such job, and never drilled it"
+                             : "there is nothing to drill: no job is configured, and none was drilled here");
     table_column(a->table, "state", false);
     table_column(a->table, "job", false);
     table_column(a->table, "drills", false);
@@ -208,7 +218,8 @@ int cmd_drill_status(struct cli_context *cli, struct error *err)
     int rc = drill_source_open(cli, false, &s, err);
     a.conf = s.conf;
     rc = rc < 0 ? rc : run(&a);
-    cli->exit_code = rc < 0 ? STATE_UNKNOWN : (int)a.worst; /* not the programs' own codes: monitoring reads these */
+    cli->exit_code =
+        rc < 0 ? STATE_UNKNOWN : (int)a.worst; /* not the programs' own codes: monitoring reads these */
     for (size_t i = 0; i < a.wanted.len; i++) {
         const struct wanted *w = vec_at(&a.wanted, i);
         free(w->repository);

@@ -74,8 +74,8 @@ static void tell_time(const struct database *db, struct plan *p)
     uint64_t worst = s.slowest != 0 ? bytes_of(db) * 1000 / s.slowest : 0;
     size_t real = s.restores - s.drills;
     if (real > 0 && s.drills > 0)
-        (void)snprintf(what, sizeof what, "%zu %s and %zu %s", real, plural(real, "restore", "restores"), s.drills,
-                       plural(s.drills, "drill", "drills"));
+        (void)snprintf(what, sizeof what, "%zu %s and %zu %s", real, plural(real, "restore", "restores"),
+                       s.drills, plural(s.drills, "drill", "drills"));
     else
         (void)snprintf(what, sizeof what, "%zu %s", s.restores,
                        real > 0 ? plural(real, "restore", "restores") : plural(s.drills, "drill", "drills"));
@@ -85,7 +85,8 @@ static void tell_time(const struct database *db, struct plan *p)
                    time_format((char[NUMBER_TEXT_MAX]){ 0 }, s.newest));
     keep(PLAN_NOTE, text, NULL, p);
     if (real == 0 && db->engine->target_kind == TARGET_SERVER)
-        keep(PLAN_NOTE, "drills load into a throwaway server without durability: a real one may take longer", NULL, p);
+        keep(PLAN_NOTE, "drills load into a throwaway server without durability: a real one may take longer",
+             NULL, p);
 }
 
 /* ---- telling --------------------------------------------------------------------------------------------- */

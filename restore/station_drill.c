@@ -7,10 +7,10 @@
 
 #include "common/base/banned.h"
 
-#define ANOTHER                                                                                                  \
-    "whoever holds the root key makes another one (`backupd key add-recipient --drill`)"
+#define ANOTHER "whoever holds the root key makes another one (`backupd key add-recipient --drill`)"
 
-int station_read_drill_kit(struct station *st, const char *path, const struct conf_secret *reference, struct error *err)
+int station_read_drill_kit(struct station *st, const char *path, const struct conf_secret *reference,
+                           struct error *err)
 {
     int rc = access_drill_keys(path, reference, true, &st->drill, err);
     if (rc < 0)
@@ -52,11 +52,15 @@ int station_judge_drill_kit(const struct station *st, struct error *err)
     const struct charter_recipient *who = charter_recipient_find(c, rid);
     const struct charter_drill *line = line_of(c, pk);
     if (who == NULL)
-        return error_set(err, E_AUTH, "charter %u does not name this drill kit among its recipients: it was taken out; " ANOTHER,
-                         c->version);
+        return error_set(
+            err, E_AUTH,
+            "charter %u does not name this drill kit among its recipients: it was taken out; " ANOTHER,
+            c->version);
     if (who->expires != 0 && who->expires <= clock_wall())
-        return error_set(err, E_AUTH, "this drill kit (%s) expired on %s: it is refused, and new backups are not sealed to it; " ANOTHER,
-                         who->name, time_format(date, who->expires));
+        return error_set(
+            err, E_AUTH,
+            "this drill kit (%s) expired on %s: it is refused, and new backups are not sealed to it; " ANOTHER,
+            who->name, time_format(date, who->expires));
     if (line == NULL || !line->active)
         return error_set(err, E_AUTH, "charter %u %s the signing key of this drill kit; " ANOTHER, c->version,
                          line == NULL ? "does not name" : "has retired");

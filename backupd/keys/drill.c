@@ -67,20 +67,23 @@ static int check_options(const struct key_change *c, struct error *err)
 {
     const char *to = cli_text(c->cli, "to");
     if (c->cli->nargs != 0)
-        return error_set(err, E_USAGE,
-                         "--drill makes the key itself: leave the file with the public line out, or leave --drill out");
+        return error_set(
+            err, E_USAGE,
+            "--drill makes the key itself: leave the file with the public line out, or leave --drill out");
     if (cli_given(c->cli, "with"))
         return error_set(err, E_USAGE, "a drill runs without people: --with does not go with --drill");
     if (to == NULL || !cli_given(c->cli, "expires"))
-        return error_set(err, E_USAGE,
-                         "--drill needs --to FILE (the new drill kit) and --expires DATE (from when on it is worthless for "
-                         "new backups)");
+        return error_set(
+            err, E_USAGE,
+            "--drill needs --to FILE (the new drill kit) and --expires DATE (from when on it is worthless for "
+            "new backups)");
     if (access(to, F_OK) == 0)
         return error_set(err, E_EXISTS, "%s is there already, and a key is never overwritten", to);
     return 0;
 }
 
-static int enrol(struct key_change *c, const struct drill_keys *k, struct charter_recipient *who, struct error *err)
+static int enrol(struct key_change *c, const struct drill_keys *k, struct charter_recipient *who,
+                 struct error *err)
 {
     const char *name = cli_given(c->cli, "name") ? cli_text(c->cli, "name") : "drill";
     if (!recipient_name_valid(name))
@@ -94,8 +97,10 @@ static int enrol(struct key_change *c, const struct drill_keys *k, struct charte
     if (rc == 0)
         rc = recipient_add(&c->next, who, NULL, 0, err);
     if (rc == 0 && c->next.drills.len >= CHARTER_DRILLS_MAX)
-        rc = error_set(err, E_USAGE, "a charter names at most %d drill keys: retire one with --stolen, which takes its line out",
-                       CHARTER_DRILLS_MAX);
+        rc = error_set(
+            err, E_USAGE,
+            "a charter names at most %d drill keys: retire one with --stolen, which takes its line out",
+            CHARTER_DRILLS_MAX);
     struct charter_drill *line = rc == 0 ? vec_push(&c->next.drills, err) : NULL;
     if (rc == 0 && line == NULL)
         return E_NOMEM;
@@ -119,23 +124,31 @@ static void say_added(struct key_change *c, const struct drill_keys *k, const st
     char print[ACCESS_FINGERPRINT_MAX];
     char date[NUMBER_TEXT_MAX];
     uint8_t pk[SIGN_PK_LEN];
-    key_change_says(c, CHANGE_WHAT, "recipient %s, a drill kit: it opens new sessions of %zu %s, alone, until %s",
-                    who->name, k->writers.len, plural(k->writers.len, "writer", "writers"),
+    key_change_says(c, CHANGE_WHAT,
+                    "recipient %s, a drill kit: it opens new sessions of %zu %s, alone, until %s", who->name,
+                    k->writers.len, plural(k->writers.len, "writer", "writers"),
                     time_format(date, who->expires));
     if (sign_public(k->seed, pk, NULL) == 0)
         key_change_says(c, CHANGE_WHAT, "certificates of drills that its key %s signs are believed",
                         access_key_print(pk, print));
-    key_change_says(c, CHANGE_WHOM, "the host that rehearses restores. Treat it like the data: it reads what it drills");
+    key_change_says(c, CHANGE_WHOM,
+                    "the host that rehearses restores. Treat it like the data: it reads what it drills");
     if (others_need_people(&c->next))
         key_change_says(c, CHANGE_WHOM,
                         "so far it took several people to restore: that host does it without anybody");
-    key_change_says(c, CHANGE_WHOM, "sessions that exist stay closed to it: a drill needs a snapshot whose data was all");
-    key_change_says(c, CHANGE_WHOM, "  stored since, or `restore grant %s` with the restore kit, once", who->name);
-    key_change_says(c, CHANGE_FINAL, "what is stored while it is a recipient stays open to whoever has this file, also after");
-    key_change_says(c, CHANGE_FINAL, "  it expired or was removed: expiry closes what comes later, nothing else");
-    key_change_says(c, CHANGE_NEXT, "Move %s to the drill host, and nowhere else (chmod 400), and name it there:",
+    key_change_says(c, CHANGE_WHOM,
+                    "sessions that exist stay closed to it: a drill needs a snapshot whose data was all");
+    key_change_says(c, CHANGE_WHOM, "  stored since, or `restore grant %s` with the restore kit, once",
+                    who->name);
+    key_change_says(c, CHANGE_FINAL,
+                    "what is stored while it is a recipient stays open to whoever has this file, also after");
+    key_change_says(c, CHANGE_FINAL,
+                    "  it expired or was removed: expiry closes what comes later, nothing else");
+    key_change_says(c, CHANGE_NEXT,
+                    "Move %s to the drill host, and nowhere else (chmod 400), and name it there:",
                     cli_text(c->cli, "to"));
-    key_change_says(c, CHANGE_NEXT, "  `kit` of the repository in its configuration, or restore drill run --kit FILE");
+    key_change_says(c, CHANGE_NEXT,
+                    "  `kit` of the repository in its configuration, or restore drill run --kit FILE");
 }
 
 static int save(const char *path, const struct drill_keys *k, struct error *err)
@@ -197,8 +210,8 @@ static int find(const struct key_change *c, size_t *out, struct error *err)
     if (found == 1)
         return 0;
     if (found == 0)
-        return error_set(err, E_USAGE, "the charter has no %sdrill key%s%s (`backupd key show`)", word == NULL ? "active " : "",
-                         word != NULL ? " " : "", word != NULL ? word : "");
+        return error_set(err, E_USAGE, "the charter has no %sdrill key%s%s (`backupd key show`)",
+                         word == NULL ? "active " : "", word != NULL ? " " : "", word != NULL ? word : "");
     return error_set(err, E_USAGE, "there are several drill keys: say which (`backupd key show`)");
 }
 
@@ -211,7 +224,8 @@ static int drop_recipient(struct key_change *c, const char *name, struct error *
     struct charter_recipient who = *r;
     int rc = recipient_remove(&c->next, who.rid, clock_wall(), &groups, err);
     if (rc == 0)
-        key_change_says(c, CHANGE_WHAT, "%s is no recipient any more: sessions that begin from now on stay closed to it",
+        key_change_says(c, CHANGE_WHAT,
+                        "%s is no recipient any more: sessions that begin from now on stay closed to it",
                         who.name);
     return rc;
 }
@@ -219,15 +233,21 @@ static int drop_recipient(struct key_change *c, const char *name, struct error *
 static void say_retired(struct key_change *c, const char *print, bool stolen)
 {
     if (stolen) {
-        key_change_says(c, CHANGE_WHAT, "the drill key %s is taken out: nothing that it signed counts any more", print);
-        key_change_says(c, CHANGE_WHOM, "retention: snapshots that only its certificates show as proven are not proven");
+        key_change_says(c, CHANGE_WHAT,
+                        "the drill key %s is taken out: nothing that it signed counts any more", print);
+        key_change_says(c, CHANGE_WHOM,
+                        "retention: snapshots that only its certificates show as proven are not proven");
     } else {
-        key_change_says(c, CHANGE_WHAT, "the drill key %s is retired: what it signs from now on does not count", print);
-        key_change_says(c, CHANGE_WHOM, "certificates that name an earlier charter go on counting. Whoever has the key can still");
+        key_change_says(c, CHANGE_WHAT,
+                        "the drill key %s is retired: what it signs from now on does not count", print);
+        key_change_says(
+            c, CHANGE_WHOM,
+            "certificates that name an earlier charter go on counting. Whoever has the key can still");
         key_change_says(c, CHANGE_WHOM, "  date one back: when it may be in other hands, use --stolen");
     }
     key_change_says(c, CHANGE_WHOM, "the drill host: its kit is refused");
-    key_change_says(c, CHANGE_FINAL, "what its kit could open stays open to whoever has the file: destroy it");
+    key_change_says(c, CHANGE_FINAL,
+                    "what its kit could open stays open to whoever has the file: destroy it");
 }
 
 int key_drill_retire(struct key_change *c, struct error *err)
@@ -250,7 +270,9 @@ int key_drill_retire(struct key_change *c, struct error *err)
     if (cli_given(c->cli, "recipient"))
         rc = drop_recipient(c, cli_text(c->cli, "recipient"), err);
     else
-        key_change_says(c, CHANGE_NEXT, "Its recipient stays until it expires: backupd key remove-recipient NAME, if that is not meant.");
+        key_change_says(
+            c, CHANGE_NEXT,
+            "Its recipient stays until it expires: backupd key remove-recipient NAME, if that is not meant.");
     if (rc == 0)
         rc = key_change_confirm(c, err);
     if (rc == 0)

@@ -20,7 +20,8 @@ bool judge_proven(const struct judge *j, const struct prune_snapshot *s)
 {
     for (size_t i = 0; i < j->proven.len; i++) {
         const struct proof *p = vec_at(&j->proven, i);
-        if (memcmp(p->record, s->record->hash, HASH_LEN) == 0 && memcmp(p->writer, s->writer->id, WRITER_ID_LEN) == 0)
+        if (memcmp(p->record, s->record->hash, HASH_LEN) == 0 &&
+            memcmp(p->writer, s->writer->id, WRITER_ID_LEN) == 0)
             return true;
     }
     return false;
@@ -66,7 +67,8 @@ int judge_read_proven(struct judge *j, struct error *err)
     if (rc < 0) {
         /* What is proven is not known: then nothing goes, rather than the wrong one. */
         char text[ERROR_TEXT_MAX + 64];
-        (void)snprintf(text, sizeof text, "the evidence of drills cannot be read, so nothing expires: %s", why.text);
+        (void)snprintf(text, sizeof text, "the evidence of drills cannot be read, so nothing expires: %s",
+                       why.text);
         judge_alarm(j, "", text);
         j->proven_unknown = true;
     }
@@ -78,8 +80,9 @@ int judge_needs_evidence(const struct judge *j, struct error *err)
     for (size_t i = 0; i < j->list.len; i++) {
         const struct judged *one = vec_at(&j->list, i);
         if (one->has_rules && one->rules.proven != 0 && !j->conf->has_evidence)
-            return error_set(err, E_USAGE,
-                             "keep.proven needs the certificates of drills: say where they are kept (drills: evidence: ...)");
+            return error_set(
+                err, E_USAGE,
+                "keep.proven needs the certificates of drills: say where they are kept (drills: evidence: ...)");
     }
     return 0;
 }

@@ -98,8 +98,8 @@ int access_kit(const char *path, const struct conf_secret *reference, bool promp
                struct error *err);
 
 /* A drill host's kit the same way. */
-int access_drill_keys(const char *path, const struct conf_secret *reference, bool prompt, struct drill_keys *out,
-                      struct error *err);
+int access_drill_keys(const char *path, const struct conf_secret *reference, bool prompt,
+                      struct drill_keys *out, struct error *err);
 
 /* The retention host's: `path`, or retention.key in the key directory (NULL). Besides it that host needs root.pub and the
  * storage's key, and no writer's key or kit. E_NOT_FOUND; E_CONFLICT: of another repository. What it

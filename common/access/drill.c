@@ -3,8 +3,8 @@
 
 #include "common/base/banned.h"
 
-int access_drill_keys(const char *path, const struct conf_secret *reference, bool prompt, struct drill_keys *out,
-                      struct error *err)
+int access_drill_keys(const char *path, const struct conf_secret *reference, bool prompt,
+                      struct drill_keys *out, struct error *err)
 {
     struct error why = ERROR_INIT;
     struct secret *block = access_key_block(path, KEYFILE_DRILL, reference, prompt, &why);

@@ -56,15 +56,17 @@ static bool sftp_within(const struct conf_storage *e, const struct conf_storage 
     tidy(a, sizeof a, e->path);
     tidy(b, sizeof b, r->path);
     bool same_base = strcmp(e->user, r->user) == 0 || (a[0] == '/' && b[0] == '/');
-    return strcasecmp(e->host, r->host) == 0 && e->port == r->port && same_base && (b[0] == '\0' || below(a, b));
+    return strcasecmp(e->host, r->host) == 0 && e->port == r->port && same_base &&
+           (b[0] == '\0' || below(a, b));
 }
 
 static int refuse(const struct conf *conf, const struct conf_repository *r, struct error *err)
 {
-    return error_set(err, E_USAGE,
-                     "%s:%u: drills.evidence lies in the repository %s: evidence must be kept where the repository's "
-                     "accounts cannot write it, and nothing foreign belongs into a repository",
-                     conf->evidence_place.file, conf->evidence_place.line, r->name);
+    return error_set(
+        err, E_USAGE,
+        "%s:%u: drills.evidence lies in the repository %s: evidence must be kept where the repository's "
+        "accounts cannot write it, and nothing foreign belongs into a repository",
+        conf->evidence_place.file, conf->evidence_place.line, r->name);
 }
 
 static int apart(const struct conf *conf, struct error *err)
@@ -74,7 +76,8 @@ static int apart(const struct conf *conf, struct error *err)
         const struct conf_repository *r = &conf->repositories[i];
         if (r->storage.type != e->type)
             continue;
-        if (e->type == CONF_STORAGE_LOCAL ? local_within(e->path, r->storage.path) : sftp_within(e, &r->storage))
+        if (e->type == CONF_STORAGE_LOCAL ? local_within(e->path, r->storage.path)
+                                          : sftp_within(e, &r->storage))
             return refuse(conf, r, err);
     }
     return 0;
@@ -87,7 +90,8 @@ static int looks_like_none(struct backend *b, struct error *err)
     struct error why = ERROR_INIT;
     int rc = backend_stat(b, "charter", &st, &why);
     if (rc == 0)
-        return error_set(err, E_USAGE, "%s looks like a repository (it holds a charter): evidence needs a place of its own",
+        return error_set(err, E_USAGE,
+                         "%s looks like a repository (it holds a charter): evidence needs a place of its own",
                          backend_where(b));
     return rc == E_NOT_FOUND ? 0 : error_copy(err, &why);
 }
@@ -96,7 +100,8 @@ struct backend *access_evidence(const struct conf *conf, struct error *err)
 {
     if (!conf->has_evidence) {
         (void)error_set(err, E_NOT_FOUND,
-                        "%s says nothing of where the evidence of drills is kept (drills: evidence: ...)", conf->file);
+                        "%s says nothing of where the evidence of drills is kept (drills: evidence: ...)",
+                        conf->file);
         return NULL;
     }
     if (apart(conf, err) < 0)
@@ -158,11 +163,13 @@ int access_evidence_ids(struct backend *b, struct vec *out, struct error *err)
     return rc;
 }
 
-int access_evidence_read(struct backend *b, const char *id, const char *ending, struct buf *out, struct error *err)
+int access_evidence_read(struct backend *b, const char *id, const char *ending, struct buf *out,
+                         struct error *err)
 {
     char name[EVIDENCE_NAME_MAX];
     bool certificate = strcmp(ending, EVIDENCE_CERTIFICATE) == 0;
-    return backend_read_all(b, evidence_name(name, id, ending), certificate ? DRILL_CERT_MAX : EVIDENCE_FILE_MAX, out, err);
+    return backend_read_all(b, evidence_name(name, id, ending),
+                            certificate ? DRILL_CERT_MAX : EVIDENCE_FILE_MAX, out, err);
 }
 
 int access_evidence_each(struct backend *b, evidence_fn *fn, void *arg, struct error *err)

@@ -21,8 +21,8 @@
 #define EVIDENCE_CERTIFICATE ".cert"
 
 enum {
-    EVIDENCE_DRILLS_MAX = 100000,           /* that are looked at, the newest */
-    EVIDENCE_FILE_MAX = 64 * 1024 * 1024,   /* of a result or a page */
+    EVIDENCE_DRILLS_MAX = 100000,         /* that are looked at, the newest */
+    EVIDENCE_FILE_MAX = 64 * 1024 * 1024, /* of a result or a page */
     EVIDENCE_NAME_MAX = 64,
 };
 
@@ -37,6 +37,7 @@ int access_evidence_ids(struct backend *b, struct vec *out, struct error *err);
 typedef int evidence_fn(const char *id, const void *data, size_t len, void *arg, struct error *err);
 /* A negative return of fn ends it and is returned. A certificate that is too large is given with len 0. */
 int access_evidence_each(struct backend *b, evidence_fn *fn, void *arg, struct error *err);
-int access_evidence_read(struct backend *b, const char *id, const char *ending, struct buf *out, struct error *err);
+int access_evidence_read(struct backend *b, const char *id, const char *ending, struct buf *out,
+                         struct error *err);
 
 #endif

@@ -8,8 +8,8 @@ void conf_evidence_read(struct load *l, const struct conf_node *key, const struc
 {
     struct conf *conf = l->conf;
     if (conf->has_evidence) {
-        conf_problem_add(l->problems, key->place, "'drills.evidence' is also at %s:%u", conf->evidence_place.file,
-                         conf->evidence_place.line);
+        conf_problem_add(l->problems, key->place, "'drills.evidence' is also at %s:%u",
+                         conf->evidence_place.file, conf->evidence_place.line);
         return;
     }
     conf->has_evidence = true;

@@ -92,7 +92,8 @@ void conf_evidence_read(struct load *l, const struct conf_node *key, const struc
 
 /* ---- repository.c, job.c ---- */
 /* The settings of a storage; `path` is where they stand, for messages. */
-void conf_storage_read(struct load *l, const char *path, const struct conf_node *map, struct conf_storage *out);
+void conf_storage_read(struct load *l, const char *path, const struct conf_node *map,
+                       struct conf_storage *out);
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 /* After all files are read: the repository of each job. */

@@ -72,7 +72,8 @@ static void check_sftp(struct load *l, const struct frame *f, const struct conf_
                          "%s: either 'host_key' or 'known_hosts', not both", f->path);
 }
 
-void conf_storage_read(struct load *l, const char *path, const struct conf_node *map, struct conf_storage *out)
+void conf_storage_read(struct load *l, const char *path, const struct conf_node *map,
+                       struct conf_storage *out)
 {
     struct frame f = { .section = CONF_AT_STORAGE, .path = path, .map = map, .base = out };
     if (!conf_section_read(l, &f, NULL, NULL))

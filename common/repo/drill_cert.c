@@ -42,19 +42,19 @@ static int put_head(const struct drill_cert *c, struct buf *out, struct error *e
     rc = rc < 0 ? rc : put_hash(out, "record ", c->writer, WRITER_ID_LEN, " ", err);
     rc = rc < 0 ? rc : put_hash(out, "", c->record_hash, HASH_LEN, "\n", err);
     return rc < 0 ? rc
-                  : buf_printf(out, err, "times %" PRIu64 " %" PRIu64 " %" PRIu64 "\nverdict %s\nscope %s\n", c->made,
-                               c->started, c->finished, drill_cert_verdict_name(c->verdict),
+                  : buf_printf(out, err, "times %" PRIu64 " %" PRIu64 " %" PRIu64 "\nverdict %s\nscope %s\n",
+                               c->made, c->started, c->finished, drill_cert_verdict_name(c->verdict),
                                c->whole ? "whole" : "part");
 }
 
 static int put_numbers(const struct drill_cert *c, struct buf *out, struct error *err)
 {
-    int rc = buf_printf(out, err, "checks %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64, c->checks[0], c->checks[1],
-                        c->checks[2], c->checks[3]);
+    int rc = buf_printf(out, err, "checks %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64, c->checks[0],
+                        c->checks[1], c->checks[2], c->checks[3]);
     rc = rc < 0 ? rc : put_hash(out, " ", c->checks_hash, HASH_LEN, "\n", err);
     rc = rc < 0 ? rc
-                : buf_printf(out, err, "measured %" PRIu64 " %" PRIu64 " %" PRIu64, c->rto_ms, c->rto_target_seconds,
-                             c->age_seconds);
+                : buf_printf(out, err, "measured %" PRIu64 " %" PRIu64 " %" PRIu64, c->rto_ms,
+                             c->rto_target_seconds, c->age_seconds);
     if (rc == 0 && c->rpo_known)
         rc = buf_printf(out, err, " %" PRIu64, c->rpo_seconds);
     else if (rc == 0)
@@ -133,15 +133,15 @@ static bool read_head(struct reader *r, struct drill_cert *c)
 {
     struct line l;
     uint64_t version = 0;
-    if (!next(r, &l, "bk1", 3) || !line_is(&l, 1, "drill") || !line_is(&l, 2, "1") || !next(r, &l, "repo", 2) ||
-        !line_hex(&l, 1, c->repo_id, REPO_ID_LEN) || !next(r, &l, "charter", 3) ||
+    if (!next(r, &l, "bk1", 3) || !line_is(&l, 1, "drill") || !line_is(&l, 2, "1") ||
+        !next(r, &l, "repo", 2) || !line_hex(&l, 1, c->repo_id, REPO_ID_LEN) || !next(r, &l, "charter", 3) ||
         !line_number(&l, 1, 1, SEQ_MAX, &version) || !line_hex(&l, 2, c->charter_hash, HASH_LEN) ||
         !next(r, &l, "key", 2) || !line_hex(&l, 1, c->key, SIGN_PK_LEN))
         return false;
     c->charter = (uint32_t)version;
     return read_id(r, c) && next(r, &l, "record", 3) && line_hex(&l, 1, c->writer, WRITER_ID_LEN) &&
-           line_hex(&l, 2, c->record_hash, HASH_LEN) && next(r, &l, "times", 4) && any_number(&l, 1, &c->made) &&
-           any_number(&l, 2, &c->started) && any_number(&l, 3, &c->finished);
+           line_hex(&l, 2, c->record_hash, HASH_LEN) && next(r, &l, "times", 4) &&
+           any_number(&l, 1, &c->made) && any_number(&l, 2, &c->started) && any_number(&l, 3, &c->finished);
 }
 
 static bool read_numbers(struct reader *r, struct drill_cert *c)
@@ -155,13 +155,15 @@ static bool read_numbers(struct reader *r, struct drill_cert *c)
     for (size_t i = 0; i < 4; i++)
         if (!any_number(&l, i + 1, &c->checks[i]))
             return false;
-    if (!next(r, &l, "measured", 6) || !any_number(&l, 1, &c->rto_ms) || !any_number(&l, 2, &c->rto_target_seconds) ||
-        !any_number(&l, 3, &c->age_seconds) || !any_number(&l, 5, &c->bytes))
+    if (!next(r, &l, "measured", 6) || !any_number(&l, 1, &c->rto_ms) ||
+        !any_number(&l, 2, &c->rto_target_seconds) || !any_number(&l, 3, &c->age_seconds) ||
+        !any_number(&l, 5, &c->bytes))
         return false;
     c->rpo_known = !line_is(&l, 4, "-");
     return (!c->rpo_known || any_number(&l, 4, &c->rpo_seconds)) && next(r, &l, "result", 3) &&
            any_number(&l, 1, &c->result_size) && line_hex(&l, 2, c->result_hash, HASH_LEN) &&
-           next(r, &l, "page", 3) && any_number(&l, 1, &c->page_size) && line_hex(&l, 2, c->page_hash, HASH_LEN);
+           next(r, &l, "page", 3) && any_number(&l, 1, &c->page_size) &&
+           line_hex(&l, 2, c->page_hash, HASH_LEN);
 }
 
 /* "WORD TEXT\n": the text is the rest of the line. */
@@ -172,8 +174,8 @@ static bool read_text(struct reader *r, const char *word, char out[DRILL_CERT_TE
     const uint8_t *end = memchr(from, '\n', reader_left(r));
     size_t n = end != NULL ? (size_t)(end - from) : 0;
     const char *line = (const char *)reader_bytes(r, n + 1);
-    if (end == NULL || line == NULL || n < len + 2 || n - len - 1 >= DRILL_CERT_TEXT_MAX || memcmp(line, word, len) != 0 ||
-        line[len] != ' ' || !utf8_valid(line, n))
+    if (end == NULL || line == NULL || n < len + 2 || n - len - 1 >= DRILL_CERT_TEXT_MAX ||
+        memcmp(line, word, len) != 0 || line[len] != ' ' || !utf8_valid(line, n))
         return false;
     for (size_t i = len + 1; i < n; i++)
         if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
@@ -185,8 +187,9 @@ static bool read_text(struct reader *r, const char *word, char out[DRILL_CERT_TE
 
 static bool read_texts(struct reader *r, struct drill_cert *c)
 {
-    return read_text(r, "snapshot", c->snapshot) && read_text(r, "engine", c->engine) && read_text(r, "host", c->host) &&
-           read_text(r, "tool", c->tool) && read_text(r, "server", c->server) && reader_at_end(r);
+    return read_text(r, "snapshot", c->snapshot) && read_text(r, "engine", c->engine) &&
+           read_text(r, "host", c->host) && read_text(r, "tool", c->tool) &&
+           read_text(r, "server", c->server) && reader_at_end(r);
 }
 
 int drill_cert_parse(const void *data, size_t len, struct drill_cert *out, struct error *err)
@@ -198,8 +201,9 @@ int drill_cert_parse(const void *data, size_t len, struct drill_cert *out, struc
         return error_corrupt(err, ERR_DRILL_CERTIFICATE, "this is not the certificate of a drill");
     size_t body = len - SIG_LINE;
     struct reader r = reader_of(data, body);
-    if (memcmp(text + body, "sig ", 4) != 0 || text[len - 1] != '\n' || !hex_decode(sig, SIG_LEN, text + body + 4) ||
-        !read_head(&r, out) || !read_verdict(&r, out) || !read_numbers(&r, out) || !read_texts(&r, out))
+    if (memcmp(text + body, "sig ", 4) != 0 || text[len - 1] != '\n' ||
+        !hex_decode(sig, SIG_LEN, text + body + 4) || !read_head(&r, out) || !read_verdict(&r, out) ||
+        !read_numbers(&r, out) || !read_texts(&r, out))
         return error_corrupt(err, ERR_DRILL_CERTIFICATE,
                              "this is not the certificate of a drill, or something in it was changed");
     if (!sign_verify(out->key, SIGN_DRILL, data, body, sig))
@@ -224,18 +228,22 @@ int drill_cert_judge(const struct drill_cert *c, const struct repo *repo, bool *
 {
     if (memcmp(c->repo_id, repo->repo_id, REPO_ID_LEN) != 0)
         return error_set(err, E_CONFLICT, "the certificate is of another repository");
-    const struct charter *then = c->charter <= repo->charters.len ? vec_at(&repo->charters, c->charter - 1) : NULL;
+    const struct charter *then =
+        c->charter <= repo->charters.len ? vec_at(&repo->charters, c->charter - 1) : NULL;
     if (then == NULL || memcmp(then->hash, c->charter_hash, HASH_LEN) != 0)
-        return error_set(err, E_CONFLICT, "the certificate names a charter %" PRIu32 " that is not the one of this repository",
+        return error_set(err, E_CONFLICT,
+                         "the certificate names a charter %" PRIu32 " that is not the one of this repository",
                          c->charter);
     const struct charter_drill *was = line_of(then, c->key);
     const struct charter_drill *is = line_of(repo_charter(repo), c->key);
     if (was == NULL || !was->active)
-        return error_set(err, E_AUTH, "charter %" PRIu32 ", which the certificate names, %s the key that signed it", c->charter,
-                         was == NULL ? "does not know" : "had retired");
-    if (is == NULL)
         return error_set(err, E_AUTH,
-                         "the key that signed it was taken out of the charter since: nothing that it signed counts");
+                         "charter %" PRIu32 ", which the certificate names, %s the key that signed it",
+                         c->charter, was == NULL ? "does not know" : "had retired");
+    if (is == NULL)
+        return error_set(
+            err, E_AUTH,
+            "the key that signed it was taken out of the charter since: nothing that it signed counts");
     if (retired != NULL)
         *retired = !is->active;
     return 0;

@@ -7,7 +7,10 @@
 
 #include "common/base/banned.h"
 
-enum { HEAD_LEN = REPO_ID_LEN + SIGN_PK_LEN + SIGN_SEED_LEN + BOX_SK_LEN, ITEM_LEN = WRITER_ID_LEN + 2 * KEY_LEN };
+enum {
+    HEAD_LEN = REPO_ID_LEN + SIGN_PK_LEN + SIGN_SEED_LEN + BOX_SK_LEN,
+    ITEM_LEN = WRITER_ID_LEN + 2 * KEY_LEN
+};
 
 static int by_id(const void *a, const void *b)
 {
@@ -39,7 +42,8 @@ const struct drill_writer *drill_keys_find(const struct drill_keys *k, const uin
 
 /* ---- making -------------------------------------------------------------------------------------------- */
 
-static int add_writer(struct drill_keys *k, const struct restore_kit *kit, const uint8_t *id, struct error *err)
+static int add_writer(struct drill_keys *k, const struct restore_kit *kit, const uint8_t *id,
+                      struct error *err)
 {
     if (drill_keys_find(k, id) != NULL)
         return error_set(err, E_USAGE, "a writer is named twice");
@@ -62,7 +66,8 @@ int drill_keys_generate(const struct restore_kit *kit, const struct vec *ids, st
     memcpy(out->repo_id, kit->repo_id, REPO_ID_LEN);
     memcpy(out->root_pk, kit->root_pk, SIGN_PK_LEN);
     int rc = 0;
-    if ((out->seed = secret_random(SIGN_SEED_LEN, err)) == NULL || (out->r = secret_random(BOX_SK_LEN, err)) == NULL)
+    if ((out->seed = secret_random(SIGN_SEED_LEN, err)) == NULL ||
+        (out->r = secret_random(BOX_SK_LEN, err)) == NULL)
         rc = E_NOMEM;
     for (size_t i = 0; rc == 0 && i < ids->len; i++)
         rc = add_writer(out, kit, vec_at(ids, i), err);
@@ -83,8 +88,8 @@ static uint8_t *put(uint8_t *to, const void *from, size_t len)
 
 struct secret *drill_keys_encode(const struct drill_keys *k, struct error *err)
 {
-    if (k->seed == NULL || k->r == NULL || secret_len(k->seed) != SIGN_SEED_LEN || secret_len(k->r) != BOX_SK_LEN ||
-        k->writers.len == 0 || k->writers.len > DRILL_WRITERS_MAX) {
+    if (k->seed == NULL || k->r == NULL || secret_len(k->seed) != SIGN_SEED_LEN ||
+        secret_len(k->r) != BOX_SK_LEN || k->writers.len == 0 || k->writers.len > DRILL_WRITERS_MAX) {
         (void)error_set(err, E_INTERNAL, "a drill key is missing or has another length");
         return NULL;
     }

@@ -33,9 +33,9 @@ struct drill_keys {
     struct secret *r;    /* X25519 */
     struct vec writers;  /* struct drill_writer, ascending by id */
 };
-#define DRILL_KEYS_INIT                                                            \
-    {                                                                              \
-        .seed = NULL, .r = NULL, .writers = VEC_OF(struct drill_writer)            \
+#define DRILL_KEYS_INIT                                                 \
+    {                                                                   \
+        .seed = NULL, .r = NULL, .writers = VEC_OF(struct drill_writer) \
     }
 
 /* New R and signing seed, and the roots of these writers (WRITER_ID_LEN bytes each, any order, no id twice).

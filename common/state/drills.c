@@ -13,9 +13,9 @@ static struct history *of(struct drills *d)
     return (struct history *)(void *)d;
 }
 
-#define COLUMNS                                                                                            \
-    "id, repository, job, drill, snapshot, record, engine, server, reason, verdict, started, finished,"    \
-    " snapshot_time, rto_ms, rto_target, prepare_ms, fetch_ms, decrypt_ms, load_ms, index_ms, check_ms,"   \
+#define COLUMNS                                                                                          \
+    "id, repository, job, drill, snapshot, record, engine, server, reason, verdict, started, finished,"  \
+    " snapshot_time, rto_ms, rto_target, prepare_ms, fetch_ms, decrypt_ms, load_ms, index_ms, check_ms," \
     " age, rpo, bytes, bytes_fetched, checks, failed, whole, signed, stored"
 enum { TEXTS = 9, COLUMNS_N = 30 };
 
@@ -32,11 +32,13 @@ static const char schema[] =
     "CREATE INDEX drill_time ON drill (finished);"
     "PRAGMA user_version = 1;";
 
-static const struct history_kind the_drills = { .name = "history of drills",
-                                                .loss = "the list of drills begins anew; their certificates are where "
-                                                        "they were",
-                                                .schema = schema,
-                                                .version = 1 };
+static const struct history_kind the_drills = {
+    .name = "history of drills",
+    .loss = "the list of drills begins anew; their certificates are where "
+            "they were",
+    .schema = schema,
+    .version = 1
+};
 
 const char *drills_verdict_name(enum drills_verdict v)
 {
@@ -71,16 +73,17 @@ int drills_add(struct drills *d, const struct drills_row *r, struct error *err)
 {
     const char *const texts[TEXTS] = { r->id,     r->repository, r->job,    r->drill, r->snapshot,
                                        r->record, r->engine,     r->server, r->reason };
-    const int64_t numbers[COLUMNS_N - TEXTS] = { r->verdict,     r->started,    r->finished,    r->snapshot_time,
-                                                 r->rto_ms,      r->rto_target_seconds,         r->prepare_ms,
-                                                 r->fetch_ms,    r->decrypt_ms, r->load_ms,     r->index_ms,
-                                                 r->check_ms,    r->age_seconds, r->rpo_seconds, r->bytes,
-                                                 r->bytes_fetched, r->checks,   r->failed,      r->whole,
-                                                 r->signed_,     r->stored };
-    sqlite3_stmt *s = history_prepare(of(d),
-                                      "INSERT OR REPLACE INTO drill (" COLUMNS
-                                      ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                                      err);
+    const int64_t numbers[COLUMNS_N - TEXTS] = {
+        r->verdict,     r->started,     r->finished,   r->snapshot_time, r->rto_ms,   r->rto_target_seconds,
+        r->prepare_ms,  r->fetch_ms,    r->decrypt_ms, r->load_ms,       r->index_ms, r->check_ms,
+        r->age_seconds, r->rpo_seconds, r->bytes,      r->bytes_fetched, r->checks,   r->failed,
+        r->whole,       r->signed_,     r->stored
+    };
+    sqlite3_stmt *s =
+        history_prepare(of(d),
+                        "INSERT OR REPLACE INTO drill (" COLUMNS
+                        ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                        err);
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
     for (int i = 0; i < TEXTS; i++)
@@ -112,10 +115,12 @@ static struct drills_row row_of(sqlite3_stmt *s)
     struct drills_row r = { .verdict = (enum drills_verdict)sqlite3_column_int(s, TEXTS) };
     const char **const texts[TEXTS] = { &r.id,     &r.repository, &r.job,    &r.drill, &r.snapshot,
                                         &r.record, &r.engine,     &r.server, &r.reason };
-    int64_t *const numbers[] = { &r.started,  &r.finished,   &r.snapshot_time, &r.rto_ms,       &r.rto_target_seconds,
-                                 &r.prepare_ms, &r.fetch_ms, &r.decrypt_ms,    &r.load_ms,      &r.index_ms,
-                                 &r.check_ms, &r.age_seconds, &r.rpo_seconds,  &r.bytes,        &r.bytes_fetched,
-                                 &r.checks,   &r.failed };
+    int64_t *const numbers[] = {
+        &r.started,    &r.finished,    &r.snapshot_time, &r.rto_ms,  &r.rto_target_seconds,
+        &r.prepare_ms, &r.fetch_ms,    &r.decrypt_ms,    &r.load_ms, &r.index_ms,
+        &r.check_ms,   &r.age_seconds, &r.rpo_seconds,   &r.bytes,   &r.bytes_fetched,
+        &r.checks,     &r.failed
+    };
     enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
     _Static_assert(TEXTS + 1 + NUMBERS + 3 == COLUMNS_N, "all columns");
     for (int i = 0; i < TEXTS; i++)
@@ -165,15 +170,17 @@ int drills_each(struct drills *d, const struct drills_filter *f, drills_fn *fn, 
 
 int drills_last_per_job(struct drills *d, drills_fn *fn, void *arg, struct error *err)
 {
-    sqlite3_stmt *s = history_prepare(of(d),
-                                      "SELECT " COLUMNS
-                                      " FROM drill AS x WHERE id = (SELECT id FROM drill AS y WHERE y.repository = x.repository"
-                                      " AND y.job = x.job ORDER BY finished DESC, id DESC LIMIT 1) ORDER BY repository, job",
-                                      err);
+    sqlite3_stmt *s = history_prepare(
+        of(d),
+        "SELECT " COLUMNS
+        " FROM drill AS x WHERE id = (SELECT id FROM drill AS y WHERE y.repository = x.repository"
+        " AND y.job = x.job ORDER BY finished DESC, id DESC LIMIT 1) ORDER BY repository, job",
+        err);
     return s != NULL ? rows(d, s, fn, arg, err) : err != NULL ? err->code : E_IO;
 }
 
-int drills_last_pass(struct drills *d, const char *repository, const char *job, int64_t *out, struct error *err)
+int drills_last_pass(struct drills *d, const char *repository, const char *job, int64_t *out,
+                     struct error *err)
 {
     *out = 0;
     sqlite3_stmt *s = history_prepare(

@@ -75,10 +75,12 @@ struct drills_filter {
 };
 typedef int drills_fn(const struct drills_row *row, void *arg);
 /* fn's negative return ends it and is returned. The strings live during the call. */
-int drills_each(struct drills *d, const struct drills_filter *filter, drills_fn *fn, void *arg, struct error *err);
+int drills_each(struct drills *d, const struct drills_filter *filter, drills_fn *fn, void *arg,
+                struct error *err);
 /* The last drill of every job, by repository and job. Metrics: seconds since row->finished, row->verdict, row->rto_ms. */
 int drills_last_per_job(struct drills *d, drills_fn *fn, void *arg, struct error *err);
 /* When a drill of this job last passed; 0: never. */
-int drills_last_pass(struct drills *d, const char *repository, const char *job, int64_t *out, struct error *err);
+int drills_last_pass(struct drills *d, const char *repository, const char *job, int64_t *out,
+                     struct error *err);
 
 #endif

@@ -29,10 +29,9 @@ static const char schema[] =
     "CREATE INDEX run_open ON run (id) WHERE verdict = 0;"
     "PRAGMA user_version = 1;";
 
-static const struct history_kind the_history = { .name = "history",
-                                                 .loss = "the history begins anew",
-                                                 .schema = schema,
-                                                 .version = 1 };
+static const struct history_kind the_history = {
+    .name = "history", .loss = "the history begins anew", .schema = schema, .version = 1
+};
 
 const char *history_verdict_name(enum history_verdict verdict)
 {
@@ -139,7 +138,8 @@ static int set_up(struct history *h, struct error *err)
     int version = 0;
     int rc = version_of(h, &version, err);
     if (rc == 0 && version > h->kind->version)
-        return error_set(err, E_UNSUPPORTED, "the %s was written by a newer version of backupd", h->kind->name);
+        return error_set(err, E_UNSUPPORTED, "the %s was written by a newer version of backupd",
+                         h->kind->name);
     if (rc == 0)
         rc = history_execute(h, "PRAGMA journal_mode = WAL", err);
     if (rc == 0)

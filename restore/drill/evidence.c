@@ -45,11 +45,14 @@ char *evidence_state(const struct cli_context *cli, const struct conf *conf, str
         return str_dup(given, err);
     if (conf != NULL)
         return str_dup(conf->state, err);
-    (void)error_set(err, E_USAGE, "nothing is remembered of drills without a state directory: give --state DIR, or a configuration");
+    (void)error_set(
+        err, E_USAGE,
+        "nothing is remembered of drills without a state directory: give --state DIR, or a configuration");
     return NULL;
 }
 
-int evidence_history(const struct cli_context *cli, const struct conf *conf, struct drills **out, struct error *err)
+int evidence_history(const struct cli_context *cli, const struct conf *conf, struct drills **out,
+                     struct error *err)
 {
     *out = NULL;
     char *state = evidence_state(cli, conf, err);
@@ -68,9 +71,12 @@ void evidence_checks_hash(const struct drill_result *r, uint8_t out[HASH_LEN], s
     struct file_hash_state *s = file_hash_new(err);
     for (size_t i = 0; s != NULL && i < r->checks.len; i++) {
         const struct drill_check *c = vec_at(&r->checks, i);
-        const char *const texts[] = { drill_verdict_name(c->verdict), c->kind, c->name, c->subject, c->expected, c->found };
+        const char *const texts[] = {
+            drill_verdict_name(c->verdict), c->kind, c->name, c->subject, c->expected, c->found
+        };
         for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++)
-            file_hash_update(s, texts[k] != NULL ? texts[k] : "", texts[k] != NULL ? strlen(texts[k]) + 1 : 1);
+            file_hash_update(s, texts[k] != NULL ? texts[k] : "",
+                             texts[k] != NULL ? strlen(texts[k]) + 1 : 1);
     }
     if (s != NULL)
         file_hash_final(s, out);
@@ -87,8 +93,8 @@ static bool is_whole(const struct drill_result *r)
     return r->tables.len == 0 && r->masked.len == 0;
 }
 
-static struct drill_cert cert_of(const struct evidence_origin *o, const struct drill_result *r, const struct buf *json,
-                                 const struct buf *html, struct error *err)
+static struct drill_cert cert_of(const struct evidence_origin *o, const struct drill_result *r,
+                                 const struct buf *json, const struct buf *html, struct error *err)
 {
     struct drill_cert c = {
         .charter = o->charter,
@@ -134,8 +140,8 @@ static const char *or_none(const char *text)
     return text != NULL ? text : "";
 }
 
-static int remember(const char *state, const struct evidence_origin *o, const struct drill_result *r, bool sent,
-                    struct error *err)
+static int remember(const char *state, const struct evidence_origin *o, const struct drill_result *r,
+                    bool sent, struct error *err)
 {
     char hash[2 * HASH_LEN + 1];
     struct drills *d = NULL;
@@ -202,7 +208,8 @@ static int oldest_first(const void *a, const void *b)
 }
 
 /* Without a history the page has no trends; it is made all the same. */
-static void past(const char *state, const struct evidence_origin *o, const struct drill_result *r, struct vec *out)
+static void past(const char *state, const struct evidence_origin *o, const struct drill_result *r,
+                 struct vec *out)
 {
     struct drills *d = NULL;
     struct error why = ERROR_INIT;
@@ -251,8 +258,8 @@ static int make_page(const char *state, const struct evidence_origin *o, const s
     return rc;
 }
 
-static int save(const char *dir, const char *id, const char *ending, const struct buf *bytes, char out[EVIDENCE_PATH_MAX],
-                struct error *err)
+static int save(const char *dir, const char *id, const char *ending, const struct buf *bytes,
+                char out[EVIDENCE_PATH_MAX], struct error *err)
 {
     int n = snprintf(out, EVIDENCE_PATH_MAX, "%s/%s%s", dir, id, ending);
     if (n < 0 || n >= EVIDENCE_PATH_MAX)
@@ -263,8 +270,8 @@ static int save(const char *dir, const char *id, const char *ending, const struc
     return rc;
 }
 
-static int save_all(const char *state, const char *dir, const struct evidence_origin *o, const struct drill_result *r,
-                    struct evidence_kept *out, struct error *err)
+static int save_all(const char *state, const char *dir, const struct evidence_origin *o,
+                    const struct drill_result *r, struct evidence_kept *out, struct error *err)
 {
     struct buf json = BUF_INIT;
     struct buf html = BUF_INIT;
@@ -288,16 +295,17 @@ static int save_all(const char *state, const char *dir, const struct evidence_or
 
 /* ---- all of it ----------------------------------------------------------------------------------------- */
 
-static void send_all(const struct conf *conf, const char *state, const char *dir, const struct drill_result *r,
-                     struct evidence_kept *out)
+static void send_all(const struct conf *conf, const char *state, const char *dir,
+                     const struct drill_result *r, struct evidence_kept *out)
 {
     out->wanted = conf != NULL && conf->has_evidence;
     if (!out->wanted)
         return;
     if (out->certificate[0] == '\0') {
-        (void)error_set(&out->why, E_AUTH,
-                        "it is not signed, so it was not sent to the evidence location: drill with a drill kit (`backupd key "
-                        "add-recipient --drill`)");
+        (void)error_set(
+            &out->why, E_AUTH,
+            "it is not signed, so it was not sent to the evidence location: drill with a drill kit (`backupd key "
+            "add-recipient --drill`)");
         return;
     }
     out->sent = evidence_send(conf, state, dir, r->id, &out->why) == 0;
@@ -332,5 +340,6 @@ void evidence_tell(const struct cli_context *cli, const struct evidence_kept *k)
     if (k->certificate[0] != '\0')
         out_line(out, OUT_PLAIN, "certificate:  %s", k->certificate);
     if (k->wanted)
-        out_line(out, k->sent ? OUT_GOOD : OUT_WARN, "evidence:     %s", k->sent ? "sent, and kept there" : k->why.text);
+        out_line(out, k->sent ? OUT_GOOD : OUT_WARN, "evidence:     %s",
+                 k->sent ? "sent, and kept there" : k->why.text);
 }

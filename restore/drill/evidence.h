@@ -42,7 +42,7 @@ struct evidence_kept {
     char certificate[EVIDENCE_PATH_MAX]; /* or "" */
     bool wanted;                         /* there is a place for evidence */
     bool sent;                           /* and it has this drill */
-    struct error why;                    /* why it is not kept, not signed or not sent; code 0: nothing to say */
+    struct error why; /* why it is not kept, not signed or not sent; code 0: nothing to say */
 };
 /* A negative return: not even kept on this host, and why. */
 int evidence_keep(const struct cli_context *cli, const struct conf *conf, const struct evidence_origin *o,
@@ -53,7 +53,8 @@ void evidence_tell(const struct cli_context *cli, const struct evidence_kept *ke
 /* "STATE" of the drills: --state, else that of the configuration, for free(). NULL with err: neither is given. */
 char *evidence_state(const struct cli_context *cli, const struct conf *conf, struct error *err);
 /* The history of this host. E_NOT_FOUND: no drill was made here yet. */
-int evidence_history(const struct cli_context *cli, const struct conf *conf, struct drills **out, struct error *err);
+int evidence_history(const struct cli_context *cli, const struct conf *conf, struct drills **out,
+                     struct error *err);
 
 /* Of a station whose repository is open: whether its newest charter, and those before, believe this certificate; as text. */
 void evidence_checks_hash(const struct drill_result *r, uint8_t out[HASH_LEN], struct error *err);

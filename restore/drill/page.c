@@ -52,7 +52,8 @@ static void base64(const uint8_t *in, size_t n, char *out)
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t at = 0;
     for (size_t i = 0; i < n; i += 3) {
-        uint32_t v = (uint32_t)in[i] << 16 | (i + 1 < n ? (uint32_t)in[i + 1] << 8 : 0) | (i + 2 < n ? in[i + 2] : 0);
+        uint32_t v =
+            (uint32_t)in[i] << 16 | (i + 1 < n ? (uint32_t)in[i + 1] << 8 : 0) | (i + 2 < n ? in[i + 2] : 0);
         out[at++] = digits[v >> 18 & 63];
         out[at++] = digits[v >> 12 & 63];
         out[at++] = i + 1 < n ? digits[v >> 6 & 63] : '=';
@@ -93,7 +94,8 @@ static void head(struct html *h, const struct drill_page *p, const char *hash)
     html_trusted(h, "<meta charset=\"utf-8\">");
     html_open(h, "meta");
     html_attr(h, "http-equiv", "Content-Security-Policy");
-    html_attrf(h, "content", "default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'", hash);
+    html_attrf(h, "content", "default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'",
+               hash);
     html_close(h);
     html_trusted(h, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
     html_open(h, "title");
@@ -110,8 +112,9 @@ static void head(struct html *h, const struct drill_page *p, const char *hash)
 
 const char *drill_page_date(char out[DRILL_DATE_MAX], uint64_t t, bool clock)
 {
-    static const char *const months[] = { "January", "February", "March",     "April",   "May",      "June",
-                                          "July",    "August",   "September", "October", "November", "December" };
+    static const char *const months[] = { "January",   "February", "March",    "April",
+                                          "May",       "June",     "July",     "August",
+                                          "September", "October",  "November", "December" };
     struct tm tm;
     time_t when = (time_t)t;
     out[0] = '\0';
@@ -130,7 +133,10 @@ const char *drill_page_class(enum drill_verdict v)
 
 const char *drill_page_word(enum drill_verdict v)
 {
-    return v == DRILL_PASS ? "passed" : v == DRILL_FAIL ? "failed" : v == DRILL_SKIPPED ? "skipped" : "could not run";
+    return v == DRILL_PASS      ? "passed"
+           : v == DRILL_FAIL    ? "failed"
+           : v == DRILL_SKIPPED ? "skipped"
+                                : "could not run";
 }
 
 int drill_page_write(const struct drill_page *p, struct buf *out, struct error *err)

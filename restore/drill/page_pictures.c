@@ -145,8 +145,9 @@ static void collect(struct trend *t, const struct drill_page *p, bool size)
         t->last = value_of(d, size);
         (void)snprintf(t->titles[t->n], TITLE_MAX, "%s: %s, %s", drill_page_date(date, d->finished, false),
                        value_text(text, t->last, size), drill_page_word(d->verdict));
-        t->items[t->n] =
-            (struct chart_item){ .value = (double)t->last, .cls = class_of(d->verdict), .title = t->titles[t->n] };
+        t->items[t->n] = (struct chart_item){ .value = (double)t->last,
+                                              .cls = class_of(d->verdict),
+                                              .title = t->titles[t->n] };
         t->n++;
     }
 }
@@ -163,7 +164,9 @@ static void trend(struct html *h, const struct drill_page *p, bool size)
     html_element(h, "b", NULL, size ? "Size" : "Time to restore");
     html_textf(h, "last: %s", value_text(text, t->last, size));
     html_close(h);
-    struct chart c = { .name = size ? "Restored bytes of each drill" : "Time to restore of each drill", .width = 420, .height = 90 };
+    struct chart c = { .name = size ? "Restored bytes of each drill" : "Time to restore of each drill",
+                       .width = 420,
+                       .height = 90 };
     if (size)
         chart_line(h, &c, t->items, t->n);
     else
@@ -216,7 +219,8 @@ static void calendar(struct html *h, const struct drill_page *p)
         else
             (void)snprintf(d->titles[i], TITLE_MAX, "%s: %u %s, %s", date, d->drills[i],
                            plural(d->drills[i], "drill", "drills"), drill_page_word(d->worst[i]));
-        d->items[i] = (struct chart_item){ .cls = d->drills[i] == 0 ? "none" : class_of(d->worst[i]), .title = d->titles[i] };
+        d->items[i] = (struct chart_item){ .cls = d->drills[i] == 0 ? "none" : class_of(d->worst[i]),
+                                           .title = d->titles[i] };
     }
     chart_calendar(h, "Days of the last half year with drills", d->items, n, weekday(first));
     free(d);
@@ -227,7 +231,9 @@ static void legend(struct html *h)
     static const struct {
         const char *cls;
         const char *text;
-    } items[] = { { "ok", "passed" }, { "bad", "failed" }, { "warn", "could not run" }, { "none", "no drill" } };
+    } items[] = {
+        { "ok", "passed" }, { "bad", "failed" }, { "warn", "could not run" }, { "none", "no drill" }
+    };
     html_open(h, "div");
     html_attr(h, "class", "legend");
     for (size_t i = 0; i < sizeof items / sizeof items[0]; i++) {

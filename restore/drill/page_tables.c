@@ -22,7 +22,8 @@ static void finding(struct html *h, const struct drill_check *c)
     if (c->expected != NULL && c->found != NULL && strcmp(c->expected, c->found) == 0)
         html_text(h, c->found);
     else if (c->expected != NULL || c->found != NULL)
-        html_textf(h, "expected %s, found %s", c->expected != NULL ? c->expected : "-", c->found != NULL ? c->found : "-");
+        html_textf(h, "expected %s, found %s", c->expected != NULL ? c->expected : "-",
+                   c->found != NULL ? c->found : "-");
     html_close(h);
 }
 
@@ -60,7 +61,8 @@ static void rows(struct html *h, const struct drill_result *r)
         html_open(h, "td");
         html_attr(h, "colspan", "4");
         html_attr(h, "class", "dim");
-        html_textf(h, "and %s more, none of them failed: %s.json lists them all", count_format(n, left), r->id);
+        html_textf(h, "and %s more, none of them failed: %s.json lists them all", count_format(n, left),
+                   r->id);
         html_close(h);
         html_close(h);
     }
@@ -194,12 +196,15 @@ void drill_page_audit(struct html *h, const struct drill_page *p)
     html_open(h, "p");
     if (p->key == NULL) {
         html_attr(h, "class", "warn");
-        html_text(h, "Nobody signed this drill: it was made without a drill kit. It is a note, not evidence.");
+        html_text(h,
+                  "Nobody signed this drill: it was made without a drill kit. It is a note, not evidence.");
         html_close(h);
     } else {
-        html_textf(h, "This page proves nothing by itself. %s.cert beside it is signed by the drill host's key and names the hash of "
-                      "this page, of the result and of the snapshot's record:",
-                   r->id);
+        html_textf(
+            h,
+            "This page proves nothing by itself. %s.cert beside it is signed by the drill host's key and names the hash of "
+            "this page, of the result and of the snapshot's record:",
+            r->id);
         html_close(h);
         html_open(h, "pre");
         html_open(h, "code");

@@ -9,7 +9,7 @@
 
 #include "common/base/banned.h"
 
-static const char *or(const char *text, const char *otherwise)
+static const char * or (const char *text, const char *otherwise)
 {
     return text != NULL && text[0] != '\0' ? text : otherwise;
 }
@@ -47,15 +47,16 @@ static void outcome(struct html *h, const struct drill_result *r)
     char n[2][NUMBER_TEXT_MAX];
     html_open(h, "p");
     if (r->verdict == DRILL_COULD_NOT_RUN) {
-        html_textf(h, "The drill could not be carried out: %s", or(r->reason, "the reason is not known"));
+        html_textf(h, "The drill could not be carried out: %s", or (r->reason, "the reason is not known"));
         html_text(h, ". This says nothing about the backup, neither good nor bad.");
         if (r->cure != NULL)
             html_textf(h, " What to do: %s.", r->cure);
     } else if (fail == 0 && r->verdict == DRILL_PASS) {
-        html_textf(h, "All %s %s that could be made passed.", count_format(n[0], pass), plural(pass, "check", "checks"));
+        html_textf(h, "All %s %s that could be made passed.", count_format(n[0], pass),
+                   plural(pass, "check", "checks"));
     } else {
         html_textf(h, "%s of %s checks failed. The first: %s.", count_format(n[0], fail),
-                   count_format(n[1], pass + fail), or(r->reason, "see the table below"));
+                   count_format(n[1], pass + fail), or (r->reason, "see the table below"));
     }
     if (unable > 0 && r->verdict != DRILL_COULD_NOT_RUN)
         html_textf(h, " %s %s could not be made and %s listed below.", count_format(n[0], unable),
@@ -69,14 +70,16 @@ static void what(struct html *h, const struct drill_result *r)
     html_open(h, "p");
     if (r->snapshot == NULL || r->verdict == DRILL_COULD_NOT_RUN) {
         html_textf(h, "On %s a backup%s%s was to be restored on the host %s, to see whether it works.",
-                   drill_page_date(date[0], r->started, true), r->snapshot != NULL ? ", " : "", or(r->snapshot, ""),
-                   or(r->host, "(unknown)"));
+                   drill_page_date(date[0], r->started, true), r->snapshot != NULL ? ", " : "",
+                   or (r->snapshot, ""), or (r->host, "(unknown)"));
     } else {
         html_textf(h, "On %s the backup ", drill_page_date(date[0], r->started, true));
         html_element(h, "strong", NULL, r->snapshot);
-        html_textf(h, " of %s was restored into an empty, throwaway %s on the host %s, and what came back was compared with what "
-                      "was recorded when the backup was made.",
-                   drill_page_date(date[1], r->snapshot_time, true), place_of(r), or(r->host, "(unknown)"));
+        html_textf(
+            h,
+            " of %s was restored into an empty, throwaway %s on the host %s, and what came back was compared with what "
+            "was recorded when the backup was made.",
+            drill_page_date(date[1], r->snapshot_time, true), place_of(r), or (r->host, "(unknown)"));
     }
     html_close(h);
 }
@@ -157,20 +160,25 @@ static void proves(struct html *h, const struct drill_result *r)
     html_element(h, "h2", NULL, "What this proves");
     html_open(h, "ul");
     if (r->verdict == DRILL_COULD_NOT_RUN) {
-        item(h, "Nothing about the backup. That the drill could not run is recorded, so that it is not forgotten.");
+        item(
+            h,
+            "Nothing about the backup. That the drill could not run is recorded, so that it is not forgotten.");
     } else if (r->verdict == DRILL_FAIL) {
         item(h, "This backup must not be relied on as it is. The checks that failed say in what.");
         item(h, "An older backup may be whole: drill it, and look for the cause before the next night.");
     } else {
-        item(h, "This backup could be fetched from its storage, decrypted and loaded, away from the system that made it.");
+        item(
+            h,
+            "This backup could be fetched from its storage, decrypted and loaded, away from the system that made it.");
         if (tables > 0) {
-            (void)snprintf(text, sizeof text, "%s %s had the same rows with the same contents as when it was made.",
+            (void)snprintf(text, sizeof text,
+                           "%s %s had the same rows with the same contents as when it was made.",
                            count_format(n, tables), plural(tables, "table", "tables"));
             item(h, text);
         }
         if (assertions > 0) {
-            (void)snprintf(text, sizeof text, "%s %s of your own about the data held.", count_format(n, assertions),
-                           plural(assertions, "statement", "statements"));
+            (void)snprintf(text, sizeof text, "%s %s of your own about the data held.",
+                           count_format(n, assertions), plural(assertions, "statement", "statements"));
             item(h, text);
         }
         item(h, "The time a restore took, measured on this host.");
@@ -184,19 +192,23 @@ static void not_proves(struct html *h, const struct drill_result *r)
     html_element(h, "h2", NULL, "What it does not");
     html_open(h, "ul");
     if (r->tables.len > 0) {
-        (void)snprintf(text, sizeof text, "Only %zu%s%s of the tables were looked at this time.", r->tables.len,
-                       r->tables_total > 0 ? " of " : "",
-                       r->tables_total > 0 ? count_format((char[NUMBER_TEXT_MAX]){ 0 }, r->tables_total) : "");
+        (void)snprintf(text, sizeof text, "Only %zu%s%s of the tables were looked at this time.",
+                       r->tables.len, r->tables_total > 0 ? " of " : "",
+                       r->tables_total > 0 ? count_format((char[NUMBER_TEXT_MAX]){ 0 }, r->tables_total)
+                                           : "");
         item(h, text);
     }
     if (r->masked.len > 0) {
-        (void)snprintf(text, sizeof text, "The original values of %zu masked %s: they were replaced while loading.", r->masked.len,
-                       plural(r->masked.len, "column", "columns"));
+        (void)snprintf(text, sizeof text,
+                       "The original values of %zu masked %s: they were replaced while loading.",
+                       r->masked.len, plural(r->masked.len, "column", "columns"));
         item(h, text);
     }
     item(h, "Other backups, older or newer. Each drill is about one.");
-    item(h, "That the data was right when it was backed up: it is the same as it was then, mistakes included.");
-    item(h, "That a restore takes as long on other hardware, over another network, or at three in the morning.");
+    item(h,
+         "That the data was right when it was backed up: it is the same as it was then, mistakes included.");
+    item(h,
+         "That a restore takes as long on other hardware, over another network, or at three in the morning.");
     html_close(h);
 }
 
@@ -207,7 +219,8 @@ void drill_page_summary(struct html *h, const struct drill_page *p)
     html_element(h, "h1", NULL, "Restore drill");
     html_open(h, "span");
     html_attr(h, "class", "dim");
-    html_textf(h, "%s%s%s", p->repository, p->repository[0] != '\0' && r->job != NULL ? " / " : "", or(r->job, ""));
+    html_textf(h, "%s%s%s", p->repository, p->repository[0] != '\0' && r->job != NULL ? " / " : "",
+               or (r->job, ""));
     html_close(h);
     html_close(h);
     html_open(h, "section");

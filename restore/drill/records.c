@@ -31,7 +31,9 @@ int drill_source_open(const struct cli_context *cli, bool evidence, struct drill
     if (rc < 0 || !evidence)
         return rc;
     if (s->conf == NULL)
-        return error_set(err, E_USAGE, "--evidence needs a configuration that says where it is kept (drills: evidence: ...)");
+        return error_set(
+            err, E_USAGE,
+            "--evidence needs a configuration that says where it is kept (drills: evidence: ...)");
     s->backend = access_evidence(s->conf, err);
     return s->backend != NULL ? 0 : err->code;
 }
@@ -43,7 +45,8 @@ void drill_source_close(struct drill_source *s)
     *s = (struct drill_source){ .cli = s->cli };
 }
 
-static int local_file(const struct drill_source *s, const char *id, const char *ending, struct buf *out, struct error *err)
+static int local_file(const struct drill_source *s, const char *id, const char *ending, struct buf *out,
+                      struct error *err)
 {
     char *state = evidence_state(s->cli, s->conf, err);
     char *path = state != NULL ? str_printf(err, "%s/" EVIDENCE_DIR "/%s%s", state, id, ending) : NULL;
@@ -53,7 +56,8 @@ static int local_file(const struct drill_source *s, const char *id, const char *
     return rc;
 }
 
-int drill_source_file(const struct drill_source *s, const char *id, const char *ending, struct buf *out, struct error *err)
+int drill_source_file(const struct drill_source *s, const char *id, const char *ending, struct buf *out,
+                      struct error *err)
 {
     struct error why = ERROR_INIT;
     if (!drill_cert_id_good(id))
@@ -61,8 +65,8 @@ int drill_source_file(const struct drill_source *s, const char *id, const char *
     int rc = s->backend != NULL ? access_evidence_read(s->backend, id, ending, out, &why)
                                 : local_file(s, id, ending, out, &why);
     if (rc == E_NOT_FOUND)
-        return error_set(err, E_NOT_FOUND, "there is no %s%s %s; `restore drill list` shows what there is%s", id, ending,
-                         s->backend != NULL ? "in the evidence location" : "on this host",
+        return error_set(err, E_NOT_FOUND, "there is no %s%s %s; `restore drill list` shows what there is%s",
+                         id, ending, s->backend != NULL ? "in the evidence location" : "on this host",
                          s->backend == NULL ? ", with --evidence in the evidence location" : "");
     return rc < 0 ? error_copy(err, &why) : 0;
 }
@@ -73,7 +77,8 @@ static int take_id(const struct drills_row *row, void *arg)
     return 0;
 }
 
-int drill_source_id(const struct drill_source *s, const char *word, char out[EVIDENCE_NAME_MAX], struct error *err)
+int drill_source_id(const struct drill_source *s, const char *word, char out[EVIDENCE_NAME_MAX],
+                    struct error *err)
 {
     struct drills *d = NULL;
     struct vec ids;

@@ -12,10 +12,11 @@
 #include "common/access/evidence.h"
 #include "restore/drill/evidence.h"
 
-#define DRILL_EVIDENCE_OPTION                                                                                            \
-    {                                                                                                                    \
-        .name = "evidence", .kind = CLI_FLAG,                                                                            \
-        .help = "Look into the evidence location (drills: evidence: of the configuration), not at what this host keeps." \
+#define DRILL_EVIDENCE_OPTION                                                                                        \
+    {                                                                                                                \
+        .name = "evidence", .kind = CLI_FLAG,                                                                        \
+        .help =                                                                                                      \
+            "Look into the evidence location (drills: evidence: of the configuration), not at what this host keeps." \
     }
 
 struct drill_source {
@@ -24,11 +25,14 @@ struct drill_source {
     struct backend *backend; /* or NULL: this host */
 };
 
-int drill_source_open(const struct cli_context *cli, bool evidence, struct drill_source *s, struct error *err);
+int drill_source_open(const struct cli_context *cli, bool evidence, struct drill_source *s,
+                      struct error *err);
 void drill_source_close(struct drill_source *s);
 /* E_NOT_FOUND: no drill of this id is kept there. */
-int drill_source_file(const struct drill_source *s, const char *id, const char *ending, struct buf *out, struct error *err);
+int drill_source_file(const struct drill_source *s, const char *id, const char *ending, struct buf *out,
+                      struct error *err);
 /* The id that a word means: an id, or "latest" (of the --job, if given). */
-int drill_source_id(const struct drill_source *s, const char *word, char out[EVIDENCE_NAME_MAX], struct error *err);
+int drill_source_id(const struct drill_source *s, const char *word, char out[EVIDENCE_NAME_MAX],
+                    struct error *err);
 
 #endif

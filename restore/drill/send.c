@@ -69,7 +69,8 @@ static int put(struct backend *b, const char *name, const struct buf *bytes, str
 
 static int send_one(struct backend *b, const char *dir, const char *id, struct error *err)
 {
-    static const char *const endings[] = { EVIDENCE_RESULT, EVIDENCE_PAGE, EVIDENCE_CERTIFICATE }; /* the last one last */
+    static const char *const endings[] = { EVIDENCE_RESULT, EVIDENCE_PAGE,
+                                           EVIDENCE_CERTIFICATE }; /* the last one last */
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof endings / sizeof endings[0]; i++) {
         char name[EVIDENCE_NAME_MAX];
@@ -91,7 +92,8 @@ static void note_sent(struct drills *d, const char *id)
         log_event(LOG_WARN, "the list of drills does not know that %s was sent: %s", id, why.text);
 }
 
-int evidence_send(const struct conf *conf, const char *state, const char *dir, const char *id, struct error *err)
+int evidence_send(const struct conf *conf, const char *state, const char *dir, const char *id,
+                  struct error *err)
 {
     struct vec here = { .item = EVIDENCE_NAME_MAX };
     struct vec there = { .item = EVIDENCE_NAME_MAX };

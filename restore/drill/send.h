@@ -7,6 +7,7 @@
 #include "common/conf/conf.h"
 
 /* Every drill of `dir` that has a certificate and is not there yet; 0 when `id` is there afterwards. */
-int evidence_send(const struct conf *conf, const char *state, const char *dir, const char *id, struct error *err);
+int evidence_send(const struct conf *conf, const char *state, const char *dir, const char *id,
+                  struct error *err);
 
 #endif

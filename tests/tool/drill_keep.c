@@ -17,8 +17,8 @@
 
 enum { RESULT_MAX = 64 * 1024 * 1024 };
 
-static int keep(struct cli_context *cli, const struct station *st, const struct evidence_origin *o, const char *path,
-                struct error *err)
+static int keep(struct cli_context *cli, const struct station *st, const struct evidence_origin *o,
+                const char *path, struct error *err)
 {
     struct drill_result r;
     struct buf json = BUF_INIT;
@@ -59,23 +59,24 @@ static int prepare(struct cli_context *cli, struct error *err)
     return crypto_init(err);
 }
 
-static const struct cli_option options[] = {
-    { .name = "repo", .kind = CLI_STRING },
-    { .name = "kit", .kind = CLI_FILE },
-    { .name = "kit-passphrase-file", .kind = CLI_FILE },
-    { .name = "approval", .kind = CLI_FILE, .many = true },
-    { .name = "no-kit", .kind = CLI_FLAG },
-    { .name = "root-key", .kind = CLI_FILE },
-    { .name = "storage", .kind = CLI_FILE },
-    { .name = "state", .kind = CLI_FILE },
-    { .name = "expect", .kind = CLI_STRING, .many = true },
-    CLI_OPTIONS_END
-};
+static const struct cli_option options[] = { { .name = "repo", .kind = CLI_STRING },
+                                             { .name = "kit", .kind = CLI_FILE },
+                                             { .name = "kit-passphrase-file", .kind = CLI_FILE },
+                                             { .name = "approval", .kind = CLI_FILE, .many = true },
+                                             { .name = "no-kit", .kind = CLI_FLAG },
+                                             { .name = "root-key", .kind = CLI_FILE },
+                                             { .name = "storage", .kind = CLI_FILE },
+                                             { .name = "state", .kind = CLI_FILE },
+                                             { .name = "expect", .kind = CLI_STRING, .many = true },
+                                             CLI_OPTIONS_END };
 
-static const struct cli_verb verbs[] = {
-    { .name = "keep", .synopsis = "RESULT ...", .summary = "Keep.", .min_args = 1, .max_args = CLI_ANY, .run = run },
-    CLI_VERBS_END
-};
+static const struct cli_verb verbs[] = { { .name = "keep",
+                                           .synopsis = "RESULT ...",
+                                           .summary = "Keep.",
+                                           .min_args = 1,
+                                           .max_args = CLI_ANY,
+                                           .run = run },
+                                         CLI_VERBS_END };
 
 int main(int argc, char **argv)
 {

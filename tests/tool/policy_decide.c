@@ -64,10 +64,10 @@ static void read_rules(const char *line)
     struct rules *r = &rules[nrules++];
     *r = (struct rules){ .policy = POLICY_INIT };
     struct policy *p = &r->policy;
-    if (nrules == RULES || sscanf(line, "rules %u %u %u %u %u %u %lu %u %lu %u %u %u %255s", &p->last,
-                                  &p->hourly, &p->daily, &p->weekly, &p->monthly, &p->yearly, &p->within,
-                                  &p->floor, &p->erase_after, &p->max_share, &p->max_new, &p->proven,
-                                  r->words) != 13)
+    if (nrules == RULES ||
+        sscanf(line, "rules %u %u %u %u %u %u %lu %u %lu %u %u %u %255s", &p->last, &p->hourly, &p->daily,
+               &p->weekly, &p->monthly, &p->yearly, &p->within, &p->floor, &p->erase_after, &p->max_share,
+               &p->max_new, &p->proven, r->words) != 13)
         die(line);
     size_t n = 0;
     char *save = NULL;

@@ -1,5 +1,6 @@
 /* Certificates of drills: what comes back, every changed byte, and whom a charter believes. */
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/repo/drill_cert.h"
@@ -89,7 +90,8 @@ START_TEST(judged)
     memset(repo.repo_id, 7, REPO_ID_LEN);
     ck_assert_int_eq(sign_public(seed, c.key, &err), 0);
     add_charter(&repo, c.key, -1);
-    ck_assert_int_eq(drill_cert_judge(&c, &repo, &retired, &err), E_CONFLICT); /* a charter that is not there */
+    ck_assert_int_eq(drill_cert_judge(&c, &repo, &retired, &err),
+                     E_CONFLICT); /* a charter that is not there */
     add_charter(&repo, c.key, 1);
     ck_assert_int_eq(drill_cert_judge(&c, &repo, &retired, &err), 0);
     ck_assert(!retired);
@@ -117,6 +119,41 @@ START_TEST(judged)
 }
 END_TEST
 
+/* The known answer of docs/format.md, section 23. */
+START_TEST(known_answer)
+{
+    static const char want[] =
+        "fdc8979ad9903f84e22e50f6b8d77ce4bc01a36585dc25e310d38a6101697936bc5715c30e288e706c9c8b8baaac136109355e567b904e64598"
+        "b9890dbce6c02\n";
+    uint8_t k[SIGN_SEED_LEN];
+    struct buf b = BUF_INIT;
+    struct error err = ERROR_INIT;
+    struct drill_cert c = example();
+    for (size_t i = 0; i < sizeof k; i++)
+        k[i] = (uint8_t)i;
+    struct secret *s = secret_copy(k, sizeof k, &err);
+    c.made = 1795886454;
+    c.started = 1795907702;
+    c.finished = 1795907954;
+    c.rto_target_seconds = 900;
+    c.age_seconds = 21248;
+    c.result_size = 1;
+    c.page_size = 2;
+    (void)snprintf(c.host, sizeof c.host, "%s", "drill1");
+    (void)snprintf(c.tool, sizeof c.tool, "%s", "0.9.0");
+    (void)snprintf(c.server, sizeof c.server, "%s", "PostgreSQL 15.20");
+    memset(c.writer, 1, WRITER_ID_LEN);
+    memset(c.record_hash, 3, HASH_LEN);
+    memset(c.checks_hash, 4, HASH_LEN);
+    memset(c.result_hash, 5, HASH_LEN);
+    memset(c.page_hash, 6, HASH_LEN);
+    ck_assert_int_eq(drill_cert_build(&c, s, &b, &err), 0);
+    ck_assert_mem_eq(b.data + b.len - (sizeof want - 1), want, sizeof want - 1);
+    secret_free(s);
+    buf_free(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("drill certificates");
@@ -124,6 +161,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, comes_back);
     tcase_add_test(t, judged);
+    tcase_add_test(t, known_answer);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

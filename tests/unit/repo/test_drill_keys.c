@@ -78,7 +78,9 @@ START_TEST(refused)
     struct drill_keys again = DRILL_KEYS_INIT;
     make(&m, 2);
     struct secret *block = drill_keys_encode(&m.drill, NULL);
-    static const size_t lengths[] = { 0, HEAD - 1, HEAD, HEAD + ITEM - 1, HEAD + ITEM + 1, HEAD + 2 * ITEM - 1 };
+    static const size_t lengths[] = {
+        0, HEAD - 1, HEAD, HEAD + ITEM - 1, HEAD + ITEM + 1, HEAD + 2 * ITEM - 1
+    };
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         struct error err = ERROR_INIT;
         struct secret *cut = secret_copy(secret_view(block), lengths[i], &err);

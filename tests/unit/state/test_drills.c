@@ -49,7 +49,8 @@ static int first(const struct drills_row *r, void *arg)
 {
     char *out = arg;
     (void)snprintf(out + strlen(out), 200 - strlen(out), "%s:%s:%s:%d:%d:%d%d%d ", r->id, r->job,
-                   drills_verdict_name(r->verdict), (int)r->check_ms, (int)r->failed, r->whole, r->signed_, r->stored);
+                   drills_verdict_name(r->verdict), (int)r->check_ms, (int)r->failed, r->whole, r->signed_,
+                   r->stored);
     return 0;
 }
 
@@ -74,7 +75,8 @@ START_TEST(comes_back)
     ck_assert_int_eq(drills_each(d, &(struct drills_filter){ .limit = 9 }, first, seen, &err), 0);
     ck_assert_str_eq(seen, "b:shop:fail:17:3:110 c:web:could_not_run:17:3:110 a:shop:pass:17:3:111 ");
     seen[0] = '\0';
-    ck_assert_int_eq(drills_each(d, &(struct drills_filter){ .job = "shop", .limit = 1 }, first, seen, &err), 0);
+    ck_assert_int_eq(drills_each(d, &(struct drills_filter){ .job = "shop", .limit = 1 }, first, seen, &err),
+                     0);
     ck_assert_str_eq(seen, "b:shop:fail:17:3:110 ");
     seen[0] = '\0';
     ck_assert_int_eq(drills_last_per_job(d, first, seen, &err), 0);

@@ -18,7 +18,7 @@ static void finding(struct html *h, const struct drill_check *c)
     if (c->text != NULL)
         html_text(h, c->text);
     if (c->text != NULL && (c->expected != NULL || c->found != NULL))
-        html_text(h, " ");
+        html_text(h, ": ");
     if (c->expected != NULL && c->found != NULL && strcmp(c->expected, c->found) == 0)
         html_text(h, c->found);
     else if (c->expected != NULL || c->found != NULL)

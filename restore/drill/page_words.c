@@ -189,7 +189,7 @@ static void proves(struct html *h, const struct drill_result *r)
 static void not_proves(struct html *h, const struct drill_result *r)
 {
     char text[256];
-    html_element(h, "h2", NULL, "What it does not");
+    html_element(h, "h2", NULL, "What it does not prove");
     html_open(h, "ul");
     if (r->tables.len > 0) {
         (void)snprintf(text, sizeof text, "Only %zu%s%s of the tables were looked at this time.",

@@ -25,10 +25,6 @@ backupd() { "$BACKUPD" --config c.yaml "$@"; }
 restore() { "$RESTORE" --config c.yaml "$@"; }
 keep_drill() { "$TOOLS/drill_keep" --config c.yaml --kit drill.key keep "$@"; }
 results() { "$REPO_ROOT/tests/support/drill_results.py" in job=one engine=sqlite tables=3 server= "$@"; }
-field() { python3 -c 'import json, sys
-for line in sys.stdin:
-    o = json.loads(line)
-    if sys.argv[1] in o: print(o[sys.argv[1]])' "$1"; }
 # of_snapshot N: words for `results` that name the N-th snapshot
 of_snapshot() {
     "$RESTORE" --config c.yaml --kit safe/restore-kit.key list --json | python3 -c '
@@ -82,6 +78,7 @@ contains "with what lies beside it" "$(<.check)" "beside it, and unchanged"
 key=$(sed -n 's/^key //p' "evidence/$id.cert")
 print=$(backupd key show | awk '/^drill key/ { print $3 }')
 mkdir alone && cp evidence/* alone
+# shellcheck disable=SC2317
 offline() { (cd alone && unshare -rn "$RESTORE" --config none drill certificate "$@"); }
 check "offline, with one public key" offline --check "$id.cert" --key "$key"
 check "or its digits" offline --check "$id.cert" --key "$print"
@@ -128,7 +125,7 @@ check_fails 3 "a place that is not there: kept here, not sent" keep_drill "${fil
 mv away evidence
 mapfile -t more < <(results "${third[@]}" end=$((today - 1000)))
 check "the next drill" keep_drill "${more[@]}"
-same "sends what was left, too" "4 4 4" "$(echo $(find evidence -name '*.json' | wc -l) $(find evidence -name '*.html' | wc -l) $(find evidence -name '*.cert' | wc -l))"
+same "sends what was left, too" "4 .cert, 4 .html, 4 .json" "$(find evidence -type f | sed 's/.*\././' | sort | uniq -c | awk '{ printf "%s%s %s", NR > 1 ? ", " : "", $1, $2 }')"
 mapfile -t files < <(results "${third[@]}" end=$((today - 500)))
 check_fails 3 "without a drill kit it is kept here" "$TOOLS/drill_keep" --config c.yaml --kit safe/restore-kit.key keep "${files[@]}"
 contains "and neither signed nor sent" "$(<.check)" "it is not signed"
@@ -165,7 +162,7 @@ same "nothing has" "expire unneeded" "$(backupd_expire | verdict one/1)"
 # ---- tampered with, strangers, keys that were retired
 chmod -R u+w evidence
 cp -r evidence good
-for f in $(grep -l "one/3" evidence/*.cert); do sed -i 's/^scope part/scope whole/; s/^measured ./measured 9/' "$f"; done
+grep -l "one/3" evidence/*.cert | xargs sed -i 's/^measured ./measured 9/'
 same "tampered certificates do not count" "expire unneeded" "$(backupd_expire | verdict one/3)"
 check "and are told" backupd expire --retention-key safe/retention.key --dry-run
 contains "with the reason" "$(<.check)" "does not count: the signature does not fit"

@@ -18,6 +18,7 @@ jobs:
 END
 backupd() { "$BACKUPD" --config c.yaml "$@"; }
 root=(--root-key safe/root.key --yes)
+# shellcheck disable=SC2317
 drill() { "$RESTORE" --storage store --kit drill.key "$@"; }
 
 check "init" backupd init --safe safe --no-kit-passphrase --spare-writers 0

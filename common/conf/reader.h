@@ -22,6 +22,7 @@ struct load {
     const char *main_file;   /* as the user named it, for messages */
     struct vec repositories; /* of struct conf_repository */
     struct vec jobs;         /* of struct conf_job */
+    struct vec drills;       /* of struct conf_drill */
     struct conf_place state; /* where it was set; file NULL: nowhere */
     bool have_repositories;
     bool have_jobs;
@@ -85,7 +86,8 @@ void conf_daemon_read(struct load *l, const struct conf_node *map);
 /* After all files are read: jobs that others depend on. */
 void conf_schedules_resolve(struct load *l);
 
-/* ---- repository.c, job.c ---- */
+/* ---- repository.c, job.c, drill.c ---- */
+void conf_drill_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 /* After all files are read: the repository of each job. */

@@ -32,6 +32,7 @@ static const char *const words[] = { "OK", "WARNING", "CRITICAL", "UNKNOWN" };
 struct wanted {
     char *repository;
     char *job;
+    const char *drill; /* of the configuration; NULL: any drill of the job */
     uint64_t every;
 };
 
@@ -47,21 +48,28 @@ struct asking {
     int rc;
 };
 
-static int want(struct asking *a, const char *repository, const char *job, uint64_t every)
+/* Whether somebody asked for it: everybody who named nothing did. */
+static bool asked_for(const struct asking *a, const char *job, const char *drill)
 {
-    for (size_t i = 0; i < a->wanted.len; i++) {
+    for (size_t i = 0; i < a->cli->nargs; i++)
+        if (strcmp(a->cli->args[i], job) == 0 || (drill != NULL && strcmp(a->cli->args[i], drill) == 0))
+            return true;
+    return a->cli->nargs == 0;
+}
+
+static int want(struct asking *a, const char *repository, const char *job, const char *drill, uint64_t every)
+{
+    for (size_t i = 0; drill == NULL && i < a->wanted.len; i++) {
         const struct wanted *w = vec_at(&a->wanted, i);
         if (strcmp(w->job, job) == 0 && strcmp(w->repository, repository) == 0)
             return 0;
     }
-    for (size_t i = 0; a->cli->nargs != 0 && strcmp(a->cli->args[i], job) != 0; i++)
-        if (i + 1 == a->cli->nargs)
-            return 0;
-    struct wanted *w = vec_push(&a->wanted, a->err);
+    struct wanted *w = asked_for(a, job, drill) ? vec_push(&a->wanted, a->err) : NULL;
     if (w == NULL)
-        return E_NOMEM;
+        return asked_for(a, job, drill) ? E_NOMEM : 0;
     *w = (struct wanted){ .repository = str_dup(repository, a->err),
                           .job = str_dup(job, a->err),
+                          .drill = drill,
                           .every = every };
     return w->repository != NULL && w->job != NULL ? 0 : E_NOMEM;
 }
@@ -69,15 +77,30 @@ static int want(struct asking *a, const char *repository, const char *job, uint6
 static int want_row(const struct drills_row *row, void *arg)
 {
     struct asking *a = arg;
-    return want(a, row->repository, row->job, cli_number(a->cli, "every"));
+    return want(a, row->repository, row->job, NULL, cli_number(a->cli, "every"));
 }
 
-/* Jobs that this host knows: of its configuration, and those that were drilled before. */
+static const char *repository_of(const struct conf *conf, const struct conf_drill *d)
+{
+    if (d->repository != NULL)
+        return d->repository;
+    return conf->nrepositories == 1 ? conf->repositories[0].name : "";
+}
+
+/* The drills of the configuration. Without any: its jobs, and what was drilled here before. */
 static int collect(struct asking *a)
 {
     int rc = 0;
+    uint64_t every = cli_number(a->cli, "every");
+    for (size_t i = 0; rc == 0 && a->conf != NULL && i < a->conf->ndrills; i++) {
+        const struct conf_drill *d = &a->conf->drills[i];
+        bool says = d->every_ms != 0 && !cli_given(a->cli, "every");
+        rc = want(a, repository_of(a->conf, d), d->job, d->name, says ? d->every_ms / 1000 : every);
+    }
+    if (rc < 0 || (a->conf != NULL && a->conf->ndrills != 0))
+        return rc;
     for (size_t i = 0; rc == 0 && a->conf != NULL && i < a->conf->njobs; i++)
-        rc = want(a, a->conf->jobs[i].repository, a->conf->jobs[i].name, cli_number(a->cli, "every"));
+        rc = want(a, a->conf->jobs[i].repository, a->conf->jobs[i].name, NULL, every);
     return rc < 0 || a->drills == NULL ? rc : drills_last_per_job(a->drills, want_row, a, a->err);
 }
 
@@ -149,6 +172,7 @@ static int tell(struct asking *a, const struct wanted *w, const struct found *f,
         struct jsonout *o = jsonout_new("drill_status");
         jsonout_str(o, "repository", w->repository);
         jsonout_str(o, "job", w->job);
+        jsonout_str(o, "drill", w->drill);
         jsonout_str(o, "state", words[s]);
         jsonout_str(o, "text", text);
         jsonout_str(o, "last_drill", f->any ? f->id : NULL);
@@ -159,6 +183,8 @@ static int tell(struct asking *a, const struct wanted *w, const struct found *f,
     }
     table_cell(a->table, s == STATE_OK ? OUT_GOOD : s == STATE_WARNING ? OUT_WARN : OUT_BAD, "%s", words[s]);
     table_cell(a->table, OUT_BOLD, "%s%s%s", w->repository, w->repository[0] != '\0' ? "/" : "", w->job);
+    if (a->conf != NULL && a->conf->ndrills != 0)
+        table_cell(a->table, OUT_PLAIN, "%s", w->drill);
     table_cell(a->table, OUT_PLAIN, "%s", text);
     return 0;
 }
@@ -168,11 +194,11 @@ static int ask(struct asking *a, const struct wanted *w)
     struct found f = { .any = false };
     int64_t pass = 0;
     int rc = 0;
-    struct drills_filter filter = { .repository = w->repository, .job = w->job, .limit = 1 };
+    struct drills_filter filter = { .repository = w->repository, .job = w->job, .drill = w->drill, .limit = 1 };
     if (a->drills != NULL)
         rc = drills_each(a->drills, &filter, take, &f, a->err);
     if (rc == 0 && a->drills != NULL)
-        rc = drills_last_pass(a->drills, w->repository, w->job, &pass, a->err);
+        rc = drills_last_pass(a->drills, w->repository, w->job, w->drill, &pass, a->err);
     return rc < 0 ? rc : tell(a, w, &f, pass);
 }
 
@@ -187,7 +213,7 @@ static int print(struct asking *a)
              a->worst == STATE_OK        ? OUT_GOOD
              : a->worst == STATE_WARNING ? OUT_WARN
                                          : OUT_BAD,
-             "DRILLS %s: %zu %s, %zu to look at", words[a->worst], n, plural(n, "job", "jobs"), a->bad);
+             "DRILLS %s: %zu of %zu to look at", words[a->worst], a->bad, n);
     return table_print(a->table, &a->cli->out, a->err);
 }
 
@@ -205,7 +231,9 @@ static int run(struct asking *a)
                              : "there is nothing to drill: no job is configured, and none was drilled here");
     table_column(a->table, "state", false);
     table_column(a->table, "job", false);
-    table_column(a->table, "drills", false);
+    if (a->conf != NULL && a->conf->ndrills != 0)
+        table_column(a->table, "drill", false);
+    table_column(a->table, "how it stands", false);
     for (size_t i = 0; rc == 0 && i < a->wanted.len; i++)
         rc = ask(a, vec_at(&a->wanted, i));
     return rc == 0 ? print(a) : rc;

@@ -175,6 +175,50 @@ struct conf_job {
     struct conf_place repository_place; /* private */
 };
 
+/* What has to be true in a restored database. */
+enum conf_assert_kind {
+    CONF_ASSERT_VALUE, /* the first field of the first row is text */
+    CONF_ASSERT_RANGE, /* ... a number from min to max */
+    CONF_ASSERT_REGEX, /* ... matches text (POSIX extended) */
+    CONF_ASSERT_ROWS,  /* from min to max rows */
+    CONF_ASSERT_FRESH, /* ... a time not more than within_ms before the snapshot */
+    CONF_ASSERT_RATIO, /* ... a number, from min to max times what the drill before found */
+};
+struct conf_assert {
+    enum conf_assert_kind kind;
+    const char *name; /* or NULL */
+    const char *sql;
+    const char *text;
+    double min, max; /* may be infinite */
+    uint64_t within_ms;
+};
+
+enum conf_mask_kind { CONF_MASK_NULL, CONF_MASK_CONSTANT, CONF_MASK_HASH };
+struct conf_mask {
+    const char *column; /* SCHEMA.TABLE.COLUMN, or TABLE.COLUMN */
+    enum conf_mask_kind kind;
+    const char *value; /* of CONSTANT */
+};
+
+struct conf_drill {
+    const char *name;
+    const char *job;        /* label of the snapshots */
+    const char *repository; /* or NULL: the only one */
+    const char *snapshot;   /* which of the job's: "latest" */
+    const char *database;   /* or NULL */
+    const char *const *tables;
+    size_t ntables;                                   /* 0: everything */
+    uint64_t every_ms, rto_ms, timeout_ms, sample_ms; /* 0: not given */
+    const char *scratch;                              /* or NULL */
+    bool foreign_keys;                                /* SQLite: foreign_key_check */
+    bool gentle;
+    const struct conf_assert *asserts;
+    size_t nasserts;
+    const struct conf_mask *masks;
+    size_t nmasks;
+    struct conf_place place;
+};
+
 struct conf {
     const char *file; /* absolute */
     const char *dir;  /* its directory */
@@ -187,6 +231,8 @@ struct conf {
     size_t nrepositories;
     const struct conf_job *jobs;
     size_t njobs;
+    const struct conf_drill *drills;
+    size_t ndrills;
     struct vec owned; /* private: every block above */
 };
 
@@ -239,6 +285,10 @@ bool conf_name_is_good(const char *text);
 /* By name, or NULL with E_USAGE and "did you mean". A NULL name finds the only one there is. */
 const struct conf_repository *conf_find_repository(const struct conf *conf, const char *name,
                                                    struct error *err);
+/* By name, or NULL. */
+const struct conf_drill *conf_find_drill(const struct conf *conf, const char *name);
+/* "10..20", "10..", "..20"; what is left out is infinite. */
+bool conf_range_parse(const char *text, double *min, double *max);
 const struct conf_job *conf_find_job(const struct conf *conf, const char *name, struct error *err);
 
 /* The rules for the snapshots of a job: of keep_jobs, else of the job, else of the repository; NULL: none. */

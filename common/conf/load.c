@@ -152,6 +152,11 @@ static void finish(struct load *l)
     }
     conf->nrepositories = l->repositories.len;
     conf->njobs = l->jobs.len;
+    conf->ndrills = l->drills.len;
+    if (conf->ndrills != 0) {
+        conf->drills = conf_keep_block(l, l->drills.data);
+        l->drills.data = NULL;
+    }
     if (conf->nrepositories != 0) {
         conf->repositories = conf_keep_block(l, l->repositories.data);
         l->repositories.data = NULL;
@@ -183,7 +188,8 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
                       .err = err,
                       .main_file = path,
                       .repositories = VEC_OF(struct conf_repository),
-                      .jobs = VEC_OF(struct conf_job) };
+                      .jobs = VEC_OF(struct conf_job),
+                      .drills = VEC_OF(struct conf_drill) };
     l.conf = mem_alloc(1, sizeof *l.conf, err);
     if (l.conf == NULL)
         return NULL;
@@ -204,6 +210,7 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
     }
     vec_free(&l.repositories);
     vec_free(&l.jobs);
+    vec_free(&l.drills);
     if (l.rc == 0)
         return l.conf;
     conf_free(l.conf);

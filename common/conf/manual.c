@@ -39,6 +39,7 @@ static int open_section(struct page *page, enum conf_section section)
         [CONF_AT_STORAGE] = "Its storage",   [CONF_AT_JOB] = "A job",
         [CONF_AT_DAEMON] = "The daemon",     [CONF_AT_KEEP] = "What stays",
         [CONF_AT_DRILLS] = "Restore drills",
+        [CONF_AT_DRILL] = "A drill",
     };
     const char *path = conf_section_path(section);
     int rc = page->open ? buf_printf(page->out, page->err, ".El\n") : 0;

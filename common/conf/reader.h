@@ -22,6 +22,7 @@ struct load {
     const char *main_file;   /* as the user named it, for messages */
     struct vec repositories; /* of struct conf_repository */
     struct vec jobs;         /* of struct conf_job */
+    struct vec drills;       /* of struct conf_drill */
     struct conf_place state; /* where it was set; file NULL: nowhere */
     bool have_repositories;
     bool have_jobs;
@@ -90,10 +91,11 @@ void conf_schedules_resolve(struct load *l);
 void conf_drills_read(struct load *l, const struct conf_node *map);
 void conf_evidence_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 
-/* ---- repository.c, job.c ---- */
+/* ---- repository.c, job.c, drill.c ---- */
 /* The settings of a storage; `path` is where they stand, for messages. */
 void conf_storage_read(struct load *l, const char *path, const struct conf_node *map,
                        struct conf_storage *out);
+void conf_drill_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 /* After all files are read: the repository of each job. */

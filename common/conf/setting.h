@@ -40,6 +40,7 @@ enum conf_section {
     CONF_AT_DAEMON,     /* daemon */
     CONF_AT_KEEP,       /* keep of a repository or a job */
     CONF_AT_DRILLS,     /* drills */
+    CONF_AT_DRILL,      /* drills.NAME */
     CONF_SECTIONS
 };
 

@@ -179,18 +179,22 @@ int drills_last_per_job(struct drills *d, drills_fn *fn, void *arg, struct error
     return s != NULL ? rows(d, s, fn, arg, err) : err != NULL ? err->code : E_IO;
 }
 
-int drills_last_pass(struct drills *d, const char *repository, const char *job, int64_t *out,
+int drills_last_pass(struct drills *d, const char *repository, const char *job, const char *drill, int64_t *out,
                      struct error *err)
 {
     *out = 0;
-    sqlite3_stmt *s = history_prepare(
-        of(d), "SELECT max(finished) FROM drill WHERE verdict = 0 AND repository = ? AND job = ?", err);
+    sqlite3_stmt *s = history_prepare(of(d),
+                                      "SELECT max(finished) FROM drill WHERE verdict = 0 AND repository = ?1 AND job = ?2"
+                                      " AND (?3 IS NULL OR drill = ?3)",
+                                      err);
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
     history_bind_text(s, 1, repository, DRILLS_TEXT_MAX);
     history_bind_text(s, 2, job, DRILLS_TEXT_MAX);
-    if (sqlite3_step(s) == SQLITE_ROW)
-        *out = sqlite3_column_int64(s, 0);
+    if (drill != NULL)
+        history_bind_text(s, 3, drill, DRILLS_TEXT_MAX);
+    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(of(d)->db, "drills", err);
+    *out = rc == 0 ? sqlite3_column_int64(s, 0) : 0;
     (void)sqlite3_finalize(s);
-    return 0;
+    return rc;
 }

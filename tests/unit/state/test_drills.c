@@ -81,9 +81,9 @@ START_TEST(comes_back)
     seen[0] = '\0';
     ck_assert_int_eq(drills_last_per_job(d, first, seen, &err), 0);
     ck_assert_str_eq(seen, "b:shop:fail:17:3:110 c:web:could_not_run:17:3:110 ");
-    ck_assert_int_eq(drills_last_pass(d, "main", "shop", &when, &err), 0);
+    ck_assert_int_eq(drills_last_pass(d, "main", "shop", NULL, &when, &err), 0);
     ck_assert_int_eq(when, 10);
-    ck_assert_int_eq(drills_last_pass(d, "main", "web", &when, &err), 0);
+    ck_assert_int_eq(drills_last_pass(d, "main", "web", NULL, &when, &err), 0);
     ck_assert_int_eq(when, 0);
     drills_close(d);
 }

@@ -125,7 +125,7 @@ check_fails 3 "a place that is not there: kept here, not sent" keep_drill "${fil
 mv away evidence
 mapfile -t more < <(results "${third[@]}" end=$((today - 1000)))
 check "the next drill" keep_drill "${more[@]}"
-same "sends what was left, too" "4 .cert, 4 .html, 4 .json" "$(find evidence -type f | sed 's/.*\././' | sort | uniq -c | awk '{ printf "%s%s %s", NR > 1 ? ", " : "", $1, $2 }')"
+same "sends what was left, too" "4 .cert, 4 .html, 4 .json" "$(find evidence -type f | sed 's/.*\././' | sort | uniq -c | awk '{ printf("%s%s %s", (NR > 1 ? ", " : ""), $1, $2) }')"
 mapfile -t files < <(results "${third[@]}" end=$((today - 500)))
 check_fails 3 "without a drill kit it is kept here" "$TOOLS/drill_keep" --config c.yaml --kit safe/restore-kit.key keep "${files[@]}"
 contains "and neither signed nor sent" "$(<.check)" "it is not signed"

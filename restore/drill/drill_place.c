@@ -95,8 +95,10 @@ static int place(struct drill *d, struct error *err)
 {
     struct buf text = BUF_INIT;
     int rc = scratch_open(&d->s, d->o->dir != NULL ? d->o->dir : scratch_base(), err);
-    if (rc < 0)
+    if (rc < 0) {
+        (void)drill_text(&d->r->cure, "choose another place with --scratch DIR (drills.NAME.scratch)", NULL);
         return rc;
+    }
     d->placed = true;
     rc = scratch_isolation(&d->s, &text, err);
     rc = rc == 0 ? buf_append(&text, "", 1, err) : rc;

@@ -67,10 +67,9 @@ static int want(struct asking *a, const char *repository, const char *job, const
     struct wanted *w = asked_for(a, job, drill) ? vec_push(&a->wanted, a->err) : NULL;
     if (w == NULL)
         return asked_for(a, job, drill) ? E_NOMEM : 0;
-    *w = (struct wanted){ .repository = str_dup(repository, a->err),
-                          .job = str_dup(job, a->err),
-                          .drill = drill,
-                          .every = every };
+    *w = (struct wanted){
+        .repository = str_dup(repository, a->err), .job = str_dup(job, a->err), .drill = drill, .every = every
+    };
     return w->repository != NULL && w->job != NULL ? 0 : E_NOMEM;
 }
 
@@ -78,13 +77,6 @@ static int want_row(const struct drills_row *row, void *arg)
 {
     struct asking *a = arg;
     return want(a, row->repository, row->job, NULL, cli_number(a->cli, "every"));
-}
-
-static const char *repository_of(const struct conf *conf, const struct conf_drill *d)
-{
-    if (d->repository != NULL)
-        return d->repository;
-    return conf->nrepositories == 1 ? conf->repositories[0].name : "";
 }
 
 /* The drills of the configuration. Without any: its jobs, and what was drilled here before. */
@@ -95,7 +87,7 @@ static int collect(struct asking *a)
     for (size_t i = 0; rc == 0 && a->conf != NULL && i < a->conf->ndrills; i++) {
         const struct conf_drill *d = &a->conf->drills[i];
         bool says = d->every_ms != 0 && !cli_given(a->cli, "every");
-        rc = want(a, repository_of(a->conf, d), d->job, d->name, says ? d->every_ms / 1000 : every);
+        rc = want(a, "", d->job, d->name, says ? d->every_ms / 1000 : every);
     }
     if (rc < 0 || (a->conf != NULL && a->conf->ndrills != 0))
         return rc;
@@ -191,14 +183,15 @@ static int tell(struct asking *a, const struct wanted *w, const struct found *f,
 
 static int ask(struct asking *a, const struct wanted *w)
 {
+    const char *repository = w->drill != NULL ? NULL : w->repository; /* a drill's name is enough */
     struct found f = { .any = false };
     int64_t pass = 0;
     int rc = 0;
-    struct drills_filter filter = { .repository = w->repository, .job = w->job, .drill = w->drill, .limit = 1 };
+    struct drills_filter filter = { .repository = repository, .job = w->job, .drill = w->drill, .limit = 1 };
     if (a->drills != NULL)
         rc = drills_each(a->drills, &filter, take, &f, a->err);
     if (rc == 0 && a->drills != NULL)
-        rc = drills_last_pass(a->drills, w->repository, w->job, w->drill, &pass, a->err);
+        rc = drills_last_pass(a->drills, repository, w->job, w->drill, &pass, a->err);
     return rc < 0 ? rc : tell(a, w, &f, pass);
 }
 

@@ -144,6 +144,22 @@ static const struct cli_verb verbs[] = {
       .options = verify_options,
       .max_args = 1,
       .run = cmd_verify },
+    { .name = "drill run",
+      .synopsis = "[SNAPSHOT]",
+      .summary = "Restore a snapshot into a throwaway place, and check what comes out.",
+      .help =
+          "Without a SNAPSHOT the newest one. PostgreSQL and MariaDB: a server of the snapshot's release is made in a "
+          "private directory, from the installed programs, reached by a socket only; SQLite: a private file; files: a "
+          "private directory. Rows, fingerprints, objects, rights and sequences are compared with what was backed up, the "
+          "database checks itself, and the assertions of the configuration are asked. Afterwards nothing is left; when "
+          "the drill is killed its servers die with it, and the next one removes the directory.\n\n"
+          "What was restored cannot act: where the system allows it the server has no network, and events, "
+          "subscriptions and preloaded libraries are off. Started by root, the server runs as the account backupd-drill, or "
+          "nobody.\n\nExit status 0: passed. 9: failed, the backup is not what it should be. 4: could not run, which says "
+          "nothing about the backup; the way out is told.\n\n" SELECTOR_HELP,
+      .options = drill_run_options,
+      .max_args = 1,
+      .run = cmd_drill_run },
     { .name = "drill list",
       .summary = "List the restore drills that were made, the newest first.",
       .help =

@@ -43,5 +43,7 @@ extern const struct cli_option drill_status_options[];
 int cmd_drill_status(struct cli_context *cli, struct error *err);
 extern const struct cli_option verify_options[];
 int cmd_verify(struct cli_context *cli, struct error *err);
+extern const struct cli_option drill_run_options[];
+int cmd_drill_run(struct cli_context *cli, struct error *err);
 
 #endif

@@ -193,29 +193,19 @@ struct conf_assert {
     uint64_t within_ms;
 };
 
-enum conf_mask_kind { CONF_MASK_NULL, CONF_MASK_CONSTANT, CONF_MASK_HASH };
-struct conf_mask {
-    const char *column; /* SCHEMA.TABLE.COLUMN, or TABLE.COLUMN */
-    enum conf_mask_kind kind;
-    const char *value; /* of CONSTANT */
-};
-
 struct conf_drill {
     const char *name;
-    const char *job;        /* label of the snapshots */
-    const char *repository; /* or NULL: the only one */
-    const char *snapshot;   /* which of the job's: "latest" */
-    const char *database;   /* or NULL */
+    const char *job;      /* label of the snapshots */
+    const char *snapshot; /* which of the job's: "latest" */
+    const char *database; /* or NULL */
     const char *const *tables;
-    size_t ntables;                                   /* 0: everything */
-    uint64_t every_ms, rto_ms, timeout_ms, sample_ms; /* 0: not given */
-    const char *scratch;                              /* or NULL */
-    bool foreign_keys;                                /* SQLite: foreign_key_check */
+    size_t ntables;                                    /* 0: everything */
+    uint64_t every_ms, rto_ms, timeout_ms, max_age_ms; /* 0: not given */
+    const char *scratch;                               /* or NULL */
+    bool foreign_keys;                                 /* SQLite: foreign_key_check */
     bool gentle;
     const struct conf_assert *asserts;
     size_t nasserts;
-    const struct conf_mask *masks;
-    size_t nmasks;
     struct conf_place place;
 };
 

@@ -156,38 +156,6 @@ static void assert_read(struct load *l, const char *what, const struct conf_node
                          a->kind == CONF_ASSERT_FRESH ? "fresh.query" : "sql");
 }
 
-/* { column: TABLE.COLUMN, with: null | constant | hash, value: TEXT } */
-static void mask_read(struct load *l, const char *what, const struct conf_node *n, struct conf_mask *m)
-{
-    static const char *const kinds[] = { "null", "constant", "hash" };
-    size_t kind = 3;
-    if (!is_map(l, what, n, "a rule, like { column: public.people.name, with: hash }"))
-        return;
-    for (size_t i = 0; i < n->items.len; i += 2) {
-        const struct conf_node *key = conf_node_at(n, i);
-        const struct conf_node *value = conf_node_at(n, i + 1);
-        if (!conf_value_is_text(l, what, value))
-            return;
-        if (strcmp(key->text, "column") == 0)
-            m->column = conf_keep_text(l, value->text);
-        else if (strcmp(key->text, "value") == 0)
-            m->value = conf_keep_text(l, value->text);
-        else if (strcmp(key->text, "with") == 0)
-            for (kind = 0; kind < 3 && strcmp(value->text, kinds[kind]) != 0;)
-                kind++;
-        else
-            conf_problem_add(l->problems, key->place, "unknown setting '%s' in %s: column, with, value",
-                             key->text, what);
-    }
-    m->kind = (enum conf_mask_kind)kind;
-    if (kind == 3)
-        conf_problem_add(l->problems, n->place, "%s: 'with' is one of null, constant, hash", what);
-    if (m->column == NULL || strchr(m->column, '.') == NULL)
-        conf_problem_add(l->problems, n->place, "%s: 'column' is missing, like public.people.name", what);
-    if (kind == CONF_MASK_CONSTANT && m->value == NULL)
-        conf_problem_add(l->problems, n->place, "%s: 'value' is missing", what);
-}
-
 /* A list, each of whose items fills a struct of `size`; *n of them. */
 typedef void item_fn(struct load *l, const char *what, const struct conf_node *n, void *slot);
 static void *list_read(struct load *l, const char *path, const char *key, const struct conf_node *list,
@@ -223,11 +191,6 @@ static void assert_item(struct load *l, const char *what, const struct conf_node
     assert_read(l, what, n, slot);
 }
 
-static void mask_item(struct load *l, const char *what, const struct conf_node *n, void *slot)
-{
-    mask_read(l, what, n, slot);
-}
-
 static void table_item(struct load *l, const char *what, const struct conf_node *n, void *slot)
 {
     if (conf_value_is_text(l, what, n))
@@ -261,12 +224,8 @@ void conf_drill_read(struct load *l, const struct conf_node *key, const struct c
     conf_section_complete(l, &f, 0);
     d->asserts = list_read(l, path, "assert", f.values[conf_section_index(CONF_AT_DRILL, "assert")],
                            sizeof(struct conf_assert), assert_item, &d->nasserts);
-    d->masks = list_read(l, path, "mask", f.values[conf_section_index(CONF_AT_DRILL, "mask")],
-                         sizeof(struct conf_mask), mask_item, &d->nmasks);
     d->tables = list_read(l, path, "tables", f.values[conf_section_index(CONF_AT_DRILL, "tables")],
                           sizeof(const char *), table_item, &d->ntables);
-    if (d->ntables != 0 && d->sample_ms != 0)
-        conf_problem_add(l->problems, d->place, "%s: either tables or sample", path);
 }
 
 const struct conf_drill *conf_find_drill(const struct conf *conf, const char *name)

@@ -18,7 +18,8 @@ void conf_evidence_read(struct load *l, const struct conf_node *key, const struc
     conf_storage_read(l, "drills.evidence", value, &conf->evidence);
 }
 
-static void named(struct load *l, struct frame *f, const struct conf_node *key, const struct conf_node *value, void *arg)
+static void named(struct load *l, struct frame *f, const struct conf_node *key, const struct conf_node *value,
+                  void *arg)
 {
     (void)f;
     (void)arg;

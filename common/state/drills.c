@@ -179,17 +179,19 @@ int drills_last_per_job(struct drills *d, drills_fn *fn, void *arg, struct error
     return s != NULL ? rows(d, s, fn, arg, err) : err != NULL ? err->code : E_IO;
 }
 
-int drills_last_pass(struct drills *d, const char *repository, const char *job, const char *drill, int64_t *out,
-                     struct error *err)
+int drills_last_pass(struct drills *d, const char *repository, const char *job, const char *drill,
+                     int64_t *out, struct error *err)
 {
     *out = 0;
-    sqlite3_stmt *s = history_prepare(of(d),
-                                      "SELECT max(finished) FROM drill WHERE verdict = 0 AND repository = ?1 AND job = ?2"
-                                      " AND (?3 IS NULL OR drill = ?3)",
-                                      err);
+    sqlite3_stmt *s = history_prepare(
+        of(d),
+        "SELECT max(finished) FROM drill WHERE verdict = 0 AND (?1 IS NULL OR repository = ?1) AND job = ?2"
+        " AND (?3 IS NULL OR drill = ?3)",
+        err);
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
-    history_bind_text(s, 1, repository, DRILLS_TEXT_MAX);
+    if (repository != NULL)
+        history_bind_text(s, 1, repository, DRILLS_TEXT_MAX);
     history_bind_text(s, 2, job, DRILLS_TEXT_MAX);
     if (drill != NULL)
         history_bind_text(s, 3, drill, DRILLS_TEXT_MAX);

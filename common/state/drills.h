@@ -79,8 +79,8 @@ int drills_each(struct drills *d, const struct drills_filter *filter, drills_fn 
                 struct error *err);
 /* The last drill of every job, by repository and job. Metrics: seconds since row->finished, row->verdict, row->rto_ms. */
 int drills_last_per_job(struct drills *d, drills_fn *fn, void *arg, struct error *err);
-/* When a drill of this job (and of this name, when it is not NULL) last passed; 0: never. */
-int drills_last_pass(struct drills *d, const char *repository, const char *job, const char *drill, int64_t *out,
-                     struct error *err);
+/* When a drill of this job (repository and drill may be NULL: any) last passed; 0: never. */
+int drills_last_pass(struct drills *d, const char *repository, const char *job, const char *drill,
+                     int64_t *out, struct error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/access/evidence.h"
 #include "common/base/alloc.h"
@@ -235,7 +236,7 @@ static int make_page(const char *state, const struct evidence_origin *o, const s
     uint8_t raw[HASH_LEN];
     uint8_t pk[SIGN_PK_LEN];
     struct vec points;
-    bool signing = o->seed != NULL && sign_public(o->seed, pk, NULL) == 0;
+    bool signing = o->seed != NULL && !o->exercise && sign_public(o->seed, pk, NULL) == 0;
     file_hash(json->data, json->len, raw);
     hex_encode(hash, raw, HASH_LEN);
     if (o->known) {
@@ -250,6 +251,7 @@ static int make_page(const char *state, const struct evidence_origin *o, const s
                                .repository_id = repo,
                                .charter = charter,
                                .key = signing ? print : NULL,
+                               .exercise = o->exercise,
                                .result_hash = hash,
                                .history = points.data,
                                .nhistory = points.len };
@@ -282,7 +284,7 @@ static int save_all(const char *state, const char *dir, const struct evidence_or
     rc = rc < 0 ? rc : make_page(state, o, r, &json, &html, err);
     rc = rc < 0 ? rc : save(dir, r->id, EVIDENCE_RESULT, &json, path, err);
     rc = rc < 0 ? rc : save(dir, r->id, EVIDENCE_PAGE, &html, out->page, err);
-    if (rc == 0 && o->seed != NULL) {
+    if (rc == 0 && o->seed != NULL && !o->exercise) {
         struct drill_cert c = cert_of(o, r, &json, &html, err);
         rc = drill_cert_build(&c, o->seed, &text, err);
         rc = rc < 0 ? rc : save(dir, r->id, EVIDENCE_CERTIFICATE, &text, out->certificate, err);
@@ -298,7 +300,7 @@ static int save_all(const char *state, const char *dir, const struct evidence_or
 static void send_all(const struct conf *conf, const char *state, const char *dir,
                      const struct drill_result *r, struct evidence_kept *out)
 {
-    out->wanted = conf != NULL && conf->has_evidence;
+    out->wanted = conf != NULL && conf->has_evidence && !out->exercise;
     if (!out->wanted)
         return;
     if (out->certificate[0] == '\0') {
@@ -315,11 +317,11 @@ int evidence_keep(const struct cli_context *cli, const struct conf *conf, const 
                   const struct drill_result *r, struct evidence_kept *out, struct error *err)
 {
     struct error why = ERROR_INIT;
-    *out = (struct evidence_kept){ .page = "" };
+    *out = (struct evidence_kept){ .exercise = o->exercise };
     char *state = evidence_state(cli, conf, err);
     char *dir = state != NULL ? path_join(state, EVIDENCE_DIR, err) : NULL;
     int rc = dir != NULL ? dir_make_private(dir, err) : err->code;
-    if (rc == 0 && remember(state, o, r, false, &why) < 0)
+    if (rc == 0 && !o->exercise && remember(state, o, r, false, &why) < 0)
         log_event(LOG_WARN, "this drill is not in the list of drills: %s", why.text);
     if (rc == 0)
         rc = save_all(state, dir, o, r, out, err);
@@ -330,16 +332,39 @@ int evidence_keep(const struct cli_context *cli, const struct conf *conf, const 
     return rc;
 }
 
+void evidence_finish(struct cli_context *cli, struct evidence_origin *o, const struct drill_result *r,
+                     struct evidence_kept *out)
+{
+    struct conf_problems problems = CONF_PROBLEMS_INIT;
+    struct error why = ERROR_INIT;
+    struct conf *conf =
+        access(cli->config, R_OK) == 0 ? access_configuration(cli->config, false, &problems, &why) : NULL;
+    int rc = evidence_keep(cli, conf, o, r, out, &why);
+    if (rc < 0)
+        log_event(LOG_WARN, "nothing is kept of this drill: %s", why.text);
+    else if (out->wanted && !out->sent)
+        log_event(LOG_WARN, "the evidence location does not have this drill: %s", out->why.text);
+    bool configured = conf != NULL || cli_given(cli, "state"); /* without either nobody wanted it */
+    if (cli->exit_code == 0 && ((rc < 0 && configured) || (out->wanted && !out->sent)))
+        cli->exit_code = CLI_EXIT_PARTLY;
+    conf_problems_free(&problems);
+    conf_free(conf);
+}
+
 void evidence_tell(const struct cli_context *cli, const struct evidence_kept *k)
 {
     const struct out *out = &cli->out;
-    if (cli->json || cli->quiet)
-        return;
+    struct table *t = pairs_new(NULL);
     if (k->page[0] != '\0')
-        out_line(out, OUT_PLAIN, "report:       %s", k->page);
+        pairs_add(t, "report", OUT_PLAIN, "%s", k->page);
     if (k->certificate[0] != '\0')
-        out_line(out, OUT_PLAIN, "certificate:  %s", k->certificate);
+        pairs_add(t, "certificate", OUT_PLAIN, "%s", k->certificate);
     if (k->wanted)
-        out_line(out, k->sent ? OUT_GOOD : OUT_WARN, "evidence:     %s",
-                 k->sent ? "sent, and kept there" : k->why.text);
+        pairs_add(t, "evidence", k->sent ? OUT_GOOD : OUT_WARN, "%s",
+                  k->sent ? "sent, and kept there" : k->why.text);
+    if (k->exercise)
+        pairs_add(t, "exercise", OUT_WARN, "damage was planted, so it is in no list and nobody signs it");
+    if (!cli->json && !cli->quiet && table_rows(t) > 0)
+        (void)table_print(t, out, NULL);
+    table_free(t);
 }

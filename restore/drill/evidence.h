@@ -28,6 +28,7 @@ struct evidence_origin {
     uint8_t charter_hash[HASH_LEN];
     char repository[CONF_NAME_MAX + 1]; /* "": named by --storage */
     struct secret *seed;                /* of the drill kit, or NULL */
+    bool exercise;                      /* damage was planted (--inject): a page, and nothing else */
 };
 #define EVIDENCE_ORIGIN_INIT \
     {                        \
@@ -40,6 +41,7 @@ enum { EVIDENCE_PATH_MAX = 4096 };
 struct evidence_kept {
     char page[EVIDENCE_PATH_MAX];        /* the HTML file on this host; "" when nothing is kept */
     char certificate[EVIDENCE_PATH_MAX]; /* or "" */
+    bool exercise;                       /* as of the origin */
     bool wanted;                         /* there is a place for evidence */
     bool sent;                           /* and it has this drill */
     struct error why; /* why it is not kept, not signed or not sent; code 0: nothing to say */
@@ -47,6 +49,10 @@ struct evidence_kept {
 /* A negative return: not even kept on this host, and why. */
 int evidence_keep(const struct cli_context *cli, const struct conf *conf, const struct evidence_origin *o,
                   const struct drill_result *r, struct evidence_kept *out, struct error *err);
+/* The same for a verb that has closed its station: with the configuration, when there is one. What cannot be kept or sent is told
+ * as a warning, and makes the exit code of a drill that passed CLI_EXIT_PARTLY. */
+void evidence_finish(struct cli_context *cli, struct evidence_origin *o, const struct drill_result *r,
+                     struct evidence_kept *out);
 /* As lines below the result: where the page is, whether it is signed and sent. */
 void evidence_tell(const struct cli_context *cli, const struct evidence_kept *kept);
 
@@ -56,7 +62,7 @@ char *evidence_state(const struct cli_context *cli, const struct conf *conf, str
 int evidence_history(const struct cli_context *cli, const struct conf *conf, struct drills **out,
                      struct error *err);
 
-/* Of a station whose repository is open: whether its newest charter, and those before, believe this certificate; as text. */
+/* The digest of all checks that a certificate holds (docs/format.md, section 23). */
 void evidence_checks_hash(const struct drill_result *r, uint8_t out[HASH_LEN], struct error *err);
 
 #endif

@@ -31,6 +31,7 @@ struct drill_page {
     const char *charter;       /* "3" */
     const char *key;           /* digits of the key that signs; NULL: nobody signs */
     const char *result_hash;   /* F of ID.json, hex */
+    bool exercise;             /* damage was planted to see the drill find it */
     const struct drill_point *history;
     size_t nhistory;
 };

@@ -196,8 +196,11 @@ void drill_page_audit(struct html *h, const struct drill_page *p)
     html_open(h, "p");
     if (p->key == NULL) {
         html_attr(h, "class", "warn");
-        html_text(h,
-                  "Nobody signed this drill: it was made without a drill kit. It is a note, not evidence.");
+        html_text(
+            h,
+            p->exercise
+                ? "Nobody signs an exercise."
+                : "Nobody signed this drill: it was made without a drill kit. It is a note, not evidence.");
         html_close(h);
     } else {
         html_textf(

@@ -227,8 +227,15 @@ void drill_page_summary(struct html *h, const struct drill_page *p)
     html_attrf(h, "class", "card verdict %s", drill_page_class(r->verdict));
     html_open(h, "p");
     html_attrf(h, "class", "word %s", drill_page_class(r->verdict));
-    html_text(h, headline(r));
+    html_text(h, !p->exercise               ? headline(r)
+                 : r->verdict == DRILL_FAIL ? "Exercise: the damage was found."
+                                            : "Exercise: the damage was not found.");
     html_close(h);
+    if (p->exercise)
+        html_element(
+            h, "p", "warn",
+            "This was an exercise: damage was planted after loading, to see whether the drill finds it. "
+            "It says nothing about the backup.");
     what(h, r);
     outcome(h, r);
     if (late(r) && r->verdict == DRILL_PASS)

@@ -225,6 +225,13 @@ int scratch_room(struct scratch *s, uint64_t bytes, struct error *err)
     return 0;
 }
 
+bool scratch_room_left(const struct scratch *s)
+{
+    enum { ENOUGH = 16 * 1024 * 1024 };
+    struct statvfs fs;
+    return statvfs(s->dir, &fs) < 0 || fs.f_blocks == 0 || fs.f_bavail * fs.f_frsize >= ENOUGH;
+}
+
 /* ---- files below it ----------------------------------------------------------------------------------------- */
 
 char *scratch_path(const struct scratch *s, const char *name, struct error *err)

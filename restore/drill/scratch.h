@@ -58,6 +58,8 @@ size_t scratch_sweep(const char *base);
 
 /* `bytes`: of the database. E_NO_SPACE or E_NOMEM with the cure. */
 int scratch_room(struct scratch *s, uint64_t bytes, struct error *err);
+/* The disk is not full. */
+bool scratch_room_left(const struct scratch *s);
 
 /* A file or directory below run/, for free(). */
 char *scratch_path(const struct scratch *s, const char *name, struct error *err);

@@ -153,10 +153,12 @@ static int is_granted(struct maria *c, const char *grantee, const char *grant, s
     return rc < 0 && (c->broken || rc == E_CANCELLED) ? error_copy(err, &why) : 0;
 }
 
-/* Of the accounts that every server has its own. */
+/* Of the accounts that every server has its own; and CURRENT_USER(), who runs the script. */
 static bool is_servers_own(const char *grantee)
 {
     static const char *const names[] = { "root", "mariadb.sys", "mysql", "PUBLIC" };
+    if (strchr("'`", grantee[0]) == NULL)
+        return true;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strncmp(grantee + 1, names[i], strlen(names[i])) == 0 &&
             strchr("'`", grantee[1 + strlen(names[i])]) != NULL)

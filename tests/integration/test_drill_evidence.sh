@@ -189,12 +189,24 @@ backupd "${retire[@]}" --stolen >/dev/null
 check_fails 12 "taken out: nothing that it signed counts" restore drill certificate --check "$new"
 same "nor for retention" "expire unneeded" "$(backupd_expire 2>/dev/null | verdict one/4)"
 
-# ---- alarms
+# ---- a drill that really was
 mv first.key drill.key
-mapfile -t files < <(results "${third[@]}" end=$((today - 100)) unable=0)
+check "drill run" restore --kit drill.key drill run --job one
+contains "says where its report is" "$(<.check)" "report:"
+contains "and that it is kept as evidence" "$(<.check)" "sent, and kept there"
+id=$(restore --json drill list --limit 1 | python3 -c 'import json, sys; print(json.loads(sys.stdin.readline())["id"])')
+check "its certificate is good" restore drill certificate --check "evidence/$id.cert"
+same "and is about the newest snapshot" "$(of_snapshot 5 | sed 's/.*record=\([^ ]*\) writer=\(.*\)/\2 \1/')" "$(sed -n 's/^record //p' "evidence/$id.cert")"
+echo 'DELETE FROM t' >damage.sql
+check_fails 9 "an exercise: the damage is found" restore --kit drill.key drill run --job one --inject damage.sql
+contains "it is no evidence" "$(<.check)" "in no list and nobody signs it"
+same "in no list" "$id" "$(restore --json drill list --limit 1 | python3 -c 'import json, sys; print(json.loads(sys.stdin.readline())["id"])')"
+
+# ---- alarms
+mapfile -t files < <(results "${third[@]}" end=$(($(date +%s) + 60)) unable=0)
 keep_drill "${files[@]}" >/dev/null
 check_fails 1 "the last could not run: a warning" restore drill status
-mapfile -t files < <(results "${third[@]}" end=$((today - 50)) fail=0)
+mapfile -t files < <(results "${third[@]}" end=$(($(date +%s) + 120)) fail=0)
 keep_drill "${files[@]}" >/dev/null
 check_fails 2 "the last failed: critical" restore drill status one
 contains "in words" "$(<.check)" "the last drill failed"
@@ -202,4 +214,9 @@ rm -rf state/drills.db* state/drills && mapfile -t files < <(results "${third[@]
 keep_drill "${files[@]}" >/dev/null
 check_fails 1 "too long ago: stale" restore drill status
 check "as --every says" restore drill status --every 60d
+sed 's/^drills: {/drills: { nightly: { job: one, every: 50d },/' c.yaml >named.yaml
+check_fails 2 "a drill of the configuration that never ran" "$RESTORE" --config named.yaml drill status
+contains "is named" "$(<.check)" "nightly"
+check "when it has" "$RESTORE" --config named.yaml --kit drill.key drill run --drill nightly
+check "all is well" "$RESTORE" --config named.yaml drill status nightly
 finish

@@ -213,6 +213,7 @@ $(B)/restore: $(B)/obj/restore/main.o $(B)/restore.a $(LIB)
 # Order on the linker's line: what is linked against comes after what uses it.
 $(filter $(B)/tests/unit/backupd/%,$(UNIT)): $(B)/backupd.a
 $(filter $(B)/tests/unit/restore/%,$(UNIT)): $(B)/restore.a
+$(B)/tests/tool/drill_keep: $(B)/restore.a
 $(UNIT) $(TOOLS) $(FUZZ): $(B)/%: $(B)/obj/%.o $(B)/support.a
 $(HELPERS): $(B)/%: $(B)/obj/%.o
 $(UNIT) $(TOOLS) $(HELPERS) $(FUZZ): $(LIB)

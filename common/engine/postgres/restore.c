@@ -97,6 +97,8 @@ static int fill(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *
     pgsql_plan_phase(p, "indexes, keys, views");
     if (rc == 0 && definitions)
         rc = pgsql_schema_load(c, p, tool, "--section=post-data", jobs, err);
+    if (rc == 0 && p->target->loaded != NULL)
+        rc = p->target->loaded(p->target->drill_arg, err);
     pgsql_plan_phase(p, "comparing");
     if (rc == 0 && !p->target->no_verify)
         rc = pgsql_compare(c, p, err);

@@ -132,6 +132,9 @@ enum { PGSQL_JOBS = 2, PGSQL_JOBS_MAX = 16 };
 /* How many connections load at once. */
 unsigned pgsql_jobs(const struct engine_target *target);
 
+/* ask.c */
+int pgsql_ask(const char *to, const char *sql, bool script, engine_row_fn *fn, void *arg, struct error *err);
+
 /* after.c: refuses a script that cannot be run as one transaction, before anything else was done; then runs it. */
 int pgsql_after_check(const struct engine_target *target, struct error *err);
 int pgsql_after(struct pgsql *c, const struct engine_target *target, struct error *err);
@@ -141,7 +144,10 @@ int pgsql_after(struct pgsql *c, const struct engine_target *target, struct erro
 int pgsql_compare_facts(struct pgsql *c, const struct pgsql_plan *p, struct vec *differ, struct buf *checked,
                         struct error *err);
 
-/* compare.c: E_CORRUPT "facts-differ" names the tables. */
+/* compare.c: one comparison, to the target's check() or, when it differs, to `differ`. Takes the text. */
+int pgsql_differ(const struct pgsql_plan *p, const struct engine_check *check, struct vec *differ, char *text,
+                 struct error *err);
+/* E_CORRUPT "facts-differ" names the tables. */
 int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err);
 
 #endif

@@ -204,7 +204,7 @@ int pgsql_restore_into(const struct engine_streams *streams, const struct engine
     if (rc == 0)
         rc = pgsql_schema_select(&plan, target->into_nonempty ? &c : NULL, err);
     if (rc == 0)
-        rc = pgsql_fits_or_fail(&c, &plan, err);
+        rc = pgsql_fits_or_fail(&c, &plan, true, err);
     if (rc == 0)
         rc = pgsql_restore_tool(&c, target, &tool, err);
     if (rc == 0)

@@ -20,7 +20,6 @@ while [[ $(cat "${0%/*}/mood") == wait ]]; do sleep 0.1; done
 cat "${0%/*}/data"
 END
 chmod +x shop
-# config LINES...: more channels
 config() {
     cat >c.yaml <<END
 state: $TMP/state
@@ -34,7 +33,6 @@ notify:
   post: { type: mail, tls: none, host: 127.0.0.1, port: $(cat post.port), from: b@example.net, to: d@example.net, jobs: shop }
   ping: { type: ping, url: 'http://127.0.0.1:$(cat hc.port)/{job}', jobs: shop }
 END
-    [[ $# -eq 0 ]] || printf '  %s\n' "$@" >>c.yaml
 }
 backupd() { "$BACKUPD" --config c.yaml "$@"; }
 history() { sqlite3 -readonly state/history.db "$1"; }

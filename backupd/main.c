@@ -86,7 +86,8 @@ static const struct cli_verb verbs[] = {
     { .name = "notify send",
       .synopsis = "[CHANNEL ...]",
       .summary = "Try at once to send what waits.",
-      .help = "For the moment after a mail server was repaired; the daemon tries again by itself, at most half an hour apart.",
+      .help =
+          "For the moment after a mail server was repaired; the daemon tries again by itself, at most half an hour apart.",
       .max_args = CLI_ANY,
       .run = cmd_notify_send },
     { .name = "notify deliver",

@@ -28,7 +28,7 @@ struct telling {
     char host[NOTICE_HOST_MAX];
     char command[HOST_COMMAND_MAX];
     struct jsonin *summary;
-    const struct jsonin *anomalies;
+    const struct jsonin_value *anomalies;
     struct error *err;
 };
 
@@ -122,11 +122,11 @@ static int unusual(struct telling *t, const struct conf_channel *c)
 {
     char reason[REASON_MAX] = "";
     char what[REASON_MAX];
-    size_t n = jsonin_count(t->anomalies);
+    size_t n = jsonin_len(t->anomalies);
     if (n == 0)
         return 0;
     for (size_t i = 0; i < n; i++) {
-        const struct jsonin *one = jsonin_at(t->anomalies, i);
+        const struct jsonin_value *one = jsonin_at(t->anomalies, i);
         char kind[64];
         char thing[128];
         size_t used = strlen(reason);
@@ -246,7 +246,7 @@ static int begin(struct telling *t, struct supervisor *s, struct notices *q, con
     }
     if (run != NULL && run->result != NULL && run->result[0] != '\0')
         t->summary = jsonin_parse(run->result, strlen(run->result), NULL);
-    t->anomalies = jsonin_get(t->summary, "anomalies");
+    t->anomalies = jsonin_get(jsonin_top(t->summary), "anomalies");
     return notices_begin(q, err);
 }
 

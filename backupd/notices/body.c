@@ -35,15 +35,15 @@ static void put_run(struct jsonout *o, const struct history_run *r)
     jsonout_u64(run, "count", r->count);
     jsonout_i64(run, "exit_code", r->exit_code);
     jsonout_str(run, "text", r->text);
-    jsonout_str(run, "receipt", jsonin_text(jsonin_get(summary, "receipt")));
+    jsonout_str(run, "receipt", jsonin_text(jsonin_get(jsonin_top(summary), "receipt")));
     jsonin_free(summary);
 }
 
-static void put_anomalies(struct jsonout *o, const struct jsonin *list)
+static void put_anomalies(struct jsonout *o, const struct jsonin_value *list)
 {
     static const char *const keys[] = { "kind", "what", "seen", "usual", "look_at" };
     struct jsonout *out = jsonout_array(o, "anomalies");
-    for (size_t i = 0; i < jsonin_count(list) && i < NOTICE_ANOMALIES_MAX; i++) {
+    for (size_t i = 0; i < jsonin_len(list) && i < NOTICE_ANOMALIES_MAX; i++) {
         struct jsonout *one = jsonout_object(out, NULL);
         for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
             char value[VALUE_MAX];

@@ -145,7 +145,7 @@ static int put_last_good(const struct notice_facts *f, struct buf *out, struct e
 
 static int put_anomalies(const struct notice_facts *f, struct buf *out, struct error *err)
 {
-    size_t n = jsonin_count(f->anomalies);
+    size_t n = jsonin_len(f->anomalies);
     int rc = 0;
     for (size_t i = 0; i < n && i < NOTICE_ANOMALIES_MAX && rc == 0; i++) {
         static const char *const rows[][2] = {
@@ -153,7 +153,7 @@ static int put_anomalies(const struct notice_facts *f, struct buf *out, struct e
         };
         for (size_t k = 0; k < sizeof rows / sizeof rows[0] && rc == 0; k++) {
             char value[VALUE_MAX / 4];
-            const struct jsonin *v = jsonin_get(jsonin_at(f->anomalies, i), rows[k][0]);
+            const struct jsonin_value *v = jsonin_get(jsonin_at(f->anomalies, i), rows[k][0]);
             if (v != NULL)
                 rc = put_row(out, rows[k][1], jsonin_show(v, value, sizeof value), err);
         }

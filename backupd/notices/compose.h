@@ -14,7 +14,7 @@
 #define BACKUPD_NOTICES_COMPOSE_H
 
 #include "common/base/buffer.h"
-#include "common/cli/json_in.h"
+#include "common/cli/jsonin.h"
 #include "common/state/history.h"
 #include "common/state/notices.h"
 
@@ -37,9 +37,9 @@ struct notice_facts {
     int64_t repeat_after; /* seconds; 0: told each time */
     const char *uid;
     const char *host;
-    const char *zone;               /* of the times for people; NULL: the system's */
-    const char *command;            /* "backupd --config FILE": what commands begin with */
-    const struct jsonin *anomalies; /* an array of a run's summary, or NULL */
+    const char *zone;                     /* of the times for people; NULL: the system's */
+    const char *command;                  /* "backupd --config FILE": what commands begin with */
+    const struct jsonin_value *anomalies; /* an array of a run's summary, or NULL */
 };
 
 struct notice_words {

@@ -57,16 +57,16 @@ int channel_write(const struct conf_channel *c, const char *state, struct buf *o
 
 /* ---- reading ----------------------------------------------------------------------------------------------------------- */
 
-static uint64_t number_of(const struct jsonin *v, uint64_t max)
+static uint64_t number_of(const struct jsonin_value *v, uint64_t max)
 {
     char text[NUMBER_TEXT_MAX];
     uint64_t n = 0;
     return number_parse(jsonin_show(v, text, sizeof text), 0, max, &n, NULL) == 0 ? n : 0;
 }
 
-static int take_list(const struct jsonin *list, const char ***owner, size_t *n, struct error *err)
+static int take_list(const struct jsonin_value *list, const char ***owner, size_t *n, struct error *err)
 {
-    *n = jsonin_count(list);
+    *n = jsonin_len(list);
     *owner = mem_alloc(*n + 1, sizeof **owner, err);
     if (*owner == NULL)
         return E_NOMEM;
@@ -78,7 +78,7 @@ static int take_list(const struct jsonin *list, const char ***owner, size_t *n, 
     return 0;
 }
 
-static int take_secret(const struct jsonin *v, const char ***owner, struct conf_secret *out,
+static int take_secret(const struct jsonin_value *v, const char ***owner, struct conf_secret *out,
                        struct error *err)
 {
     int rc = take_list(jsonin_get(v, "argv"), owner, &out->argc, err);
@@ -91,17 +91,20 @@ static int take_secret(const struct jsonin *v, const char ***owner, struct conf_
 static int take_lists(struct channel_wire *w, struct error *err)
 {
     struct conf_channel *c = &w->channel;
-    int rc = take_list(jsonin_get(w->root, "to"), &w->lists[LIST_TO], &c->to.n, err);
+    int rc = take_list(jsonin_get(jsonin_top(w->root), "to"), &w->lists[LIST_TO], &c->to.n, err);
     c->to.names = w->lists[LIST_TO];
     if (rc == 0)
-        rc = take_list(jsonin_get(w->root, "command"), &w->lists[LIST_COMMAND], &c->command.argc, err);
+        rc = take_list(jsonin_get(jsonin_top(w->root), "command"), &w->lists[LIST_COMMAND], &c->command.argc,
+                       err);
     c->command.argv = w->lists[LIST_COMMAND];
     if (rc == 0)
-        rc = take_secret(jsonin_get(w->root, "url_secret"), &w->lists[LIST_URL], &c->url_secret, err);
+        rc = take_secret(jsonin_get(jsonin_top(w->root), "url_secret"), &w->lists[LIST_URL], &c->url_secret,
+                         err);
     if (rc == 0)
-        rc = take_secret(jsonin_get(w->root, "secret"), &w->lists[LIST_SECRET], &c->secret, err);
+        rc = take_secret(jsonin_get(jsonin_top(w->root), "secret"), &w->lists[LIST_SECRET], &c->secret, err);
     if (rc == 0)
-        rc = take_secret(jsonin_get(w->root, "password"), &w->lists[LIST_PASSWORD], &c->password, err);
+        rc = take_secret(jsonin_get(jsonin_top(w->root), "password"), &w->lists[LIST_PASSWORD], &c->password,
+                         err);
     return rc;
 }
 
@@ -130,17 +133,17 @@ int channel_read(const char *text, size_t len, struct channel_wire *w, struct er
     if (w->root == NULL)
         return err->code;
     struct conf_channel *c = &w->channel;
-    w->state = jsonin_text(jsonin_get(w->root, "state"));
-    c->name = jsonin_text(jsonin_get(w->root, "name"));
-    c->type = (enum conf_channel_type)number_of(jsonin_get(w->root, "type"), CONF_PROGRAM);
-    c->timeout_ms = number_of(jsonin_get(w->root, "timeout_ms"), UINT32_MAX);
-    c->url = jsonin_text(jsonin_get(w->root, "url"));
-    c->ca_file = jsonin_text(jsonin_get(w->root, "ca_file"));
-    c->host = jsonin_text(jsonin_get(w->root, "host"));
-    c->port = (unsigned)number_of(jsonin_get(w->root, "port"), UINT16_MAX);
-    c->tls = (enum conf_mail_tls)number_of(jsonin_get(w->root, "tls"), CONF_TLS_NONE);
-    c->user = jsonin_text(jsonin_get(w->root, "user"));
-    c->from = jsonin_text(jsonin_get(w->root, "from"));
+    w->state = jsonin_text(jsonin_get(jsonin_top(w->root), "state"));
+    c->name = jsonin_text(jsonin_get(jsonin_top(w->root), "name"));
+    c->type = (enum conf_channel_type)number_of(jsonin_get(jsonin_top(w->root), "type"), CONF_PROGRAM);
+    c->timeout_ms = number_of(jsonin_get(jsonin_top(w->root), "timeout_ms"), UINT32_MAX);
+    c->url = jsonin_text(jsonin_get(jsonin_top(w->root), "url"));
+    c->ca_file = jsonin_text(jsonin_get(jsonin_top(w->root), "ca_file"));
+    c->host = jsonin_text(jsonin_get(jsonin_top(w->root), "host"));
+    c->port = (unsigned)number_of(jsonin_get(jsonin_top(w->root), "port"), UINT16_MAX);
+    c->tls = (enum conf_mail_tls)number_of(jsonin_get(jsonin_top(w->root), "tls"), CONF_TLS_NONE);
+    c->user = jsonin_text(jsonin_get(jsonin_top(w->root), "user"));
+    c->from = jsonin_text(jsonin_get(jsonin_top(w->root), "from"));
     int rc = take_lists(w, err);
     if (rc == 0 && !is_whole(w))
         rc = error_set(err, E_CORRUPT, "the channel's settings are not whole");

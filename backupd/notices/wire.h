@@ -11,7 +11,7 @@
 #ifndef BACKUPD_NOTICES_WIRE_H
 #define BACKUPD_NOTICES_WIRE_H
 
-#include "common/cli/json_in.h"
+#include "common/cli/jsonin.h"
 #include "common/conf/conf.h"
 
 /* What a pipe takes without anybody reading it. */

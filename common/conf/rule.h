@@ -15,7 +15,7 @@ struct rule {
 };
 
 /* All rules of a section; at most RULES_MAX. */
-enum { RULES_MAX = 32 };
+enum { RULES_MAX = 48 };
 const struct rule *conf_rules_of(enum conf_section section, size_t *count);
 
 #endif

@@ -38,9 +38,12 @@ enum conf_section {
     CONF_AT_REPOSITORY, /* repositories.NAME */
     CONF_AT_STORAGE,    /* repositories.NAME.storage */
     CONF_AT_JOB,        /* jobs.NAME */
+    CONF_AT_TASK,       /* tasks.NAME */
     CONF_AT_DAEMON,     /* daemon */
+    CONF_AT_WEB,        /* web */
     CONF_AT_KEEP,       /* keep of a repository or a job */
     CONF_AT_NOTIFY,     /* notify.NAME */
+    CONF_AT_ANOMALIES,  /* anomalies of the file or a job */
     CONF_SECTIONS
 };
 

@@ -49,3 +49,10 @@ void hmac_sha256(const struct secret *key, const struct sha256_part *parts, char
     hex_encode(out, mac, sizeof mac);
     secret_wipe(&state, sizeof state);
 }
+
+void sha256_base64(const void *data, size_t len, char out[SHA256_BASE64])
+{
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    (void)crypto_hash_sha256(hash, data, len);
+    (void)sodium_bin2base64(out, SHA256_BASE64, hash, sizeof hash, sodium_base64_VARIANT_ORIGINAL);
+}

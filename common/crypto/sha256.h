@@ -31,5 +31,8 @@ struct sha256_part {
     size_t len;
 };
 void hmac_sha256(const struct secret *key, const struct sha256_part *parts, char out[SHA256_TEXT]);
+/* Of a whole block in base64, as a Content-Security-Policy names a style sheet. */
+enum { SHA256_BASE64 = 45 };
+void sha256_base64(const void *data, size_t len, char out[SHA256_BASE64]);
 
 #endif

@@ -211,8 +211,8 @@ END_TEST
 START_TEST(words)
 {
     static const char odd[] =
-        "[{\"kind\":\"rows\",\"what\":\"table shop.orders\",\"seen\":12,\"usual\":\"48,000 to 52,000\","
-        "\"look_at\":\"who deleted rows \\u001b[2J\\nWhat to do: nothing\"}]";
+        "{\"list\":[{\"kind\":\"rows\",\"what\":\"table shop.orders\",\"seen\":12,\"usual\":\"48,000 to 52,000\","
+        "\"look_at\":\"who deleted rows \\u001b[2J\\nWhat to do: nothing\"}]}";
     struct notice_words w = NOTICE_WORDS_INIT;
     struct jsonin *list = jsonin_parse(odd, strlen(odd), &err);
     const struct notice_facts facts = { .event = "anomaly",
@@ -223,7 +223,7 @@ START_TEST(words)
                                         .host = "web1",
                                         .zone = "UTC",
                                         .command = "backupd",
-                                        .anomalies = list,
+                                        .anomalies = jsonin_get(jsonin_top(list), "list"),
                                         .repeat_after = 86400 };
     ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
     ck_assert_str_eq((const char *)w.subject.data, "[backupd] web1: shop saw something unusual");

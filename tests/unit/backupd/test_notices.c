@@ -236,6 +236,20 @@ START_TEST(words)
     ck_assert_ptr_nonnull(strstr((const char *)w.body.data, "\"run\":null"));
     jsonin_free(list);
     notice_words_free(&w);
+    const struct notice_facts task = { .event = "failure",
+                                       .task = true,
+                                       .job = "tidy",
+                                       .what = "no storage",
+                                       .time = (int64_t)now,
+                                       .uid = "00",
+                                       .host = "web1",
+                                       .command = "backupd" };
+    ck_assert_int_eq(notice_compose(&task, &w, &err), 0);
+    text = (const char *)w.text.data;
+    ck_assert_ptr_nonnull(strstr(text, "Task tidy on web1 failed.\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\n  backupd start tidy\n"));
+    ck_assert_ptr_null(strstr(text, "snapshot"));
+    notice_words_free(&w);
 }
 END_TEST
 

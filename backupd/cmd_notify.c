@@ -136,7 +136,7 @@ static int test_channel(struct cli_context *cli, const struct conf *conf, const 
     *ok = true;
     if (c->type != CONF_PING)
         return test_one(cli, conf, c, NULL, ok, err);
-    for (size_t i = 0; rc == 0 && i < conf->njobs; i++)
+    for (size_t i = 0; rc == 0 && i < conf->njobs + conf->ntasks; i++)
         if (conf_channel_has_job(c, conf->jobs[i].name))
             rc = test_one(cli, conf, c, conf->jobs[i].name, ok, err);
     return rc;

@@ -8,6 +8,7 @@
 #include "backupd/notices/outbox.h"
 #include "backupd/notices/wire.h"
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -20,7 +21,8 @@
 enum {
     SENDER_TIMEOUT_MS = 30 * 60 * 1000, /* of one process that sends all that waits for a channel */
     SENDER_PAUSE = 60,                  /* seconds after one that ended without doing its work */
-    PING_EXPIRES = 3600, /* a start or success that is told later would hide a night that is missing */
+    PING_EXPIRES = 3600,   /* a start or success that is told later would hide a night that is missing */
+    LAST_MOMENT_MS = 3000, /* for senders when the daemon ends */
     MS = 1000,
 };
 
@@ -33,6 +35,7 @@ struct sender {
 struct notices_self {
     struct notices *queue; /* NULL: no channels, or it cannot be opened */
     bool told_broken;
+    bool damaged;                                       /* is opened anew, and then put aside */
     int64_t wake[CONF_CHANNELS_MAX];                    /* of conf->channels: when something is due */
     char failing[CONF_CHANNELS_MAX][CONF_NAME_MAX + 1]; /* told in the log already */
     struct sender senders[CONF_CHANNELS_MAX];
@@ -58,6 +61,7 @@ static void queue_failed(struct notices_self *p, const struct error *why)
         log_event(LOG_ALARM, "notices cannot be sent, backups go on: %s", why->text);
     alarms_quiet(false);
     p->told_broken = true;
+    p->damaged = p->damaged || why->code == E_CORRUPT;
 }
 
 /* ---- the queue --------------------------------------------------------------------------------------------------------- */
@@ -81,13 +85,13 @@ static void forget_strangers(struct supervisor *s, struct notices_self *p)
 static bool is_ready(struct supervisor *s, struct notices_self *p)
 {
     struct error why = ERROR_INIT;
-    if (s->conf->nchannels == 0) {
+    if (s->conf->nchannels == 0 || p->damaged) {
         notices_close(p->queue);
         p->queue = NULL;
-        return false;
+        p->damaged = false;
     }
-    if (p->queue != NULL)
-        return true;
+    if (s->conf->nchannels == 0 || p->queue != NULL)
+        return s->conf->nchannels > 0;
     char *path = path_join(s->conf->state, OUTBOX_FILE, &why);
     int rc = path != NULL ? notices_open(path, &p->queue, &why) : E_NOMEM;
     free(path);
@@ -95,6 +99,7 @@ static bool is_ready(struct supervisor *s, struct notices_self *p)
         queue_failed(p, &why);
     else
         forget_strangers(s, p);
+    p->told_broken = p->told_broken && rc < 0;
     return rc == 0;
 }
 
@@ -330,10 +335,23 @@ static int64_t notices_part_wake(struct supervisor *s, void *self)
     return best;
 }
 
+/* What is on its way may arrive: told again by the next daemon it would be told twice. */
+static void let_end(const struct notices_self *p)
+{
+    uint64_t until = clock_mono_ms() + LAST_MOMENT_MS;
+    for (size_t i = 0; i < CONF_CHANNELS_MAX; i++) {
+        struct pollfd fd = { .fd = p->senders[i].pidfd, .events = POLLIN };
+        uint64_t now = clock_mono_ms();
+        if (p->senders[i].child != NULL && now < until)
+            (void)poll(&fd, 1, (int)(until - now));
+    }
+}
+
 static void notices_part_close(struct supervisor *s, void *self)
 {
     struct notices_self *p = self;
     (void)s;
+    let_end(p);
     for (size_t i = 0; i < CONF_CHANNELS_MAX; i++)
         sender_free(&p->senders[i]);
     notices_close(p->queue);

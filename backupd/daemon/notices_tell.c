@@ -42,6 +42,12 @@ static void tell_dropped(const struct conf_channel *c, uint64_t dropped)
     alarms_quiet(false);
 }
 
+static bool is_task(const struct telling *t)
+{
+    size_t job = t->job != NULL ? supervisor_job(t->s, t->job) : SIZE_MAX;
+    return job != SIZE_MAX && t->s->conf->jobs[job].task != CONF_TASK_NONE;
+}
+
 static int put(struct telling *t, const struct conf_channel *c, const char *event, const char *what,
                const struct notice_told *told)
 {
@@ -49,6 +55,7 @@ static int put(struct telling *t, const struct conf_channel *c, const char *even
     uint64_t dropped = 0;
     const struct notice_facts facts = { .event = event,
                                         .job = t->job,
+                                        .task = is_task(t),
                                         .run = t->run,
                                         .what = what,
                                         .told = told != NULL ? *told : (struct notice_told){ .since = 0 },

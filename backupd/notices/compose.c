@@ -60,6 +60,8 @@ static const char *verb_of(const struct notice_facts *f)
 
 static const char *more_of(const struct notice_facts *f)
 {
+    if (f->task)
+        return "";
     if (notice_is(f, "failure"))
         return " What it stored until then is used by the next run; there is no new snapshot.";
     if (notice_is(f, "warning"))
@@ -77,9 +79,9 @@ static int put_heads(const struct notice_facts *f, struct notice_words *w, struc
     if (f->job != NULL) {
         const char *verb = verb_of(f);
         rc = buf_printf(&w->subject, err, "[backupd] %s: %s %s", f->host, f->job, verb);
-        return rc == 0
-                   ? buf_printf(&w->text, err, "Job %s on %s %s.%s\n\n", f->job, f->host, verb, more_of(f))
-                   : rc;
+        return rc == 0 ? buf_printf(&w->text, err, "%s %s on %s %s.%s\n\n", f->task ? "Task" : "Job", f->job,
+                                    f->host, verb, more_of(f))
+                       : rc;
     }
     bool test = notice_is(f, "test");
     rc = buf_printf(&w->subject, err, "[backupd] %s: %s", f->host, test ? "a test" : "alarm");
@@ -185,7 +187,7 @@ int notice_commands(const struct notice_facts *f, int (*fn)(const char *line, co
         (void)snprintf(line, sizeof line, "%s schedule %s", f->command, f->job);
         rc = fn(line, "when it is due next", arg);
     }
-    if (rc == 0 && notice_is(f, "failure")) {
+    if (rc == 0 && notice_is(f, "failure") && !f->task) {
         (void)snprintf(line, sizeof line, "%s check database %s", f->command, f->job);
         rc = fn(line, "is the source there, and may it be read?", arg);
         if (rc == 0) {
@@ -194,7 +196,7 @@ int notice_commands(const struct notice_facts *f, int (*fn)(const char *line, co
         }
     }
     if (rc == 0 && (notice_is(f, "failure") || notice_is(f, "missed"))) {
-        (void)snprintf(line, sizeof line, "%s backup %s", f->command, f->job);
+        (void)snprintf(line, sizeof line, "%s %s %s", f->command, f->task ? "start" : "backup", f->job);
         return fn(line, "once more now, when the cause is gone", arg);
     }
     (void)snprintf(line, sizeof line, "%s history %s", f->command, f->job);

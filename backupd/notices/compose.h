@@ -28,6 +28,7 @@ enum {
 struct notice_facts {
     const char *
         event; /* failure, warning, recovery, missed, anomaly, alarm, always, test; start, success of a ping */
+    bool task;                     /* `job` is a task: it makes no snapshots */
     const char *job;               /* NULL: the daemon itself */
     const struct history_run *run; /* or NULL */
     const char *what;              /* what happened, in one sentence; "" */

@@ -118,20 +118,20 @@ int outbox_send(const char *state, const struct conf_channel *channel, bool all,
                 struct error *err)
 {
     struct outbox o = { .channel = channel, .result = result };
-    char *lock_path = str_printf(err, "%s/notices-%s.lock", state, channel->name);
-    char *path = path_join(state, OUTBOX_FILE, err);
+    struct error why = ERROR_INIT;
     struct filelock *lock = NULL;
-    int rc = lock_path != NULL && path != NULL ? 0 : E_NOMEM;
+    char *lock_path = str_printf(&why, "%s/notices-%s.lock", state, channel->name);
+    char *path = path_join(state, OUTBOX_FILE, &why);
     *result = (struct outbox_result){ .sent = 0, .why = ERROR_INIT };
-    if (rc == 0 && (lock = filelock_take(lock_path, err)) == NULL)
-        rc = err->code;
+    int rc = lock_path != NULL && path != NULL ? notices_open_shared(path, &o.queue, &why) : E_NOMEM;
+    bool none = rc == E_NOT_FOUND; /* nothing has been told here yet */
+    if (rc == 0 && (lock = filelock_take(lock_path, &why)) == NULL)
+        rc = why.code;
     if (rc == 0)
-        rc = notices_open(path, &o.queue, err);
-    if (rc == 0)
-        rc = send_all(&o, all, err);
+        rc = send_all(&o, all, &why);
     notices_close(o.queue);
     filelock_free(lock);
     free(path);
     free(lock_path);
-    return rc;
+    return rc < 0 && !none ? error_copy(err, &why) : 0;
 }

@@ -198,13 +198,9 @@ void conf_channels_resolve(struct load *l)
     for (size_t i = 0; i < l->channels.len; i++) {
         const struct conf_channel *c = vec_at(&l->channels, i);
         for (size_t n = 0; n < c->jobs.n; n++) {
-            bool found = false;
-            for (size_t j = 0; j < l->jobs.len; j++)
-                found = found ||
-                        strcmp(((const struct conf_job *)vec_at(&l->jobs, j))->name, c->jobs.names[n]) == 0;
-            if (!found)
-                conf_problem_add(l->problems, c->place, "notify.%s.jobs: there is no job '%s'", c->name,
-                                 c->jobs.names[n]);
+            if (conf_scheduled(l, c->jobs.names[n]) == NULL)
+                conf_problem_add(l->problems, c->place, "notify.%s.jobs: there is no job or task '%s'",
+                                 c->name, c->jobs.names[n]);
         }
     }
 }

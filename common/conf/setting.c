@@ -720,7 +720,7 @@ static const struct rule notify[] = {
         .type = CONF_NAMES,
         .flags = CONF_RELOADABLE,
         .fallback = "(all)",
-        .help = "Only of these jobs. What the daemon tells of itself (alarm) belongs to no job." },
+        .help = "Only of these jobs and tasks. What the daemon tells of itself (alarm) belongs to no job." },
       N(jobs) },
     { { .name = "repeat_after",
         .type = CONF_DURATION,

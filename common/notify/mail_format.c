@@ -8,7 +8,7 @@
 
 #include "common/base/banned.h"
 
-enum { LINE = 72, WORD_MAX = 60 };
+enum { LINE = 72, WORD_MAX = 50 };
 
 static const char hex[] = "0123456789ABCDEF";
 

@@ -234,6 +234,21 @@ int state_open(const char *path, const struct state_kind *kind, struct history *
     }
 }
 
+int state_open_shared(const char *path, const struct state_kind *kind, struct history **out,
+                      struct error *err)
+{
+    struct stat st;
+    *out = NULL;
+    if (stat(path, &st) < 0)
+        return error_sys(err, "%s", path);
+    int rc = open_file(path, SQLITE_OPEN_READWRITE, kind, out, err);
+    if (rc == 0 && (rc = set_up(*out, err)) < 0) {
+        history_close(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
 int state_open_read(const char *path, const struct state_kind *kind, struct history **out, struct error *err)
 {
     struct stat st;

@@ -25,6 +25,9 @@ struct history {
 
 /* As history_open(). */
 int state_open(const char *path, const struct state_kind *kind, struct history **out, struct error *err);
+/* One that somebody else made and looks after: E_NOT_FOUND, E_CORRUPT, and nothing is moved aside. */
+int state_open_shared(const char *path, const struct state_kind *kind, struct history **out,
+                      struct error *err);
 /* As history_open_read(). */
 int state_open_read(const char *path, const struct state_kind *kind, struct history **out, struct error *err);
 

@@ -45,6 +45,14 @@ int notices_open(const char *path, struct notices **out, struct error *err)
     return rc;
 }
 
+int notices_open_shared(const char *path, struct notices **out, struct error *err)
+{
+    struct history *h = NULL;
+    int rc = state_open_shared(path, &kind, &h, err);
+    *out = (struct notices *)h;
+    return rc;
+}
+
 int notices_open_read(const char *path, struct notices **out, struct error *err)
 {
     struct history *h = NULL;

@@ -71,6 +71,8 @@ struct notice_told {
 struct notices;
 
 int notices_open(const char *path, struct notices **out, struct error *err);
+/* For who sends: E_NOT_FOUND when there is none. A damaged one (E_CORRUPT) is the daemon's to put aside. */
+int notices_open_shared(const char *path, struct notices **out, struct error *err);
 /* E_NOT_FOUND when there is none. */
 int notices_open_read(const char *path, struct notices **out, struct error *err);
 void notices_close(struct notices *q);

@@ -20,7 +20,6 @@ while [[ $(cat "${0%/*}/mood") == wait ]]; do sleep 0.1; done
 cat "${0%/*}/data"
 END
 chmod +x shop
-# config LINES...: more channels
 config() {
     cat >c.yaml <<END
 state: $TMP/state
@@ -34,7 +33,6 @@ notify:
   post: { type: mail, tls: none, host: 127.0.0.1, port: $(cat post.port), from: b@example.net, to: d@example.net, jobs: shop }
   ping: { type: ping, url: 'http://127.0.0.1:$(cat hc.port)/{job}', jobs: shop }
 END
-    [[ $# -eq 0 ]] || printf '  %s\n' "$@" >>c.yaml
 }
 backupd() { "$BACKUPD" --config c.yaml "$@"; }
 history() { sqlite3 -readonly state/history.db "$1"; }
@@ -44,7 +42,10 @@ daemon_start() {
     DAEMON=$SPAWNED
     wait_for 30 grep -q 'runs: ' daemon.log
 }
+# What the server has may not be struck off yet: a daemon that ends then tells it again.
+settled() { [[ $(queue 'SELECT count(*) FROM notice WHERE tries = 0') -eq 0 ]]; }
 daemon_stop() {
+    wait_for 60 settled || true
     kill -TERM "$DAEMON"
     wait_gone "$DAEMON" 30
     wait "$DAEMON" 2>/dev/null
@@ -181,6 +182,16 @@ check "it is given up" wait_for 60 grep -q 'channel post: 1 notice is given up' 
 check "which the webhook hears" wait_for 60 received_is web $((n + 1))
 same "as an alarm" alarm "$(seen json "$(newest web)" event)"
 daemon_stop
+
+# ---- a queue that is damaged is put aside, and that is told
+printf 'garbage' | dd of=state/notices.db conv=notrunc 2>/dev/null
+n=$(received web)
+check_fails 9 "who sends leaves it alone" backupd notify send web
+daemon_start
+check "an alarm" wait_for 60 received_is web $((n + 1))
+contains "says so" "$(seen json "$(newest web)" what)" "was damaged and is now"
+daemon_stop
+check "it is kept" compgen -G 'state/notices.db.damaged-*'
 
 # ---- no secrets and no addresses in the log
 check "the log is clean" not grep -qE 'hmac|/hook' daemon.log

@@ -43,7 +43,7 @@ problems=$(backupd check config 2>&1 || true)
 for text in "notify.a: 'url' is missing" "tls: none is only for a server on this machine" "'x' is no plain address" \
     "'c d@e' is no plain address" "notify.c.url: expected https://" "'on' has no meaning with type ping" \
     "a password does not belong here" "'failures' is none of" "did you mean 'failure'" "needs its whole path" \
-    "there is no job 'shp'" "'host' has no meaning with type webhook"; do
+    "there is no job or task 'shp'" "'host' has no meaning with type webhook"; do
     contains "said: $text" "$problems" "$text"
 done
 config "a: { type: webhook, url: '$web/x' }"

@@ -5,6 +5,7 @@
 
 #include "common/base/str.h"
 #include "common/crypto/hash.h"
+#include "common/crypto/sha256.h"
 #include "common/crypto/secret.h"
 #include "common/base/banned.h"
 
@@ -209,6 +210,26 @@ START_TEST(check_is_xxhsum)
 }
 END_TEST
 
+/* RFC 4231, test cases 2 and 6 (a key that is longer than a block), in pieces. */
+START_TEST(hmac_of_the_rfc)
+{
+    char out[SHA256_TEXT];
+    uint8_t key[131];
+    memset(key, 0xaa, sizeof key);
+    struct secret *jefe = secret_copy("Jefe", 4, NULL);
+    struct secret *longer = secret_copy(key, sizeof key, NULL);
+    const struct sha256_part two[] = { { "what do ya want ", 16 }, { "for nothing?", 12 }, { NULL, 0 } };
+    const struct sha256_part six[] = { { "Test Using Larger Than Block-Size Key - Hash Key First", 54 },
+                                       { NULL, 0 } };
+    hmac_sha256(jefe, two, out);
+    ck_assert_str_eq(out, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    hmac_sha256(longer, six, out);
+    ck_assert_str_eq(out, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    secret_free(jefe);
+    secret_free(longer);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("crypto/hash");
@@ -221,6 +242,7 @@ int main(void)
     tcase_add_test(all, file_hash_is_b2sum);
     tcase_add_test(all, check_is_xxhsum);
     tcase_add_test(all, check_with_a_seed);
+    tcase_add_test(all, hmac_of_the_rfc);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,356 @@
+/* What is told to whom: runs that fail, recover, are missed, are unusual; and how a channel travels to its sender. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backupd/daemon/alarms.h"
+#include "backupd/daemon/notices.h"
+#include "backupd/notices/compose.h"
+#include "backupd/notices/deliver.h"
+#include "backupd/notices/outbox.h"
+#include "backupd/notices/wire.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/crypto/secret.h"
+#include "common/base/banned.h"
+
+static char dir[64];
+static struct error err = ERROR_INIT;
+static struct cli_context cli = { .config = "c.yaml", .config_given = true };
+static struct supervisor_options options = { .cli = &cli };
+static struct supervisor s;
+static struct notices *q;
+static uint64_t now;
+
+static uint64_t fake_wall(void *arg)
+{
+    (void)arg;
+    return now;
+}
+
+static const char config[] =
+    "repositories: { main: { storage: { type: local, path: /nonexistent } } }\n"
+    "jobs:\n"
+    "  shop: { engine: command, schedule: daily }\n"
+    "  blog: { engine: command, schedule: daily }\n"
+    "notify:\n"
+    "  all: { type: webhook, url: 'https://example.net/', on: [failure, warning, recovery, missed, anomaly, alarm, always] }\n"
+    "  bad: { type: mail, host: mail.example.net, from: a@example.net, to: b@example.net, on: failure, jobs: shop,"
+    " user: me, password: { command: [/bin/cat, 'x y'] } }\n"
+    "  odd: { type: command, command: [/bin/cat, '-'], on: [anomaly, alarm], repeat_after: 0s }\n"
+    "  ping: { type: ping, url_secret: { file: /etc/url } }\n";
+
+static struct conf *load(const char *text)
+{
+    char path[128];
+    struct conf_problems problems = CONF_PROBLEMS_INIT;
+    (void)snprintf(path, sizeof path, "%s/c.yaml", dir);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+    struct conf *conf = conf_load(path, NULL, &problems, &err);
+    ck_assert_msg(conf != NULL, "%s", err.text);
+    conf_problems_free(&problems);
+    return conf;
+}
+
+static void setup(void)
+{
+    char path[128];
+    static const struct clock_source clock = { .wall = fake_wall };
+    now = 1764383400;
+    clock_fake(&clock);
+    ck_assert_int_eq(crypto_init(&err), 0);
+    (void)snprintf(dir, sizeof dir, "/tmp/tell-test.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    s = (struct supervisor){ .options = &options, .conf = load(config) };
+    ck_assert_int_eq(crew_make(s.conf, &s.crew, &err), 0);
+    (void)snprintf(path, sizeof path, "%s/history.db", dir);
+    ck_assert_int_eq(history_open(path, &s.history, &err), 0);
+    (void)snprintf(path, sizeof path, "%s/notices.db", dir);
+    ck_assert_int_eq(notices_open(path, &q, &err), 0);
+}
+
+static void teardown(void)
+{
+    static const char *const names[] = { "c.yaml",     "history.db",     "history.db-wal", "history.db-shm",
+                                         "notices.db", "notices.db-wal", "notices.db-shm" };
+    notices_close(q);
+    history_close(s.history);
+    crew_free(&s.crew);
+    conf_free(s.conf);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[128];
+        (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(dir);
+    clock_fake(NULL);
+}
+
+static char told[1024];
+static char body[16384];
+
+static int collect(const struct notice *n, void *arg)
+{
+    size_t used = strlen(told);
+    (void)arg;
+    (void)snprintf(told + used, sizeof told - used, "%s%s:%s", used > 0 ? " " : "", n->channel, n->event);
+    (void)snprintf(body, sizeof body, "%s", n->body);
+    return 0;
+}
+
+/* What the queue holds now, which is then sent. */
+static const char *taken(void)
+{
+    told[0] = body[0] = '\0';
+    ck_assert_int_eq(notices_list(q, NULL, INT64_MAX, collect, NULL, &err), 0);
+    for (size_t i = 0; i < s.conf->nchannels; i++)
+        ck_assert_int_ge(notices_expire(q, s.conf->channels[i].name, NULL, INT64_MAX, &err), 0);
+    return told;
+}
+
+static const char *run(enum daemon_event_kind kind, size_t job, enum history_verdict verdict,
+                       const char *text, const char *result)
+{
+    struct history_run r = { .job = s.conf->jobs[job].name,
+                             .reason = "due",
+                             .due = (int64_t)now - 10,
+                             .started = (int64_t)now - 9,
+                             .attempt = 1,
+                             .count = 1 };
+    if (kind != DAEMON_SKIPPED) {
+        ck_assert_int_eq(history_begin(s.history, &r, NULL, &r.id, &err), 0);
+    }
+    r.ended = kind == DAEMON_STARTED ? 0 : (int64_t)now;
+    r.verdict = verdict;
+    r.exit_code = verdict == HISTORY_OK ? 0 : 1;
+    r.text = text;
+    r.result = result;
+    if (kind == DAEMON_ENDED) {
+        ck_assert_int_eq(history_end(s.history, r.id, &r, NULL, &err), 0);
+        r.reason = NULL; /* as the daemon tells it */
+    }
+    const struct daemon_event e = { .kind = kind, .job = job, .run = &r };
+    ck_assert_msg(notices_tell(&s, q, &e, &err) == 0, "%s", err.text);
+    return taken();
+}
+
+#define ENDED(verdict, text) run(DAEMON_ENDED, 0, verdict, text, "{}")
+
+START_TEST(runs)
+{
+    ck_assert_str_eq(run(DAEMON_STARTED, 0, HISTORY_RUNNING, NULL, NULL), "ping:start");
+    ck_assert_str_eq(ENDED(HISTORY_OK, ""), "all:always ping:success");
+    ck_assert_str_eq(ENDED(HISTORY_FAILED, "no connection after 30 s"),
+                     "all:failure bad:failure ping:failure");
+    ck_assert_ptr_nonnull(strstr(body, "\"last_good\":\"2025-11-29T02:30:00Z\""));
+    ck_assert_ptr_nonnull(strstr(body, "\"reason\":\"due\",\"due\":\"2025-11-29T02:29:50Z\""));
+    now += 3600;
+    ck_assert_str_eq(ENDED(HISTORY_FAILED, "no connection after 31 s"), "all:always ping:failure");
+    ck_assert_str_eq(ENDED(HISTORY_STOPPED, "its window is over"), "all:failure bad:failure ping:failure");
+    now += 86400;
+    ck_assert_str_eq(ENDED(HISTORY_FAILED, "no connection after 5 s"),
+                     "all:failure bad:failure ping:failure");
+    /* Another job has troubles of its own; `bad` is not for it. */
+    ck_assert_str_eq(run(DAEMON_ENDED, 1, HISTORY_FAILED, "no connection after 5 s", "{}"),
+                     "all:failure ping:failure");
+    ck_assert_str_eq(ENDED(HISTORY_OK, ""), "all:recovery ping:success");
+    ck_assert_str_eq(ENDED(HISTORY_OK, ""), "all:always ping:success");
+    ck_assert_str_eq(ENDED(HISTORY_FAILED, "no connection after 5 s"),
+                     "all:failure bad:failure ping:failure");
+}
+END_TEST
+
+START_TEST(warnings_and_missed)
+{
+    ck_assert_str_eq(run(DAEMON_SKIPPED, 0, HISTORY_SKIPPED, NULL, NULL), "all:missed");
+    ck_assert_ptr_nonnull(strstr(body, "1 run was skipped: due"));
+    ck_assert_str_eq(run(DAEMON_SKIPPED, 0, HISTORY_SKIPPED, NULL, NULL), "");
+    ck_assert_str_eq(ENDED(HISTORY_WARNING, "2 files are missing"), "all:recovery all:warning ping:success");
+    ck_assert_str_eq(ENDED(HISTORY_WARNING, "3 files are missing"), "all:always ping:success");
+    ck_assert_str_eq(ENDED(HISTORY_OK, ""), "all:recovery ping:success");
+    ck_assert_str_eq(ENDED(HISTORY_OK, ""), "all:always ping:success");
+}
+END_TEST
+
+/* A failure that the planner will try again is none yet. */
+START_TEST(tried_again)
+{
+    struct planner_state state = { .last_due = (int64_t)now - 60,
+                                   .due = (int64_t)now - 60,
+                                   .not_before = (int64_t)now + 300 };
+    planner_restore(s.crew.planner, 0, &state, false);
+    ck_assert_str_eq(ENDED(HISTORY_FAILED, "lost connection"), "all:always");
+    ck_assert_ptr_nonnull(strstr(body, "failed: lost connection (it is tried again)"));
+    state.due = 0;
+    planner_restore(s.crew.planner, 0, &state, false);
+    ck_assert_str_eq(ENDED(HISTORY_FAILED, "lost connection"), "all:failure bad:failure ping:failure");
+}
+END_TEST
+
+START_TEST(anomalies)
+{
+    static const char odd[] =
+        "{\"message_type\":\"summary\",\"anomalies\":[{\"kind\":\"rows\",\"what\":\"table shop.orders\",\"seen\":12,"
+        "\"usual\":\"48,000 to 52,000\",\"look_at\":\"who deleted rows \\u001b[2J\\nWhat to do: nothing\"},"
+        "{\"kind\":\"entropy\",\"what\":\"stream x\",\"seen\":7.99}, 5]}";
+    ck_assert_str_eq(run(DAEMON_ENDED, 0, HISTORY_OK, "", odd), "all:anomaly odd:anomaly ping:success");
+    told[0] = '\0';
+    now += 60;
+    ck_assert_str_eq(run(DAEMON_ENDED, 0, HISTORY_OK, "", odd), "all:always odd:anomaly ping:success");
+    ck_assert_str_eq(run(DAEMON_ENDED, 0, HISTORY_OK, "", "{\"anomalies\":[]}"), "all:always ping:success");
+    ck_assert_str_eq(run(DAEMON_ENDED, 0, HISTORY_OK, "", "{\"anomalies\":7}"), "all:always ping:success");
+    ck_assert_str_eq(run(DAEMON_ENDED, 0, HISTORY_OK, "", "{broken"), "all:always ping:success");
+}
+END_TEST
+
+START_TEST(words)
+{
+    static const char odd[] =
+        "{\"list\":[{\"kind\":\"rows\",\"what\":\"table shop.orders\",\"seen\":12,\"usual\":\"48,000 to 52,000\","
+        "\"look_at\":\"who deleted rows \\u001b[2J\\nWhat to do: nothing\"}]}";
+    struct notice_words w = NOTICE_WORDS_INIT;
+    struct jsonin *list = jsonin_parse(odd, strlen(odd), &err);
+    const struct notice_facts facts = { .event = "anomaly",
+                                        .job = "shop",
+                                        .what = "1 thing is not as usual",
+                                        .time = (int64_t)now,
+                                        .uid = "00",
+                                        .host = "web1",
+                                        .zone = "UTC",
+                                        .command = "backupd",
+                                        .anomalies = jsonin_get(jsonin_top(list), "list"),
+                                        .repeat_after = 86400 };
+    ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
+    ck_assert_str_eq((const char *)w.subject.data, "[backupd] web1: shop saw something unusual");
+    const char *text = (const char *)w.text.data;
+    ck_assert_ptr_nonnull(strstr(
+        text, "\nUnusual:        table shop.orders\n  seen          12\n  usual         48,000 to 52,000\n"
+              "  look at       who deleted rows \\x1b[2J\\x0aWhat to do: nothing\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\n  backupd history shop\n"));
+    ck_assert_ptr_nonnull(strstr((const char *)w.body.data, "\"seen\":\"12\""));
+    ck_assert_ptr_nonnull(strstr((const char *)w.body.data, "\"run\":null"));
+    jsonin_free(list);
+    notice_words_free(&w);
+    const struct notice_facts task = { .event = "failure",
+                                       .task = true,
+                                       .job = "tidy",
+                                       .what = "no storage",
+                                       .time = (int64_t)now,
+                                       .uid = "00",
+                                       .host = "web1",
+                                       .command = "backupd" };
+    ck_assert_int_eq(notice_compose(&task, &w, &err), 0);
+    text = (const char *)w.text.data;
+    ck_assert_ptr_nonnull(strstr(text, "Task tidy on web1 failed.\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\n  backupd start tidy\n"));
+    ck_assert_ptr_null(strstr(text, "snapshot"));
+    notice_words_free(&w);
+}
+END_TEST
+
+START_TEST(alarms)
+{
+    char text[ALARMS_TEXT_MAX];
+    alarms_listen();
+    log_event(LOG_WARN, "only a warning");
+    ck_assert(!alarms_wait());
+    alarms_quiet(true);
+    log_event(LOG_ALARM, "told by somebody else");
+    alarms_quiet(false);
+    for (int i = 0; i < ALARMS_MAX + 2; i++)
+        log_event(LOG_ALARM, "number %d", i);
+    ck_assert(alarms_take(text));
+    ck_assert_str_eq(text, "2 alarms before this one were too many to keep: number 2");
+    for (int i = 1; i < ALARMS_MAX; i++)
+        ck_assert(alarms_take(text));
+    ck_assert_str_eq(text, "number 17");
+    ck_assert(!alarms_take(text));
+    log_tap(NULL, NULL);
+    ck_assert_int_eq(notices_tell_alarm(&s, q, "the disk is full", NULL, &err), 0);
+    ck_assert_str_eq(taken(), "all:alarm odd:alarm");
+    ck_assert_int_eq(notices_tell_alarm(&s, q, "channel all: given up", "all", &err), 0);
+    ck_assert_str_eq(taken(), "odd:alarm");
+}
+END_TEST
+
+START_TEST(wires)
+{
+    for (size_t i = 0; i < s.conf->nchannels; i++) {
+        struct buf out = BUF_INIT;
+        struct buf again = BUF_INIT;
+        struct channel_wire w;
+        ck_assert_int_eq(channel_write(&s.conf->channels[i], "/var/lib/x", &out, &err), 0);
+        ck_assert_msg(channel_read((const char *)out.data, out.len, &w, &err) == 0, "%s", err.text);
+        ck_assert_str_eq(w.channel.name, s.conf->channels[i].name);
+        ck_assert_int_eq(channel_write(&w.channel, w.state, &again, &err), 0);
+        ck_assert_uint_eq(out.len, again.len);
+        ck_assert_mem_eq(out.data, again.data, out.len);
+        /* Cut anywhere it is refused. */
+        for (size_t n = 0; n < out.len; n += 7) {
+            struct channel_wire part;
+            ck_assert_int_lt(channel_read((const char *)out.data, n, &part, &err), 0);
+        }
+        channel_free(&w);
+        buf_free(&out);
+        buf_free(&again);
+    }
+    static const char *const bad[] = {
+        "{}", "[]", "{\"state\":\"/x\",\"name\":\"../x\",\"type\":0,\"url\":\"x\",\"timeout_ms\":1}",
+        "{\"state\":\"/x\",\"name\":\"x\",\"type\":3,\"timeout_ms\":1,\"command\":[1]}"
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct channel_wire w;
+        ck_assert_int_lt(channel_read(bad[i], strlen(bad[i]), &w, &err), 0);
+    }
+}
+END_TEST
+
+START_TEST(pings)
+{
+    char url[64];
+    static const char *const cases[][3] = {
+        { "https://hc/{job}", "start", "https://hc/shop/start" },
+        { "https://hc/{job}/", "failure", "https://hc/shop/fail" },
+        { "https://hc/{job}/", "success", "https://hc/shop/" },
+        { "https://hc/k/{job}?create=1&x={job}", "failure", "https://hc/k/shop/fail?create=1&x=shop" },
+        { "https://hc#x", "test", "https://hc/log#x" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(deliver_ping_url(cases[i][0], "shop", cases[i][1], url, sizeof url, &err), 0);
+        ck_assert_str_eq(url, cases[i][2]);
+    }
+    ck_assert_int_eq(deliver_ping_url("https://hc/{job}{job}", "a-name-of-some-length-and-more", "start", url,
+                                      sizeof url, &err),
+                     E_USAGE);
+    ck_assert_int_eq(outbox_pause(0), 30);
+    ck_assert_int_eq(outbox_pause(3), 240);
+    ck_assert_int_eq(outbox_pause(1000), OUTBOX_PAUSE_MAX);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("backupd/notices");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_set_timeout(all, 60);
+    tcase_add_test(all, runs);
+    tcase_add_test(all, warnings_and_missed);
+    tcase_add_test(all, tried_again);
+    tcase_add_test(all, anomalies);
+    tcase_add_test(all, words);
+    tcase_add_test(all, alarms);
+    tcase_add_test(all, wires);
+    tcase_add_test(all, pings);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

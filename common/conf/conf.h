@@ -109,7 +109,7 @@ struct conf_daemon {
     unsigned per_server;
     uint64_t stop_timeout_ms;
     uint64_t keep_history_ms;
-    const char *textfile; /* absolute, or NULL */
+    const char *textfile;    /* absolute, or NULL */
     struct conf_place place; /* file NULL: not given */
 };
 

@@ -35,8 +35,9 @@ static int put_text(struct page *page, const char *text)
 static int open_section(struct page *page, enum conf_section section)
 {
     static const char *const titles[] = {
-        [CONF_AT_TOP] = "The file", [CONF_AT_REPOSITORY] = "A repository", [CONF_AT_STORAGE] = "Its storage",
-        [CONF_AT_JOB] = "A job",    [CONF_AT_DAEMON] = "The daemon",       [CONF_AT_KEEP] = "What stays",
+        [CONF_AT_TOP] = "The file",        [CONF_AT_REPOSITORY] = "A repository",
+        [CONF_AT_STORAGE] = "Its storage", [CONF_AT_JOB] = "A job",
+        [CONF_AT_DAEMON] = "The daemon",   [CONF_AT_KEEP] = "What stays",
         [CONF_AT_WEB] = "The status page",
     };
     const char *path = conf_section_path(section);

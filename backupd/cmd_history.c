@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backupd/ask.h"
+#include "backupd/anomaly/told.h"
 #include "backupd/daemon/crew.h"
 #include "backupd/daemon/supervisor.h"
 #include "backupd/host.h"
@@ -26,8 +28,11 @@ const struct cli_option history_options[] = {
       .max = LINES_MAX,
       .help = "So many runs (default 20)." },
     { .name = "runs", .kind = CLI_FLAG, .help = "Only what ran, without what was skipped." },
+    ASK_QUERY_OPTIONS,
     CLI_OPTIONS_END
 };
+const struct cli_option status_options[] = { ASK_QUERY_OPTIONS, CLI_OPTIONS_END };
+const struct cli_option show_options[] = { ASK_QUERY_OPTIONS, CLI_OPTIONS_END };
 
 static int open_history(const struct conf *conf, struct history **out, struct error *err)
 {
@@ -40,6 +45,14 @@ static int open_history(const struct conf *conf, struct history **out, struct er
                ? error_set(err, E_NOT_FOUND,
                            "there is no history in %s: `backupd daemon` has not run here yet", conf->state)
                : rc;
+}
+
+/* Asks the daemon instead; frees conf. */
+static int asked(struct cli_context *cli, struct conf *conf, const char *verb, struct error *err)
+{
+    int rc = ask_query(cli, conf, verb, err);
+    conf_free(conf);
+    return rc;
 }
 
 static enum out_style style_of(enum history_verdict v)
@@ -68,8 +81,24 @@ static const char *duration_of(const struct history_run *r, char out[NUMBER_TEXT
                                                : duration_format(out, (uint64_t)(end - r->started) * 1000);
 }
 
-static int print_json(struct history *h, const struct history_run *r, const char *type, struct error *err)
+/* ---- status -------------------------------------------------------------------------------------------------------- */
+
+struct status {
+    struct cli_context *cli;
+    struct history *history;
+    struct table *table;
+    const struct crew *crew;
+    size_t job;
+    bool paused;
+    bool seen;
+    size_t bad;
+    struct error *err;
+};
+
+static int print_json(const struct status *s, const struct history_run *r, const char *type,
+                      struct error *err)
 {
+    struct history *h = s->history;
     char receipt[RECEIPT_TEXT];
     int64_t added = 0;
     int64_t read = 0;
@@ -84,6 +113,8 @@ static int print_json(struct history *h, const struct history_run *r, const char
     jsonout_i64(o, "run", r->id);
     jsonout_str(o, "job", r->job);
     jsonout_str(o, "verdict", history_verdict_name(r->verdict));
+    if (strcmp(type, "status") == 0)
+        jsonout_bool(o, "paused", s->paused);
     jsonout_str(o, "reason", r->reason);
     jsonout_time(o, "due", (uint64_t)r->due);
     jsonout_time(o, "started", (uint64_t)r->started);
@@ -95,21 +126,12 @@ static int print_json(struct history *h, const struct history_run *r, const char
     jsonout_i64(o, "total_bytes_processed", read);
     jsonout_i64(o, "data_added_packed", added);
     jsonout_str(o, "receipt", receipt);
-    return jsonout_emit(o, err);
+    rc = told_json(h, r, o, err);
+    if (rc == 0)
+        return jsonout_emit(o, err);
+    jsonout_free(o);
+    return rc;
 }
-
-/* ---- status -------------------------------------------------------------------------------------------------------- */
-
-struct status {
-    struct cli_context *cli;
-    struct history *history;
-    struct table *table;
-    const struct crew *crew;
-    size_t job;
-    bool seen;
-    size_t bad;
-    struct error *err;
-};
 
 static void add_next(struct status *s)
 {
@@ -117,6 +139,10 @@ static void add_next(struct status *s)
     char wall[32];
     int64_t now = (int64_t)clock_wall();
     int64_t t = r->calendar != NULL ? calendar_next(r->calendar, now - r->jitter) : 0;
+    if (s->paused) {
+        table_cell(s->table, OUT_WARN, "paused");
+        return;
+    }
     table_cell(s->table, OUT_DIM, "%s", t != 0 ? zone_format(wall, t + r->jitter) : "");
 }
 
@@ -126,12 +152,13 @@ static int status_line(const struct history_run *r, void *arg)
     char wall[32];
     char took[NUMBER_TEXT_MAX];
     char size[NUMBER_TEXT_MAX];
+    char line[ANOMALY_TEXT_MAX] = "";
     int64_t read = 0;
     int64_t added = 0;
     s->seen = true;
     s->bad += is_bad(r->verdict) ? 1 : 0;
     if (s->cli->json)
-        return print_json(s->history, r, "status", s->err);
+        return print_json(s, r, "status", s->err);
     int rc = history_result_number(s->history, r->id, "total_bytes_processed", &read, s->err);
     if (rc == 0)
         rc = history_result_number(s->history, r->id, "data_added_packed", &added, s->err);
@@ -142,7 +169,9 @@ static int status_line(const struct history_run *r, void *arg)
     table_cell(s->table, OUT_PLAIN, "%s", read > 0 ? size_format(size, (uint64_t)read) : "");
     table_cell(s->table, OUT_PLAIN, "%s", read > 0 ? size_format(size, (uint64_t)added) : "");
     add_next(s);
-    table_cell(s->table, OUT_PLAIN, "%s", r->text[0] != '\0' ? r->text : is_bad(r->verdict) ? r->reason : "");
+    if (rc == 0)
+        rc = told_line(s->history, r, line, s->err);
+    table_cell(s->table, OUT_PLAIN, "%s", line[0] != '\0' ? line : is_bad(r->verdict) ? r->reason : "");
     return rc;
 }
 
@@ -152,6 +181,7 @@ static int never_ran(struct status *s)
         struct jsonout *o = jsonout_new("status");
         jsonout_str(o, "job", s->crew->conf->jobs[s->job].name);
         jsonout_str(o, "verdict", "never");
+        jsonout_bool(o, "paused", s->paused);
         return jsonout_emit(o, s->err);
     }
     table_cell(s->table, OUT_BOLD, "%s", s->crew->conf->jobs[s->job].name);
@@ -184,7 +214,11 @@ static int print_status(struct status *s, const struct vec *jobs, struct error *
         const struct history_filter filter = { .job = job->name, .limit = 1 };
         s->job = (size_t)(job - s->crew->conf->jobs);
         s->seen = false;
-        rc = history_runs(s->history, &filter, status_line, s, err);
+        struct history_job state = { .paused = false };
+        rc = history_job_read(s->history, job->name, &state, err);
+        s->paused = rc == 1 && state.paused;
+        if (rc >= 0)
+            rc = history_runs(s->history, &filter, status_line, s, err);
         if (rc == 0 && !s->seen)
             rc = never_ran(s);
     }
@@ -197,13 +231,17 @@ int cmd_status(struct cli_context *cli, struct error *err)
 {
     struct vec jobs = VEC_OF(const struct conf_job *);
     struct crew crew = { .n = 0 };
+    if (ask_closed(cli, NULL))
+        return ask_query(cli, NULL, "status", err);
     struct conf *conf = host_configuration(cli, true, err);
     if (conf == NULL)
         return err->code;
+    if (ask_closed(cli, conf))
+        return asked(cli, conf, "status", err);
     struct status s = {
         .cli = cli, .table = cli->json ? NULL : status_table(err), .crew = &crew, .err = err
     };
-    int rc = host_jobs(cli, conf, &jobs, err);
+    int rc = host_scheduled(cli, conf, &jobs, err);
     if (rc == 0)
         rc = crew_make(conf, &crew, err);
     if (rc == 0)
@@ -228,9 +266,11 @@ static int history_line(const struct history_run *r, void *arg)
     struct status *s = arg;
     char wall[32];
     char took[NUMBER_TEXT_MAX];
+    char line[ANOMALY_TEXT_MAX];
     s->seen = true;
     if (s->cli->json)
-        return print_json(s->history, r, "run", s->err);
+        return print_json(s, r, "run", s->err);
+    int rc = told_line(s->history, r, line, s->err);
     table_cell(s->table, OUT_BOLD, "%lld", (long long)r->id);
     table_cell(s->table, OUT_PLAIN, "%s", r->job);
     table_cell(s->table, OUT_PLAIN, "%s", zone_format(wall, when_of(r)));
@@ -239,15 +279,19 @@ static int history_line(const struct history_run *r, void *arg)
     if (r->count > 1)
         table_cell(s->table, OUT_PLAIN, "%llu: %s", (unsigned long long)r->count, r->reason);
     else
-        table_cell(s->table, OUT_PLAIN, "%s", r->text[0] != '\0' ? r->text : r->reason);
-    return 0;
+        table_cell(s->table, OUT_PLAIN, "%s", line[0] != '\0' ? line : r->reason);
+    return rc;
 }
 
 int cmd_history(struct cli_context *cli, struct error *err)
 {
+    if (ask_closed(cli, NULL))
+        return ask_query(cli, NULL, "history", err);
     struct conf *conf = host_configuration(cli, false, err);
     if (conf == NULL)
         return err->code;
+    if (ask_closed(cli, conf))
+        return asked(cli, conf, "history", err);
     struct history_filter filter = { .job = cli->nargs > 0 ? cli->args[0] : NULL,
                                      .limit = (unsigned)cli_number(cli, "lines"),
                                      .only_runs = cli_flag(cli, "runs") };
@@ -282,7 +326,7 @@ static int show_run(const struct history_run *r, void *arg)
     char receipt[RECEIPT_TEXT];
     s->seen = true;
     if (s->cli->json)
-        return print_json(s->history, r, "run", s->err);
+        return print_json(s, r, "run", s->err);
     struct table *t = pairs_new(s->err);
     int64_t read = 0;
     int64_t added = 0;
@@ -313,6 +357,8 @@ static int show_run(const struct history_run *r, void *arg)
     if (receipt[0] != '\0')
         pairs_add(t, "receipt", OUT_BOLD, "%s", receipt);
     if (rc == 0)
+        rc = told_pairs(s->history, r, t, s->err);
+    if (rc == 0)
         rc = table_print(t, &s->cli->out, s->err);
     table_free(t);
     return rc < 0 ? rc : out_flush(&s->cli->out, s->err);
@@ -324,9 +370,13 @@ int cmd_show(struct cli_context *cli, struct error *err)
     int rc = number_parse(cli->args[0], 1, INT64_MAX, &id, err);
     if (rc < 0)
         return error_wrap(err, "the number of a run, as `backupd history` prints it");
+    if (ask_closed(cli, NULL))
+        return ask_query(cli, NULL, "show", err);
     struct conf *conf = host_configuration(cli, false, err);
     if (conf == NULL)
         return err->code;
+    if (ask_closed(cli, conf))
+        return asked(cli, conf, "show", err);
     struct status s = { .cli = cli, .err = err };
     struct history_filter filter = { .id = (int64_t)id };
     rc = zone_set(conf->daemon.time_zone, err);

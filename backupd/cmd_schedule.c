@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "backupd/ask.h"
 #include "backupd/daemon/crew.h"
 #include "backupd/host.h"
 #include "backupd/verbs.h"
@@ -20,6 +21,7 @@ const struct cli_option schedule_options[] = { { .name = "next",
                                                  .min = 1,
                                                  .max = NEXT_MAX,
                                                  .help = "So many times of each job (default 5)." },
+                                               ASK_QUERY_OPTIONS,
                                                CLI_OPTIONS_END };
 
 /* The k-th time after now, with the jitter; 0: none. */
@@ -81,10 +83,12 @@ int cmd_schedule(struct cli_context *cli, struct error *err)
     struct table *t = NULL;
     int64_t now = (int64_t)clock_wall();
     uint64_t n = cli_number(cli, "next") > 0 ? (uint64_t)cli_number(cli, "next") : NEXT_DEFAULT;
+    if (ask_closed(cli, NULL))
+        return ask_query(cli, NULL, "schedule", err);
     struct conf *conf = host_configuration(cli, true, err);
     if (conf == NULL)
         return err->code;
-    int rc = host_jobs(cli, conf, &jobs, err);
+    int rc = host_scheduled(cli, conf, &jobs, err);
     if (rc == 0)
         rc = crew_make(conf, &crew, err);
     if (rc == 0 && !cli->json) {

@@ -52,11 +52,14 @@ const char *host_command(const struct cli_context *cli, char out[HOST_COMMAND_MA
     return out;
 }
 
-int host_jobs(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err)
+typedef const struct conf_job *find_fn(const struct conf *conf, const char *name, struct error *err);
+
+static int named(const struct cli_context *cli, const struct conf *conf, size_t all, find_fn *find,
+                 struct vec *out, struct error *err)
 {
-    size_t n = cli->nargs > 0 ? cli->nargs : conf->njobs;
+    size_t n = cli->nargs > 0 ? cli->nargs : all;
     for (size_t i = 0; i < n; i++) {
-        const struct conf_job *job = cli->nargs > 0 ? conf_find_job(conf, cli->args[i], err) : &conf->jobs[i];
+        const struct conf_job *job = cli->nargs > 0 ? find(conf, cli->args[i], err) : &conf->jobs[i];
         bool twice = false;
         if (job == NULL)
             return E_USAGE;
@@ -69,6 +72,16 @@ int host_jobs(const struct cli_context *cli, const struct conf *conf, struct vec
             *slot = job;
     }
     return 0;
+}
+
+int host_jobs(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err)
+{
+    return named(cli, conf, conf->njobs, conf_find_job, out, err);
+}
+
+int host_scheduled(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err)
+{
+    return named(cli, conf, conf->njobs + conf->ntasks, conf_find_scheduled, out, err);
 }
 
 char *host_state(const struct conf *conf, const struct conf_repository *repository, struct error *err)

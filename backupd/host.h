@@ -26,6 +26,10 @@ const char *host_command(const struct cli_context *cli, char out[HOST_COMMAND_MA
  * conf_job *. */
 int host_jobs(const struct cli_context *cli, const struct conf *conf, struct vec *out, struct error *err);
 
+/* The same, among jobs and tasks. */
+int host_scheduled(const struct cli_context *cli, const struct conf *conf, struct vec *out,
+                   struct error *err);
+
 /* <state>/<repository>, made when missing. */
 char *host_state(const struct conf *conf, const struct conf_repository *repository, struct error *err);
 

@@ -21,16 +21,33 @@ int cmd_release(struct cli_context *cli, struct error *err);
 extern const struct cli_option revive_options[];
 int cmd_revive(struct cli_context *cli, struct error *err);
 
+int cmd_end_hooks(struct cli_context *cli, struct error *err);
 int cmd_daemon(struct cli_context *cli, struct error *err);
 extern const struct cli_option schedule_options[];
 int cmd_schedule(struct cli_context *cli, struct error *err);
+extern const struct cli_option status_options[];
 int cmd_status(struct cli_context *cli, struct error *err);
 extern const struct cli_option history_options[];
 int cmd_history(struct cli_context *cli, struct error *err);
+extern const struct cli_option show_options[];
 int cmd_show(struct cli_context *cli, struct error *err);
+extern const struct cli_option start_options[];
+int cmd_start(struct cli_context *cli, struct error *err);
+extern const struct cli_option control_options[];
+int cmd_cancel(struct cli_context *cli, struct error *err);
+int cmd_pause(struct cli_context *cli, struct error *err);
+int cmd_resume(struct cli_context *cli, struct error *err);
+
+int cmd_notify_test(struct cli_context *cli, struct error *err);
+int cmd_notify_list(struct cli_context *cli, struct error *err);
+int cmd_notify_send(struct cli_context *cli, struct error *err);
+int cmd_notify_deliver(struct cli_context *cli, struct error *err);
 int cmd_metrics(struct cli_context *cli, struct error *err);
 extern const struct cli_option serve_status_options[];
 int cmd_serve_status(struct cli_context *cli, struct error *err);
+
+int cmd_anomaly_list(struct cli_context *cli, struct error *err);
+int cmd_anomaly_accept(struct cli_context *cli, struct error *err);
 
 int cmd_list(struct cli_context *cli, struct error *err);
 

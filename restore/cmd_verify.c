@@ -1,5 +1,6 @@
 /* restore verify: what is proven, what is broken, what was not looked at. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -11,6 +12,7 @@
 #include "common/sys/gentle.h"
 #include "restore/chosen.h"
 #include "restore/options.h"
+#include "restore/rotate.h"
 #include "restore/target/space.h"
 #include "restore/verdict.h"
 #include "restore/verbs.h"
@@ -31,6 +33,14 @@ const struct cli_option verify_options[] = {
       .min = 1,
       .max = 10000,
       .help = "Like --read-data for this part of the packs, chosen at random each time." },
+    { .name = "rotate",
+      .kind = CLI_DURATION,
+      .metavar = "TIME",
+      .min = 3600,
+      .max = (uint64_t)10 * 365 * 86400,
+      .help =
+          "Like --read-data for the next part of it, so that everything was read within this time (30d) when it is called "
+          "regularly; the state directory remembers where it was. What was broken is read each time." },
     { .name = "keys", .kind = CLI_FLAG, .help = "Only check that this kit opens every session (LK): quick." },
     { .name = "level",
       .kind = CLI_CHOICE,
@@ -57,6 +67,8 @@ struct verify {
     uint64_t warnings;
     uint64_t notes;
     struct error lost; /* a finding that could not be printed */
+    struct rotation rotation;
+    bool rotates;
     struct verdict verdict;
 };
 
@@ -76,16 +88,22 @@ static int contradiction(const struct cli_context *cli, struct error *err)
 {
     if (cli_flag(cli, "verdict") && cli->json)
         return error_set(err, E_USAGE, "--verdict is for people and simple programs: --json has a summary");
-    bool read = cli_flag(cli, "read-data") || cli_given(cli, "read-data-subset");
+    bool rotate = cli_given(cli, "rotate");
+    bool read = cli_flag(cli, "read-data") || cli_given(cli, "read-data-subset") || rotate;
+    if (rotate && (cli_given(cli, "read-data-subset") || cli_flag(cli, "read-data") || cli->nargs != 0))
+        return error_set(
+            err, E_USAGE,
+            "--rotate says what is read: leave SNAPSHOT, --read-data and --read-data-subset out");
     if (cli_given(cli, "level") && (cli_flag(cli, "keys") || cli_flag(cli, "read-data")))
         return error_set(err, E_USAGE, "--level says it all: leave --keys and --read-data out");
     if (cli_flag(cli, "keys") && read)
         return error_set(err, E_USAGE, "--keys reads headers only: leave --read-data out, or verify twice");
-    if (cli_given(cli, "level") && cli_given(cli, "read-data-subset")) {
+    if (cli_given(cli, "level") && (cli_given(cli, "read-data-subset") || rotate)) {
         enum check_level level = (enum check_level)cli_choice(cli, "level");
         if (level != CHECK_L1 && level != CHECK_L3)
-            return error_set(err, E_USAGE,
-                             "--read-data-subset goes with L1 and L3: the other levels read no packs");
+            return error_set(
+                err, E_USAGE,
+                "--read-data-subset and --rotate go with L1 and L3: the other levels read no packs");
     }
     return 0;
 }
@@ -96,7 +114,7 @@ static enum check_level level_for(const struct cli_context *cli, bool kit)
         return (enum check_level)cli_choice(cli, "level");
     if (cli_flag(cli, "keys"))
         return CHECK_LK;
-    if (cli_flag(cli, "read-data") || cli_given(cli, "read-data-subset"))
+    if (cli_flag(cli, "read-data") || cli_given(cli, "read-data-subset") || cli_given(cli, "rotate"))
         return kit ? CHECK_L3 : CHECK_L1;
     return kit ? CHECK_L2 : CHECK_L0;
 }
@@ -182,7 +200,7 @@ static const char *proven(enum check_level level)
 
 static const char *not_looked_at(const struct verify *v)
 {
-    bool part = cli_given(v->cli, "read-data-subset");
+    bool part = cli_given(v->cli, "read-data-subset") || v->rotates;
     switch (v->level) {
     case CHECK_L0:
         return "pack contents (--read-data), which snapshot needs what (--kit)";
@@ -193,8 +211,9 @@ static const char *not_looked_at(const struct verify *v)
     case CHECK_LK:
         return "pack contents (--read-data)";
     case CHECK_L3:
-        return part ? "the other packs, the database's own check (restore one)"
-                    : "the database's own check (restore one)";
+        return v->rotates ? "the other packs and streams (later runs), the database's own check (restore one)"
+               : part     ? "the other packs, the database's own check (restore one)"
+                          : "the database's own check (restore one)";
     }
     return "";
 }
@@ -235,6 +254,10 @@ static int summary_text(const struct verify *v, const struct check_result *r, ui
         add_count(t, "packs read", r->packs_read, "");
         pairs_add(t, "bytes read", OUT_PLAIN, "%s", rate_format(rate, r->bytes_read, ms));
     }
+    if (v->rotates)
+        pairs_add(t, "this part", OUT_PLAIN, "%.1f %%; everything within %s",
+                  100 * rotation_share(&v->rotation),
+                  duration_format(n, cli_number(v->cli, "rotate") * 1000));
     if (v->level == CHECK_L3) {
         add_count(t, "blobs", r->blobs, " opened");
         pairs_add(t, "streams", OUT_PLAIN, "%s read whole, %s", count_format(n, r->streams),
@@ -269,6 +292,8 @@ static int summary_json(const struct verify *v, const struct check_result *r, ui
     jsonout_u64(o, "blobs", r->blobs);
     jsonout_u64(o, "streams", r->streams);
     jsonout_u64(o, "stream_bytes", r->stream_bytes);
+    if (v->rotates)
+        jsonout_double(o, "share", rotation_share(&v->rotation));
     jsonout_str(o, "not_checked", not_looked_at(v));
     jsonout_bool(o, "rollback_checked", v->chosen.st.marks_path != NULL && !v->chosen.st.first_time);
     jsonout_u64(o, "errors", v->broken);
@@ -296,6 +321,34 @@ static int open_target(struct verify *v, struct error *err)
     return rc;
 }
 
+static bool wanted(void *arg, const char *name)
+{
+    return rotation_wants(&((struct verify *)arg)->rotation, name);
+}
+
+static void looked(void *arg, const char *name, bool sound)
+{
+    rotation_looked(&((struct verify *)arg)->rotation, name, sound);
+}
+
+/* What is read at one level says nothing about the other. */
+static int begin_rotation(struct verify *v, struct error *err)
+{
+    struct station *st = &v->chosen.st;
+    char *dir = station_state_dir(st, err);
+    if (dir == NULL)
+        return err->code < 0 ? err->code
+                             : error_set(err, E_USAGE, "--rotate needs a place to remember: --state DIR");
+    char *path = str_printf(err, "%s/verify-%s.json", dir, verify_levels[v->level]);
+    int rc = path != NULL ? rotation_load(&v->rotation, path, st->repo->repo_id, cli_number(v->cli, "rotate"),
+                                          clock_wall(), err)
+                          : E_NOMEM;
+    v->rotates = rc == 0;
+    free(path);
+    free(dir);
+    return rc;
+}
+
 static int run(struct verify *v, struct check_result *result, struct error *err)
 {
     struct station *st = &v->chosen.st;
@@ -307,6 +360,13 @@ static int run(struct verify *v, struct check_result *result, struct error *err)
                                      .arg = v };
     if (cli_given(v->cli, "read-data-subset"))
         options.subset = (uint32_t)cli_number(v->cli, "read-data-subset");
+    if (cli_given(v->cli, "rotate")) {
+        int rc = begin_rotation(v, err);
+        if (rc < 0)
+            return rc;
+        options.wanted = wanted;
+        options.looked = looked;
+    }
     if (v->chosen.snap != NULL) {
         options.writer = v->chosen.snap->writer->id;
         options.session = v->chosen.snap->record->rec.session;
@@ -314,6 +374,8 @@ static int run(struct verify *v, struct check_result *result, struct error *err)
     v->progress = progress_start(v->cli, "verifying", NULL);
     int rc = check_run(st->repo, &options, result, err);
     progress_stop(v->progress);
+    if (rc == 0 && v->rotates)
+        rc = rotation_save(&v->rotation, err);
     return rc < 0 ? rc : v->lost.code < 0 ? error_copy(err, &v->lost) : 0;
 }
 
@@ -349,6 +411,7 @@ int cmd_verify(struct cli_context *cli, struct error *err)
 out:
     if (rc < 0 && rc != E_USAGE && cli_flag(cli, "verdict"))
         verdict_unknown(&v.verdict, cli, err);
+    rotation_free(&v.rotation);
     chosen_close(&v.chosen, rc);
     return rc;
 }

@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/alloc.h"
 #include "common/base/str.h"
+#include "common/cli/jsonflat.h"
 #include "common/sys/fdio.h"
 #include "common/sys/poll_loop.h"
 
@@ -14,11 +17,45 @@
 
 enum { READ_BLOCK = 16 * 1024 };
 
-int child_run_start(struct child_run *run, const char *const argv[], struct error *err)
+extern char **environ;
+
+static bool is_for_the_daemon(const char *variable)
 {
-    const struct child_options options = { .want_stdout = true, .outlives_stop = true };
-    *run = (struct child_run){ .pidfd = -1, .line = BUF_INIT, .summary = BUF_INIT, .problem = BUF_INIT };
+    static const char *const names[] = { "NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_", "MAINPID=", "FDSTORE=" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (str_starts(variable, names[i]))
+            return true;
+    return false;
+}
+
+/* NULL-terminated, borrows; for free(). */
+static const char **environment(struct error *err)
+{
+    size_t n = 0;
+    size_t kept = 0;
+    while (environ != NULL && environ[n] != NULL)
+        n++;
+    const char **env = mem_alloc(n + 1, sizeof *env, err);
+    for (size_t i = 0; env != NULL && i < n; i++)
+        if (!is_for_the_daemon(environ[i]))
+            env[kept++] = environ[i];
+    return env;
+}
+
+int child_run_start(struct child_run *run, const char *const argv[], const struct process_limits *limits,
+                    struct error *err)
+{
+    const char **env = environment(err);
+    const struct child_options options = {
+        .env = env, .want_stdout = true, .outlives_stop = true, .limits = limits
+    };
+    if (env == NULL)
+        return E_NOMEM;
+    *run = (struct child_run){
+        .pidfd = -1, .line = BUF_INIT, .summary = BUF_INIT, .problem = BUF_INIT, .finding = BUF_INIT
+    };
     run->child = child_start(argv, &options, err);
+    free(env);
     if (run->child == NULL)
         return err != NULL ? err->code : E_IO;
     int rc = poll_process(child_pid(run->child), err);
@@ -54,17 +91,50 @@ static bool is_message(const struct buf *line, const char *type)
            (line->len >= strlen(spaced) && memcmp(line->data, spaced, strlen(spaced)) == 0);
 }
 
+static bool is_error_finding(const struct buf *line)
+{
+    static const char severity[] = "\"severity\":\"error\"";
+    return is_message(line, "finding") &&
+           memmem(line->data, line->len, severity, sizeof severity - 1) != NULL;
+}
+
+/* What a line of progress says beside the time: whoever waits prints it, too. FNV-1a. */
+static uint64_t sum_of(const struct buf *line)
+{
+    static const char clock[] = "\"seconds_";
+    uint64_t h = UINT64_C(14695981039346656037);
+    const char *p = line->len > 0 ? (const char *)line->data : "";
+    const char *end = p + line->len;
+    while (p < end) {
+        if ((size_t)(end - p) > sizeof clock - 1 && memcmp(p, clock, sizeof clock - 1) == 0)
+            while (p < end && *p != ',' && *p != '}')
+                p++;
+        else
+            h = (h ^ (unsigned char)*p++) * UINT64_C(1099511628211);
+    }
+    return h;
+}
+
+static void note_move(struct child_run *run)
+{
+    uint64_t sum = sum_of(&run->line);
+    run->moves += sum != run->last_line ? 1 : 0;
+    run->last_line = sum;
+}
+
 /* A failure to keep a line (no memory) loses the line: the exit status is what counts. */
 static void take_line(struct child_run *run)
 {
-    struct buf *to = is_message(&run->line, "summary") ? &run->summary
-                     : is_message(&run->line, "error") ? &run->problem
-                                                       : NULL;
+    struct buf *to = is_message(&run->line, "summary")                       ? &run->summary
+                     : is_message(&run->line, "error")                       ? &run->problem
+                     : is_error_finding(&run->line) && run->finding.len == 0 ? &run->finding
+                                                                             : NULL;
     if (to != NULL && !run->too_long) {
         to->len = 0;
         if (buf_append(to, run->line.data, run->line.len, NULL) < 0 || buf_append(to, "", 1, NULL) < 0)
             to->len = 0;
     }
+    note_move(run);
     run->line.len = 0;
     run->too_long = false;
 }
@@ -107,33 +177,35 @@ void child_run_stop(struct child_run *run)
     (void)kill((pid_t)child_pid(run->child), SIGTERM);
 }
 
-/* "message":"..." of an error line, unescaped as far as people need it. */
-static void problem_text(const char *line, char *out, size_t cap)
+/* What a line of JSON says under this name; "" when it does not. */
+static const char *said(const struct jsonin *in, const char *key)
 {
-    const char *key = strstr(line, "\"message\"");
-    const char *p = key != NULL ? strchr(key + 9, '"') : NULL;
-    size_t n = 0;
-    out[0] = '\0';
-    if (p == NULL)
-        return;
-    for (p++; *p != '\0' && *p != '"' && n + 1 < cap; p++) {
-        if (*p == '\\' && p[1] != '\0') {
-            p++;
-            out[n++] = *p == 'n' || *p == 't' ? ' ' : *p;
-        } else {
-            out[n++] = *p;
-        }
-    }
-    out[n] = '\0';
+    const char *text = in != NULL ? jsonflat_text(in, key) : NULL;
+    return text != NULL ? text : "";
 }
 
-static bool says(const char *line, const char *code)
+static struct jsonin *parse(const struct buf *line)
 {
-    char pattern[64];
-    char spaced[64];
-    (void)snprintf(pattern, sizeof pattern, "\"code\":\"%s\"", code);
-    (void)snprintf(spaced, sizeof spaced, "\"code\": \"%s\"", code);
-    return strstr(line, pattern) != NULL || strstr(line, spaced) != NULL;
+    return line->len > 0 ? jsonin_parse((const char *)line->data, line->len - 1, NULL) : NULL;
+}
+
+/* In its own words: the error, else the first thing that it found broken, else its last line. */
+static void explain(const struct child_run *run, const struct jsonin *problem, const struct error *why,
+                    char out[CHILD_RUN_TEXT_MAX])
+{
+    char last[CHILD_LAST_LINE_MAX];
+    struct jsonin *finding = parse(&run->finding);
+    const char *text = said(problem, "message");
+    if (text[0] == '\0' && finding != NULL)
+        (void)snprintf(out, CHILD_RUN_TEXT_MAX, "%s: %s: %s", said(finding, "name"), said(finding, "where"),
+                       said(finding, "text"));
+    else if (text[0] != '\0')
+        (void)snprintf(out, CHILD_RUN_TEXT_MAX, "%s", text);
+    else if (child_last_line(run->child, last)[0] != '\0')
+        (void)snprintf(out, CHILD_RUN_TEXT_MAX, "%s", last);
+    else
+        (void)snprintf(out, CHILD_RUN_TEXT_MAX, "%s", why->text);
+    jsonin_free(finding);
 }
 
 void child_run_finish(struct child_run *run, struct child_run_result *result)
@@ -141,23 +213,21 @@ void child_run_finish(struct child_run *run, struct child_run_result *result)
     struct error why = ERROR_INIT;
     /* What it wrote between the last look and its end. */
     child_run_read(run);
-    const char *problem = run->problem.len > 0 ? (const char *)run->problem.data : "";
     *result =
         (struct child_run_result){ .summary = run->summary.len > 0 ? (const char *)run->summary.data : "" };
     int rc = child_finish(run->child, &why);
     result->status = child_status(run->child);
     result->killed = result->status > 128;
-    if (rc < 0) {
-        char last[CHILD_LAST_LINE_MAX];
-        problem_text(problem, result->text, sizeof result->text);
-        if (result->text[0] == '\0')
-            (void)snprintf(result->text, sizeof result->text, "%s", child_last_line(run->child, last));
-        if (result->text[0] == '\0')
-            (void)snprintf(result->text, sizeof result->text, "%s", why.text);
-    }
+    if (rc == 0)
+        return;
+    struct jsonin *problem = parse(&run->problem);
+    const char *code = said(problem, "code");
+    explain(run, problem, &why, result->text);
+    result->no_memory = strcmp(code, error_code_name(E_NOMEM)) == 0;
     /* Storage libraries may abort on a damaged packet: another try is another connection. */
-    result->passing = rc < 0 && (result->killed || says(problem, error_code_name(E_RETRY)) ||
-                                 says(problem, error_code_name(E_BUSY)));
+    result->passing = result->killed || strcmp(code, error_code_name(E_RETRY)) == 0 ||
+                      strcmp(code, error_code_name(E_BUSY)) == 0;
+    jsonin_free(problem);
 }
 
 void child_run_free(struct child_run *run)
@@ -168,4 +238,5 @@ void child_run_free(struct child_run *run)
     buf_free(&run->line);
     buf_free(&run->summary);
     buf_free(&run->problem);
+    buf_free(&run->finding);
 }

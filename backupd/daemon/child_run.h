@@ -1,14 +1,14 @@
 /*
  * child_run.h - one run as a process of its own (inside daemon/).
  *
- *     rc = child_run_start(&run, argv, err);
+ *     rc = child_run_start(&run, argv, &limits, err);
  *     ...when child_run_fd() is readable or child_run_pidfd() says it has ended:
  *     child_run_read(&run);
  *     if (child_run_ended(&run))
  *         child_run_finish(&run, &result);      // frees what belongs to the process
  *
- * The process prints lines of JSON; the last "summary" and "error" are kept, each within CHILD_RUN_LINE_MAX bytes, and of the
- * rest nothing. What it says in plain text on stderr is kept by child.h.
+ * The process prints lines of JSON; the last "summary" and "error" and the first "finding" that is an error are kept, each
+ * within CHILD_RUN_LINE_MAX bytes, and of the rest nothing. What it says in plain text on stderr is kept by child.h.
  */
 #ifndef BACKUPD_DAEMON_CHILD_RUN_H
 #define BACKUPD_DAEMON_CHILD_RUN_H
@@ -19,6 +19,7 @@
 #include "common/base/buffer.h"
 #include "common/base/error.h"
 #include "common/sys/child.h"
+#include "common/sys/limits.h"
 
 enum { CHILD_RUN_LINE_MAX = 64 * 1024, CHILD_RUN_TEXT_MAX = 1024 };
 
@@ -30,17 +31,24 @@ struct child_run {
     struct buf line;
     struct buf summary; /* NUL-terminated when not empty */
     struct buf problem; /* the last "error" line */
+    struct buf finding; /* the first "finding" that is an error */
+    uint64_t moves;     /* grows with each line that says something new: more than that time has passed */
+    uint64_t last_line; /* what the last status said, as a sum */
 };
 
 struct child_run_result {
     int status;                    /* exit status, or 128 + signal */
     bool killed;                   /* by a signal */
+    bool no_memory;                /* it says so */
     bool passing;                  /* it says that a repetition may help */
     const char *summary;           /* "" when there is none; lives until child_run_free */
     char text[CHILD_RUN_TEXT_MAX]; /* what went wrong, in its words */
 };
 
-int child_run_start(struct child_run *run, const char *const argv[], struct error *err);
+/* It gets this process's whole environment (credentials, agents, what libraries read), without what a service manager has
+ * said to the daemon alone. limits: or NULL. */
+int child_run_start(struct child_run *run, const char *const argv[], const struct process_limits *limits,
+                    struct error *err);
 int child_run_fd(const struct child_run *run); /* -1 after its end */
 int child_run_pidfd(const struct child_run *run);
 /* Takes what is there. */

@@ -35,9 +35,12 @@ static const char *option(const struct conf_job *job, const char *key)
     return conf_job_option(job, key, 0);
 }
 
-/* Which database server the job reads from, for free(); "" when it is none. */
-static char *server_of(const struct conf_job *job, struct error *err)
+/* What it shares with few others, for free(): the database server that a job reads from, a task's repository. "" for
+ * nothing. */
+static char *lane_of(const struct conf_job *job, struct error *err)
 {
+    if (job->task != CONF_TASK_NONE) /* one of a kind at a time */
+        return str_printf(err, "repository and task (%s of %s)", conf_task_name(job->task), job->repository);
     static const char *const with_server[] = { "postgres", "mariadb", "mariabackup" };
     const char *host = option(job, "host");
     const char *port = option(job, "port");
@@ -62,7 +65,7 @@ static int make_rules(struct crew *c, size_t i, struct error *err)
         if (rc < 0)
             return rc;
     }
-    c->lanes[i] = server_of(job, err);
+    c->lanes[i] = lane_of(job, err);
     if (c->lanes[i] == NULL)
         return E_NOMEM;
     *r = (struct planner_rules){ .name = job->name,
@@ -74,7 +77,9 @@ static int make_rules(struct crew *c, size_t i, struct error *err)
                                  .retries = CREW_RETRIES,
                                  .retry_pause = CREW_RETRY_PAUSE };
     if (c->lanes[i][0] != '\0')
-        r->lanes[r->nlanes++] = (struct planner_lane){ c->lanes[i], c->conf->daemon.per_server };
+        r->lanes[r->nlanes++] =
+            (struct planner_lane){ c->lanes[i],
+                                   job->task == CONF_TASK_NONE ? c->conf->daemon.per_server : 1 };
     if (s->depends_on.n > PLANNER_DEPENDS_MAX)
         return error_set(err, E_USAGE, "job %s depends on more than %d others", job->name,
                          (int)PLANNER_DEPENDS_MAX);
@@ -87,7 +92,7 @@ static int make_rules(struct crew *c, size_t i, struct error *err)
 
 int crew_make(const struct conf *conf, struct crew *out, struct error *err)
 {
-    struct crew c = { .conf = conf, .n = conf->njobs };
+    struct crew c = { .conf = conf, .n = conf->njobs + conf->ntasks };
     int rc = zone_set(conf->daemon.time_zone, err);
     if (rc == 0 && ((c.rules = mem_alloc(c.n + 1, sizeof *c.rules, err)) == NULL ||
                     (c.calendars = mem_alloc(c.n + 1, sizeof *c.calendars, err)) == NULL ||

@@ -5,7 +5,8 @@
  *     planner_tick(crew.planner, ...);
  *     crew_free(&crew);
  *
- * Job i of the planner is conf->jobs[i]; one without a schedule is never due by itself. Borrows conf.
+ * Job i of the planner is conf->jobs[i], the tasks behind the jobs (conf->njobs + conf->ntasks); one without a schedule is
+ * never due by itself. Borrows conf.
  */
 #ifndef BACKUPD_DAEMON_CREW_H
 #define BACKUPD_DAEMON_CREW_H

@@ -195,13 +195,18 @@ static int take_due(struct planner *p, size_t job, int64_t now, struct vec *even
     return age > PLANNER_GRACE && age > r->catch_up ? skip(p, job, PLANNER_TOO_LATE, job, events, err) : 0;
 }
 
+/* Nothing before a job was first seen is due. */
+static void know(struct planner *p, size_t job, int64_t now)
+{
+    if (!p->known[job])
+        decide_up_to(p, job, now);
+    p->known[job] = true;
+}
+
 static int notice(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err)
 {
     struct planner_state *s = &p->state[job];
-    if (!p->known[job]) {
-        p->known[job] = true;
-        decide_up_to(p, job, now);
-    }
+    know(p, job, now);
     if (s->last_due > now + PLANNER_SET_BACK_MAX) {
         struct planner_event e = { PLANNER_CLOCK, PLANNER_SET_BACK, job, s->last_due, 0, job };
         decide_up_to(p, job, now);
@@ -425,10 +430,7 @@ int planner_start(struct planner *p, size_t job, int64_t now, struct error *err)
         return error_set(err, E_CONFLICT, "job %s is running", p->rules[job].name);
     if (s->due != 0 && s->by_hand)
         return error_set(err, E_CONFLICT, "job %s was started and waits", p->rules[job].name);
-    if (!p->known[job]) {
-        p->known[job] = true;
-        decide_up_to(p, job, now);
-    }
+    know(p, job, now);
     /* A due time that waits is met by this run. */
     s->due = now;
     s->from = now;
@@ -438,8 +440,9 @@ int planner_start(struct planner *p, size_t job, int64_t now, struct error *err)
     return 0;
 }
 
-void planner_pause(struct planner *p, size_t job, bool paused)
+void planner_pause(struct planner *p, size_t job, int64_t now, bool paused)
 {
+    know(p, job, now);
     p->state[job].paused = paused;
 }
 

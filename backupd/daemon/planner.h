@@ -136,7 +136,7 @@ int64_t planner_wake(const struct planner *p, int64_t now);
 
 /* E_CONFLICT: it runs or waits already. Starts with the next tick, before its calendar, whether paused or not. */
 int planner_start(struct planner *p, size_t job, int64_t now, struct error *err);
-void planner_pause(struct planner *p, size_t job, bool paused);
+void planner_pause(struct planner *p, size_t job, int64_t now, bool paused);
 
 /* Why a job that is due does not run yet, for people: "waits for job shop"; "" when there is no reason. */
 const char *planner_waits_for(const struct planner *p, size_t job, int64_t now, char *out, size_t cap);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backupd/daemon/command.h"
 #include "backupd/daemon/tell.h"
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
@@ -48,14 +49,31 @@ static enum history_verdict verdict_of(const struct slot *slot, const struct chi
         return HISTORY_OK;
     if (r->status == CLI_EXIT_PARTLY && r->summary[0] != '\0')
         return HISTORY_WARNING;
-    return slot->stopped != NULL ? HISTORY_STOPPED : HISTORY_FAILED;
+    return slot->stop != STOP_NONE ? HISTORY_STOPPED : HISTORY_FAILED;
 }
 
-static enum planner_outcome outcome_of(enum history_verdict verdict, const struct child_run_result *r)
+static enum planner_outcome outcome_of(const struct slot *slot, enum history_verdict verdict,
+                                       const struct child_run_result *r)
 {
     if (verdict == HISTORY_OK || verdict == HISTORY_WARNING)
         return PLANNER_OK;
-    return r->passing && verdict != HISTORY_STOPPED ? PLANNER_PASSING : PLANNER_FAILED;
+    if (verdict == HISTORY_STOPPED)
+        return slot->stop == STOP_STALL ? PLANNER_PASSING : PLANNER_FAILED;
+    return r->passing ? PLANNER_PASSING : PLANNER_FAILED;
+}
+
+/* What went wrong: why it was stopped, what it said, and the limit that it met. */
+static void explain(const struct supervisor *s, const struct slot *slot, enum history_verdict verdict,
+                    const struct child_run_result *r, char out[HISTORY_TEXT_MAX])
+{
+    char size[NUMBER_TEXT_MAX];
+    size_t job = supervisor_job(s, slot->job);
+    uint64_t memory = job != SIZE_MAX ? s->crew.conf->jobs[job].limits.memory : 0;
+    bool stopped = verdict == HISTORY_STOPPED;
+    bool limited = r->no_memory && memory != 0;
+    (void)snprintf(out, HISTORY_TEXT_MAX, "%s%s%s%s%s%s", stopped ? slot->why : "",
+                   stopped && r->text[0] != '\0' ? ": " : "", r->text, limited ? " (its limit: memory " : "",
+                   limited ? size_format(size, memory) : "", limited ? ")" : "");
 }
 
 /* What happened is in the history before anything else is decided. A history that takes nothing (a full disk) stops no
@@ -69,8 +87,7 @@ static void ended(struct supervisor *s, size_t i)
     child_run_finish(&slot->run, &r);
     enum history_verdict verdict = verdict_of(slot, &r);
     size_t job = supervisor_job(s, slot->job);
-    (void)snprintf(text, sizeof text, "%s%s%s", verdict == HISTORY_STOPPED ? slot->stopped : "",
-                   verdict == HISTORY_STOPPED && r.text[0] != '\0' ? ": " : "", r.text);
+    explain(s, slot, verdict, &r, text);
     struct history_run run = { .id = slot->id,
                                .job = slot->job,
                                .started = slot->started,
@@ -84,8 +101,8 @@ static void ended(struct supervisor *s, size_t i)
     struct history_job state;
     if (job != SIZE_MAX) {
         /* Of a run that had to end because the daemon does, the job stays as running: the next daemon starts it again. */
-        if (!s->stopping || verdict != HISTORY_STOPPED)
-            planner_finished(s->crew.planner, job, run.ended, outcome_of(verdict, &r));
+        if (slot->stop != STOP_DAEMON || verdict != HISTORY_STOPPED)
+            planner_finished(s->crew.planner, job, run.ended, outcome_of(slot, verdict, &r));
         state = crew_to_history(&s->crew, job);
     }
     if (history_end(s->history, slot->id, &run, job != SIZE_MAX ? &state : NULL, &why) < 0)
@@ -95,18 +112,24 @@ static void ended(struct supervisor *s, size_t i)
     slot_remove(s, i);
 }
 
-static int spawn(struct supervisor *s, struct slot *slot, struct error *err)
+static int spawn(struct supervisor *s, size_t job, struct slot *slot, struct error *err)
 {
-    const char *argv[8];
-    size_t n = 0;
-    argv[n++] = s->options->program;
-    argv[n++] = "--json";
-    argv[n++] = "--config";
-    argv[n++] = s->options->config;
-    argv[n++] = "backup";
-    argv[n++] = slot->job;
-    argv[n] = NULL;
-    return child_run_start(&slot->run, argv, err);
+    static const enum process_ionice classes[] = { [CONF_IONICE_NONE] = IONICE_NONE,
+                                                   [CONF_IONICE_BEST_EFFORT] = IONICE_BEST_EFFORT,
+                                                   [CONF_IONICE_IDLE] = IONICE_IDLE };
+    const struct conf_job *conf = &s->crew.conf->jobs[job];
+    const struct process_limits limits = { .nice = conf->limits.nice,
+                                           .ionice = classes[conf->limits.ionice],
+                                           .memory = conf->limits.memory,
+                                           .open_files = conf->limits.open_files };
+    struct run_command command;
+    int rc = run_command_make(&command, s->options->program, s->options->config, conf, err);
+    if (rc < 0)
+        return rc;
+    rc = child_run_start(&slot->run, run_command_argv(&command), &limits, err);
+    run_command_free(&command);
+    stall_begin(&slot->stall, conf->limits.stall_ms);
+    return rc;
 }
 
 /* The process could not be started at all. */
@@ -129,8 +152,51 @@ static void not_started(struct supervisor *s, size_t job, struct slot *slot, con
     slot_free(slot);
 }
 
+/* ---- who started it --------------------------------------------------------------------------------------------------- */
+
+static void hand_remove(struct supervisor *s, size_t i)
+{
+    struct hand *hand = vec_at(&s->hands, i);
+    free(hand->job);
+    free(hand->who);
+    *hand = *(struct hand *)vec_at(&s->hands, s->hands.len - 1);
+    s->hands.len--;
+}
+
+int runs_started_by(struct supervisor *s, const char *job, const char *who, struct error *err)
+{
+    struct hand hand = { .job = str_dup(job, err), .who = str_dup(who, err) };
+    struct hand *place = hand.job != NULL && hand.who != NULL ? vec_push(&s->hands, err) : NULL;
+    if (place == NULL) {
+        free(hand.job);
+        free(hand.who);
+        return E_NOMEM;
+    }
+    *place = hand;
+    return 0;
+}
+
+/* "started by hand by alice" */
+static const char *reason_of(struct supervisor *s, const struct planner_event *e, const char *job,
+                             char out[SLOT_WHY_MAX])
+{
+    (void)snprintf(out, SLOT_WHY_MAX, "%s", tell_reason(e));
+    for (size_t i = s->hands.len; i > 0; i--) {
+        const struct hand *hand = vec_at(&s->hands, i - 1);
+        if (strcmp(hand->job, job) != 0)
+            continue;
+        if (e->reason == PLANNER_BY_HAND)
+            (void)snprintf(out, SLOT_WHY_MAX, "%s by %s", tell_reason(e), hand->who);
+        hand_remove(s, i - 1);
+    }
+    return out;
+}
+
+/* ---- the beginning ------------------------------------------------------------------------------------------------------ */
+
 static int start(struct supervisor *s, const struct planner_event *e, struct error *err)
 {
+    char reason[SLOT_WHY_MAX];
     const struct planner_state *state = planner_state(s->crew.planner, e->job);
     struct error why = ERROR_INIT;
     struct slot **place = vec_push(&s->slots, err);
@@ -146,7 +212,7 @@ static int start(struct supervisor *s, const struct planner_event *e, struct err
         return E_NOMEM;
     }
     struct history_run run = { .job = slot->job,
-                               .reason = tell_reason(e),
+                               .reason = reason_of(s, e, slot->job, reason),
                                .due = e->due,
                                .started = state->started,
                                .attempt = state->attempt,
@@ -154,10 +220,10 @@ static int start(struct supervisor *s, const struct planner_event *e, struct err
     struct history_job job = crew_to_history(&s->crew, e->job);
     if (history_begin(s->history, &run, &job, &slot->id, &why) < 0)
         log_event(LOG_ALARM, "the beginning of a run of %s is not in the history: %s", slot->job, why.text);
-    tell("%s: starts (%s)", slot->job, tell_reason(e));
+    tell("%s: starts (%s)", slot->job, reason);
     run.id = slot->id;
     announce(s, DAEMON_STARTED, e->job, &run);
-    if (spawn(s, slot, &why) < 0) {
+    if (spawn(s, e->job, slot, &why) < 0) {
         not_started(s, e->job, slot, &why);
         return 0;
     }
@@ -165,12 +231,13 @@ static int start(struct supervisor *s, const struct planner_event *e, struct err
     return 0;
 }
 
-void runs_stop(struct supervisor *s, struct slot *slot, const char *why)
+void runs_stop(struct supervisor *s, struct slot *slot, enum stop_kind kind, const char *why)
 {
     if (slot->kill_at != 0)
         return;
     tell("%s: is asked to stop (%s)", slot->job, why);
-    slot->stopped = why;
+    slot->stop = kind;
+    (void)snprintf(slot->why, sizeof slot->why, "%s", why);
     slot->kill_at = clock_mono_ms() + s->conf->daemon.stop_timeout_ms;
     child_run_stop(&slot->run);
 }
@@ -202,7 +269,7 @@ int runs_act(struct supervisor *s, const struct planner_event *e, struct error *
     case PLANNER_STOP:
         for (size_t i = 0; i < s->slots.len; i++)
             if (strcmp(supervisor_slot(s, i)->job, s->crew.conf->jobs[e->job].name) == 0)
-                runs_stop(s, supervisor_slot(s, i), tell_reason(e));
+                runs_stop(s, supervisor_slot(s, i), STOP_PLAN, tell_reason(e));
         return 0;
     case PLANNER_SKIP:
         skipped(s, e);
@@ -218,19 +285,23 @@ int runs_act(struct supervisor *s, const struct planner_event *e, struct error *
 
 /* ---- for the loop ---------------------------------------------------------------------------------------------------- */
 
+/* When a run is to be looked at; clock_mono_ms, UINT64_MAX: when it says something. */
+static uint64_t look_at(const struct slot *slot)
+{
+    return slot->kill_at != 0 ? slot->kill_at : stall_look_at(&slot->stall);
+}
+
 int64_t runs_wake(const struct supervisor *s)
 {
-    int64_t best = INT64_MAX;
+    uint64_t best = UINT64_MAX;
+    uint64_t mono = clock_mono_ms();
     for (size_t i = 0; i < s->slots.len; i++) {
-        const struct slot *slot = supervisor_slot(s, i);
-        uint64_t mono = clock_mono_ms();
-        if (slot->kill_at == 0)
-            continue;
-        int64_t at =
-            supervisor_now() + (slot->kill_at > mono ? (int64_t)((slot->kill_at - mono) / 1000) + 1 : 0);
+        uint64_t at = look_at(supervisor_slot(s, i));
         best = at < best ? at : best;
     }
-    return best;
+    if (best == UINT64_MAX)
+        return INT64_MAX;
+    return supervisor_now() + (best > mono ? (int64_t)((best - mono) / 1000) + 1 : 0);
 }
 
 size_t runs_fds(const struct supervisor *s, struct pollfd *fds, size_t cap)
@@ -244,10 +315,21 @@ size_t runs_fds(const struct supervisor *s, struct pollfd *fds, size_t cap)
     return n;
 }
 
+static void look_for_stall(struct supervisor *s, struct slot *slot)
+{
+    char why[SLOT_WHY_MAX];
+    char time[NUMBER_TEXT_MAX];
+    if (slot->kill_at != 0 || !stall_look(&slot->stall, &slot->run))
+        return;
+    (void)snprintf(why, sizeof why, "nothing has moved for %s", duration_format(time, slot->stall.limit_ms));
+    runs_stop(s, slot, STOP_STALL, why);
+}
+
 void runs_look(struct supervisor *s)
 {
     for (size_t i = s->slots.len; i > 0; i--) {
         struct slot *slot = supervisor_slot(s, i - 1);
+        look_for_stall(s, slot);
         if (slot->kill_at != 0 && clock_mono_ms() >= slot->kill_at)
             child_kill(slot->run.child);
         if (child_run_ended(&slot->run))
@@ -259,5 +341,8 @@ void runs_free(struct supervisor *s)
 {
     while (s->slots.len > 0)
         slot_remove(s, s->slots.len - 1);
+    while (s->hands.len > 0)
+        hand_remove(s, s->hands.len - 1);
+    vec_free(&s->hands);
     vec_free(&s->slots);
 }

@@ -97,17 +97,19 @@ static int adopt(struct supervisor *s, struct conf *conf, struct error *err)
 static void reload(struct supervisor *s)
 {
     struct error why = ERROR_INIT;
+    announce(s, DAEMON_RELOADING);
     struct conf *conf = host_configuration(s->options->cli, true, &why);
     if (conf == NULL || adopt(s, conf, &why) < 0) {
         conf_free(conf);
         (void)zone_set(s->conf->daemon.time_zone, NULL);
         log_event(LOG_ALARM, "the configuration was not reloaded, the old one goes on: %s", why.text);
+        announce(s, DAEMON_NOT_RELOADED);
         return;
     }
-    tell("the configuration was reloaded: %zu %s", s->conf->njobs, plural(s->conf->njobs, "job", "jobs"));
+    tell_crew("the configuration was reloaded", s->conf);
     for (size_t i = 0; i < s->slots.len; i++)
         if (supervisor_job(s, supervisor_slot(s, i)->job) == SIZE_MAX)
-            runs_stop(s, supervisor_slot(s, i), "its job is no longer in the configuration");
+            runs_stop(s, supervisor_slot(s, i), STOP_PLAN, "its job is no longer in the configuration");
     announce(s, DAEMON_RELOADED);
 }
 
@@ -129,7 +131,7 @@ static void begin_to_stop(struct supervisor *s)
     s->stopping = true;
     tell("stops: %zu %s", s->slots.len, plural(s->slots.len, "run is on", "runs are on"));
     for (size_t i = 0; i < s->slots.len; i++)
-        runs_stop(s, supervisor_slot(s, i), "the daemon stops");
+        runs_stop(s, supervisor_slot(s, i), STOP_DAEMON, "the daemon stops");
     announce(s, DAEMON_STOPPING);
 }
 
@@ -203,14 +205,16 @@ static int prepare(struct supervisor *s, struct error *err)
 
 int supervisor_run(const struct supervisor_options *options, struct error *err)
 {
-    struct supervisor s = { .options = options, .slots = VEC_OF(struct slot *) };
+    struct supervisor s = { .options = options,
+                            .slots = VEC_OF(struct slot *),
+                            .hands = VEC_OF(struct hand) };
     /* Signals are blocked before anything is started. */
     s.loop = poll_loop_new(err);
     int rc = s.loop != NULL ? prepare(&s, err) : err->code;
     if (rc == 0)
         rc = parts_open(&s, &s.parts, err);
     if (rc == 0) {
-        tell("runs: %zu %s", s.conf->njobs, plural(s.conf->njobs, "job", "jobs"));
+        tell_crew("runs", s.conf);
         rc = loop(&s, err);
     }
     if (rc == 0)

@@ -21,6 +21,7 @@
 
 #define SUPERVISOR_HISTORY "history.db" /* in the state directory */
 #define SUPERVISOR_LOCK "daemon.lock"
+#define SUPERVISOR_SOCKET "control.sock"
 
 struct supervisor_options {
     struct cli_context *cli;

@@ -11,10 +11,21 @@
 #include "backupd/daemon/child_run.h"
 #include "backupd/daemon/crew.h"
 #include "backupd/daemon/part.h"
+#include "backupd/daemon/stall.h"
 #include "backupd/daemon/supervisor.h"
 #include "common/base/vec.h"
 #include "common/sys/filelock.h"
 #include "common/sys/poll_loop.h"
+
+enum { SLOT_WHY_MAX = 256 };
+
+enum stop_kind {
+    STOP_NONE = 0,
+    STOP_PLAN,   /* its window, its longest duration, its job that is gone */
+    STOP_HAND,   /* somebody cancelled it */
+    STOP_DAEMON, /* the daemon ends: the next one starts it again */
+    STOP_STALL,  /* nothing moved: tried again like another failure that can pass */
+};
 
 /* A run that is on. */
 struct slot {
@@ -23,8 +34,16 @@ struct slot {
     int64_t started;
     unsigned attempt;
     struct child_run run;
-    const char *stopped; /* why it was asked to stop, or NULL */
-    uint64_t kill_at;    /* clock_mono_ms; 0: it was not asked */
+    struct stall stall;
+    enum stop_kind stop;
+    char why[SLOT_WHY_MAX]; /* it was asked to stop */
+    uint64_t kill_at;       /* clock_mono_ms; 0: it was not asked */
+};
+
+/* A job that was started by hand, until its run begins. */
+struct hand {
+    char *job;
+    char *who; /* "alice" */
 };
 
 struct supervisor {
@@ -35,9 +54,11 @@ struct supervisor {
     struct poll_loop *loop;
     struct filelock *lock;
     struct vec slots; /* struct slot *; few */
+    struct vec hands; /* struct hand; few */
     struct parts *parts;
     bool stopping;
     int64_t pruned;
+    uint64_t refused; /* logins and requests that the control socket has refused */
 };
 
 /* Seconds of the wall's clock. */
@@ -48,8 +69,10 @@ struct slot *supervisor_slot(const struct supervisor *s, size_t i);
 
 /* Does what the planner says. */
 int runs_act(struct supervisor *s, const struct planner_event *e, struct error *err);
-/* Asks a run to end, once; it is killed after stop_timeout. why must be a constant. */
-void runs_stop(struct supervisor *s, struct slot *slot, const char *why);
+/* Asks a run to end, once; it is killed after stop_timeout. */
+void runs_stop(struct supervisor *s, struct slot *slot, enum stop_kind kind, const char *why);
+/* The next run of this job is one that `who` has started. */
+int runs_started_by(struct supervisor *s, const char *job, const char *who, struct error *err);
 /* Reads what runs print, ends those that are over, kills those that do not stop. */
 void runs_look(struct supervisor *s);
 /* Of all runs: their descriptors, and the next instant at which one is to be killed. */

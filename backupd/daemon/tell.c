@@ -7,6 +7,7 @@
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/base/zone.h"
+#include "common/conf/conf.h"
 
 #include "common/base/banned.h"
 
@@ -52,6 +53,14 @@ void tell(const char *fmt, ...)
     va_end(args);
     (void)printf("%s  %s\n", zone_format(now, (int64_t)clock_wall()), str_printable(safe, sizeof safe, text));
     (void)fflush(stdout);
+}
+
+void tell_crew(const char *what, const struct conf *conf)
+{
+    char tasks[64] = "";
+    if (conf->ntasks > 0)
+        (void)snprintf(tasks, sizeof tasks, ", %zu %s", conf->ntasks, plural(conf->ntasks, "task", "tasks"));
+    tell("%s: %zu %s%s", what, conf->njobs, plural(conf->njobs, "job", "jobs"), tasks);
 }
 
 void tell_end(const struct history_run *r)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/activity.h"
 #include "common/base/banned.h"
 
 enum {
@@ -66,6 +67,7 @@ static ssize_t fetch(struct sftp *s, uint64_t at, void *out, size_t len)
     while (sftp_again(s, n));
     if (n > 0)
         s->read_at += (uint64_t)n;
+    activity_add(n > 0 ? (uint64_t)n : 0);
     return n;
 }
 

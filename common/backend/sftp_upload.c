@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/activity.h"
 #include "common/base/alloc.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
@@ -155,6 +156,7 @@ static int pump(struct sftp *s, struct sftp_upload *u, size_t leave, struct erro
         if (n <= 0)
             return write_failed(s, u, n, err);
         u->done += (size_t)n;
+        activity_add((uint64_t)n);
     }
     buf_consume(&u->pending, u->done);
     u->asked -= u->done < u->asked ? u->done : u->asked;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/activity.h"
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/str.h"
@@ -86,6 +87,7 @@ static void emit_json(const struct progress_view *v)
         jsonout_u64(o, "total_bytes", v->total);
     }
     jsonout_u64(o, "bytes_done", v->done);
+    jsonout_u64(o, "bytes_moved", activity_total());
     jsonout_u64(o, "seconds_elapsed", v->elapsed_ms / 1000);
     if (left != UINT64_MAX)
         jsonout_u64(o, "seconds_remaining", left);

@@ -10,7 +10,7 @@
  * percent when the total is known, bytes, rate, time left, current item.
  * Without a terminal one quiet line every 30 seconds. With --json lines of
  * message_type "status" on stdout, once a second: percent_done (0..1),
- * total_bytes, bytes_done, seconds_elapsed, seconds_remaining, current (without
+ * total_bytes, bytes_done, bytes_moved (activity.h), seconds_elapsed, seconds_remaining, current (without
  * a known total neither percent_done nor seconds_remaining). With --quiet
  * nothing at all.
  *

@@ -45,6 +45,7 @@ enum {
     CONF_ENTRIES_MAX = 4096,     /* entries of one mapping or list */
     CONF_PROBLEMS_MAX = 100,     /* problems kept; the rest is counted */
     CONF_NAME_MAX = 64,          /* bytes of a repository's or job's name: [a-z0-9._-] */
+    CONF_CHANNELS_MAX = 16,      /* of notify */
 };
 
 struct conf_place {
@@ -102,6 +103,18 @@ struct conf_schedule {
     struct conf_place place;
 };
 
+enum conf_ionice { CONF_IONICE_NONE = 0, CONF_IONICE_BEST_EFFORT, CONF_IONICE_IDLE };
+
+/* What a run of the daemon may take. In a job all are set: its own, else the daemon's. */
+struct conf_limits {
+    unsigned nice;
+    unsigned ionice;     /* enum conf_ionice */
+    uint64_t memory;     /* bytes of data of each process; 0: no limit */
+    unsigned open_files; /* of each process; 0: as the daemon has */
+    uint64_t stall_ms;   /* 0: it is never stopped for that */
+    unsigned given;      /* private */
+};
+
 /* Settings of `backupd daemon`. */
 struct conf_daemon {
     const char *time_zone; /* checked; NULL: the system's */
@@ -109,7 +122,11 @@ struct conf_daemon {
     unsigned per_server;
     uint64_t stop_timeout_ms;
     uint64_t keep_history_ms;
-    const char *textfile;    /* absolute, or NULL */
+    const char *textfile;      /* absolute, or NULL */
+    const char *socket;        /* absolute, or NULL: in the state directory */
+    const char *read_group;    /* names or numbers of groups, or NULL */
+    const char *control_group; /* the same */
+    struct conf_limits limits;
     struct conf_place place; /* file NULL: not given */
 };
 
@@ -122,6 +139,62 @@ struct conf_web {
     const char *address; /* IP4, IP6: of this host's loopback; UNIX: absolute path */
     unsigned port;
     struct conf_place place; /* file NULL: not given */
+};
+
+/* Who hears of what: `notify.NAME`. All times in milliseconds. */
+enum conf_channel_type { CONF_WEBHOOK = 0, CONF_PING = 1, CONF_MAIL = 2, CONF_PROGRAM = 3 };
+enum conf_mail_tls { CONF_TLS_STARTTLS = 0, CONF_TLS_IMPLICIT = 1, CONF_TLS_NONE = 2 };
+
+/* What a channel is told of, as bits. */
+enum conf_notice {
+    CONF_ON_FAILURE = 1,  /* a run failed and is not tried again by itself */
+    CONF_ON_WARNING = 2,  /* published, but something is missing */
+    CONF_ON_RECOVERY = 4, /* the first good run after one of these or a missed one */
+    CONF_ON_MISSED = 8,   /* a due time passed without a run */
+    CONF_ON_ANOMALY = 16, /* a run saw what is not usual */
+    CONF_ON_ALARM = 32,   /* the daemon itself */
+    CONF_ON_ALWAYS = 64,  /* every end of a run */
+};
+
+struct conf_channel {
+    const char *name;
+    enum conf_channel_type type;
+    struct conf_names on_words; /* as given */
+    unsigned on;                /* enum conf_notice; of a ping: 0 */
+    struct conf_names jobs;     /* n 0: all */
+    uint64_t repeat_after_ms;
+    uint64_t give_up_after_ms;
+    uint64_t timeout_ms;
+    /* webhook, ping: one of the two; mail: host */
+    const char *url;
+    struct conf_secret url_secret;
+    struct conf_secret secret; /* webhook: of the signature; kind NONE: unsigned */
+    const char *ca_file;       /* absolute, or NULL: the system's */
+    const char *host;
+    unsigned port; /* 0: the usual one for tls */
+    enum conf_mail_tls tls;
+    const char *user; /* NULL: no login */
+    struct conf_secret password;
+    const char *from;
+    struct conf_names to;
+    struct conf_command command;
+    struct conf_place place; /* of the name */
+};
+
+/* What is told of runs that are not like those before (backupd/anomaly/anomaly.h). */
+struct conf_anomalies {
+    bool given;
+    bool watch; /* `anomalies: off` */
+    unsigned min_runs;
+    uint64_t min_age_ms;
+    unsigned shrinks_to;  /* percent of what is usual */
+    unsigned grows_to;    /* the same */
+    unsigned slower_than; /* the same */
+    unsigned min_rows;    /* changes of less are none */
+    uint64_t min_size;
+    unsigned min_free; /* percent of the storage; 0: do not look */
+    struct conf_names ignore;
+    struct conf_place place;
 };
 
 enum conf_storage_type { CONF_STORAGE_LOCAL = 0, CONF_STORAGE_SFTP = 1 };
@@ -166,20 +239,39 @@ struct conf_option {
     struct conf_place place;
 };
 
+/* What the daemon does besides backups. */
+enum conf_task { CONF_TASK_NONE = 0, CONF_TASK_EXPIRE, CONF_TASK_VERIFY, CONF_TASK_DRILL };
+/* "expire", ... */
+const char *conf_task_name(enum conf_task task);
+
+enum conf_task_level { CONF_LEVEL_AUTO = 0, CONF_LEVEL_L1, CONF_LEVEL_L3 };
+
 struct conf_job {
     const char *name;
     const char *repository; /* a name of struct conf's repositories, also when it was left out */
-    const char *engine;
+    const char *engine;     /* NULL: a task */
+    enum conf_task task;
+    /* of tasks */
+    unsigned task_choice;          /* private: as it is read */
+    const char *selector;          /* drill: the snapshot, or NULL */
+    const char *kit;               /* verify, drill: absolute, or NULL */
+    unsigned level;                /* verify: enum conf_task_level */
+    uint64_t every_ms;             /* verify: everything is looked at within this time */
+    struct conf_command arguments; /* more of them for the program */
+    /* of backups */
     unsigned compression; /* zstd level */
     bool dedup;
     unsigned retries; /* of a run that ended for a passing reason */
     uint64_t retry_pause_ms;
     struct conf_command before; /* hooks of a run */
     struct conf_command after;
+    struct conf_command on_failure;
     uint64_t hook_timeout_ms;
     struct conf_names tags; /* of its snapshots */
     struct conf_keep keep;
     struct conf_schedule schedule;
+    struct conf_limits limits;
+    struct conf_anomalies anomalies;
     const struct conf_option *options;
     size_t noptions;
     struct conf_place place;
@@ -192,10 +284,16 @@ struct conf {
     const char *state;
     struct conf_daemon daemon;
     struct conf_web web;
+    struct conf_anomalies anomalies; /* of jobs that have none of their own; complete in any case */
     const struct conf_repository *repositories; /* in the order of the files */
     size_t nrepositories;
+    /* The backups, and behind them what else the daemon does: jobs[njobs] to jobs[njobs + ntasks - 1]. Their names are all
+     * different. */
     const struct conf_job *jobs;
     size_t njobs;
+    size_t ntasks;
+    const struct conf_channel *channels;
+    size_t nchannels;
     struct vec owned; /* private: every block above */
 };
 
@@ -211,7 +309,7 @@ struct conf_hooks {
     bool (*may_nest)(void *arg, const char *engine, const char *key);
     void *arg;
     const char *const *engines; /* NULL-terminated names, for "did you mean" */
-    bool need_jobs;             /* a configuration without jobs is a problem (backup host) */
+    bool need_jobs;             /* a configuration without jobs and tasks is a problem (backup host) */
     const char *make_one;       /* command that writes a first file; NULL: "backupd init" */
 };
 
@@ -242,7 +340,7 @@ void conf_free(struct conf *conf);
 int conf_problems_format(const struct conf_problems *problems, struct buf *out, struct error *err);
 void conf_problems_free(struct conf_problems *problems);
 
-/* A name of a repository, job or tag: 1 to CONF_NAME_MAX of a-z 0-9 . _ -, a letter or digit first. */
+/* A name of a repository, job, task or tag: 1 to CONF_NAME_MAX of a-z 0-9 . _ -, a letter or digit first. */
 bool conf_name_is_good(const char *text);
 
 /* By name, or NULL with E_USAGE and "did you mean". A NULL name finds the only one there is. */
@@ -250,9 +348,20 @@ const struct conf_repository *conf_find_repository(const struct conf *conf, cons
                                                    struct error *err);
 const struct conf_job *conf_find_job(const struct conf *conf, const char *name, struct error *err);
 
+/* The same, among jobs and tasks. */
+const struct conf_job *conf_find_scheduled(const struct conf *conf, const char *name, struct error *err);
+
 /* The rules for the snapshots of a job: of keep_jobs, else of the job, else of the repository; NULL: none. */
 const struct conf_keep *conf_keep_of(const struct conf *conf, const struct conf_repository *r,
                                      const char *label);
+
+/* The word of a bit of enum conf_notice, as `on` has it. */
+const char *conf_notice_name(enum conf_notice what);
+bool conf_channel_has_job(const struct conf_channel *channel, const char *job);
+/* Whether host is this machine by its spelling: localhost, 127.x.x.x, ::1. */
+bool conf_host_is_loopback(const char *host);
+/* The job's, else those of the configuration. */
+const struct conf_anomalies *conf_anomalies_of(const struct conf *conf, const struct conf_job *job);
 
 /* All values of a job's option: the i-th, or NULL after the last. */
 const char *conf_job_option(const struct conf_job *job, const char *key, size_t i);

@@ -180,17 +180,29 @@ static void options_read(struct load *l, const struct frame *f, struct conf_job 
     }
 }
 
-static bool name_is_taken(struct load *l, const struct conf_node *key)
+bool conf_job_name_read(struct load *l, const char *what, const struct conf_node *key)
 {
-    for (size_t i = 0; i < l->jobs.len; i++) {
-        const struct conf_job *other = vec_at(&l->jobs, i);
-        if (strcmp(other->name, key->text) == 0) {
-            conf_problem_add(l->problems, key->place, "job '%s' is also at %s:%u", key->text,
-                             other->place.file, other->place.line);
-            return true;
-        }
-    }
-    return false;
+    if (!conf_name_read(l, what, key))
+        return false;
+    const struct conf_job *other = conf_scheduled(l, key->text);
+    if (other != NULL)
+        conf_problem_add(l->problems, key->place, "%s '%s' is also at %s:%u", what, key->text,
+                         other->place.file, other->place.line);
+    return other == NULL;
+}
+
+const char *conf_job_section(const struct conf_job *job)
+{
+    return job->task == CONF_TASK_NONE ? "jobs" : "tasks";
+}
+
+void conf_job_keep(struct load *l, struct vec *list, const struct conf_job *job)
+{
+    struct conf_job *slot = vec_push(list, l->err);
+    if (slot == NULL)
+        l->rc = E_NOMEM;
+    else
+        *slot = *job;
 }
 
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value)
@@ -198,7 +210,7 @@ void conf_job_read(struct load *l, const struct conf_node *key, const struct con
     struct vec given = VEC_OF(struct given);
     struct vec options = VEC_OF(struct conf_option);
     struct conf_job job = { .place = key->place };
-    if (!conf_name_read(l, "job", key) || name_is_taken(l, key))
+    if (!conf_job_name_read(l, "job", key))
         return;
     job.name = conf_keep_text(l, key->text);
     job.place.file = conf_keep_text(l, key->place.file);
@@ -210,6 +222,9 @@ void conf_job_read(struct load *l, const struct conf_node *key, const struct con
     conf_keep_read(l, conf_keep_format(l, "jobs.%s.keep", key->text),
                    f.values[conf_section_index(CONF_AT_JOB, "keep")], &job.keep);
     conf_schedule_check(l, f.path, &f, &job.schedule);
+    conf_limits_note(&f, &job.limits);
+    conf_anomalies_read(l, conf_keep_format(l, "jobs.%s.anomalies", key->text),
+                        f.values[conf_section_index(CONF_AT_JOB, "anomalies")], &job.anomalies);
     options_read(l, &f, &job, &given, &options);
     size_t reference = conf_section_index(CONF_AT_JOB, "repository");
     if (f.keys[reference] != NULL)
@@ -219,11 +234,7 @@ void conf_job_read(struct load *l, const struct conf_node *key, const struct con
         job.noptions = options.len;
         options.data = NULL;
     }
-    struct conf_job *slot = vec_push(&l->jobs, l->err);
-    if (slot == NULL)
-        l->rc = E_NOMEM;
-    else
-        *slot = job;
+    conf_job_keep(l, &l->jobs, &job);
 out:
     vec_free(&options);
     vec_free(&given);
@@ -237,8 +248,8 @@ static void unknown_repository(struct load *l, const struct conf_job *job)
     for (size_t i = 0; i < l->repositories.len; i++)
         suggest_offer(&near, ((const struct conf_repository *)vec_at(&l->repositories, i))->name);
     place.file = job->place.file;
-    conf_problem_add(l->problems, place, "jobs.%s.repository: there is no repository '%s'%s", job->name,
-                     job->repository, suggest_text(&near, "", hint));
+    conf_problem_add(l->problems, place, "%s.%s.repository: there is no repository '%s'%s",
+                     conf_job_section(job), job->name, job->repository, suggest_text(&near, "", hint));
 }
 
 static bool repository_exists(const struct load *l, const char *name)
@@ -249,21 +260,26 @@ static bool repository_exists(const struct load *l, const char *name)
     return false;
 }
 
+static void job_resolve(struct load *l, struct conf_job *job)
+{
+    if (job->repository != NULL) {
+        if (!repository_exists(l, job->repository))
+            unknown_repository(l, job);
+    } else if (job->repository_place.line != 0) {
+        return; /* given, but reported already */
+    } else if (l->repositories.len == 1) {
+        job->repository = ((const struct conf_repository *)vec_at(&l->repositories, 0))->name;
+    } else if (l->repositories.len > 1) {
+        conf_problem_add(l->problems, job->place,
+                         "%s.%s: 'repository' is missing, and there is more than one to choose from",
+                         conf_job_section(job), job->name);
+    }
+}
+
 void conf_jobs_resolve(struct load *l)
 {
-    for (size_t i = 0; i < l->jobs.len; i++) {
-        struct conf_job *job = vec_at(&l->jobs, i);
-        if (job->repository != NULL) {
-            if (!repository_exists(l, job->repository))
-                unknown_repository(l, job);
-        } else if (job->repository_place.line != 0) {
-            continue; /* given, but reported already */
-        } else if (l->repositories.len == 1) {
-            job->repository = ((const struct conf_repository *)vec_at(&l->repositories, 0))->name;
-        } else if (l->repositories.len > 1) {
-            conf_problem_add(l->problems, job->place,
-                             "jobs.%s: 'repository' is missing, and there is more than one to choose from",
-                             job->name);
-        }
-    }
+    for (size_t i = 0; i < l->jobs.len; i++)
+        job_resolve(l, vec_at(&l->jobs, i));
+    for (size_t i = 0; i < l->tasks.len; i++)
+        job_resolve(l, vec_at(&l->tasks, i));
 }

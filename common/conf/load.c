@@ -62,11 +62,15 @@ static void top_read(struct load *l, const struct conf_node *root)
         l->conf->state = top.state;
     }
     l->have_repositories = l->have_repositories || f.keys[repositories] != NULL;
-    l->have_jobs = l->have_jobs || f.keys[jobs] != NULL;
+    size_t tasks = conf_section_index(CONF_AT_TOP, "tasks");
+    l->have_jobs = l->have_jobs || f.keys[jobs] != NULL || f.keys[tasks] != NULL;
     items_read(l, "repositories", f.values[repositories], conf_repository_read);
     items_read(l, "jobs", f.values[jobs], conf_job_read);
+    items_read(l, "tasks", f.values[tasks], conf_task_read);
     conf_daemon_read(l, f.values[conf_section_index(CONF_AT_TOP, "daemon")]);
+    items_read(l, "notify", f.values[conf_section_index(CONF_AT_TOP, "notify")], conf_channel_read);
     conf_web_read(l, f.values[conf_section_index(CONF_AT_TOP, "web")]);
+    conf_anomalies_read_top(l, f.values[conf_section_index(CONF_AT_TOP, "anomalies")]);
 }
 
 static void text_read(struct load *l, const char *path, const struct buf *text)
@@ -136,6 +140,23 @@ static void whole_check(struct load *l)
         conf_problem_add(l->problems, place, "no jobs: say what is backed up (jobs: ...)");
     conf_jobs_resolve(l);
     conf_schedules_resolve(l);
+    conf_channels_resolve(l);
+}
+
+/* Jobs and tasks, one behind the other. */
+static void jobs_finish(struct load *l)
+{
+    struct conf *conf = l->conf;
+    conf->njobs = l->jobs.len;
+    conf->ntasks = l->tasks.len;
+    for (size_t i = 0; i < l->tasks.len; i++)
+        conf_job_keep(l, &l->jobs, vec_at(&l->tasks, i));
+    for (size_t i = 0; i < l->jobs.len; i++)
+        conf_limits_complete(&conf->daemon, &((struct conf_job *)vec_at(&l->jobs, i))->limits);
+    if (l->rc < 0 || l->jobs.len == 0)
+        return;
+    conf->jobs = conf_keep_block(l, l->jobs.data);
+    l->jobs.data = NULL;
 }
 
 static void finish(struct load *l)
@@ -150,15 +171,18 @@ static void finish(struct load *l)
         struct frame f = { .section = CONF_AT_DAEMON, .path = "daemon", .map = &none, .base = &conf->daemon };
         conf_section_complete(l, &f, 0);
     }
+    if (!conf->anomalies.given)
+        conf_anomalies_complete(l, &conf->anomalies);
     conf->nrepositories = l->repositories.len;
-    conf->njobs = l->jobs.len;
+    jobs_finish(l);
     if (conf->nrepositories != 0) {
         conf->repositories = conf_keep_block(l, l->repositories.data);
         l->repositories.data = NULL;
     }
-    if (conf->njobs != 0) {
-        conf->jobs = conf_keep_block(l, l->jobs.data);
-        l->jobs.data = NULL;
+    conf->nchannels = l->channels.len;
+    if (conf->nchannels != 0) {
+        conf->channels = conf_keep_block(l, l->channels.data);
+        l->channels.data = NULL;
     }
 }
 
@@ -183,7 +207,9 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
                       .err = err,
                       .main_file = path,
                       .repositories = VEC_OF(struct conf_repository),
-                      .jobs = VEC_OF(struct conf_job) };
+                      .jobs = VEC_OF(struct conf_job),
+                      .tasks = VEC_OF(struct conf_job),
+                      .channels = VEC_OF(struct conf_channel) };
     l.conf = mem_alloc(1, sizeof *l.conf, err);
     if (l.conf == NULL)
         return NULL;
@@ -204,6 +230,8 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
     }
     vec_free(&l.repositories);
     vec_free(&l.jobs);
+    vec_free(&l.tasks);
+    vec_free(&l.channels);
     if (l.rc == 0)
         return l.conf;
     conf_free(l.conf);

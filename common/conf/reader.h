@@ -22,6 +22,8 @@ struct load {
     const char *main_file;   /* as the user named it, for messages */
     struct vec repositories; /* of struct conf_repository */
     struct vec jobs;         /* of struct conf_job */
+    struct vec tasks;        /* the same */
+    struct vec channels;     /* of struct conf_channel */
     struct conf_place state; /* where it was set; file NULL: nowhere */
     bool have_repositories;
     bool have_jobs;
@@ -64,6 +66,10 @@ typedef void other_fn(struct load *l, struct frame *f, const struct conf_node *k
 bool conf_section_read(struct load *l, struct frame *f, other_fn *other, void *arg);
 /* Defaults for what is missing, and problems for what is required; ignore: CONF_ONLY_* flags to pass over. */
 void conf_section_complete(struct load *l, struct frame *f, unsigned ignore);
+/* The settings of one type have no meaning for another: most likely the type is wrong. all: the CONF_ONLY_* flags of the
+ * section, mine: that of the type. */
+void conf_section_foreign(struct load *l, const struct frame *f, unsigned all, unsigned mine,
+                          const char *type);
 /* The index of a rule, which must exist. */
 size_t conf_section_index(enum conf_section section, const char *name);
 
@@ -84,6 +90,19 @@ void conf_schedule_check(struct load *l, const char *path, const struct frame *f
 void conf_daemon_read(struct load *l, const struct conf_node *map);
 /* After all files are read: jobs that others depend on. */
 void conf_schedules_resolve(struct load *l);
+/* The job or task of this name, or NULL. */
+const struct conf_job *conf_scheduled(const struct load *l, const char *name);
+/* Which limits were given; the others become the daemon's when all is read. */
+void conf_limits_note(const struct frame *f, struct conf_limits *limits);
+void conf_limits_complete(const struct conf_daemon *daemon, struct conf_limits *own);
+
+/* ---- task.c ---- */
+void conf_task_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
+
+/* ---- notify.c ---- */
+void conf_channel_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
+/* After all files are read: the jobs that channels name. */
+void conf_channels_resolve(struct load *l);
 
 /* ---- web.c ---- */
 /* `web`; map NULL: not given. */
@@ -91,10 +110,24 @@ void conf_web_read(struct load *l, const struct conf_node *map);
 /* daemon.textfile, after it was read. */
 void conf_textfile_check(struct load *l, const struct conf_node *value, const char *path);
 
+/* ---- anomalies.c ---- */
+/* value NULL: not given. */
+void conf_anomalies_read(struct load *l, const char *path, const struct conf_node *value,
+                         struct conf_anomalies *out);
+/* Of the file: a second time is a problem. */
+void conf_anomalies_read_top(struct load *l, const struct conf_node *value);
+void conf_anomalies_complete(struct load *l, struct conf_anomalies *out);
+
 /* ---- repository.c, job.c ---- */
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
-/* After all files are read: the repository of each job. */
+/* A name that no other job or task has; a problem and false otherwise. */
+bool conf_job_name_read(struct load *l, const char *what, const struct conf_node *key);
+/* "jobs" or "tasks", for messages. */
+const char *conf_job_section(const struct conf_job *job);
+/* Appends to l->jobs or l->tasks. */
+void conf_job_keep(struct load *l, struct vec *list, const struct conf_job *job);
+/* After all files are read: the repository of each job and task. */
 void conf_jobs_resolve(struct load *l);
 
 #endif

@@ -8,7 +8,13 @@
 
 #include "common/base/banned.h"
 
-static const char *const storage_types[] = { "local", "sftp", NULL }; /* enum conf_storage_type */
+static const char *const ionice_classes[] = { "none", "best-effort", "idle", NULL }; /* enum conf_ionice */
+static const char *const task_kinds[] = { "expire", "verify", "drill", NULL };       /* enum conf_task - 1 */
+static const char *const task_levels[] = { "auto", "L1", "L3", NULL }; /* enum conf_task_level */
+static const char *const channel_types[] = { "webhook", "ping", "mail", "command",
+                                             NULL };                            /* enum conf_channel_type */
+static const char *const mail_tls[] = { "starttls", "implicit", "none", NULL }; /* enum conf_mail_tls */
+static const char *const storage_types[] = { "local", "sftp", NULL };           /* enum conf_storage_type */
 
 #define YEARS(n) ((uint64_t)(n)*365 * 86400)
 
@@ -29,17 +35,83 @@ static const struct rule top[] = {
         .help = "What is backed up: a name ([a-z0-9._-], up to 64) for each job. "
                 "Not needed on a restore station." },
       0 },
+    { { .name = "tasks",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "What `backupd daemon` does besides backups (expire, verify, drill): a name for each task. A host "
+            "that only has tasks needs no jobs and no writer's keys." },
+      0 },
     { { .name = "daemon",
         .type = CONF_MAPPING,
         .flags = CONF_RELOADABLE,
         .help = "How `backupd daemon` runs the jobs that have a schedule." },
+      0 },
+    { { .name = "notify",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "Who hears from the daemon, and of what: a name ([a-z0-9._-], up to 64) for each channel." },
       0 },
     { { .name = "web",
         .type = CONF_MAPPING,
         .flags = CONF_RELOADABLE,
         .help = "The daemon's status page and metrics for this host. Off unless it is given." },
       0 },
+    { { .name = "anomalies",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "When a run is found unlike those before it: for jobs that do not say it themselves; or off." },
+      0 },
 };
+
+/* What a run may take: of the daemon for all, of a job or task for its own runs. */
+#define LIMIT_RULES(base, nice_default, ionice_default, memory_default, files_default, stall_default)        \
+    { { .name = "nice",                                                                                      \
+        .type = CONF_INTEGER,                                                                                \
+        .flags = CONF_RELOADABLE,                                                                            \
+        .fallback = nice_default,                                                                            \
+        .max = 19,                                                                                           \
+        .help = "How far a run stands back for other programs on the processor." },                          \
+      (base) + offsetof(struct conf_limits, nice) },                                                         \
+        { { .name = "ionice",                                                                                \
+            .type = CONF_CHOICE,                                                                             \
+            .flags = CONF_RELOADABLE,                                                                        \
+            .fallback = ionice_default,                                                                      \
+            .choices = ionice_classes,                                                                       \
+            .help = "Class of a run's disk accesses: idle lets everybody else go first, where the kernel's " \
+                    "scheduler for the disk knows classes." },                                               \
+          (base) + offsetof(struct conf_limits, ionice) },                                                   \
+        { { .name = "memory",                                                                                \
+            .type = CONF_SIZE,                                                                               \
+            .flags = CONF_RELOADABLE,                                                                        \
+            .fallback = memory_default,                                                                      \
+            .min = (uint64_t)64 << 20,                                                                       \
+            .max = (uint64_t)1 << 44,                                                                        \
+            .help =                                                                                          \
+                "Memory that each process of a run may have (RLIMIT_DATA). A run that needs more fails." },  \
+          (base) + offsetof(struct conf_limits, memory) },                                                   \
+        { { .name = "open_files",                                                                            \
+            .type = CONF_INTEGER,                                                                            \
+            .flags = CONF_RELOADABLE,                                                                        \
+            .fallback = files_default,                                                                       \
+            .min = 64,                                                                                       \
+            .max = 1 << 20,                                                                                  \
+            .help = "Files that each process of a run may have open (RLIMIT_NOFILE)." },                     \
+          (base) + offsetof(struct conf_limits, open_files) },                                               \
+    {                                                                                                        \
+        { .name = "stall",                                                                                   \
+          .type = CONF_DURATION,                                                                             \
+          .flags = CONF_RELOADABLE,                                                                          \
+          .fallback = stall_default,                                                                         \
+          .max = YEARS(1),                                                                                   \
+          .help = "A run in which nothing has moved for so long (bytes, processor, disk) is stopped, and "   \
+                  "tried again like after a failure that can pass. 0s: never." },                            \
+            (base) + offsetof(struct conf_limits, stall_ms)                                                  \
+    }
+#define OWN_LIMIT_RULES(base)                                                                 \
+    LIMIT_RULES(base, "(the daemon's)", "(the daemon's)", "(the daemon's)", "(the daemon's)", \
+                "(the daemon's)")
 
 #define D(member) offsetof(struct conf_daemon, member)
 static const struct rule daemon[] = {
@@ -83,6 +155,26 @@ static const struct rule daemon[] = {
         .max = YEARS(100),
         .help = "How long the host remembers its runs." },
       D(keep_history_ms) },
+    { { .name = "socket",
+        .type = CONF_PATH,
+        .fallback = "(control.sock in the state directory)",
+        .help =
+            "Where people ask the daemon (`backupd start`, `cancel`, `pause`, ...). The state directory is closed to others: "
+            "with read_group or control_group name one that is not, like /run/backupd/control.sock." },
+      D(socket) },
+    { { .name = "read_group",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE,
+        .help = "Members of this group may ask the daemon for status, history, show and schedule." },
+      D(read_group) },
+    { { .name = "control_group",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "Members of this group may also start, cancel, pause and resume. Root and the daemon's user may always." },
+      D(control_group) },
+    LIMIT_RULES(offsetof(struct conf_daemon, limits), "0", "none", "(no limit)", "(as many as the daemon)",
+                "30m"),
     { { .name = "textfile",
         .type = CONF_PATH,
         .flags = CONF_RELOADABLE,
@@ -313,6 +405,60 @@ static const struct rule storage[] = {
 };
 
 #define J(member) offsetof(struct conf_job, member)
+/* When it runs by itself: of a job or a task. */
+#define SCHEDULE_RULES                                                                                                               \
+    { { .name = "schedule",                                                                                                          \
+        .type = CONF_STRING,                                                                                                         \
+        .flags = CONF_RELOADABLE,                                                                                                    \
+        .fallback = "(only by hand)",                                                                                                \
+        .help =                                                                                                                      \
+            "When `backupd daemon` runs the job: cron's five fields (30 2 * * *), a word (daily, hourly), systemd's form "           \
+            "(mon..fri 02:30) or an interval (every 6h)." },                                                                         \
+      J(schedule.when) },                                                                                                            \
+        { { .name = "window",                                                                                                        \
+            .type = CONF_DURATION,                                                                                                   \
+            .flags = CONF_RELOADABLE,                                                                                                \
+            .fallback = "0s",                                                                                                        \
+            .max = YEARS(1),                                                                                                         \
+            .help =                                                                                                                  \
+                "A run starts within this time from when it is due, or is skipped, and is stopped when it is over. 0s: no limit." }, \
+          J(schedule.window_ms) },                                                                                                   \
+        { { .name = "max_duration",                                                                                                  \
+            .type = CONF_DURATION,                                                                                                   \
+            .flags = CONF_RELOADABLE,                                                                                                \
+            .fallback = "0s",                                                                                                        \
+            .max = YEARS(1),                                                                                                         \
+            .help = "A run that takes longer is stopped. 0s: no limit." },                                                           \
+          J(schedule.max_duration_ms) },                                                                                             \
+        { { .name = "catch_up_within",                                                                                               \
+            .type = CONF_DURATION,                                                                                                   \
+            .flags = CONF_RELOADABLE,                                                                                                \
+            .fallback = "1d",                                                                                                        \
+            .max = YEARS(1),                                                                                                         \
+            .help =                                                                                                                  \
+                "A run that was missed, because the machine was off or the run before it took too long, is made up for "             \
+                "when it is not older than this; of several only the newest." },                                                     \
+          J(schedule.catch_up_ms) },                                                                                                 \
+        { { .name = "jitter",                                                                                                        \
+            .type = CONF_DURATION,                                                                                                   \
+            .flags = CONF_RELOADABLE,                                                                                                \
+            .fallback = "0s",                                                                                                        \
+            .max = 86400,                                                                                                            \
+            .help =                                                                                                                  \
+                "Start up to this long after the time that is due, always the same for this host and job, so that many hosts "       \
+                "do not start at once." },                                                                                           \
+          J(schedule.jitter_ms) },                                                                                                   \
+    {                                                                                                                                \
+        {                                                                                                                            \
+            .name = "depends_on",                                                                                                    \
+            .type = CONF_NAMES,                                                                                                      \
+            .flags = CONF_RELOADABLE,                                                                                                \
+            .help =                                                                                                                  \
+                "Jobs that must have succeeded before: it waits for them, and is skipped when one of them failed."                   \
+        },                                                                                                                           \
+            J(schedule.depends_on)                                                                                                   \
+    }
+
 static const struct rule job[] = {
     { { .name = "repository",
         .type = CONF_REFERENCE,
@@ -367,6 +513,11 @@ static const struct rule job[] = {
         .flags = CONF_RELOADABLE,
         .help = "Program that runs at the end in any case, also when the run or \"before\" failed." },
       J(after) },
+    { { .name = "on_failure",
+        .type = CONF_COMMAND,
+        .flags = CONF_RELOADABLE,
+        .help = "Program that runs last when the run has failed, or \"before\" has." },
+      J(on_failure) },
     { { .name = "hook_timeout",
         .type = CONF_DURATION,
         .flags = CONF_RELOADABLE,
@@ -374,65 +525,271 @@ static const struct rule job[] = {
         .min = 1,
         .max = 86400,
         .help =
-            "How long \"before\" and \"after\" may take, each; then they are killed and count as failed." },
+            "How long \"before\", \"after\" and \"on_failure\" may take, each; then they are killed and count as failed." },
       J(hook_timeout_ms) },
     { { .name = "tags",
         .type = CONF_NAMES,
         .flags = CONF_RELOADABLE,
         .help = "Tags of the job's snapshots, a name or a list of names. Who holds the view key sees them." },
       J(tags) },
-    { { .name = "schedule",
-        .type = CONF_STRING,
-        .flags = CONF_RELOADABLE,
-        .fallback = "(only by hand)",
-        .help =
-            "When `backupd daemon` runs the job: cron's five fields (30 2 * * *), a word (daily, hourly), systemd's form "
-            "(mon..fri 02:30) or an interval (every 6h)." },
-      J(schedule.when) },
-    { { .name = "window",
-        .type = CONF_DURATION,
-        .flags = CONF_RELOADABLE,
-        .fallback = "0s",
-        .max = YEARS(1),
-        .help =
-            "A run starts within this time from when it is due, or is skipped, and is stopped when it is over. 0s: no limit." },
-      J(schedule.window_ms) },
-    { { .name = "max_duration",
-        .type = CONF_DURATION,
-        .flags = CONF_RELOADABLE,
-        .fallback = "0s",
-        .max = YEARS(1),
-        .help = "A run that takes longer is stopped. 0s: no limit." },
-      J(schedule.max_duration_ms) },
-    { { .name = "catch_up_within",
-        .type = CONF_DURATION,
-        .flags = CONF_RELOADABLE,
-        .fallback = "1d",
-        .max = YEARS(1),
-        .help =
-            "A run that was missed, because the machine was off or the run before it took too long, is made up for "
-            "when it is not older than this; of several only the newest." },
-      J(schedule.catch_up_ms) },
-    { { .name = "jitter",
-        .type = CONF_DURATION,
-        .flags = CONF_RELOADABLE,
-        .fallback = "0s",
-        .max = 86400,
-        .help =
-            "Start up to this long after the time that is due, always the same for this host and job, so that many hosts "
-            "do not start at once." },
-      J(schedule.jitter_ms) },
-    { { .name = "depends_on",
-        .type = CONF_NAMES,
-        .flags = CONF_RELOADABLE,
-        .help =
-            "Jobs that must have succeeded before: it waits for them, and is skipped when one of them failed." },
-      J(schedule.depends_on) },
+    SCHEDULE_RULES,
+    OWN_LIMIT_RULES(J(limits)),
     { { .name = "keep",
         .type = CONF_MAPPING,
         .flags = CONF_RELOADABLE,
         .help = "What stays of the job's snapshots when `backupd expire` runs on this host." },
       J(keep) },
+    { { .name = "anomalies",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "When a run of this job is found unlike those before it, instead of what the file says for all; or off." },
+      0 },
+};
+
+#define A(member) offsetof(struct conf_anomalies, member)
+static const struct rule anomalies[] = {
+    { { .name = "min_runs",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "7",
+        .min = 3,
+        .max = 30,
+        .help = "So many runs are learned from before anything is compared." },
+      A(min_runs) },
+    { { .name = "min_age",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "7d",
+        .max = YEARS(1),
+        .help =
+            "And they reach so far back, so that a job that runs every hour knows the nights and the weekend." },
+      A(min_age_ms) },
+    { { .name = "shrinks_to",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "50",
+        .min = 1,
+        .max = 99,
+        .help = "Rows or bytes below so many percent of what is usual are an alarm." },
+      A(shrinks_to) },
+    { { .name = "grows_to",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "300",
+        .min = 101,
+        .max = 100000,
+        .help = "Rows or bytes above so many percent of what is usual are an alarm." },
+      A(grows_to) },
+    { { .name = "slower_than",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "300",
+        .min = 101,
+        .max = 100000,
+        .help = "A run that takes so many percent of the usual time is told." },
+      A(slower_than) },
+    { { .name = "min_rows",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "500",
+        .min = 1,
+        .max = 1000000000,
+        .help = "Row counts that differ by less are the same." },
+      A(min_rows) },
+    { { .name = "min_size",
+        .type = CONF_SIZE,
+        .flags = CONF_RELOADABLE,
+        .fallback = "1MiB",
+        .min = 4096,
+        .max = (uint64_t)1 << 50,
+        .help = "Sizes that differ by less are the same, and less new data is not judged." },
+      A(min_size) },
+    { { .name = "min_free",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "5",
+        .max = 99,
+        .help =
+            "Less free space on the storage, in percent of all, is told. 0: any is enough; how fast it falls is told as well." },
+      A(min_free) },
+    { { .name = "ignore",
+        .type = CONF_NAMES,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "Kinds that are not looked for: rows, size, churn, entropy, vanished, schema, slow, space, packs, "
+            "host_key." },
+      A(ignore) },
+};
+
+static const struct rule task[] = {
+    { { .name = "do",
+        .type = CONF_CHOICE,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .choices = task_kinds,
+        .help =
+            "expire: let go what the keep rules no longer keep (`backupd expire`). verify: read a part of the packs each time, "
+            "until everything was read within `every` (`restore verify`). drill: restore on trial (`restore drill run`)." },
+      J(task_choice) },
+    { { .name = "repository",
+        .type = CONF_REFERENCE,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(the only one)",
+        .help = "Name of the repository. May be left out when there is only one." },
+      J(repository) },
+    SCHEDULE_RULES,
+    { { .name = "every",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "30d",
+        .min = 3600,
+        .max = YEARS(10),
+        .help = "verify: every pack is read at least once in this time; what was broken is read each time." },
+      J(every_ms) },
+    { { .name = "level",
+        .type = CONF_CHOICE,
+        .flags = CONF_RELOADABLE,
+        .fallback = "auto",
+        .choices = task_levels,
+        .help =
+            "verify: L1 compares every byte with what its writer signed and needs root.pub only, L3 opens everything and needs the "
+            "kit. auto: L3 where a kit is configured, else L1." },
+      J(level) },
+    { { .name = "selector",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE,
+        .help = "drill: the snapshot, as `restore drill run` takes it." },
+      J(selector) },
+    { { .name = "kit",
+        .type = CONF_PATH,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(the repository's)",
+        .help = "verify, drill: the restore kit." },
+      J(kit) },
+    { { .name = "arguments",
+        .type = CONF_COMMAND,
+        .flags = CONF_RELOADABLE,
+        .help = "More arguments for the program: a list." },
+      J(arguments) },
+    OWN_LIMIT_RULES(J(limits)),
+};
+
+#define N(member) offsetof(struct conf_channel, member)
+static const struct rule notify[] = {
+    { { .name = "type",
+        .type = CONF_CHOICE,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .choices = channel_types,
+        .help =
+            "webhook: JSON to an address. ping: start, success and failure of each run to a service that misses them. "
+            "mail: over SMTP. command: a program." },
+      N(type) },
+    { { .name = "on",
+        .type = CONF_NAMES,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK | CONF_ONLY_MAIL | CONF_ONLY_PROGRAM,
+        .fallback = "(failure, warning, recovery, missed, anomaly, alarm)",
+        .help =
+            "What is told: failure, warning, recovery, missed, anomaly, alarm, always (every end of a run)." },
+      N(on_words) },
+    { { .name = "jobs",
+        .type = CONF_NAMES,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(all)",
+        .help = "Only of these jobs. What the daemon tells of itself (alarm) belongs to no job." },
+      N(jobs) },
+    { { .name = "repeat_after",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK | CONF_ONLY_MAIL | CONF_ONLY_PROGRAM,
+        .fallback = "24h",
+        .max = YEARS(1),
+        .help =
+            "The same once more, for the same reason, is counted and not told again before this. 0s: told each time." },
+      N(repeat_after_ms) },
+    { { .name = "give_up_after",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "3d",
+        .min = 60,
+        .max = YEARS(1),
+        .help = "A notice that could not be sent for so long is dropped, with an alarm in the log." },
+      N(give_up_after_ms) },
+    { { .name = "timeout",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "30s",
+        .min = 1,
+        .max = 600,
+        .help = "How long sending one notice may take." },
+      N(timeout_ms) },
+    { { .name = "url",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK | CONF_ONLY_PING,
+        .help =
+            "Address, https:// or http://; redirects are not followed. Of a ping: {job} in it becomes the job's name, and "
+            "/start and /fail are put behind its path." },
+      N(url) },
+    { { .name = "url_secret",
+        .type = CONF_SECRET,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK | CONF_ONLY_PING,
+        .help = "The address instead, when it is secret itself." },
+      N(url_secret) },
+    { { .name = "secret",
+        .type = CONF_SECRET,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK,
+        .help = "Key of the signature (HMAC-SHA-256) by which the receiver knows that it was this host." },
+      N(secret) },
+    { { .name = "host",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .help = "Name or address of the mail server." },
+      N(host) },
+    { { .name = "port",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .fallback = "(587; 465 with tls: implicit, 25 with tls: none)",
+        .min = 1,
+        .max = 65535,
+        .help = "Its port." },
+      N(port) },
+    { { .name = "tls",
+        .type = CONF_CHOICE,
+        .flags = CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .fallback = "starttls",
+        .choices = mail_tls,
+        .help =
+            "starttls and implicit refuse a server whose certificate is not good. none only for a server on this machine." },
+      N(tls) },
+    { { .name = "user",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .help = "Account of the mail server." },
+      N(user) },
+    { { .name = "password",
+        .type = CONF_SECRET,
+        .flags = CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .help = "Its password." },
+      N(password) },
+    { { .name = "from",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .help = "Address of the sender, like backup@example.net." },
+      N(from) },
+    { { .name = "to",
+        .type = CONF_TEXTS,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .help = "Addresses of the receivers." },
+      N(to) },
+    { { .name = "ca_file",
+        .type = CONF_PATH,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK | CONF_ONLY_PING | CONF_ONLY_MAIL,
+        .fallback = "(the system's)",
+        .help = "Certificates that are trusted instead of the system's." },
+      N(ca_file) },
+    { { .name = "command",
+        .type = CONF_COMMAND,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE | CONF_ONLY_PROGRAM,
+        .help = "Gets the notice as JSON on stdin; exit status 0 means told." },
+      N(command) },
 };
 
 static const struct {
@@ -444,12 +801,16 @@ static const struct {
     [CONF_AT_REPOSITORY] = { "repositories.NAME", repository, sizeof repository / sizeof repository[0] },
     [CONF_AT_STORAGE] = { "repositories.NAME.storage", storage, sizeof storage / sizeof storage[0] },
     [CONF_AT_JOB] = { "jobs.NAME", job, sizeof job / sizeof job[0] },
+    [CONF_AT_TASK] = { "tasks.NAME", task, sizeof task / sizeof task[0] },
     [CONF_AT_DAEMON] = { "daemon", daemon, sizeof daemon / sizeof daemon[0] },
     [CONF_AT_WEB] = { "web", web, sizeof web / sizeof web[0] },
     [CONF_AT_KEEP] = { "keep", keep, sizeof keep / sizeof keep[0] },
+    [CONF_AT_NOTIFY] = { "notify.NAME", notify, sizeof notify / sizeof notify[0] },
+    [CONF_AT_ANOMALIES] = { "anomalies", anomalies, sizeof anomalies / sizeof anomalies[0] },
 };
 
-_Static_assert(sizeof storage / sizeof storage[0] <= RULES_MAX, "RULES_MAX is too small");
+_Static_assert(sizeof storage / sizeof storage[0] <= RULES_MAX && sizeof job / sizeof job[0] <= RULES_MAX,
+               "RULES_MAX is too small");
 
 const struct rule *conf_rules_of(enum conf_section section, size_t *count)
 {
@@ -508,6 +869,7 @@ int conf_type_format(const struct conf_setting *setting, struct buf *out, struct
         [CONF_SECRET] = "secret",
         [CONF_REFERENCE] = "repository",
         [CONF_NAMES] = "name or list of names",
+        [CONF_TEXTS] = "text or list of texts",
         [CONF_MAPPING] = "section",
         [CONF_CHOICE] = "",
     };

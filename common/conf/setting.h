@@ -29,6 +29,7 @@ enum conf_type {
     CONF_SECRET,    /* a reference to a secret */
     CONF_REFERENCE, /* the name of a repository */
     CONF_NAMES,     /* a name, or a list of names */
+    CONF_TEXTS,     /* a text, or a list of texts */
     CONF_MAPPING,   /* a section below */
 };
 
@@ -37,9 +38,12 @@ enum conf_section {
     CONF_AT_REPOSITORY, /* repositories.NAME */
     CONF_AT_STORAGE,    /* repositories.NAME.storage */
     CONF_AT_JOB,        /* jobs.NAME */
+    CONF_AT_TASK,       /* tasks.NAME */
     CONF_AT_DAEMON,     /* daemon */
     CONF_AT_WEB,        /* web */
     CONF_AT_KEEP,       /* keep of a repository or a job */
+    CONF_AT_NOTIFY,     /* notify.NAME */
+    CONF_AT_ANOMALIES,  /* anomalies of the file or a job */
     CONF_SECTIONS
 };
 
@@ -48,6 +52,11 @@ enum conf_setting_flag {
     CONF_RELOADABLE = 2, /* a running daemon takes it over at the next run */
     CONF_ONLY_SFTP = 4,
     CONF_ONLY_LOCAL = 8,
+    /* Of a channel: only with these types. */
+    CONF_ONLY_WEBHOOK = 1 << 8,
+    CONF_ONLY_PING = 1 << 9,
+    CONF_ONLY_MAIL = 1 << 10,
+    CONF_ONLY_PROGRAM = 1 << 11,
 };
 
 struct conf_setting {

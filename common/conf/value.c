@@ -159,6 +159,7 @@ static int text_read(struct load *l, const struct conf_setting *s, const char *t
     case CONF_COMMAND:
     case CONF_SECRET:
     case CONF_NAMES:
+    case CONF_TEXTS:
     case CONF_MAPPING:
         break;
     }
@@ -195,11 +196,12 @@ static bool command_read(struct load *l, const char *what, const char *name, con
     return true;
 }
 
-static bool name_keep(struct load *l, const char *what, const struct conf_node *value, const char **out)
+static bool name_keep(struct load *l, const char *what, const struct conf_node *value, bool any,
+                      const char **out)
 {
     if (!conf_value_is_text(l, what, value))
         return false;
-    if (!conf_name_is_good(value->text)) {
+    if (!any && !conf_name_is_good(value->text)) {
         conf_problem_add(l->problems, value->place,
                          "%s: '%s' is no good name: use 1 to %d of a-z 0-9 . _ -, a letter or digit first",
                          what, value->text, CONF_NAME_MAX);
@@ -209,7 +211,8 @@ static bool name_keep(struct load *l, const char *what, const struct conf_node *
     return *out != NULL;
 }
 
-static bool names_read(struct load *l, const char *what, const struct conf_node *value,
+/* any: texts instead of names. */
+static bool names_read(struct load *l, const char *what, const struct conf_node *value, bool any,
                        struct conf_names *out)
 {
     bool list = value->kind == NODE_LIST;
@@ -220,7 +223,7 @@ static bool names_read(struct load *l, const char *what, const struct conf_node 
     if (names == NULL)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!name_keep(l, what, list ? conf_node_at(value, i) : value, &names[i]))
+        if (!name_keep(l, what, list ? conf_node_at(value, i) : value, any, &names[i]))
             return false;
     *out = (struct conf_names){ .names = names, .n = n };
     return true;
@@ -276,8 +279,8 @@ bool conf_value_read(struct load *l, const struct rule *rule, const char *what, 
     struct error err = ERROR_INIT;
     if (rule->setting.type == CONF_SECRET)
         return secret_read(l, what, value, slot);
-    if (rule->setting.type == CONF_NAMES)
-        return names_read(l, what, value, slot);
+    if (rule->setting.type == CONF_NAMES || rule->setting.type == CONF_TEXTS)
+        return names_read(l, what, value, rule->setting.type == CONF_TEXTS, slot);
     if (rule->setting.type == CONF_COMMAND)
         return command_read(l, what, rule->setting.name, value, slot);
     if (!conf_value_is_text(l, what, value))

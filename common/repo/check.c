@@ -211,6 +211,28 @@ static int check_presence(struct check_writer *w, struct error *err)
     return rc;
 }
 
+/* Snapshot objects by their sizes alone. */
+static int check_listed(struct check_writer *w, struct error *err)
+{
+    struct map files = MAP_OF(sizeof(struct file_key), sizeof(struct present));
+    int rc = list_files(w, NAME_SNAP, &files, err);
+    for (size_t i = 0; rc == 0 && i < w->writer->records.len; i++) {
+        const struct repo_record *r = vec_at(&w->writer->records, i);
+        if (!repo_record_live(r))
+            continue;
+        struct file_key key = { .session = r->rec.session, .attempt = r->rec.snap_attempt };
+        const struct present *there = map_get(&files, &key);
+        struct error why = ERROR_INIT;
+        w->check->result->snapshots++;
+        if (there != NULL && there->size == r->rec.snap_size)
+            continue;
+        presence_error(there, r->rec.snap_size, false, &why);
+        rc = check_snapshot_finding(w, NULL, r, NULL, &why);
+    }
+    map_free(&files);
+    return rc;
+}
+
 /* ---- snapshots ------------------------------------------------------------------------------------------ */
 static int load_snapshot(struct check_writer *w, const struct repo_record *r, struct error *err)
 {
@@ -279,6 +301,25 @@ static int check_views(struct check_writer *w, struct error *err)
 }
 
 /* ---- one writer ----------------------------------------------------------------------------------------- */
+static bool is_wanted(const struct check_writer *w, const struct record_pack *p)
+{
+    const struct check_options *o = w->check->options;
+    char name[NAME_TEXT_MAX];
+    uint32_t dice = 0;
+    if (o->wanted != NULL)
+        return o->wanted(o->arg, name_pack(name, w->writer->id, p->session, p->idx, p->attempt));
+    random_bytes(&dice, sizeof dice);
+    return o->subset == 0 || dice % 10000 < o->subset;
+}
+
+static void looked_at(const struct check_writer *w, const struct record_pack *p, int verdict)
+{
+    const struct check_options *o = w->check->options;
+    char name[NAME_TEXT_MAX];
+    if (o->looked != NULL && (verdict == 0 || check_is_verdict(verdict)))
+        o->looked(o->arg, name_pack(name, w->writer->id, p->session, p->idx, p->attempt), verdict == 0);
+}
+
 static int read_packs(struct check_writer *w, struct error *err)
 {
     struct check *c = w->check;
@@ -286,9 +327,7 @@ static int read_packs(struct check_writer *w, struct error *err)
     size_t kept = 0;
     for (size_t i = 0; i < w->packs.len; i++) {
         const struct record_pack p = *(struct record_pack *)vec_at(&w->packs, i);
-        uint32_t dice = 0;
-        random_bytes(&dice, sizeof dice);
-        if (c->options->subset != 0 && dice % 10000 >= c->options->subset)
+        if (!is_wanted(w, &p))
             continue;
         *(struct record_pack *)vec_at(&w->packs, kept++) = p;
         total += p.size;
@@ -311,6 +350,7 @@ static int read_packs(struct check_writer *w, struct error *err)
             rc = packfile_hash(&f, check_progress, c, &why);
         }
         c->result->packs_read++;
+        looked_at(w, p, rc);
         if (check_is_verdict(rc))
             rc = check_pack_finding(w, p, &why, err);
         else if (rc < 0)
@@ -322,7 +362,7 @@ static int read_packs(struct check_writer *w, struct error *err)
 static int check_levels(struct check_writer *w, struct error *err)
 {
     enum check_level level = w->check->options->level;
-    int rc = load_snapshots(w, err);
+    int rc = w->check->options->listed_only ? check_listed(w, err) : load_snapshots(w, err);
     if (rc == 0)
         rc = check_presence(w, err);
     if (rc == 0 && w->view_key != NULL && level != CHECK_LK)

@@ -35,8 +35,14 @@ struct check_finding {
 
 struct check_options {
     enum check_level level;
-    struct opener opener;  /* what the caller holds; members may be NULL */
-    uint32_t subset;       /* hundredths of a percent of the packs to read, at random; 0: all */
+    /* L0 without reading: snapshot objects, too, are compared by the sizes that are listed. */
+    bool listed_only;
+    struct opener opener; /* what the caller holds; members may be NULL */
+    uint32_t subset;      /* hundredths of a percent of the packs to read, at random; 0: all */
+    /* Which files to read, by name: packs, and at L3 also the snapshots whose streams are read. NULL: as subset says. What
+     * became of those that were read is told to `looked`. */
+    bool (*wanted)(void *arg, const char *name);
+    void (*looked)(void *arg, const char *name, bool sound);
     const uint8_t *writer; /* only this writer; NULL: all */
     uint32_t session;      /* L3: only this snapshot's streams; 0: all live ones */
     void (*finding)(void *arg, const struct check_finding *f);

@@ -306,29 +306,42 @@ static int on_member(const struct member *m, void *arg, struct error *err)
     return 0;
 }
 
+/* "w/.../snap/...", and whether its streams are to be read. */
+static bool is_wanted(const struct check_writer *w, const struct snapshot *s, char name[NAME_TEXT_MAX])
+{
+    const struct check_options *o = w->check->options;
+    (void)name_snap(name, w->writer->id, s->record->rec.session, s->record->rec.snap_attempt);
+    return o->wanted == NULL || o->wanted(o->arg, name);
+}
+
 int check_streams(struct check_writer *w, struct error *err)
 {
+    const struct check_options *o = w->check->options;
+    char name[NAME_TEXT_MAX];
     struct map done = MAP_OF(HASH_LEN, sizeof(uint32_t));
     struct vec reach = VEC_OF(struct vec);
     int rc = 0;
     for (size_t i = 0; i < w->snapshots.len; i++) {
         const struct snapshot *s = *(struct snapshot **)vec_at(&w->snapshots, i);
-        if (w->check->options->total != NULL && s->has_view)
-            w->check->options->total(w->check->options->arg, s->view.logical);
+        if (o->total != NULL && s->has_view && is_wanted(w, s, name))
+            o->total(o->arg, s->view.logical);
     }
     for (size_t i = 0; rc == 0 && i < w->snapshots.len; i++) {
         struct stream_check sc = {
             .w = w, .snapshot = *(struct snapshot **)vec_at(&w->snapshots, i), .done = &done, .reach = &reach
         };
         struct error why = ERROR_INIT;
-        uint32_t only = w->check->options->session;
-        if (!sc.snapshot->has_view || (only != 0 && sc.snapshot->record->rec.session != only))
+        uint64_t findings = w->check->result->findings;
+        if (!sc.snapshot->has_view || (o->session != 0 && sc.snapshot->record->rec.session != o->session) ||
+            !is_wanted(w, sc.snapshot, name))
             continue;
         rc = snapshot_members(sc.snapshot, w->fetcher, on_member, &sc, &why);
         if (check_is_verdict(rc))
             rc = check_snapshot_finding(w, sc.snapshot, sc.snapshot->record, "catalog", &why);
         else if (rc < 0)
             (void)error_copy(err, &why);
+        if (rc == 0 && o->looked != NULL)
+            o->looked(o->arg, name, w->check->result->findings == findings);
     }
     for (size_t i = 0; i < reach.len; i++)
         vec_free(vec_at(&reach, i));

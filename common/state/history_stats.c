@@ -59,7 +59,7 @@ int history_points(struct history *h, const struct history_filter *filter,
     int step;
     while (rc >= 0 && (step = sqlite3_step(s)) != SQLITE_DONE) {
         if (step != SQLITE_ROW) {
-            rc = history_failed(h->db, "runs", err);
+            rc = history_failed(h, "runs", err);
             break;
         }
         struct history_point p = point_of(s);
@@ -81,7 +81,7 @@ static int count_verdicts(struct history *h, const char *job, struct history_sum
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
     history_bind_text(s, 1, job, HISTORY_NAME_MAX);
-    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(h->db, "sums", err);
+    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(h, "sums", err);
     for (int v = 0; rc == 0 && v < HISTORY_VERDICTS; v++)
         out->runs[v] = sqlite3_column_int64(s, v);
     if (rc == 0) {
@@ -95,7 +95,7 @@ static int count_verdicts(struct history *h, const char *job, struct history_sum
 /* The one number that the statement selects. */
 static int one_number(struct history *h, sqlite3_stmt *s, const char *what, int64_t *out, struct error *err)
 {
-    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(h->db, what, err);
+    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(h, what, err);
     *out = rc == 0 ? sqlite3_column_int64(s, 0) : 0;
     (void)sqlite3_finalize(s);
     return rc;

@@ -42,6 +42,7 @@
 #include "common/base/error.h"
 
 struct child;
+struct process_limits;
 
 enum { CHILD_STDERR_MAX = 64 * 1024 };
 
@@ -54,7 +55,8 @@ struct child_options {
     bool want_stdout;   /* a pipe instead of /dev/null */
     bool outlives_stop; /* for clean-up work: not killed when a stop is requested */
     const int *keep; /* descriptors above 2 that it gets too, under the same numbers; ends with -1; or NULL */
-    uint64_t timeout_ms; /* 0: none */
+    uint64_t timeout_ms;                 /* 0: none */
+    const struct process_limits *limits; /* of its process and what that starts (limits.h), or NULL */
 };
 
 /* The file that child_start() would run for this name, for free(). E_NOT_FOUND as there; E_DENIED: a path whose

@@ -11,6 +11,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/str.h"
+#include "common/sys/limits.h"
 #include "common/base/banned.h"
 
 static const char *const inherited[] = { "PATH", "HOME", "LANG", "TZ", "TMPDIR" };
@@ -105,6 +106,7 @@ int child_image_init(struct child_image *image, const char *const argv[], const 
     *image = (struct child_image){ .argv = argv,
                                    .dir = opt->dir,
                                    .keep = opt->keep,
+                                   .limits = opt->limits,
                                    .stdin_fd = -1,
                                    .stdout_fd = -1,
                                    .stderr_fd = -1,
@@ -175,6 +177,9 @@ _Noreturn void child_image_exec(const struct child_image *image, long parent)
         if (fcntl(*fd, F_SETFD, 0) < 0)
             give_up(image->error_fd);
     if (image->dir != NULL && chdir(image->dir) < 0)
+        give_up(image->error_fd);
+    /* Last: what comes before must not fail for them. */
+    if (image->limits != NULL && !process_limits_set(image->limits))
         give_up(image->error_fd);
     (void)execve(image->path, argv.to, image->env);
     give_up(image->error_fd);

@@ -11,13 +11,14 @@
 #include "common/sys/child.h"
 
 struct child_image {
-    char *path;              /* what execve gets */
-    const char *const *argv; /* borrowed */
-    char **env;              /* NULL-terminated */
-    const char *dir;         /* borrowed, or NULL */
-    const int *keep;         /* borrowed, ends with -1, or NULL */
-    int stdin_fd;            /* -1: /dev/null */
-    int stdout_fd;           /* -1: /dev/null */
+    char *path;                          /* what execve gets */
+    const char *const *argv;             /* borrowed */
+    char **env;                          /* NULL-terminated */
+    const char *dir;                     /* borrowed, or NULL */
+    const int *keep;                     /* borrowed, ends with -1, or NULL */
+    const struct process_limits *limits; /* borrowed, or NULL */
+    int stdin_fd;                        /* -1: /dev/null */
+    int stdout_fd;                       /* -1: /dev/null */
     int stderr_fd;
     int error_fd; /* close-on-exec: gets errno when exec did not happen */
 };

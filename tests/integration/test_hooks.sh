@@ -95,4 +95,30 @@ contains "is refused with the form" "$(<.check)" "[PROGRAM, ARG, ...]"
 job "before: [make]"
 check_fails 2 "a program without its path" backup
 contains "is refused" "$(<.check)" "needs its whole path"
+# ---- on_failure, and an `after` that a killed run left out
+cat >bin/cry <<END
+#!/bin/bash
+echo "\$BACKUPD_HOOK \$BACKUPD_JOB \$BACKUPD_RESULT: \$BACKUPD_ERROR" >>$TMP/cries
+END
+chmod +x bin/cry
+rm -rf mount said
+job "before: [$TMP/bin/make]" "after: [$TMP/bin/unmake]" "on_failure: [$TMP/bin/cry]"
+check "a good run" backup
+check "on_failure has nothing to do" not test -e cries
+job "before: [/bin/sh, -c, 'echo no room >&2; exit 3']" "after: [/bin/true]" "on_failure: [$TMP/bin/cry]"
+check_fails 1 "a run that fails" backup
+contains "on_failure hears why" "$(<cries)" "on_failure night failed: before:"
+contains "in its words" "$(<cries)" "no room"
+rm -f ready
+job "before: [$TMP/bin/wait]" "after: [$TMP/bin/unmake]"
+spawn run.log "$BACKUPD" --config c.yaml backup
+run=$SPAWNED
+check "it is in its hook" wait_for 20 test -s ready
+kill -KILL "$run"
+wait "$run" 2>/dev/null || true
+check "the mark is there" test -e state/main/hooks-night.begun
+job "before: [$TMP/bin/make]" "after: [$TMP/bin/unmake]"
+check "the next run begins with the other's after" backup
+same "before its own hooks" $'after night failed\nbefore night none \nafter night published' "$(tail -n 3 said)"
+check "and the mark is gone" not test -e state/main/hooks-night.begun
 finish

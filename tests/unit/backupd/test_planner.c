@@ -243,14 +243,14 @@ START_TEST(pauses_and_crashes)
     };
     begin(1, 1);
     (void)tick(at(1, 12, 0));
-    planner_pause(planner, 0, true);
+    planner_pause(planner, 0, at(1, 12, 0), true);
     ck_assert_str_eq(tick(at(2, 2, 0)), "a:skip/paused 1 to 01-02 02:00");
     ck_assert_int_eq(planner_start(planner, 0, at(2, 9, 0), NULL), 0);
     ck_assert_str_eq(tick(at(2, 9, 0)), "a:start/by-hand");
     struct error err = ERROR_INIT;
     ck_assert_int_eq(planner_start(planner, 0, at(2, 9, 1), &err), E_CONFLICT);
     planner_finished(planner, 0, at(2, 9, 5), PLANNER_OK);
-    planner_pause(planner, 0, false);
+    planner_pause(planner, 0, at(1, 12, 0), false);
     ck_assert_str_eq(tick(at(3, 2, 0)), "a:start/due");
     /* kill -9 of the daemon in mid-run: the same due time again, and not twice. */
     struct planner_state left = *planner_state(planner, 0);

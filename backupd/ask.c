@@ -1,0 +1,240 @@
+#include "backupd/ask.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "backupd/daemon/supervisor.h"
+#include "backupd/host.h"
+#include "common/base/clock.h"
+#include "common/base/str.h"
+#include "common/cli/jsonflat.h"
+#include "common/sys/dirs.h"
+#include "common/sys/fdio.h"
+#include "common/sys/interrupt.h"
+
+#include "common/base/banned.h"
+
+enum {
+    ANSWER_MAX = 32 * 1024 * 1024, /* what a query may print, escaped */
+    ANSWER_MS = 60000,
+    LOOK_MS = 200, /* how soon a Ctrl-C is seen */
+    READ_BLOCK = 64 * 1024,
+};
+
+struct jsonout *ask_request(const char *verb)
+{
+    struct jsonout *o = jsonout_new(NULL);
+    jsonout_str(o, "verb", verb);
+    return o;
+}
+
+void ask_jobs(struct jsonout *request, const struct cli_context *cli)
+{
+    struct jsonout *jobs = jsonout_array(request, "jobs");
+    for (size_t i = 0; i < cli->nargs; i++)
+        jsonout_str(jobs, NULL, cli->args[i]);
+}
+
+/* ---- the socket --------------------------------------------------------------------------------------------------------- */
+
+static bool is_closed(const char *path)
+{
+    return access(path, R_OK) < 0 && errno == EACCES;
+}
+
+/* For free(). conf may be NULL. */
+static char *socket_path(struct cli_context *cli, const struct conf *conf, struct error *err)
+{
+    if (cli_given(cli, "socket"))
+        return str_dup(cli_text(cli, "socket"), err);
+    if (conf == NULL && is_closed(cli->config))
+        return str_dup(ASK_DEFAULT_SOCKET, err);
+    struct conf *own = conf == NULL ? host_configuration(cli, false, err) : NULL;
+    if (conf == NULL && own == NULL)
+        return NULL;
+    const struct conf *c = conf != NULL ? conf : own;
+    char *path = c->daemon.socket != NULL ? str_dup(c->daemon.socket, err)
+                                          : path_join(c->state, SUPERVISOR_SOCKET, err);
+    conf_free(own);
+    return path;
+}
+
+static int no_daemon(struct cli_context *cli, const char *path, struct error *err)
+{
+    int why = errno;
+    if (why == EACCES || why == EPERM)
+        return error_set(err, E_DENIED, "this account does not reach the daemon's socket %s", path);
+    cli->exit_code = CLI_EXIT_CANNOT_RUN;
+    return error_set(err, E_NOT_FOUND, "no daemon answers at %s (%s)", path, strerror(why));
+}
+
+static int connect_to(struct cli_context *cli, const char *path, int *out, struct error *err)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    *out = -1;
+    if (strlen(path) >= sizeof address.sun_path)
+        return error_set(err, E_USAGE, "%s is too long for the name of a socket", path);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return error_sys(err, "ask the daemon");
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0) {
+        int rc = no_daemon(cli, path, err);
+        (void)close(fd);
+        return rc;
+    }
+    *out = fd;
+    return 0;
+}
+
+/* ---- the answer ----------------------------------------------------------------------------------------------------------- */
+
+/* Until the line is there. ms 0: as long as it takes. */
+static int await(struct cli_context *cli, int fd, uint64_t ms, struct buf *in, struct error *err)
+{
+    uint64_t end = clock_mono_ms() + ms;
+    for (;;) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        int ready = poll(&p, 1, LOOK_MS);
+        int rc = interrupt_check(err);
+        if (rc < 0)
+            return ms == 0 ? error_wrap(err, "what was started goes on") : rc;
+        if (ready <= 0 && ms != 0 && clock_mono_ms() >= end)
+            return error_set(err, E_RETRY, "the daemon does not answer");
+        if (ready <= 0)
+            continue;
+        rc = buf_reserve(in, in->len + READ_BLOCK, err);
+        if (rc < 0)
+            return rc;
+        ssize_t n = recv(fd, in->data + in->len, READ_BLOCK, 0);
+        if (n < 0 && errno != EINTR)
+            return error_sys(err, "the daemon's answer");
+        if (n == 0) {
+            cli->exit_code = CLI_EXIT_CANNOT_RUN;
+            return error_set(err, E_IO, "the daemon ended before it answered");
+        }
+        in->len += n > 0 ? (size_t)n : 0;
+        if (in->len > 0 && in->data[in->len - 1] == '\n')
+            return 0;
+        if (in->len > ANSWER_MAX)
+            return error_set(err, E_IO, "the daemon's answer does not end");
+    }
+}
+
+static int print_text(struct cli_context *cli, const struct jsonin *in, struct error *err)
+{
+    const char *output = jsonflat_text(in, "output");
+    for (size_t i = 0; i < jsonflat_count(in, "lines"); i++)
+        if (jsonflat_text_at(in, "lines", i) != NULL)
+            out_line(&cli->out, OUT_PLAIN, "%s", jsonflat_text_at(in, "lines", i));
+    if (output != NULL && fputs(output, cli->out.file) == EOF)
+        return error_sys(err, "print");
+    return out_flush(&cli->out, err);
+}
+
+static int print_answer(struct cli_context *cli, const struct buf *text, struct error *err)
+{
+    struct jsonin *in = jsonin_parse((const char *)text->data, text->len, err);
+    if (in == NULL)
+        return error_wrap(err, "the daemon's answer");
+    const char *output = jsonflat_text(in, "output");
+    const char *error = jsonflat_text(in, "error");
+    bool printed = output != NULL && output[0] != '\0';
+    int rc = 0;
+    if (!cli->json || printed)
+        rc = print_text(cli, in, err);
+    else if (fwrite(text->data, 1, text->len, cli->out.file) != text->len)
+        rc = error_sys(err, "print");
+    uint64_t code = jsonflat_number(in, "exit_code", CLI_EXIT_FAILED);
+    if (code != 0)
+        cli->exit_code = code < 256 ? (int)code : CLI_EXIT_FAILED;
+    /* With --json the verb that printed it has told its error there. */
+    if (rc == 0 && code != 0 && !(cli->json && printed))
+        rc = error_set(err, E_IO, "%s", error != NULL ? error : "the daemon says that it failed");
+    jsonin_free(in);
+    return rc;
+}
+
+static int exchange(struct cli_context *cli, const char *path, struct jsonout *request, bool patient,
+                    struct error *err)
+{
+    struct buf line = BUF_INIT;
+    struct buf answer = BUF_INIT;
+    int fd = -1;
+    int rc = jsonout_text(request, &line, err);
+    if (rc == 0)
+        rc = buf_append(&line, "\n", 1, err);
+    if (rc == 0)
+        rc = connect_to(cli, path, &fd, err);
+    /* One that is sent away has its answer before it has asked: then this write fails. */
+    if (rc == 0)
+        (void)send(fd, line.data, line.len, MSG_NOSIGNAL);
+    if (rc == 0)
+        rc = await(cli, fd, patient ? 0 : ANSWER_MS, &answer, err);
+    if (rc == 0)
+        rc = print_answer(cli, &answer, err);
+    fd_drop(&fd);
+    buf_free(&line);
+    buf_free(&answer);
+    return rc;
+}
+
+static int ask(struct cli_context *cli, const struct conf *conf, struct jsonout *request, bool patient,
+               struct error *err)
+{
+    char *path = socket_path(cli, conf, err);
+    if (path == NULL) {
+        jsonout_free(request);
+        return err->code;
+    }
+    int rc = exchange(cli, path, request, patient, err);
+    free(path);
+    return rc;
+}
+
+int ask_daemon(struct cli_context *cli, struct jsonout *request, bool patient, struct error *err)
+{
+    return ask(cli, NULL, request, patient, err);
+}
+
+/* ---- what only reads ------------------------------------------------------------------------------------------------------- */
+
+bool ask_closed(const struct cli_context *cli, const struct conf *conf)
+{
+    if (cli_flag(cli, "direct"))
+        return false;
+    if (conf == NULL)
+        return cli_given(cli, "socket") || is_closed(cli->config);
+    char *path = path_join(conf->state, SUPERVISOR_HISTORY, NULL);
+    bool closed = path != NULL && is_closed(path);
+    free(path);
+    return closed;
+}
+
+int ask_query(struct cli_context *cli, const struct conf *conf, const char *verb, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    struct jsonout *request = ask_request(verb);
+    jsonout_bool(request, "json", cli->json);
+    if (strcmp(verb, "show") == 0)
+        jsonout_str(request, "what", cli->args[0]);
+    else
+        ask_jobs(request, cli);
+    if (strcmp(verb, "history") == 0) {
+        jsonout_u64(request, "lines", cli_number(cli, "lines"));
+        jsonout_bool(request, "only_runs", cli_flag(cli, "runs"));
+    }
+    if (strcmp(verb, "schedule") == 0)
+        jsonout_u64(request, "next", cli_number(cli, "next"));
+    int rc = ask(cli, conf, request, false, &why);
+    if (rc == E_DENIED || (rc < 0 && cli->exit_code == CLI_EXIT_CANNOT_RUN))
+        (void)error_wrap(&why, "this account may not read what the daemon keeps, and asking it failed");
+    return rc < 0 ? error_copy(err, &why) : 0;
+}

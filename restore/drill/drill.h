@@ -1,0 +1,43 @@
+/*
+ * drill.h - one restore drill: a snapshot into a throwaway place, looked at, and gone again.
+ *
+ *     struct drill_options options = { .cli = cli, .selector = "latest", ... };
+ *     struct drill_result result;
+ *     drill_result_init(&result);
+ *     rc = drill_run(&options, &result, err);      // 0: it has a verdict, also could_not_run
+ *     drill_result_free(&result);
+ *
+ * A negative code is for what is no drill: a mistake in what was asked for (E_USAGE), a stop (E_CANCELLED), no memory.
+ * Everything that somebody wants to see in a report is a result.
+ *
+ * What was restored cannot act: no network, no events, no subscriptions, no preload libraries, a user without rights.
+ * When the drill dies, however it dies, its servers die with it; the directory that is left is removed by the next
+ * drill (scratch.h).
+ */
+#ifndef RESTORE_DRILL_DRILL_H
+#define RESTORE_DRILL_DRILL_H
+
+#include "common/cli/cli.h"
+#include "common/conf/conf.h"
+#include "restore/drill/result.h"
+
+struct drill_options {
+    struct cli_context *cli; /* kit, storage and the like are its options */
+    const char *drill;       /* name in the configuration, or NULL */
+    const char *selector;    /* of the snapshot */
+    const char *job;         /* or NULL */
+    const char *database;    /* of a snapshot with several; or NULL */
+    const char *const *tables;
+    size_t ntables;           /* 0: everything */
+    uint64_t sample_days;     /* not 0: a part of the tables, each within so many days */
+    uint64_t rto_seconds;     /* target; 0: none */
+    uint64_t timeout_seconds; /* 0: none */
+    bool keep;                /* leave the server and the directory */
+    bool gentle;              /* nice and ionice */
+    const char *dir;          /* where scratch directories are made; NULL: the state directory */
+    const char *inject;       /* SQL that damages what was loaded, before it is checked; or NULL */
+};
+
+int drill_run(const struct drill_options *options, struct drill_result *result, struct error *err);
+
+#endif

@@ -12,7 +12,7 @@
 #include "backupd/pages/answer.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/sys/harmless.h"
+#include "common/sys/restrict.h"
 #include "common/sys/interrupt.h"
 
 #include "common/base/banned.h"
@@ -215,7 +215,7 @@ static int loop(struct server *s, int daemon_fd, struct error *err)
 int server_run(const struct server_options *options, struct error *err)
 {
     struct server s = { .answers = NULL };
-    int rc = process_harmless(SERVER_FILES, SERVER_MEMORY, err);
+    int rc = process_confine(SERVER_FILES, SERVER_MEMORY, err);
     if (rc == 0 && (s.answers = answers_new(options->cli, options->daemon_fd, err)) == NULL)
         rc = err->code;
     if (rc == 0)

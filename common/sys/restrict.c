@@ -1,4 +1,4 @@
-#include "common/sys/harmless.h"
+#include "common/sys/restrict.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -39,7 +39,7 @@ static int drop_capabilities(struct error *err)
     return syscall(SYS_capset, &head, none) == 0 ? 0 : error_sys(err, "give up capabilities");
 }
 
-int process_harmless(unsigned files, uint64_t memory, struct error *err)
+int process_confine(unsigned files, uint64_t memory, struct error *err)
 {
     struct sigaction ignore = { .sa_handler = SIG_IGN };
     (void)sigemptyset(&ignore.sa_mask);

@@ -154,6 +154,13 @@ static bool paused(const struct view *v, const struct view_job *j, int64_t *out)
     return true;
 }
 
+static bool unusual(const struct view *v, const struct view_job *j, int64_t *out)
+{
+    (void)v;
+    *out = j->unusual != NULL;
+    return j->has_ok;
+}
+
 static bool running_since(const struct view *v, const struct view_job *j, int64_t *out)
 {
     (void)v;
@@ -193,6 +200,7 @@ static const struct {
     { "backupd_job_next_run_timestamp_seconds", "When the job is due next.", next_run },
     { "backupd_job_stale_after_seconds",
       "How old the last success may become with this schedule before something is wrong.", stale_after },
+    { "backupd_job_last_success_unusual", "1 when that run is not like those before it.", unusual },
     { "backupd_job_paused", "1 while the job is paused.", paused },
     { "backupd_job_running_since_timestamp_seconds", "Beginning of the run that is on now.", running_since },
     { "backupd_job_consecutive_failures", "Runs since the last success that failed, were stopped or cut off.",

@@ -7,7 +7,7 @@
  *     /metrics            for Prometheus      /healthz           200 "ok", or 503
  *
  * It reads the configuration once and the history read-only, opens no network connection and holds no secret. Before the first
- * request it is confined (confine.h), and can open no file any more: neither the keys of this host nor anything else. The
+ * request it is confined (restrict.h), and can open no file any more: neither the keys of this host nor anything else. The
  * socket comes from the daemon and listens already.
  *
  * GET and HEAD only. One request for each connection, at most SERVER_CONNECTIONS at a time, each ended after SERVER_SECONDS

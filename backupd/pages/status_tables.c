@@ -81,6 +81,8 @@ static void verdict_cell(struct html *h, const struct view_job *j)
                  j->has_last ? history_verdict_name(j->last.p.verdict) : "not yet");
     if (j->paused)
         html_element(h, "span", "warn", " · paused");
+    if (j->unusual != NULL)
+        html_element(h, "span", "bad", " · unusual");
     html_close(h);
     html_close(h);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backupd/anomaly/told.h"
 #include "backupd/pages/view_internal.h"
 #include "common/base/alloc.h"
 #include "common/base/str.h"
@@ -164,6 +165,16 @@ static void read_calendar(struct view_job *job, const struct planner_rules *r, i
     job->stale_after = longest == 0 ? 0 : longest + (longest < VIEW_STALE_EXTRA ? longest : VIEW_STALE_EXTRA);
 }
 
+static int read_unusual(struct view_job *job, struct history *h, struct error *err)
+{
+    char text[ANOMALY_TEXT_MAX];
+    const struct history_run run = { .id = job->ok.p.id, .text = "" };
+    int rc = told_line(h, &run, text, err);
+    if (rc == 0 && text[0] != '\0' && (job->unusual = str_dup(text, err)) == NULL)
+        rc = E_NOMEM;
+    return rc;
+}
+
 static int read_history(struct view *view, struct view_job *job, struct history *h, struct error *err)
 {
     struct history_job state;
@@ -181,6 +192,8 @@ static int read_history(struct view *view, struct view_job *job, struct history 
     const struct history_filter good = { .job = job->name, .id = job->sums.last_ok, .limit = 1 };
     if (rc == 0 && job->sums.last_ok != 0)
         rc = history_points(h, &good, keep_row, &ok, err);
+    if (rc == 0 && job->has_ok)
+        rc = read_unusual(job, h, err);
     job->stale =
         job->has_ok && job->stale_after != 0 && view->options.now - job->ok.p.ended > job->stale_after;
     return rc;
@@ -193,7 +206,7 @@ static int add_job(struct view *view, const struct crew *crew, size_t i, struct 
     if (job == NULL)
         return E_NOMEM;
     *job = (struct view_job){ .name = conf->name,
-                              .kind = conf->engine != NULL ? "backup" : "task",
+                              .kind = conf->task == CONF_TASK_NONE ? "backup" : conf_task_name(conf->task),
                               .engine = conf->engine != NULL ? conf->engine : "",
                               .repository = conf->repository != NULL ? conf->repository : "",
                               .schedule = conf->schedule.when,
@@ -211,6 +224,7 @@ static void free_job(struct view_job *job)
         free_run(&job->last);
     if (job->has_ok)
         free_run(&job->ok);
+    free(job->unusual);
     free(job->nights);
     vec_free(&job->points);
 }

@@ -72,6 +72,7 @@ struct view_job {
     struct view_run last; /* the newest row: run or skipped */
     bool has_ok;
     struct view_run ok; /* the newest that ended ok or with a warning */
+    char *unusual;      /* what the newest success was found to be, for people; NULL: nothing */
     struct history_sums sums;
     struct view_night *nights; /* VIEW_NIGHTS, or NULL */
     struct vec points;         /* struct history_point without texts, oldest first: runs that have sizes */
@@ -83,7 +84,8 @@ enum view_alarm_kind {
     VIEW_CUT_OFF,
     VIEW_MISSED, /* the last due time passed without a run */
     VIEW_STALE,
-    VIEW_DAEMON, /* it is not there, or does not answer */
+    VIEW_UNUSUAL, /* the newest success is not like those before it */
+    VIEW_DAEMON,  /* it is not there, or does not answer */
     VIEW_ALARM_KINDS
 };
 /* "failed", "cut_off", ...: for programs. */

@@ -10,7 +10,8 @@
 
 const char *view_alarm_name(enum view_alarm_kind kind)
 {
-    static const char *const names[] = { "failed", "stopped", "cut_off", "missed", "stale", "daemon" };
+    static const char *const names[] = { "failed", "stopped", "cut_off", "missed",
+                                         "stale",  "unusual", "daemon" };
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
 
@@ -84,6 +85,9 @@ static int add_job(struct view *view, const struct view_job *job, struct error *
     }
     if (rc == 0 && job->stale)
         rc = add_stale(view, job, err);
+    if (rc == 0 && job->unusual != NULL)
+        rc = add(view, VIEW_UNUSUAL, job->name, view_when(&job->ok.p),
+                 str_printf(err, "The last success is not like those before it: %s", job->unusual), err);
     return rc;
 }
 

@@ -9,7 +9,7 @@ far="0 $(((10#$(date -u +%H) + 12) % 24)) * * *"
 mkdir store
 mkdir -m 700 state
 printf 'a customer\n' >data
-kinds=(good failing stopped missed stale new warning running paused hostile)
+kinds=(good failing stopped missed stale new warning running paused unusual hostile)
 # config LISTEN JOBS...: the rest of the jobs is of no schedule that comes due here
 config() {
     local listen=$1
@@ -86,6 +86,7 @@ page=$(<page.html)
 contains "what comes from outside is shown, not run" "$page" "&lt;script&gt;alert(1)&lt;/script&gt;"
 contains "also what would turn the text around" "$page" 'b onclick=x&gt; \u202e txet'
 contains "alarms are counted" "$page" "open alarms</h2>"
+contains "what is unusual is an alarm" "$page" "not like those before it: table t has &lt;few&gt; rows"
 contains "no drill yet" "$page" "No drill has been recorded"
 same "the verb's metrics are the page's" "$(grep -c '^backupd_job' metrics.txt)" "$(backupd metrics | grep -c '^backupd_job')"
 contains "the daemon is up, for who reads its lock" "$(backupd metrics)" $'\nbackupd_daemon_up 1\n'

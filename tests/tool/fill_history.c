@@ -2,7 +2,7 @@
  * fill_history FILE SEED NIGHTS NOW JOB... - writes a history as a daemon would have had it: so many nights of each job up to NOW
  * (seconds since 1970), with sizes that grow, failures, skipped nights, a night that was tried twice. The same seed
  * gives the same history. JOB is a name, or NAME=KIND with KIND good (default), failing, stopped, missed, stale, new, warning,
- * running, paused or hostile (texts full of markup).
+ * running, paused, unusual or hostile (texts full of markup).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -67,10 +67,13 @@ static void end(struct filling *f, int64_t id, int64_t ended, enum history_verdi
     char result[RESULT_MAX] = "";
     uint64_t fresh = f->size / 40 + draw(f->size / 40 + 1);
     if (verdict == HISTORY_OK || verdict == HISTORY_WARNING)
-        (void)snprintf(result, sizeof result,
-                       "{\"message_type\":\"summary\",\"total_bytes_processed\":%" PRIu64
-                       ",\"data_added\":%" PRIu64 ",\"data_added_packed\":%" PRIu64 ",\"receipt\":\"abcd\"}",
-                       f->size, fresh, fresh / 3);
+        (void)snprintf(
+            result, sizeof result,
+            "{\"message_type\":\"summary\",\"total_bytes_processed\":%" PRIu64 ",\"data_added\":%" PRIu64
+            ",\"data_added_packed\":%" PRIu64 ",\"receipt\":\"abcd\"%s}",
+            f->size, fresh, fresh / 3,
+            is(f, "unusual") ? ",\"anomalies\":[{\"kind\":\"rows\",\"what\":\"table t has <few> rows\"}]"
+                             : "");
     struct history_run run = { .ended = ended, .verdict = verdict, .text = text, .result = result };
     run.exit_code = verdict == HISTORY_OK ? 0 : verdict == HISTORY_WARNING ? 3 : 1;
     if (history_end(f->h, id, &run, NULL, &err) < 0)

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/sys/confine.h"
+#include "common/sys/restrict.h"
 #include "common/base/banned.h"
 
 enum { FILES = 64, MEMORY = 256 * 1024 * 1024 };
@@ -25,7 +25,7 @@ static int run(int (*steps)(void))
 
 static int gives_up(void)
 {
-    char name[] = "/tmp/confine-test.XXXXXX";
+    char name[] = "/tmp/restrict-test.XXXXXX";
     int fd = mkstemp(name);
     if (fd < 0 || unlink(name) < 0)
         return 1;
@@ -55,7 +55,7 @@ static int shuts(void)
         return 4;
     if (open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) >= 0)
         return 5;
-    if (open("/tmp/confine-test.none", O_RDWR | O_CREAT | O_CLOEXEC, 0600) >= 0)
+    if (open("/tmp/restrict-test.none", O_RDWR | O_CREAT | O_CLOEXEC, 0600) >= 0)
         return 6;
     (void)execl("/bin/true", "true", (char *)NULL);
     return errno == EACCES ? 0 : 7;
@@ -75,7 +75,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("sys/confine");
+    Suite *suite = suite_create("sys/restrict");
     TCase *all = tcase_create("all");
     tcase_add_test(all, privileges_bytes_and_descriptors);
     tcase_add_test(all, files);

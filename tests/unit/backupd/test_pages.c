@@ -1,0 +1,250 @@
+/* The view and what is made of it: verdicts, alarms, nights, metrics with every character, who may ask. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backupd/pages/line.h"
+#include "backupd/pages/metrics.h"
+#include "backupd/pages/server.h"
+#include "backupd/pages/status_page.h"
+#include "common/base/banned.h"
+
+enum { DAY = 86400 };
+#define NOON INT64_C(1795867200) /* 2026-11-28 12:00 UTC, a Saturday */
+
+static char path[64];
+static struct conf_job jobs[2];
+static struct conf conf;
+static struct crew crew;
+static struct history *history;
+
+static void setup(void)
+{
+    struct error err = ERROR_INIT;
+    (void)snprintf(path, sizeof path, "/tmp/pages-test.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    char file[96];
+    (void)snprintf(file, sizeof file, "%s/history.db", path);
+    ck_assert_int_eq(history_open(file, &history, &err), 0);
+    for (int i = 0; i < 2; i++)
+        jobs[i] = (struct conf_job){ .name = i == 0 ? "shop" : "hand",
+                                     .repository = "main",
+                                     .engine = "command",
+                                     .schedule = { .when = i == 0 ? "0 2 * * *" : NULL } };
+    conf = (struct conf){ .jobs = jobs,
+                          .njobs = 2,
+                          .daemon = { .time_zone = "UTC", .concurrency = 2, .per_server = 1 } };
+    ck_assert_msg(crew_make(&conf, &crew, &err) == 0, "%s", err.text);
+}
+
+static void teardown(void)
+{
+    static const char *const names[] = { "history.db", "history.db-wal", "history.db-shm" };
+    crew_free(&crew);
+    history_close(history);
+    for (size_t i = 0; i < 3; i++) {
+        char file[96];
+        (void)snprintf(file, sizeof file, "%s/%s", path, names[i]);
+        (void)unlink(file);
+    }
+    (void)rmdir(path);
+}
+
+/* A run of shop that was due so many days ago at two o'clock. */
+static void ran(int days, enum history_verdict verdict, const char *result)
+{
+    int64_t due = NOON - 10 * 3600 - (int64_t)days * DAY;
+    int64_t id = 0;
+    struct history_run run = {
+        .job = "shop", .reason = "due", .due = due, .started = due + 1, .attempt = 1, .count = 1
+    };
+    ck_assert_int_eq(history_begin(history, &run, NULL, &id, NULL), 0);
+    run.ended = due + 61;
+    run.verdict = verdict;
+    run.text = verdict == HISTORY_FAILED ? "no \"disk\"\\\n" : "";
+    run.result = result;
+    if (verdict != HISTORY_RUNNING)
+        ck_assert_int_eq(history_end(history, id, &run, NULL, NULL), 0);
+}
+
+static void was_skipped(int days, uint64_t count)
+{
+    struct history_run run = { .job = "shop",
+                               .reason = "too late",
+                               .due = NOON - 10 * 3600 - (int64_t)days * DAY,
+                               .ended = NOON,
+                               .count = count,
+                               .verdict = HISTORY_SKIPPED };
+    ck_assert_int_eq(history_skip(history, &run, NULL, NULL), 0);
+}
+
+static const char summary[] = "{\"total_bytes_processed\":1000,\"data_added\":100,\"data_added_packed\":40}";
+
+static struct view seen(void)
+{
+    struct error err = ERROR_INIT;
+    struct view view;
+    const struct view_options options = { .now = NOON, .nights = true };
+    ck_assert_msg(view_make(&crew, history, &options, &view, &err) == 0, "%s", err.text);
+    return view;
+}
+
+START_TEST(nothing_has_run)
+{
+    struct view v = seen();
+    const struct view_job *j = vec_at(&v.jobs, 0);
+    ck_assert(!j->has_last && !j->has_ok && !j->stale);
+    ck_assert_int_eq(j->next, NOON + 14 * 3600);
+    ck_assert_int_eq(j->stale_after, 2 * DAY);
+    ck_assert_int_eq(((const struct view_job *)vec_at(&v.jobs, 1))->next, 0);
+    ck_assert_uint_eq(v.alarms.len, 0);
+    view_free(&v);
+}
+END_TEST
+
+START_TEST(sums_and_alarms)
+{
+    ran(5, HISTORY_OK, summary);
+    ran(4, HISTORY_FAILED, "");
+    was_skipped(3, 2);
+    ran(2, HISTORY_CUT_OFF, "");
+    ran(1, HISTORY_STOPPED, "not json");
+    ran(0, HISTORY_FAILED, "");
+    struct view v = seen();
+    const struct view_job *j = vec_at(&v.jobs, 0);
+    ck_assert(j->has_ok && j->stale && j->last.p.verdict == HISTORY_FAILED);
+    ck_assert_int_eq(j->sums.failures, 4);
+    ck_assert_int_eq(j->sums.skipped, 2);
+    ck_assert_int_eq(j->sums.runs[HISTORY_FAILED], 2);
+    ck_assert_int_eq(j->ok.p.fresh, 100);
+    ck_assert_uint_eq(j->points.len, 1);
+    ck_assert_uint_eq(v.alarms.len, 2);
+    ck_assert_int_eq(((const struct view_alarm *)vec_at(&v.alarms, 0))->kind, VIEW_FAILED);
+    ck_assert_int_eq(((const struct view_alarm *)vec_at(&v.alarms, 1))->kind, VIEW_STALE);
+    view_free(&v);
+    ran(0, HISTORY_WARNING, summary);
+    v = seen();
+    j = vec_at(&v.jobs, 0);
+    ck_assert_int_eq(j->sums.failures, 0);
+    ck_assert_uint_eq(v.alarms.len, 0);
+    view_free(&v);
+}
+END_TEST
+
+START_TEST(a_night_is_what_became_of_it)
+{
+    ran(2, HISTORY_FAILED, "");
+    ran(2, HISTORY_OK, summary);
+    ran(1, HISTORY_FAILED, "");
+    was_skipped(0, 1);
+    ran(VIEW_NIGHTS, HISTORY_OK, summary);
+    struct view v = seen();
+    const struct view_night *n = ((const struct view_job *)vec_at(&v.jobs, 0))->nights;
+    ck_assert(n[VIEW_NIGHTS - 3].any && n[VIEW_NIGHTS - 3].verdict == HISTORY_OK);
+    ck_assert_uint_eq(n[VIEW_NIGHTS - 3].runs, 2);
+    ck_assert_uint_eq(n[VIEW_NIGHTS - 3].bad, 1);
+    ck_assert_int_eq(n[VIEW_NIGHTS - 2].verdict, HISTORY_FAILED);
+    ck_assert_int_eq(n[VIEW_NIGHTS - 1].verdict, HISTORY_SKIPPED);
+    ck_assert_uint_eq(n[VIEW_NIGHTS - 1].skipped, 1);
+    ck_assert(!n[0].any && !n[VIEW_NIGHTS - 4].any);
+    view_free(&v);
+}
+END_TEST
+
+START_TEST(labels_are_escaped)
+{
+    struct buf out = BUF_INIT;
+    struct error err = ERROR_INIT;
+    jobs[0].name = "a\\b\"c\nd\xff";
+    struct view v = seen();
+    ck_assert_int_eq(metrics_write(&v, &out, &err), 0);
+    ck_assert_int_eq(buf_append(&out, "", 1, &err), 0);
+    ck_assert_ptr_nonnull(
+        strstr((const char *)out.data,
+               "backupd_job_paused{job_name=\"a\\\\b\\\"c\\nd\\\\xff\",kind=\"backup\"} 0\n"));
+    /* What is not known is not there. */
+    ck_assert_ptr_null(strstr((const char *)out.data, "\nbackupd_job_last_success_timestamp_seconds{"));
+    ck_assert_ptr_null(strstr((const char *)out.data, "\nbackupd_daemon_up"));
+    buf_free(&out);
+    view_free(&v);
+}
+END_TEST
+
+START_TEST(the_page_of_an_empty_history)
+{
+    struct buf out = BUF_INIT;
+    struct error err = ERROR_INIT;
+    struct view v = seen();
+    ck_assert_msg(status_page_write(&v, &out, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(buf_append(&out, "", 1, &err), 0);
+    ck_assert_ptr_nonnull(strstr((const char *)out.data, "No open alarm"));
+    ck_assert_ptr_nonnull(strstr((const char *)out.data, "0 of 2 jobs"));
+    ck_assert_ptr_nonnull(strstr((const char *)out.data, "No run has finished yet."));
+    buf_free(&out);
+    view_free(&v);
+}
+END_TEST
+
+START_TEST(only_this_host_may_ask)
+{
+    static const char *const ours[] = { "localhost",       "LocalHost:1", "127.0.0.1",
+                                        "127.9.8.7:65535", "[::1]",       "[::1]:80" };
+    static const char *const others[] = { "",
+                                          "localhost.evil",
+                                          "127.0.0.1.evil",
+                                          "evil:127",
+                                          "[::1",
+                                          "[::1]x",
+                                          "[::2]:1",
+                                          "localhost:1a",
+                                          "127.0.0",
+                                          "128.0.0.1",
+                                          "0.0.0.0",
+                                          "::1",
+                                          "localhost@evil",
+                                          "localhost ",
+                                          "[",
+                                          "127.0.0.1:1:2" };
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+        ck_assert_msg(server_host_is_ours(ours[i]), "%s", ours[i]);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        ck_assert_msg(!server_host_is_ours(others[i]), "%s", others[i]);
+}
+END_TEST
+
+START_TEST(the_line_says_who_is_alive)
+{
+    struct error err = ERROR_INIT;
+    int ends[2] = { -1, -1 };
+    ck_assert_int_eq(line_make(ends, &err), 0);
+    /* An answer that came too late is not one to the next question. */
+    ck_assert_int_eq((int)write(ends[1], "?", 1), 1);
+    line_answer(ends[0], 1, 2);
+    (void)close(ends[0]);
+    struct view_daemon d = line_ask(ends[1]);
+    ck_assert(d.asked && !d.alive);
+    (void)close(ends[1]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("backupd/pages");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_test(all, nothing_has_run);
+    tcase_add_test(all, sums_and_alarms);
+    tcase_add_test(all, a_night_is_what_became_of_it);
+    tcase_add_test(all, labels_are_escaped);
+    tcase_add_test(all, the_page_of_an_empty_history);
+    tcase_add_test(all, only_this_host_may_ask);
+    tcase_add_test(all, the_line_says_who_is_alive);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

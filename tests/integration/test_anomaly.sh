@@ -143,7 +143,7 @@ ended() { [[ $(sqlite3 -readonly "$HOST/state/history.db" "SELECT count(*) FROM 
 daemon_start
 daemon_stop
 sql "DELETE FROM orders WHERE id > 300"
-sqlite3 "$HOST/state/history.db" "INSERT OR REPLACE INTO job VALUES ('shop-db', strftime('%s','now') - 120, 0, 0, 0, 0, 0, 1, 0, 0, 0)"
+sqlite3 "$HOST/state/history.db" "INSERT OR REPLACE INTO job VALUES ('shop-db', strftime('%s','now') - 86400, 0, 0, 0, 0, 0, 1, 0, 0, 0)"
 daemon_start
 check "the daemon runs it" wait_for 120 ended
 daemon_stop

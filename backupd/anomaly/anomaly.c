@@ -210,6 +210,7 @@ static int compare(struct watch *w, struct error *err)
 
 int watch_judge(void *arg, struct session *s, const struct session_numbers *numbers, struct error *err)
 {
+    (void)err;
     struct watch *w = arg;
     struct error why = ERROR_INIT;
     char note[ANOMALIES_NOTE_MAX];
@@ -223,7 +224,9 @@ int watch_judge(void *arg, struct session *s, const struct session_numbers *numb
     }
     if (w->detector.found.alarms == 0)
         return 0;
-    return session_note(s, "anomaly", anomalies_note(note, &w->detector.found), err);
+    if (session_note(s, "anomaly", anomalies_note(note, &w->detector.found), &why) < 0)
+        log_event(LOG_ALARM, "job %s: the snapshot is suspicious and not marked: %s", w->job->name, why.text);
+    return 0;
 }
 
 /* ---- afterwards ------------------------------------------------------------------------------------------------------ */

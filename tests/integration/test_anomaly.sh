@@ -1,6 +1,7 @@
 #!/bin/bash
 # A real database changes in ways that somebody should hear of: each kind is seen, told, marked and held against retention;
 # normal nights are none.
+# shellcheck disable=SC2317 # functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 source "$REPO_ROOT/tests/support/shop.sh"
@@ -29,7 +30,7 @@ night() {
 }
 
 backup() {
-    shop_backup --no-scrub --json "$@" >"$TMP/run.log" || return
+    shop_backup --no-scrub --json >"$TMP/run.log" || return
     jq -c 'select(.message_type == "summary")' "$TMP/run.log" >"$TMP/run.json"
 }
 kinds() { jq -r '[.anomalies[].kind] | unique | join(" ")' "$TMP/run.json"; }
@@ -125,6 +126,33 @@ same "kinds can be ignored" "" "$(kinds)"
 sed -i 's/^anomalies:.*/anomalies: off/' "$CONFIG"
 backup
 same "all can be off" "0" "$(jq '.anomalies | length' "$TMP/run.json")"
+
+# A run of the daemon.
+tries "a normal night before the daemon" "" ""
+far="0 $(((10#$(date -u +%H) + 12) % 24)) * * *"
+sed -i "s|^    path: .*|&\n    schedule: '$far'\n    catch_up_within: 2d|" "$CONFIG"
+daemon_start() {
+    spawn daemon.log "$BACKUPD" --config "$CONFIG" daemon
+    wait_for 60 grep -q 'runs: ' daemon.log
+}
+daemon_stop() {
+    kill -TERM "$SPAWNED"
+    wait_gone "$SPAWNED" 60
+    wait "$SPAWNED" 2>/dev/null
+}
+ended() { [[ $(sqlite3 -readonly "$HOST/state/history.db" "SELECT count(*) FROM run WHERE verdict = 1") == 1 ]]; }
+daemon_start
+daemon_stop
+sql "DELETE FROM orders WHERE id > 300"
+sqlite3 "$HOST/state/history.db" "INSERT OR REPLACE INTO job VALUES ('shop-db', strftime('%s','now') - 86400, 0, 0, 0, 0, 0, 1, 0, 0, 0)"
+daemon_start
+check "the daemon runs it" wait_for 120 ended
+daemon_stop
+contains "history tells" "$("$BACKUPD" --config "$CONFIG" history)" "table orders of shop.db has far fewer rows than usual"
+contains "so does status" "$("$BACKUPD" --config "$CONFIG" status)" "table orders of shop.db has far fewer rows than usual"
+contains "show tells all of it" "$("$BACKUPD" --config "$CONFIG" show 1)" "What deleted or replaced rows since the last run?"
+same "also to programs" "rows alarm 300 rows" \
+    "$("$BACKUPD" --config "$CONFIG" --json show 1 | jq -r '.anomalies[] | "\(.kind) \(.severity) \(.seen)"')"
 
 # What it is remembered in.
 tries "a normal night" "" ""

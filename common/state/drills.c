@@ -32,9 +32,9 @@ static const char schema[] =
     "CREATE INDEX drill_time ON drill (finished);"
     "PRAGMA user_version = 1;";
 
-static const struct history_kind the_drills = {
+static const struct state_kind the_drills = {
     .name = "history of drills",
-    .loss = "the list of drills begins anew; their certificates are where "
+    .lost = "the list of drills begins anew; their certificates are where "
             "they were",
     .schema = schema,
     .version = 1
@@ -49,7 +49,7 @@ const char *drills_verdict_name(enum drills_verdict v)
 int drills_open(const char *path, struct drills **out, struct error *err)
 {
     struct history *h = NULL;
-    int rc = history_open_kind(path, &the_drills, &h, err);
+    int rc = state_open(path, &the_drills, &h, err);
     *out = (struct drills *)(void *)h;
     return rc;
 }
@@ -57,7 +57,7 @@ int drills_open(const char *path, struct drills **out, struct error *err)
 int drills_open_read(const char *path, struct drills **out, struct error *err)
 {
     struct history *h = NULL;
-    int rc = history_open_read(path, &h, err);
+    int rc = state_open_read(path, &the_drills, &h, err);
     *out = (struct drills *)(void *)h;
     return rc;
 }
@@ -104,12 +104,6 @@ int drills_stored(struct drills *d, const char *id, struct error *err)
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-static const char *text_at(sqlite3_stmt *s, int column)
-{
-    const unsigned char *text = sqlite3_column_text(s, column);
-    return text != NULL ? (const char *)text : "";
-}
-
 static struct drills_row row_of(sqlite3_stmt *s)
 {
     struct drills_row r = { .verdict = (enum drills_verdict)sqlite3_column_int(s, TEXTS) };
@@ -124,7 +118,7 @@ static struct drills_row row_of(sqlite3_stmt *s)
     enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
     _Static_assert(TEXTS + 1 + NUMBERS + 3 == COLUMNS_N, "all columns");
     for (int i = 0; i < TEXTS; i++)
-        *texts[i] = text_at(s, i);
+        *texts[i] = history_text(s, i);
     for (int i = 0; i < NUMBERS; i++)
         *numbers[i] = sqlite3_column_int64(s, TEXTS + 1 + i);
     r.whole = sqlite3_column_int(s, COLUMNS_N - 3) != 0;
@@ -140,7 +134,7 @@ static int rows(struct drills *d, sqlite3_stmt *s, drills_fn *fn, void *arg, str
     int step;
     while (rc >= 0 && (step = sqlite3_step(s)) != SQLITE_DONE) {
         if (step != SQLITE_ROW) {
-            rc = history_failed(of(d)->db, "drills", err);
+            rc = history_failed(of(d), "drills", err);
             break;
         }
         struct drills_row r = row_of(s);
@@ -195,7 +189,7 @@ int drills_last_pass(struct drills *d, const char *repository, const char *job, 
     history_bind_text(s, 2, job, DRILLS_TEXT_MAX);
     if (drill != NULL)
         history_bind_text(s, 3, drill, DRILLS_TEXT_MAX);
-    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(of(d)->db, "drills", err);
+    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(of(d), "drills", err);
     *out = rc == 0 ? sqlite3_column_int64(s, 0) : 0;
     (void)sqlite3_finalize(s);
     return rc;

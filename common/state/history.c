@@ -29,8 +29,11 @@ static const char schema[] =
     "CREATE INDEX run_open ON run (id) WHERE verdict = 0;"
     "PRAGMA user_version = 1;";
 
-static const struct history_kind the_history = {
-    .name = "history", .loss = "the history begins anew", .schema = schema, .version = 1
+static const struct state_kind history_kind = {
+    .name = "history",
+    .schema = schema,
+    .version = 1,
+    .lost = "the history begins anew, nothing of any backup is lost"
 };
 
 const char *history_verdict_name(enum history_verdict verdict)
@@ -43,29 +46,27 @@ const char *history_verdict_name(enum history_verdict verdict)
 
 /* ---- SQLite ---------------------------------------------------------------------------------------------------- */
 
-int history_failed(sqlite3 *db, const char *what, struct error *err)
+int history_failed(const struct history *h, const char *what, struct error *err)
 {
-    const char *file = sqlite3_db_filename(db, "main");
-    const char *name = file != NULL ? strrchr(file, '/') : NULL;
-    int code = sqlite3_errcode(db) & 0xff;
+    int code = sqlite3_errcode(h->db) & 0xff;
     int ours = code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? E_CORRUPT
                : code == SQLITE_FULL                           ? E_NO_SPACE
                : code == SQLITE_BUSY || code == SQLITE_LOCKED  ? E_BUSY
                : code == SQLITE_NOMEM                          ? E_NOMEM
                                                                : E_IO;
-    return error_set(err, ours, "%s (%s): %s", name != NULL ? name + 1 : "history", what, sqlite3_errmsg(db));
+    return error_set(err, ours, "%s (%s): %s", h->kind->name, what, sqlite3_errmsg(h->db));
 }
 
 int history_execute(struct history *h, const char *sql, struct error *err)
 {
-    return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : history_failed(h->db, sql, err);
+    return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : history_failed(h, sql, err);
 }
 
 sqlite3_stmt *history_prepare(struct history *h, const char *sql, struct error *err)
 {
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(h->db, sql, -1, &s, NULL) != SQLITE_OK)
-        (void)history_failed(h->db, sql, err);
+        (void)history_failed(h, sql, err);
     return s;
 }
 
@@ -86,9 +87,15 @@ void history_bind_text(sqlite3_stmt *s, int at, const char *text, size_t limit)
 /* Runs a statement without rows. */
 int history_step_done(struct history *h, sqlite3_stmt *s, const char *what, struct error *err)
 {
-    int rc = sqlite3_step(s) == SQLITE_DONE ? 0 : history_failed(h->db, what, err);
+    int rc = sqlite3_step(s) == SQLITE_DONE ? 0 : history_failed(h, what, err);
     (void)sqlite3_finalize(s);
     return rc;
+}
+
+const char *history_text(sqlite3_stmt *s, int column)
+{
+    const unsigned char *text = sqlite3_column_text(s, column);
+    return text != NULL ? (const char *)text : "";
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
@@ -98,7 +105,9 @@ static int configure(struct history *h, struct error *err)
     (void)sqlite3_busy_timeout(h->db, BUSY_MS);
     (void)sqlite3_db_config(h->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(h->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    return history_execute(h, "PRAGMA cell_size_check = ON", err);
+    int rc = history_execute(h, "PRAGMA cell_size_check = ON", err);
+    /* A reader that may open no file any more can sort, too. */
+    return rc == 0 ? history_execute(h, "PRAGMA temp_store = MEMORY", err) : rc;
 }
 
 static int version_of(struct history *h, int *out, struct error *err)
@@ -106,13 +115,13 @@ static int version_of(struct history *h, int *out, struct error *err)
     sqlite3_stmt *s = history_prepare(h, "PRAGMA user_version", err);
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
-    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(h->db, "version", err);
+    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(h, "version", err);
     *out = rc == 0 ? sqlite3_column_int(s, 0) : 0;
     (void)sqlite3_finalize(s);
     return rc;
 }
 
-static int open_file(const char *path, int flags, const struct history_kind *kind, struct history **out,
+static int open_file(const char *path, int flags, const struct state_kind *kind, struct history **out,
                      struct error *err)
 {
     struct history *h = mem_alloc(1, sizeof *h, err);
@@ -165,7 +174,7 @@ static int is_sound(struct history *h, struct error *err)
         return err != NULL ? err->code : E_IO;
     int rc = 0;
     if (sqlite3_step(s) != SQLITE_ROW)
-        rc = history_failed(h->db, "quick_check", err);
+        rc = history_failed(h, "quick_check", err);
     else if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
         rc = error_set(err, E_CORRUPT, "%s: %.200s", h->kind->name, (const char *)sqlite3_column_text(s, 0));
     (void)sqlite3_finalize(s);
@@ -173,7 +182,7 @@ static int is_sound(struct history *h, struct error *err)
 }
 
 /* Its -wal and -shm belong to it and go along. */
-static int move_aside(const char *path, const struct history_kind *kind, struct error *err)
+static int move_aside(const char *path, const struct state_kind *kind, struct error *err)
 {
     static const char *const ends[] = { "", "-wal", "-shm" };
     char from[4096];
@@ -185,8 +194,8 @@ static int move_aside(const char *path, const struct history_kind *kind, struct 
         if (rename(from, to) < 0 && errno != ENOENT)
             return error_sys(err, "%s", from);
     }
-    log_event(LOG_ALARM, "%s was damaged and is now %s.damaged-%llu; %s, nothing of any backup is lost", path,
-              path, (unsigned long long)now, kind->loss);
+    log_event(LOG_ALARM, "%s was damaged and is now %s.damaged-%llu; %s", path, path, (unsigned long long)now,
+              kind->lost);
     return 0;
 }
 
@@ -200,13 +209,7 @@ static int make_file(const char *path, struct error *err)
     return 0;
 }
 
-int history_open(const char *path, struct history **out, struct error *err)
-{
-    return history_open_kind(path, &the_history, out, err);
-}
-
-int history_open_kind(const char *path, const struct history_kind *kind, struct history **out,
-                      struct error *err)
+int state_open(const char *path, const struct state_kind *kind, struct history **out, struct error *err)
 {
     *out = NULL;
     for (int attempt = 0;; attempt++) {
@@ -231,13 +234,23 @@ int history_open_kind(const char *path, const struct history_kind *kind, struct 
     }
 }
 
-int history_open_read(const char *path, struct history **out, struct error *err)
+int state_open_read(const char *path, const struct state_kind *kind, struct history **out, struct error *err)
 {
     struct stat st;
     *out = NULL;
     if (stat(path, &st) < 0)
         return error_sys(err, "%s", path);
-    return open_file(path, SQLITE_OPEN_READONLY, &the_history, out, err);
+    return open_file(path, SQLITE_OPEN_READONLY, kind, out, err);
+}
+
+int history_open(const char *path, struct history **out, struct error *err)
+{
+    return state_open(path, &history_kind, out, err);
+}
+
+int history_open_read(const char *path, struct history **out, struct error *err)
+{
+    return state_open_read(path, &history_kind, out, err);
 }
 
 void history_close(struct history *h)

@@ -138,6 +138,7 @@ tests: all $(UNIT) $(TOOLS)
 help:
 	@echo 'make all             build the library, backupd and restore in $(B)/'
 	@echo 'make demo            install what is missing, build, and show a backup and a restore'
+	@echo 'make demo-drill      the same for restore drills: PostgreSQL, MariaDB, SQLite, and a fault that is found'
 	@echo 'make test            install what is missing, build, run the unit and integration tests'
 	@echo 'make check           the same without installing, and the checks of floors, headers and symbols'
 	@echo 'make check-asan | check-ubsan | check-valgrind   the unit tests under a checker'
@@ -275,7 +276,7 @@ check-valgrind: tests
 check-model:
 	@scripts/check-model
 
-.PHONY: soak fuzz bench fuzz-build demo
+.PHONY: soak fuzz bench fuzz-build demo demo-drill
 soak bench:
 	@scripts/run-all tests/$@
 fuzz:
@@ -293,6 +294,10 @@ demo:
 	$(if $(filter no,$(SETUP)),,@scripts/setup demo)
 	+@$(SUB) all $(TOOLS)
 	@B='$(B)' scripts/demo
+demo-drill:
+	$(if $(filter no,$(SETUP)),,@scripts/setup test)
+	+@$(SUB) all
+	@B='$(B)' scripts/demo-drill
 
 # ---- reading the code ---------------------------------------------------------------------------------------
 

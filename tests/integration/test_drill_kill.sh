@@ -15,7 +15,14 @@ descendants() {
     printf '%s\n' "$1"
     for pid in $(ps -o pid= --ppid "$1"); do descendants "$pid"; done
 }
-there() { compgen -G "$SCRATCH/backupd-drill-*/$1" >/dev/null; }
+# there FILE: in a directory that was not there before
+there() {
+    local d
+    for d in "$SCRATCH"/backupd-drill-*; do
+        if [[ " $old " != *" $d "* && -e $d/$1 ]]; then return 0; fi
+    done
+    return 1
+}
 
 pg_start
 pg_createdb shop
@@ -26,6 +33,7 @@ check "a backup" pg_backup
 # kill_when NAME FILE: as soon as this file is in the drill's directory
 kill_when() {
     local pid all
+    old=$(echo "$SCRATCH"/backupd-drill-*)
     spawn killed.log "${DRILL[@]}" --keep
     if ! wait_for 120 there "$2"; then
         fail "killed while $1: $2 does not come"

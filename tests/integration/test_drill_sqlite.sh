@@ -8,6 +8,13 @@ backupd() { "$BACKUPD" --config conf.yaml --quiet "$@"; }
 # From another directory than its files are in, and with a place of its own for what is thrown away.
 export TMPDIR=$TMP/scratch
 drill() { "$RESTORE" --config conf.yaml drill run "$@"; }
+# small_disk ARGS: a drill whose place is a file system of 64 MiB
+small_disk() {
+    local as=()
+    [[ $EUID -eq 0 ]] || as=(--map-root-user)
+    unshare --mount "${as[@]}" bash -c 'mount -t tmpfs -o size=64m none "$TMPDIR" && exec "$@"' - \
+        "$RESTORE" --config conf.yaml drill run "$@"
+}
 left() { find "$TMPDIR" -mindepth 1; }
 verdict() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["verdict"])' "$1"; }
 # failed FILE: what failed, "NAME/SUBJECT" a line
@@ -100,12 +107,13 @@ backupd backup >/dev/null
 check_fails 9 "half as many rows as the time before" drill --drill shop --out ratio.json
 contains "the ratio is named" "$(failed ratio.json)" "assertion/SELECT count(*) FROM orders"
 
-# ---- a flipped byte
+# ---- flipped bytes: one in each KiB, for what is stored is padded
 find store -path '*/pack/*' -type f -exec chmod u+w {} +
 find store -path '*/pack/*' -type f -print0 | xargs -0 python3 -c 'import sys
 for name in sys.argv[1:]:
-    with open(name, "r+b") as f:
-        at = f.seek(0, 2) // 2; f.seek(at); b = f.read(1); f.seek(at); f.write(bytes([b[0] ^ 1]))'
+    data = bytearray(open(name, "rb").read())
+    for at in range(700, len(data), 1024): data[at] ^= 1
+    open(name, "r+b").write(data)'
 check_fails 9 "a flipped byte of what is stored" drill db/latest --out flip.json
 same "is the backup's fault" fail "$(verdict flip.json)"
 same "nothing is left of those that failed" "" "$(left)"
@@ -122,6 +130,8 @@ could_not "no such place" "another place with --scratch DIR" db/1 --scratch "$TM
 long=$TMP/$(printf 'x%.0s' {1..90})
 mkdir "$long"
 could_not "a place whose path is too long" "shorter one" db/1 --scratch "$long"
+check_fails 4 "a disk that is too small" small_disk db/1 --out not.json
+contains "how much is needed is told" "$(cat not.json)" "are needed"
 check_fails 2 "a drill that is not there" drill --drill none
 check_fails 2 "a mistake in the configuration" "$RESTORE" --config <(sed 's/ratio_to_previous/ratio/' conf.yaml) drill run --drill shop
 

@@ -6,7 +6,7 @@
  *     rc = access_evidence_read(b, id, ".json", MAX, &bytes, err);
  *     backend_close(b);
  *
- * Three files for each drill, flat in one directory: ID.json (docs/drills.md), ID.html, and ID.cert, which is written last and
+ * Three files for each drill, flat in one directory: ID.json (docs/drill-evidence.md), ID.html, and ID.cert, which is written last and
  * signs the other two. Nothing is ever overwritten: the account may be one that can only add files. Certificates are as they
  * lie there; who uses them asks drill_cert_parse() and drill_cert_judge().
  */

@@ -103,12 +103,6 @@ int drills_stored(struct drills *d, const char *id, struct error *err)
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-static const char *text_at(sqlite3_stmt *s, int column)
-{
-    const unsigned char *text = sqlite3_column_text(s, column);
-    return text != NULL ? (const char *)text : "";
-}
-
 static struct drills_row row_of(sqlite3_stmt *s)
 {
     struct drills_row r = { .verdict = (enum drills_verdict)sqlite3_column_int(s, TEXTS) };
@@ -123,7 +117,7 @@ static struct drills_row row_of(sqlite3_stmt *s)
     enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
     _Static_assert(TEXTS + 1 + NUMBERS + 3 == COLUMNS_N, "all columns");
     for (int i = 0; i < TEXTS; i++)
-        *texts[i] = text_at(s, i);
+        *texts[i] = history_text(s, i);
     for (int i = 0; i < NUMBERS; i++)
         *numbers[i] = sqlite3_column_int64(s, TEXTS + 1 + i);
     r.whole = sqlite3_column_int(s, COLUMNS_N - 3) != 0;

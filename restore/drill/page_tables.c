@@ -21,9 +21,10 @@ static void finding(struct html *h, const struct drill_check *c)
         html_text(h, ": ");
     if (c->expected != NULL && c->found != NULL && strcmp(c->expected, c->found) == 0)
         html_text(h, c->found);
+    else if (c->expected != NULL && c->found != NULL)
+        html_textf(h, "expected %s, found %s", c->expected, c->found);
     else if (c->expected != NULL || c->found != NULL)
-        html_textf(h, "expected %s, found %s", c->expected != NULL ? c->expected : "-",
-                   c->found != NULL ? c->found : "-");
+        html_textf(h, "%s%s", c->found != NULL ? "" : "expected ", c->found != NULL ? c->found : c->expected);
     html_close(h);
 }
 

@@ -151,15 +151,20 @@ static void item(struct html *h, const char *text)
     html_element(h, "li", NULL, text);
 }
 
-static void proves(struct html *h, const struct drill_result *r)
+static void proves(struct html *h, const struct drill_page *p)
 {
+    const struct drill_result *r = p->result;
     char text[256];
     char n[NUMBER_TEXT_MAX];
     size_t tables = of_kind(r, "table");
     size_t assertions = of_kind(r, "assertion") + of_kind(r, "fresh") + of_kind(r, "ratio");
     html_element(h, "h2", NULL, "What this proves");
     html_open(h, "ul");
-    if (r->verdict == DRILL_COULD_NOT_RUN) {
+    if (p->exercise) {
+        item(h, r->verdict == DRILL_FAIL
+                    ? "That a drill finds such damage. The checks that failed say how."
+                    : "That no check looks at what was damaged: add an assertion that does.");
+    } else if (r->verdict == DRILL_COULD_NOT_RUN) {
         item(
             h,
             "Nothing about the backup. That the drill could not run is recorded, so that it is not forgotten.");
@@ -212,6 +217,14 @@ static void not_proves(struct html *h, const struct drill_result *r)
     html_close(h);
 }
 
+/* In an exercise the damage that was found is the good news. */
+static const char *class_of(const struct drill_page *p)
+{
+    return !p->exercise                       ? drill_page_class(p->result->verdict)
+           : p->result->verdict == DRILL_FAIL ? "ok"
+                                              : "warn";
+}
+
 void drill_page_summary(struct html *h, const struct drill_page *p)
 {
     const struct drill_result *r = p->result;
@@ -224,9 +237,9 @@ void drill_page_summary(struct html *h, const struct drill_page *p)
     html_close(h);
     html_close(h);
     html_open(h, "section");
-    html_attrf(h, "class", "card verdict %s", drill_page_class(r->verdict));
+    html_attrf(h, "class", "card verdict %s", class_of(p));
     html_open(h, "p");
-    html_attrf(h, "class", "word %s", drill_page_class(r->verdict));
+    html_attrf(h, "class", "word %s", class_of(p));
     html_text(h, !p->exercise               ? headline(r)
                  : r->verdict == DRILL_FAIL ? "Exercise: the damage was found."
                                             : "Exercise: the damage was not found.");
@@ -246,7 +259,7 @@ void drill_page_summary(struct html *h, const struct drill_page *p)
     html_open(h, "section");
     html_attr(h, "class", "card two");
     html_open(h, "div");
-    proves(h, r);
+    proves(h, p);
     html_close(h);
     html_open(h, "div");
     not_proves(h, r);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A server that lacks an extension of the snapshot, or is of an older release: restore plan and restore database name both
 # before anything is touched.
-# shellcheck disable=SC2119,SC2317  # arguments are optional; functions are called through check
+# shellcheck disable=SC2016,SC2119,SC2317  # a script's own $; arguments are optional; functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 source "$REPO_ROOT/tests/support/postgres.sh"

@@ -215,7 +215,7 @@ pg postgres -c "$(cure)"
 session web shop app
 check_fails 1 "a role that may not end connections" as_dba --terminate
 contains "is told that, too" "$(cat .check)" 'GRANT pg_signal_backend TO "dba";'
-same "and nobody was ended" web "$(pg postgres -c "SELECT application_name FROM pg_stat_activity WHERE datname = 'shop'")"
+same "and nobody was ended" web "$(pg postgres -c "SELECT application_name FROM pg_stat_activity WHERE datname = 'shop' AND application_name <> 'psql'")"
 pg postgres -c 'GRANT pg_signal_backend TO "dba"'
 session root shop
 check_fails 1 "a superuser's connection" as_dba --terminate

@@ -253,7 +253,9 @@ static int server_fits(struct beside *b, struct pgsql_plan *p, struct error *err
         rc = pgsql_schema_fetch(p, err);
     if (rc == 0)
         rc = pgsql_schema_select(p, NULL, err);
-    return rc == 0 ? pgsql_fits_or_fail(&b->c, p, false, err) : rc;
+    if (rc == 0)
+        rc = pgsql_fits_or_fail(&b->c, p, false, err);
+    return rc < 0 ? error_wrap(err, "database %s is untouched", b->live.name) : 0;
 }
 
 int pgsql_beside(const struct engine_streams *streams, const struct engine_target *target, struct error *err)

@@ -26,6 +26,7 @@ enum conf_type {
     CONF_DURATION, /* kept in milliseconds; bounds in seconds; "30s", "1h30m" */
     CONF_CHOICE,
     CONF_COMMAND,   /* a program and its arguments, run without a shell: a list of texts */
+    CONF_WORDS,     /* a list of texts, a struct conf_command */
     CONF_SECRET,    /* a reference to a secret */
     CONF_REFERENCE, /* the name of a repository */
     CONF_NAMES,     /* a name, or a list of names */

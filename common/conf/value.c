@@ -11,6 +11,8 @@
 
 #include "common/base/banned.h"
 
+enum { FORM_MAX = 160 };
+
 static const char secret_forms[] = "a secret is never written here, only where it is: {file: PATH}, "
                                    "{credential: NAME} or {command: [PROGRAM, ARG, ...]}";
 
@@ -157,6 +159,7 @@ static int text_read(struct load *l, const struct conf_setting *s, const char *t
         *(const char **)slot = conf_keep_text(l, text);
         return 0;
     case CONF_COMMAND:
+    case CONF_WORDS:
     case CONF_SECRET:
     case CONF_NAMES:
     case CONF_MAPPING:
@@ -165,16 +168,14 @@ static int text_read(struct load *l, const struct conf_setting *s, const char *t
     return error_set(err, E_INTERNAL, "no text form for %s", s->name);
 }
 
-/* `name`: what the list is called in messages. */
-static bool command_read(struct load *l, const char *what, const char *name, const struct conf_node *list,
-                         struct conf_command *out)
+/* form: how it should look. */
+static bool words_read(struct load *l, const char *what, const char *form, const struct conf_node *list,
+                       struct conf_command *out)
 {
     if (list->kind == NODE_BAD)
         return false;
     if (list->kind != NODE_LIST || list->items.len == 0) {
-        conf_problem_add(l->problems, list->place,
-                         "%s: %s has to be a list [PROGRAM, ARG, ...]; it is run without a shell", what,
-                         name);
+        conf_problem_add(l->problems, list->place, "%s: %s", what, form);
         return false;
     }
     const char **argv = conf_keep_block(l, mem_alloc(list->items.len + 1, sizeof *argv, l->err));
@@ -186,12 +187,27 @@ static bool command_read(struct load *l, const char *what, const char *name, con
             return false;
         argv[i] = conf_keep_text(l, item->text);
     }
-    if (argv[0] != NULL && argv[0][0] != '/') {
+    *out = (struct conf_command){ .argv = argv, .argc = list->items.len };
+    return true;
+}
+
+/* `name`: what the list is called in messages. */
+static bool command_read(struct load *l, const char *what, const char *name, const struct conf_node *list,
+                         struct conf_command *out)
+{
+    char form[FORM_MAX];
+    struct conf_command read = { .argv = NULL };
+    (void)snprintf(form, sizeof form, "%s has to be a list [PROGRAM, ARG, ...]; it is run without a shell",
+                   name);
+    if (!words_read(l, what, form, list, &read))
+        return false;
+    if (read.argv[0] != NULL && read.argv[0][0] != '/') {
         conf_problem_add(l->problems, conf_node_at(list, 0)->place,
-                         "%s: the program of %s needs its whole path, like /usr/bin/%s", what, name, argv[0]);
+                         "%s: the program of %s needs its whole path, like /usr/bin/%s", what, name,
+                         read.argv[0]);
         return false;
     }
-    *out = (struct conf_command){ .argv = argv, .argc = list->items.len };
+    *out = read;
     return true;
 }
 
@@ -278,6 +294,8 @@ bool conf_value_read(struct load *l, const struct rule *rule, const char *what, 
         return secret_read(l, what, value, slot);
     if (rule->setting.type == CONF_NAMES)
         return names_read(l, what, value, slot);
+    if (rule->setting.type == CONF_WORDS)
+        return words_read(l, what, "expected a list of texts", value, slot);
     if (rule->setting.type == CONF_COMMAND)
         return command_read(l, what, rule->setting.name, value, slot);
     if (!conf_value_is_text(l, what, value))

@@ -83,10 +83,12 @@ HARDEN += -U_FORTIFY_SOURCE $(if $(filter -O0,$(OPT)),,-D_FORTIFY_SOURCE=2)
 endif
 
 # One call for all libraries; on a machine that has no pkg-config yet the plain names are used.
-PKGS := libarchive libsodium libssh2 libzstd yaml-0.1 jansson sqlite3 libxxhash libpq libmariadb
-FALLBACK_LIBS := -larchive -lsodium -lssh2 -lzstd -lyaml -ljansson -lsqlite3 -lxxhash -lpq -lmariadb
+PKGS := libarchive libsodium libssh2 libzstd yaml-0.1 jansson sqlite3 libxxhash libpq libmariadb libmicrohttpd
+FALLBACK_LIBS := -larchive -lsodium -lssh2 -lzstd -lyaml -ljansson -lsqlite3 -lxxhash -lpq -lmariadb -lmicrohttpd
 PKG_CFLAGS := $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags $(PKGS) check 2>/dev/null))
 PKG_LIBS := $(or $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null),$(FALLBACK_LIBS))
+# Only for what sends notices: restore needs no network but the storage's.
+CURL_LIBS := $(or $(shell $(PKG_CONFIG) --libs libcurl 2>/dev/null),-lcurl)
 CHECK_LIBS := $(or $(shell $(PKG_CONFIG) --libs check 2>/dev/null),-lcheck -lsubunit -lrt)
 LIBS := $(PKG_LIBS) -lm
 
@@ -141,7 +143,9 @@ help:
 	@echo 'make test            install what is missing, build, run the unit and integration tests'
 	@echo 'make check           the same without installing, and the checks of floors, headers and symbols'
 	@echo 'make check-asan | check-ubsan | check-valgrind   the unit tests under a checker'
+	@echo 'make check-units     the units of systemd: are they sound, and how much may they do'
 	@echo 'make check-model     the model of the deletion protocol and its mutants, with Spin (minutes)'
+	@echo 'make check-alerts    the alert rules for Prometheus and the metrics, with promtool'
 	@echo 'make lint | format-check | format | coverage'
 	@echo 'make proof-NAME      run tests/proof/NAME and keep its output in docs/evidence/NAME.txt'
 	@echo 'make soak | fuzz | bench   run the scripts in tests/soak, tests/fuzz, tests/bench'
@@ -201,7 +205,7 @@ endef
 
 $(B)/backupd: $(B)/obj/backupd/main.o $(B)/backupd.a $(LIB)
 	$(link)
-	$(call do_link)
+	$(call do_link,$(CURL_LIBS))
 $(B)/restore: $(B)/obj/restore/main.o $(B)/restore.a $(LIB)
 	$(link)
 	$(call do_link)
@@ -215,7 +219,7 @@ $(UNIT) $(TOOLS) $(HELPERS) $(FUZZ): $(LIB)
 
 $(UNIT):
 	$(link)
-	$(call do_link,$(CHECK_LIBS))
+	$(call do_link,$(CHECK_LIBS) $(if $(filter $(B)/tests/unit/backupd/% $(B)/tests/unit/notify/%,$@),$(CURL_LIBS)))
 $(TOOLS) $(HELPERS):
 	$(link)
 	$(call do_link,$(if $(SUPPORT_OBJ),$(CHECK_LIBS)))
@@ -269,10 +273,20 @@ VALGRIND ?= valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-
 check-valgrind: tests
 	@CK_TIMEOUT_MULTIPLIER=20 $(run_tests) --wrap '$(VALGRIND)' $(call pick,$(UNIT))
 
+# The units of systemd, as systemd-analyze reads them, and what it says about what they may do.
+.PHONY: check-units
+check-units: all
+	@B='$(B)' scripts/check-units
+
 # The model of the deletion protocol; needs spin (scripts/setup dev).
 .PHONY: check-model
 check-model:
 	@scripts/check-model
+
+# The alert rules and the metrics; needs promtool (scripts/setup ci).
+.PHONY: check-alerts
+check-alerts: $(B)/backupd $(B)/tests/tool/fill_history
+	@B='$(B)' scripts/check-alerts
 
 .PHONY: soak fuzz bench fuzz-build demo
 soak bench:
@@ -347,19 +361,36 @@ DOCS := $(sort $(wildcard README.md docs/*.md))
 man_section = $(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 MAN_ALL = $(MAN) $(sort $(wildcard docs/man/*.[1-8]))
 
-install: all man $(COMPLETIONS)
+# Units name the programs where they are installed. Nothing is enabled.
+libdir = $(DESTDIR)$(PREFIX)/lib
+UNITS := $(sort $(wildcard scripts/systemd/*.service scripts/systemd/*.timer scripts/systemd/*.d/*.conf))
+unit_path = $(libdir)/systemd/system/$(patsubst scripts/systemd/%,%,$(1))
+install_unit = mkdir -p $(dir $(2)); sed 's|/usr/local/bin/|$(PREFIX)/bin/|' $(1) >$(2); chmod 644 $(2);
+
+.PHONY: install-units uninstall-units
+install-units:
+	@set -e; $(foreach f,$(UNITS),$(call install_unit,$(f),$(call unit_path,$(f)))) \
+	install -D -m 644 scripts/systemd/sysusers.conf $(libdir)/sysusers.d/backupd.conf; \
+	install -D -m 644 scripts/systemd/tmpfiles.conf $(libdir)/tmpfiles.d/backupd.conf
+uninstall-units:
+	@rm -f $(foreach f,$(UNITS),$(call unit_path,$(f))) $(libdir)/sysusers.d/backupd.conf $(libdir)/tmpfiles.d/backupd.conf
+	@folder=$(libdir)/systemd/system/backupd-.service.d; if [[ -d $$folder ]]; then rmdir --ignore-fail-on-non-empty $$folder; fi
+
+install: all man $(COMPLETIONS) install-units
 	@set -e; $(foreach f,$(PROGRAMS),install -D -m 755 $(f) $(bindir)/$(notdir $(f));) \
 	$(foreach f,$(MAN_ALL),install -D -m 644 $(f) $(call man_section,$(f));) \
 	$(foreach f,$(COMPLETIONS),install -D -m 644 $(f) $(compdir)/$(notdir $(f));) \
 	$(foreach f,$(DOCS),install -D -m 644 $(f) $(docdir)/$(notdir $(f));) \
 	install -D -m 755 scripts/emergency-restore.py $(docdir)/emergency-restore.py
+	@install -D -m 644 docs/monitoring/alerts.yaml $(docdir)/monitoring/alerts.yaml
 	@echo 'Installed below $(DESTDIR)$(PREFIX): $(notdir $(PROGRAMS))'
 
 # Exactly what install puts there; only the documentation folder is the project's own.
-uninstall:
+uninstall: uninstall-units
 	@rm -f $(foreach f,$(PROGRAMS),$(bindir)/$(notdir $(f))) $(foreach f,$(MAN_ALL),$(call man_section,$(f))) \
 		$(foreach f,$(COMPLETIONS),$(compdir)/$(notdir $(f))) $(foreach f,$(DOCS),$(docdir)/$(notdir $(f))) \
-		$(docdir)/emergency-restore.py
+		$(docdir)/emergency-restore.py $(docdir)/monitoring/alerts.yaml
+	@if [[ -d $(docdir)/monitoring ]]; then rmdir --ignore-fail-on-non-empty $(docdir)/monitoring; fi
 	@if [[ -d $(docdir) ]]; then rmdir --ignore-fail-on-non-empty $(docdir); fi
 
 clean:

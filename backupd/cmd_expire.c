@@ -66,6 +66,8 @@ static int by_policy(struct judge *j, bool dry, struct error *err)
     int rc = judge_policy(j, err);
     if (rc == 0)
         rc = judge_report(j, dry, err);
+    if (rc == 0 && dry)
+        rc = judge_space(j, err);
     if (rc == 0)
         rc = judge_publish(j, needs_note(j) ? "what=expire\nby=policy\nreason=erase_after\n" : NULL, err);
     return rc;

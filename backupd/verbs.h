@@ -38,6 +38,14 @@ int cmd_cancel(struct cli_context *cli, struct error *err);
 int cmd_pause(struct cli_context *cli, struct error *err);
 int cmd_resume(struct cli_context *cli, struct error *err);
 
+int cmd_notify_test(struct cli_context *cli, struct error *err);
+int cmd_notify_list(struct cli_context *cli, struct error *err);
+int cmd_notify_send(struct cli_context *cli, struct error *err);
+int cmd_notify_deliver(struct cli_context *cli, struct error *err);
+int cmd_metrics(struct cli_context *cli, struct error *err);
+extern const struct cli_option serve_status_options[];
+int cmd_serve_status(struct cli_context *cli, struct error *err);
+
 int cmd_list(struct cli_context *cli, struct error *err);
 
 /* key ..., and repository shred: who may do what, and how it ends */

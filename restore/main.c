@@ -144,6 +144,23 @@ static const struct cli_verb verbs[] = {
       .options = verify_options,
       .max_args = 1,
       .run = cmd_verify },
+    { .name = "watch",
+      .synopsis = "[REPOSITORY]",
+      .summary = "Tell, from another machine, whether a good backup of every writer is there in time.",
+      .help =
+          "Needs the root key's public part (root.pub) and an account that reads the storage; no kit. Logs and signatures are "
+          "verified, files are compared with what is listed, and the newest good snapshot of each writer - of each job, for a job "
+          "keeps its writer - is compared with the pace of those before. Of the writer's and the storage's time the older one "
+          "counts: touched files do not make a backup younger.\n\n"
+          "The first line is for Nagios, Icinga and the like, with numbers behind the |; then comes a line for each writer "
+          "(not with --quiet). Without --max-age it is WARNING when the next one did not come, and CRITICAL when the one after that did "
+          "not come either. Logs that went back (this station remembers, see --state), forks, gaps and missing files are CRITICAL. "
+          "Retired and spare writers are listed only.\n\n"
+          "Exit status here: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (it could not be found out). A mistake in the command "
+          "line itself is 2.",
+      .options = watch_options,
+      .max_args = 1,
+      .run = cmd_watch },
     { .name = "request",
       .synopsis = "SNAPSHOT ... --out FILE --reason TEXT",
       .summary = "Ask a second person to open exactly what some snapshots need.",
@@ -243,6 +260,7 @@ static const struct cli_text examples[] = {
     { "restore files www/latest --to /srv/www.new uploads", "One directory of a tree." },
     { "restore export shop-pg/12 --to shop.tar.zst", "For somebody who has only PostgreSQL's own tools." },
     { "restore verify --read-data-subset 5%", "Read and check a random part of all packs." },
+    { "restore watch shop --max-age 26h", "For the monitoring: is last night's backup there?" },
     { "restore diff shop-db/latest~1 shop-db/latest", "What the last night changed." },
     { "restore list --storage /mnt/copy --kit kit.key", "On a fresh machine, without any configuration." },
     { "restore request shop-pg/12 --reason 'order 4711 is gone' --out ask",

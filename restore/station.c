@@ -59,7 +59,7 @@ static int open_storage(struct station *st, struct error *err)
 static int read_configuration(struct station *st, struct error *err)
 {
     const struct cli_context *cli = st->cli;
-    const char *name = cli_text(cli, "repo");
+    const char *name = st->wanted;
     bool alone = cli_given(cli, "storage") && (cli_given(cli, "kit") || cli_given(cli, "root-key"));
     if (alone && name == NULL && !cli->config_given) {
         load_conf_if_there(st);
@@ -155,18 +155,28 @@ static int open_all(struct station *st, enum station_kit kit, bool quietly, stru
     return rc < 0 ? rc : station_read_approvals(st, err);
 }
 
+static int open_station(struct cli_context *cli, const char *wanted, enum station_kit kit, bool quietly,
+                        struct station *st, struct error *err)
+{
+    *st = (struct station){ .cli = cli, .wanted = wanted, .opened = OPENED_SHARES_INIT };
+    marks_init(&st->marks);
+    return open_all(st, kit, quietly, err);
+}
+
 int station_open(struct cli_context *cli, enum station_kit kit, struct station *st, struct error *err)
 {
-    *st = (struct station){ .cli = cli, .opened = OPENED_SHARES_INIT };
-    marks_init(&st->marks);
-    return open_all(st, kit, false, err);
+    return open_station(cli, cli_text(cli, "repo"), kit, false, st, err);
 }
 
 int station_open_quietly(struct cli_context *cli, enum station_kit kit, struct station *st, struct error *err)
 {
-    *st = (struct station){ .cli = cli, .opened = OPENED_SHARES_INIT };
-    marks_init(&st->marks);
-    return open_all(st, kit, true, err);
+    return open_station(cli, cli_text(cli, "repo"), kit, true, st, err);
+}
+
+int station_open_named(struct cli_context *cli, const char *repository, enum station_kit kit,
+                       struct station *st, struct error *err)
+{
+    return open_station(cli, repository != NULL ? repository : cli_text(cli, "repo"), kit, true, st, err);
 }
 
 void station_close(struct station *st)

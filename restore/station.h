@@ -35,6 +35,7 @@ enum station_kit {
 
 struct station {
     struct cli_context *cli;                  /* borrowed */
+    const char *wanted;                       /* name of the repository: --repo, or an argument of the verb */
     struct conf *conf;                        /* or NULL */
     const struct conf_repository *repository; /* or NULL */
     struct backend *backend;
@@ -56,6 +57,9 @@ int station_open(struct cli_context *cli, enum station_kit kit, struct station *
 /* The same, but the findings of the logs are left to the caller. */
 int station_open_quietly(struct cli_context *cli, enum station_kit kit, struct station *st,
                          struct error *err);
+/* The same for a verb whose argument names the repository; NULL: --repo does. */
+int station_open_named(struct cli_context *cli, const char *repository, enum station_kit kit,
+                       struct station *st, struct error *err);
 /* After a run: raises and saves the marks when it was good and there are no alarms (a failure to save is a
  * warning: the run itself was good). */
 void station_settle(struct station *st, bool good);

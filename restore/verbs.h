@@ -27,6 +27,8 @@ extern const struct cli_option table_options[];
 int cmd_table(struct cli_context *cli, struct error *err);
 extern const struct cli_option export_options[];
 int cmd_export(struct cli_context *cli, struct error *err);
+extern const struct cli_option watch_options[];
+int cmd_watch(struct cli_context *cli, struct error *err);
 extern const struct cli_option request_options[];
 int cmd_request(struct cli_context *cli, struct error *err);
 extern const struct cli_option approve_options[];

@@ -30,7 +30,9 @@ enum daemon_event_kind {
     DAEMON_SKIPPED,   /* a due time passed without a run; in the history */
     DAEMON_RELOADED,  /* the configuration is a new one */
     DAEMON_CLOCK_SET,
-    DAEMON_STOPPING, /* no new runs from now on */
+    DAEMON_STOPPING,     /* no new runs from now on */
+    DAEMON_RELOADING,    /* the configuration is about to be read again: RELOADED or NOT_RELOADED follows */
+    DAEMON_NOT_RELOADED, /* it has mistakes (told), the old one goes on */
 };
 
 /* What is told lives only during the call. */

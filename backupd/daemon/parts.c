@@ -4,16 +4,17 @@
 
 #include "backupd/daemon/aftermath.h"
 #include "backupd/daemon/control.h"
+#include "backupd/daemon/notices.h"
+#include "backupd/daemon/pages.h"
 #include "backupd/daemon/supervisor_internal.h"
+#include "backupd/daemon/watchdog.h"
 #include "common/base/alloc.h"
 
 #include "common/base/banned.h"
 
 /* Every part of the daemon, in the order in which they hear of things. */
 static const struct part_kind *const kinds[] = {
-    &control_part,
-    &aftermath_part,
-    NULL,
+    &part_watchdog, &control_part, &aftermath_part, &notices_part, &part_pages,
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

@@ -97,11 +97,13 @@ static int adopt(struct supervisor *s, struct conf *conf, struct error *err)
 static void reload(struct supervisor *s)
 {
     struct error why = ERROR_INIT;
+    announce(s, DAEMON_RELOADING);
     struct conf *conf = host_configuration(s->options->cli, true, &why);
     if (conf == NULL || adopt(s, conf, &why) < 0) {
         conf_free(conf);
         (void)zone_set(s->conf->daemon.time_zone, NULL);
         log_event(LOG_ALARM, "the configuration was not reloaded, the old one goes on: %s", why.text);
+        announce(s, DAEMON_NOT_RELOADED);
         return;
     }
     tell_crew("the configuration was reloaded", s->conf);

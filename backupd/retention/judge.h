@@ -62,6 +62,8 @@ const char *judge_name(const struct judge *j, size_t i, char out[JUDGE_NAME_MAX]
 int judge_policy(struct judge *j, struct error *err);
 /* all: also what stays. */
 int judge_report(struct judge *j, bool all, struct error *err);
+/* A line for each job: what its live snapshots need, alone and together with other jobs. */
+int judge_space(struct judge *j, struct error *err);
 /* Only says what the run would do (dry), or does it. note may be NULL. */
 int judge_publish(struct judge *j, const char *note, struct error *err);
 /* Which snapshots would be there after `seconds`, if every job went on as its cadence says. */

@@ -5,6 +5,7 @@
  *   decide.c     asks the policy
  *   notes.c      notes of retention records: what a person said when it was held or expired
  *   report.c     tables, JSON, the summary of a run
+ *   space.c      which job needs how much
  *   simulate.c   the nights of the next years
  */
 #ifndef BACKUPD_RETENTION_JUDGE_INTERNAL_H
@@ -33,6 +34,7 @@ struct judge {
     bool dry;
     size_t alarms;
     bool judged_by_policy;
+    uint64_t frees;      /* bytes that come free, in the end, by what has been decided */
     struct vec list;     /* struct judged */
     struct vec asked;    /* struct policy_snapshot, parallel to list */
     struct vec verdicts; /* struct policy_verdict, parallel to list */

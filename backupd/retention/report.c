@@ -163,6 +163,7 @@ static int plan_json(const struct judge *j, const struct prune_plan *p, struct e
         jsonout_u64(o, "waiting", j->summary.waiting);
     }
     jsonout_u64(o, "expired", p->expires);
+    jsonout_u64(o, "frees", j->frees);
     jsonout_u64(o, "revived", p->revives);
     jsonout_u64(o, "condemned", p->condemned);
     jsonout_u64(o, "condemned_bytes", p->condemned_bytes);
@@ -192,6 +193,9 @@ static int plan_text(const struct judge *j, const struct prune_plan *p, struct e
     struct table *t = pairs_new(err);
     char n[NUMBER_TEXT_MAX];
     char size[NUMBER_TEXT_MAX];
+    if (p->expires != 0)
+        pairs_add(t, j->dry ? "would free" : "frees", OUT_PLAIN, "%s, once it is deleted",
+                  size_format(size, j->frees));
     if (p->stopped)
         pairs_add(t, "stopped", OUT_BAD, "nothing expires and nothing is deleted: see the alarms");
     add_files(t, "condemned", p->condemned, p->condemned_bytes, ": no live snapshot needs them");
@@ -223,7 +227,9 @@ int judge_publish(struct judge *j, const char *note, struct error *err)
 {
     struct prune_plan plan;
     size_t known = prune_alarms(j->prune)->len;
-    int rc = j->dry ? prune_plan(j->prune, &plan, err) : prune_run(j->prune, note, &plan, err);
+    int rc = prune_forecast(j->prune, NULL, 0, &j->frees, err);
+    if (rc == 0)
+        rc = j->dry ? prune_plan(j->prune, &plan, err) : prune_run(j->prune, note, &plan, err);
     new_alarms(j, known);
     if (rc < 0)
         return rc;

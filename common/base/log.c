@@ -1,6 +1,7 @@
 #include "common/base/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -8,6 +9,8 @@
 
 static log_fn *sink;
 static void *sink_arg;
+static log_fn *tap;
+static void *tap_arg;
 
 void log_to(log_fn *fn, void *arg)
 {
@@ -15,15 +18,27 @@ void log_to(log_fn *fn, void *arg)
     sink_arg = arg;
 }
 
+void log_tap(log_fn *fn, void *arg)
+{
+    tap = fn;
+    tap_arg = arg;
+}
+
 void log_event(enum log_level level, const char *fmt, ...)
 {
-    if (sink == NULL)
+    static _Thread_local bool tapping;
+    if (sink == NULL && tap == NULL)
         return;
     char text[1024];
     va_list ap;
     va_start(ap, fmt);
     int rc = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    if (rc >= 0)
+    if (rc >= 0 && sink != NULL)
         sink(level, text, sink_arg);
+    if (rc >= 0 && tap != NULL && !tapping) {
+        tapping = true;
+        tap(level, text, tap_arg);
+        tapping = false;
+    }
 }

@@ -13,6 +13,9 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ALARM };
 typedef void log_fn(enum log_level level, const char *text, void *arg);
 
 void log_to(log_fn *fn, void *arg);
+/* One more that hears the same events after it, for a program that acts on them; NULL ends it. What it logs itself is not
+ * given to it. */
+void log_tap(log_fn *fn, void *arg);
 void log_event(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

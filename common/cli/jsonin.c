@@ -1,7 +1,9 @@
 #include "common/cli/jsonin.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/alloc.h"
 #include "common/base/number.h"
@@ -97,6 +99,30 @@ const struct jsonin_value *jsonin_at(const struct jsonin_value *array, size_t i)
 const char *jsonin_text(const struct jsonin_value *value)
 {
     return value != NULL ? json_string_value(in(value)) : NULL;
+}
+
+static void show_text(const char *text, char *out, size_t cap)
+{
+    size_t n = strnlen(text, cap - 1);
+    while (n == cap - 1 && n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+        n--;
+    memcpy(out, text, n);
+    out[n] = '\0';
+}
+
+const char *jsonin_show(const struct jsonin_value *value, char *out, size_t cap)
+{
+    const json_t *v = in(value);
+    out[0] = '\0';
+    if (json_is_integer(v))
+        (void)snprintf(out, cap, "%lld", (long long)json_integer_value(v));
+    else if (json_is_real(v))
+        (void)snprintf(out, cap, "%.6g", json_real_value(v));
+    else if (json_is_boolean(v))
+        (void)snprintf(out, cap, "%s", json_is_true(v) ? "true" : "false");
+    else if (json_is_string(v))
+        show_text(json_string_value(v), out, cap);
+    return out;
 }
 
 bool jsonin_str(const struct jsonin_value *object, const char *key, const char **out)

@@ -37,6 +37,9 @@ size_t jsonin_len(const struct jsonin_value *array);                            
 const struct jsonin_value *jsonin_at(const struct jsonin_value *array, size_t i);
 const char *jsonin_text(const struct jsonin_value *value); /* of a string; or NULL */
 
+/* For people: a string as it is, a number or true and false as written, else ""; cut at cap between characters. */
+const char *jsonin_show(const struct jsonin_value *value, char *out, size_t cap);
+
 bool jsonin_str(const struct jsonin_value *object, const char *key, const char **out);
 bool jsonin_u64(const struct jsonin_value *object, const char *key, uint64_t *out);
 bool jsonin_bool(const struct jsonin_value *object, const char *key, bool *out);

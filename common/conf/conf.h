@@ -45,6 +45,7 @@ enum {
     CONF_ENTRIES_MAX = 4096,     /* entries of one mapping or list */
     CONF_PROBLEMS_MAX = 100,     /* problems kept; the rest is counted */
     CONF_NAME_MAX = 64,          /* bytes of a repository's or job's name: [a-z0-9._-] */
+    CONF_CHANNELS_MAX = 16,      /* of notify */
 };
 
 struct conf_place {
@@ -121,11 +122,63 @@ struct conf_daemon {
     unsigned per_server;
     uint64_t stop_timeout_ms;
     uint64_t keep_history_ms;
+    const char *textfile;      /* absolute, or NULL */
     const char *socket;        /* absolute, or NULL: in the state directory */
     const char *read_group;    /* names or numbers of groups, or NULL */
     const char *control_group; /* the same */
     struct conf_limits limits;
     struct conf_place place; /* file NULL: not given */
+};
+
+/* Where the status page is served: loopback or a socket, nothing else is accepted. */
+enum conf_listen_kind { CONF_LISTEN_NONE = 0, CONF_LISTEN_IP4, CONF_LISTEN_IP6, CONF_LISTEN_UNIX };
+
+struct conf_web {
+    const char *listen; /* as it was written; NULL: off */
+    enum conf_listen_kind kind;
+    const char *address; /* IP4, IP6: of this host's loopback; UNIX: absolute path */
+    unsigned port;
+    struct conf_place place; /* file NULL: not given */
+};
+
+/* Who hears of what: `notify.NAME`. All times in milliseconds. */
+enum conf_channel_type { CONF_WEBHOOK = 0, CONF_PING = 1, CONF_MAIL = 2, CONF_PROGRAM = 3 };
+enum conf_mail_tls { CONF_TLS_STARTTLS = 0, CONF_TLS_IMPLICIT = 1, CONF_TLS_NONE = 2 };
+
+/* What a channel is told of, as bits. */
+enum conf_notice {
+    CONF_ON_FAILURE = 1,  /* a run failed and is not tried again by itself */
+    CONF_ON_WARNING = 2,  /* published, but something is missing */
+    CONF_ON_RECOVERY = 4, /* the first good run after one of these or a missed one */
+    CONF_ON_MISSED = 8,   /* a due time passed without a run */
+    CONF_ON_ANOMALY = 16, /* a run saw what is not usual */
+    CONF_ON_ALARM = 32,   /* the daemon itself */
+    CONF_ON_ALWAYS = 64,  /* every end of a run */
+};
+
+struct conf_channel {
+    const char *name;
+    enum conf_channel_type type;
+    struct conf_names on_words; /* as given */
+    unsigned on;                /* enum conf_notice; of a ping: 0 */
+    struct conf_names jobs;     /* n 0: all */
+    uint64_t repeat_after_ms;
+    uint64_t give_up_after_ms;
+    uint64_t timeout_ms;
+    /* webhook, ping: one of the two; mail: host */
+    const char *url;
+    struct conf_secret url_secret;
+    struct conf_secret secret; /* webhook: of the signature; kind NONE: unsigned */
+    const char *ca_file;       /* absolute, or NULL: the system's */
+    const char *host;
+    unsigned port; /* 0: the usual one for tls */
+    enum conf_mail_tls tls;
+    const char *user; /* NULL: no login */
+    struct conf_secret password;
+    const char *from;
+    struct conf_names to;
+    struct conf_command command;
+    struct conf_place place; /* of the name */
 };
 
 enum conf_storage_type { CONF_STORAGE_LOCAL = 0, CONF_STORAGE_SFTP = 1 };
@@ -183,12 +236,12 @@ struct conf_job {
     const char *engine;     /* NULL: a task */
     enum conf_task task;
     /* of tasks */
-    unsigned task_choice;          /* private: as it is read */
-    const char *selector;          /* drill: the snapshot, or NULL */
-    const char *kit;               /* verify, drill: absolute, or NULL */
-    unsigned level;                /* verify: enum conf_task_level */
-    uint64_t every_ms;             /* verify: everything is looked at within this time */
-    struct conf_command arguments; /* more of them for the program */
+    unsigned task_choice;        /* private: as it is read */
+    const char *selector;        /* drill: the snapshot, or NULL */
+    const char *kit;             /* verify, drill: absolute, or NULL */
+    unsigned level;              /* verify: enum conf_task_level */
+    uint64_t every_ms;           /* verify: everything is looked at within this time */
+    struct conf_names arguments; /* more of them for the program */
     /* of backups */
     unsigned compression; /* zstd level */
     bool dedup;
@@ -213,6 +266,7 @@ struct conf {
     const char *dir;  /* its directory */
     const char *state;
     struct conf_daemon daemon;
+    struct conf_web web;
     const struct conf_repository *repositories; /* in the order of the files */
     size_t nrepositories;
     /* The backups, and behind them what else the daemon does: jobs[njobs] to jobs[njobs + ntasks - 1]. Their names are all
@@ -220,6 +274,8 @@ struct conf {
     const struct conf_job *jobs;
     size_t njobs;
     size_t ntasks;
+    const struct conf_channel *channels;
+    size_t nchannels;
     struct vec owned; /* private: every block above */
 };
 
@@ -280,6 +336,12 @@ const struct conf_job *conf_find_scheduled(const struct conf *conf, const char *
 /* The rules for the snapshots of a job: of keep_jobs, else of the job, else of the repository; NULL: none. */
 const struct conf_keep *conf_keep_of(const struct conf *conf, const struct conf_repository *r,
                                      const char *label);
+
+/* The word of a bit of enum conf_notice, as `on` has it. */
+const char *conf_notice_name(enum conf_notice what);
+bool conf_channel_has_job(const struct conf_channel *channel, const char *job);
+/* Whether host is this machine by its spelling: localhost, 127.x.x.x, ::1. */
+bool conf_host_is_loopback(const char *host);
 
 /* All values of a job's option: the i-th, or NULL after the last. */
 const char *conf_job_option(const struct conf_job *job, const char *key, size_t i);

@@ -68,6 +68,8 @@ static void top_read(struct load *l, const struct conf_node *root)
     items_read(l, "jobs", f.values[jobs], conf_job_read);
     items_read(l, "tasks", f.values[tasks], conf_task_read);
     conf_daemon_read(l, f.values[conf_section_index(CONF_AT_TOP, "daemon")]);
+    items_read(l, "notify", f.values[conf_section_index(CONF_AT_TOP, "notify")], conf_channel_read);
+    conf_web_read(l, f.values[conf_section_index(CONF_AT_TOP, "web")]);
 }
 
 static void text_read(struct load *l, const char *path, const struct buf *text)
@@ -137,6 +139,7 @@ static void whole_check(struct load *l)
         conf_problem_add(l->problems, place, "no jobs: say what is backed up (jobs: ...)");
     conf_jobs_resolve(l);
     conf_schedules_resolve(l);
+    conf_channels_resolve(l);
 }
 
 /* Jobs and tasks, one behind the other. */
@@ -173,6 +176,11 @@ static void finish(struct load *l)
         conf->repositories = conf_keep_block(l, l->repositories.data);
         l->repositories.data = NULL;
     }
+    conf->nchannels = l->channels.len;
+    if (conf->nchannels != 0) {
+        conf->channels = conf_keep_block(l, l->channels.data);
+        l->channels.data = NULL;
+    }
 }
 
 static int paths_set(struct load *l)
@@ -197,7 +205,8 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
                       .main_file = path,
                       .repositories = VEC_OF(struct conf_repository),
                       .jobs = VEC_OF(struct conf_job),
-                      .tasks = VEC_OF(struct conf_job) };
+                      .tasks = VEC_OF(struct conf_job),
+                      .channels = VEC_OF(struct conf_channel) };
     l.conf = mem_alloc(1, sizeof *l.conf, err);
     if (l.conf == NULL)
         return NULL;
@@ -219,6 +228,7 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
     vec_free(&l.repositories);
     vec_free(&l.jobs);
     vec_free(&l.tasks);
+    vec_free(&l.channels);
     if (l.rc == 0)
         return l.conf;
     conf_free(l.conf);

@@ -38,7 +38,8 @@ static int open_section(struct page *page, enum conf_section section)
         [CONF_AT_TOP] = "The file",        [CONF_AT_REPOSITORY] = "A repository",
         [CONF_AT_STORAGE] = "Its storage", [CONF_AT_JOB] = "A job",
         [CONF_AT_TASK] = "A task",         [CONF_AT_DAEMON] = "The daemon",
-        [CONF_AT_KEEP] = "What stays",
+        [CONF_AT_KEEP] = "What stays",     [CONF_AT_NOTIFY] = "A channel of notices",
+        [CONF_AT_WEB] = "The status page",
     };
     const char *path = conf_section_path(section);
     int rc = page->open ? buf_printf(page->out, page->err, ".El\n") : 0;
@@ -53,6 +54,32 @@ static int open_section(struct page *page, enum conf_section section)
     return rc;
 }
 
+/* Which types of storage or channel the setting is for. */
+static int put_types(struct page *page, const struct conf_setting *s)
+{
+    static const struct {
+        unsigned flag;
+        const char *type;
+    } types[] = { { CONF_ONLY_SFTP, "sftp" },
+                  { CONF_ONLY_WEBHOOK, "webhook" },
+                  { CONF_ONLY_PING, "ping" },
+                  { CONF_ONLY_MAIL, "mail" },
+                  { CONF_ONLY_PROGRAM, "command" } };
+    bool required = (s->flags & CONF_REQUIRED) != 0;
+    size_t n = 0;
+    int rc = 0;
+    for (size_t i = 0; i < sizeof types / sizeof types[0] && rc == 0; i++)
+        if ((s->flags & types[i].flag) != 0)
+            rc = buf_printf(page->out, page->err, "%s %s",
+                            n++ > 0    ? " or"
+                            : required ? "Required with type"
+                                       : "Only with type",
+                            types[i].type);
+    if (rc == 0 && n == 0 && required)
+        rc = buf_printf(page->out, page->err, "Required");
+    return rc == 0 && (n > 0 || required) ? buf_printf(page->out, page->err, ".\n") : rc;
+}
+
 static int put_setting(const struct conf_setting *s, void *arg)
 {
     struct page *page = arg;
@@ -65,11 +92,8 @@ static int put_setting(const struct conf_setting *s, void *arg)
         rc = buf_append(page->out, "\n", 1, page->err);
     if (rc == 0)
         rc = put_text(page, s->help);
-    if (rc == 0 && (s->flags & CONF_REQUIRED) != 0)
-        rc = buf_printf(page->out, page->err, "Required%s.\n",
-                        (s->flags & CONF_ONLY_SFTP) != 0 ? " with type sftp" : "");
-    else if (rc == 0 && (s->flags & CONF_ONLY_SFTP) != 0)
-        rc = buf_printf(page->out, page->err, "Only with type sftp.\n");
+    if (rc == 0)
+        rc = put_types(page, s);
     if (rc == 0 && s->fallback != NULL && s->fallback[0] == '(') /* in words */
         rc = buf_printf(page->out, page->err, "Default: %.*s.\n", (int)strlen(s->fallback) - 2,
                         s->fallback + 1);

@@ -23,6 +23,7 @@ struct load {
     struct vec repositories; /* of struct conf_repository */
     struct vec jobs;         /* of struct conf_job */
     struct vec tasks;        /* the same */
+    struct vec channels;     /* of struct conf_channel */
     struct conf_place state; /* where it was set; file NULL: nowhere */
     bool have_repositories;
     bool have_jobs;
@@ -65,6 +66,10 @@ typedef void other_fn(struct load *l, struct frame *f, const struct conf_node *k
 bool conf_section_read(struct load *l, struct frame *f, other_fn *other, void *arg);
 /* Defaults for what is missing, and problems for what is required; ignore: CONF_ONLY_* flags to pass over. */
 void conf_section_complete(struct load *l, struct frame *f, unsigned ignore);
+/* The settings of one type have no meaning for another: most likely the type is wrong. all: the CONF_ONLY_* flags of the
+ * section, mine: that of the type. */
+void conf_section_foreign(struct load *l, const struct frame *f, unsigned all, unsigned mine,
+                          const char *type);
 /* The index of a rule, which must exist. */
 size_t conf_section_index(enum conf_section section, const char *name);
 
@@ -93,6 +98,17 @@ void conf_limits_complete(const struct conf_daemon *daemon, struct conf_limits *
 
 /* ---- task.c ---- */
 void conf_task_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
+
+/* ---- notify.c ---- */
+void conf_channel_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
+/* After all files are read: the jobs that channels name. */
+void conf_channels_resolve(struct load *l);
+
+/* ---- web.c ---- */
+/* `web`; map NULL: not given. */
+void conf_web_read(struct load *l, const struct conf_node *map);
+/* daemon.textfile, after it was read. */
+void conf_textfile_check(struct load *l, const struct conf_node *value, const char *path);
 
 /* ---- repository.c, job.c ---- */
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);

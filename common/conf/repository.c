@@ -13,18 +13,6 @@ static const struct conf_node *key_at(const struct frame *f, const char *name)
     return f->keys[AT(name)];
 }
 
-/* The options of one type have no meaning for the other: most likely the type is wrong. */
-static void check_foreign(struct load *l, const struct frame *f, unsigned foreign, const char *type)
-{
-    size_t count = 0;
-    const struct rule *rules = conf_rules_of(f->section, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (f->keys[i] != NULL && (rules[i].setting.flags & foreign) != 0)
-            conf_problem_add(l->problems, f->keys[i]->place, "%s: '%s' has no meaning with type %s", f->path,
-                             rules[i].setting.name, type);
-    }
-}
-
 static void check_local(struct load *l, const struct frame *f, const struct conf_storage *s)
 {
     size_t path = AT("path");
@@ -84,7 +72,8 @@ static void storage_read(struct load *l, const char *path, const struct conf_nod
         l, &f, known ? (local ? CONF_ONLY_SFTP : CONF_ONLY_LOCAL) : CONF_ONLY_SFTP | CONF_ONLY_LOCAL);
     if (!known)
         return;
-    check_foreign(l, &f, local ? CONF_ONLY_SFTP : CONF_ONLY_LOCAL, local ? "local" : "sftp");
+    conf_section_foreign(l, &f, CONF_ONLY_SFTP | CONF_ONLY_LOCAL, local ? CONF_ONLY_LOCAL : CONF_ONLY_SFTP,
+                         local ? "local" : "sftp");
     if (local)
         check_local(l, &f, out);
     else

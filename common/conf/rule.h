@@ -7,7 +7,7 @@
 #include "common/conf/setting.h"
 
 /* The member's type follows from conf_type: STRING, PATH, REFERENCE const char *; BOOL bool; INTEGER and
- * CHOICE unsigned; SIZE and DURATION (milliseconds) uint64_t; COMMAND and WORDS struct conf_command; NAMES struct conf_names; SECRET struct
+ * CHOICE unsigned; SIZE and DURATION (milliseconds) uint64_t; COMMAND struct conf_command; NAMES and TEXTS struct conf_names; SECRET struct
  * conf_secret; MAPPING none. */
 struct rule {
     struct conf_setting setting;

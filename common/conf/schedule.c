@@ -80,6 +80,7 @@ void conf_daemon_read(struct load *l, const struct conf_node *map)
     if (d->time_zone != NULL && zone_check(d->time_zone, &why) < 0)
         conf_problem_add(l->problems, f.values[conf_section_index(CONF_AT_DAEMON, "time_zone")]->place,
                          "daemon.time_zone: %s", why.text);
+    conf_textfile_check(l, f.values[conf_section_index(CONF_AT_DAEMON, "textfile")], d->textfile);
 }
 
 static const struct conf_job *find_in(const struct vec *list, const char *name)

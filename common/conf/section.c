@@ -92,3 +92,16 @@ void conf_section_complete(struct load *l, struct frame *f, unsigned ignore)
             conf_value_default(l, &rules[i], slot_of(f, &rules[i]));
     }
 }
+
+void conf_section_foreign(struct load *l, const struct frame *f, unsigned all, unsigned mine,
+                          const char *type)
+{
+    size_t count = 0;
+    const struct rule *rules = conf_rules_of(f->section, &count);
+    for (size_t i = 0; i < count; i++) {
+        unsigned only = rules[i].setting.flags & all;
+        if (f->keys[i] != NULL && only != 0 && (only & mine) == 0)
+            conf_problem_add(l->problems, f->keys[i]->place, "%s: '%s' has no meaning with type %s", f->path,
+                             rules[i].setting.name, type);
+    }
+}

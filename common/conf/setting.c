@@ -8,10 +8,13 @@
 
 #include "common/base/banned.h"
 
-static const char *const storage_types[] = { "local", "sftp", NULL }; /* enum conf_storage_type */
 static const char *const ionice_classes[] = { "none", "best-effort", "idle", NULL }; /* enum conf_ionice */
 static const char *const task_kinds[] = { "expire", "verify", "drill", NULL };       /* enum conf_task - 1 */
 static const char *const task_levels[] = { "auto", "L1", "L3", NULL }; /* enum conf_task_level */
+static const char *const channel_types[] = { "webhook", "ping", "mail", "command",
+                                             NULL };                            /* enum conf_channel_type */
+static const char *const mail_tls[] = { "starttls", "implicit", "none", NULL }; /* enum conf_mail_tls */
+static const char *const storage_types[] = { "local", "sftp", NULL };           /* enum conf_storage_type */
 
 #define YEARS(n) ((uint64_t)(n)*365 * 86400)
 
@@ -43,6 +46,16 @@ static const struct rule top[] = {
         .type = CONF_MAPPING,
         .flags = CONF_RELOADABLE,
         .help = "How `backupd daemon` runs the jobs that have a schedule." },
+      0 },
+    { { .name = "notify",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "Who hears from the daemon, and of what: a name ([a-z0-9._-], up to 64) for each channel." },
+      0 },
+    { { .name = "web",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "The daemon's status page and metrics for this host. Off unless it is given." },
       0 },
 };
 
@@ -156,6 +169,23 @@ static const struct rule daemon[] = {
       D(control_group) },
     LIMIT_RULES(offsetof(struct conf_daemon, limits), "0", "none", "(no limit)", "(as many as the daemon)",
                 "30m"),
+    { { .name = "textfile",
+        .type = CONF_PATH,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "A file (*.prom) that gets the metrics after each event, for the textfile collector of Prometheus's "
+            "node_exporter." },
+      D(textfile) },
+};
+
+static const struct rule web[] = {
+    { { .name = "listen",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .help =
+            "Where page and metrics are served: an address of the loopback and a port (127.0.0.1:9187, [::1]:9187), or "
+            "unix:PATH. Anything that other hosts could reach is refused." },
+      offsetof(struct conf_web, listen) },
 };
 
 #define R(member) offsetof(struct conf_repository, member)
@@ -550,11 +580,129 @@ static const struct rule task[] = {
         .help = "verify, drill: the restore kit." },
       J(kit) },
     { { .name = "arguments",
-        .type = CONF_WORDS,
+        .type = CONF_TEXTS,
         .flags = CONF_RELOADABLE,
         .help = "More arguments for the program: a list." },
       J(arguments) },
     OWN_LIMIT_RULES(J(limits)),
+};
+
+#define N(member) offsetof(struct conf_channel, member)
+static const struct rule notify[] = {
+    { { .name = "type",
+        .type = CONF_CHOICE,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .choices = channel_types,
+        .help =
+            "webhook: JSON to an address. ping: start, success and failure of each run to a service that misses them. "
+            "mail: over SMTP. command: a program." },
+      N(type) },
+    { { .name = "on",
+        .type = CONF_NAMES,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK | CONF_ONLY_MAIL | CONF_ONLY_PROGRAM,
+        .fallback = "(failure, warning, recovery, missed, anomaly, alarm)",
+        .help =
+            "What is told: failure, warning, recovery, missed, anomaly, alarm, always (every end of a run)." },
+      N(on_words) },
+    { { .name = "jobs",
+        .type = CONF_NAMES,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(all)",
+        .help = "Only of these jobs. What the daemon tells of itself (alarm) belongs to no job." },
+      N(jobs) },
+    { { .name = "repeat_after",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK | CONF_ONLY_MAIL | CONF_ONLY_PROGRAM,
+        .fallback = "24h",
+        .max = YEARS(1),
+        .help =
+            "The same once more, for the same reason, is counted and not told again before this. 0s: told each time." },
+      N(repeat_after_ms) },
+    { { .name = "give_up_after",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "3d",
+        .min = 60,
+        .max = YEARS(1),
+        .help = "A notice that could not be sent for so long is dropped, with an alarm in the log." },
+      N(give_up_after_ms) },
+    { { .name = "timeout",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "30s",
+        .min = 1,
+        .max = 600,
+        .help = "How long sending one notice may take." },
+      N(timeout_ms) },
+    { { .name = "url",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK | CONF_ONLY_PING,
+        .help =
+            "Address, https:// or http://; redirects are not followed. Of a ping: {job} in it becomes the job's name, and "
+            "/start and /fail are put behind its path." },
+      N(url) },
+    { { .name = "url_secret",
+        .type = CONF_SECRET,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK | CONF_ONLY_PING,
+        .help = "The address instead, when it is secret itself." },
+      N(url_secret) },
+    { { .name = "secret",
+        .type = CONF_SECRET,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK,
+        .help = "Key of the signature (HMAC-SHA-256) by which the receiver knows that it was this host." },
+      N(secret) },
+    { { .name = "host",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .help = "Name or address of the mail server." },
+      N(host) },
+    { { .name = "port",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .fallback = "(587; 465 with tls: implicit, 25 with tls: none)",
+        .min = 1,
+        .max = 65535,
+        .help = "Its port." },
+      N(port) },
+    { { .name = "tls",
+        .type = CONF_CHOICE,
+        .flags = CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .fallback = "starttls",
+        .choices = mail_tls,
+        .help =
+            "starttls and implicit refuse a server whose certificate is not good. none only for a server on this machine." },
+      N(tls) },
+    { { .name = "user",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .help = "Account of the mail server." },
+      N(user) },
+    { { .name = "password",
+        .type = CONF_SECRET,
+        .flags = CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .help = "Its password." },
+      N(password) },
+    { { .name = "from",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .help = "Address of the sender, like backup@example.net." },
+      N(from) },
+    { { .name = "to",
+        .type = CONF_TEXTS,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE | CONF_ONLY_MAIL,
+        .help = "Addresses of the receivers." },
+      N(to) },
+    { { .name = "ca_file",
+        .type = CONF_PATH,
+        .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK | CONF_ONLY_PING | CONF_ONLY_MAIL,
+        .fallback = "(the system's)",
+        .help = "Certificates that are trusted instead of the system's." },
+      N(ca_file) },
+    { { .name = "command",
+        .type = CONF_COMMAND,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE | CONF_ONLY_PROGRAM,
+        .help = "Gets the notice as JSON on stdin; exit status 0 means told." },
+      N(command) },
 };
 
 static const struct {
@@ -568,7 +716,9 @@ static const struct {
     [CONF_AT_JOB] = { "jobs.NAME", job, sizeof job / sizeof job[0] },
     [CONF_AT_TASK] = { "tasks.NAME", task, sizeof task / sizeof task[0] },
     [CONF_AT_DAEMON] = { "daemon", daemon, sizeof daemon / sizeof daemon[0] },
+    [CONF_AT_WEB] = { "web", web, sizeof web / sizeof web[0] },
     [CONF_AT_KEEP] = { "keep", keep, sizeof keep / sizeof keep[0] },
+    [CONF_AT_NOTIFY] = { "notify.NAME", notify, sizeof notify / sizeof notify[0] },
 };
 
 _Static_assert(sizeof storage / sizeof storage[0] <= RULES_MAX && sizeof job / sizeof job[0] <= RULES_MAX,
@@ -628,10 +778,10 @@ int conf_type_format(const struct conf_setting *setting, struct buf *out, struct
         [CONF_SIZE] = "size",
         [CONF_DURATION] = "duration",
         [CONF_COMMAND] = "program and arguments, a list",
-        [CONF_WORDS] = "list of texts",
         [CONF_SECRET] = "secret",
         [CONF_REFERENCE] = "repository",
         [CONF_NAMES] = "name or list of names",
+        [CONF_TEXTS] = "text or list of texts",
         [CONF_MAPPING] = "section",
         [CONF_CHOICE] = "",
     };

@@ -26,10 +26,10 @@ enum conf_type {
     CONF_DURATION, /* kept in milliseconds; bounds in seconds; "30s", "1h30m" */
     CONF_CHOICE,
     CONF_COMMAND,   /* a program and its arguments, run without a shell: a list of texts */
-    CONF_WORDS,     /* a list of texts, a struct conf_command */
     CONF_SECRET,    /* a reference to a secret */
     CONF_REFERENCE, /* the name of a repository */
     CONF_NAMES,     /* a name, or a list of names */
+    CONF_TEXTS,     /* a text, or a list of texts */
     CONF_MAPPING,   /* a section below */
 };
 
@@ -40,7 +40,9 @@ enum conf_section {
     CONF_AT_JOB,        /* jobs.NAME */
     CONF_AT_TASK,       /* tasks.NAME */
     CONF_AT_DAEMON,     /* daemon */
+    CONF_AT_WEB,        /* web */
     CONF_AT_KEEP,       /* keep of a repository or a job */
+    CONF_AT_NOTIFY,     /* notify.NAME */
     CONF_SECTIONS
 };
 
@@ -49,6 +51,11 @@ enum conf_setting_flag {
     CONF_RELOADABLE = 2, /* a running daemon takes it over at the next run */
     CONF_ONLY_SFTP = 4,
     CONF_ONLY_LOCAL = 8,
+    /* Of a channel: only with these types. */
+    CONF_ONLY_WEBHOOK = 1 << 8,
+    CONF_ONLY_PING = 1 << 9,
+    CONF_ONLY_MAIL = 1 << 10,
+    CONF_ONLY_PROGRAM = 1 << 11,
 };
 
 struct conf_setting {

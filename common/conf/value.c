@@ -11,8 +11,6 @@
 
 #include "common/base/banned.h"
 
-enum { FORM_MAX = 160 };
-
 static const char secret_forms[] = "a secret is never written here, only where it is: {file: PATH}, "
                                    "{credential: NAME} or {command: [PROGRAM, ARG, ...]}";
 
@@ -159,23 +157,25 @@ static int text_read(struct load *l, const struct conf_setting *s, const char *t
         *(const char **)slot = conf_keep_text(l, text);
         return 0;
     case CONF_COMMAND:
-    case CONF_WORDS:
     case CONF_SECRET:
     case CONF_NAMES:
+    case CONF_TEXTS:
     case CONF_MAPPING:
         break;
     }
     return error_set(err, E_INTERNAL, "no text form for %s", s->name);
 }
 
-/* form: how it should look. */
-static bool words_read(struct load *l, const char *what, const char *form, const struct conf_node *list,
-                       struct conf_command *out)
+/* `name`: what the list is called in messages. */
+static bool command_read(struct load *l, const char *what, const char *name, const struct conf_node *list,
+                         struct conf_command *out)
 {
     if (list->kind == NODE_BAD)
         return false;
     if (list->kind != NODE_LIST || list->items.len == 0) {
-        conf_problem_add(l->problems, list->place, "%s: %s", what, form);
+        conf_problem_add(l->problems, list->place,
+                         "%s: %s has to be a list [PROGRAM, ARG, ...]; it is run without a shell", what,
+                         name);
         return false;
     }
     const char **argv = conf_keep_block(l, mem_alloc(list->items.len + 1, sizeof *argv, l->err));
@@ -187,35 +187,21 @@ static bool words_read(struct load *l, const char *what, const char *form, const
             return false;
         argv[i] = conf_keep_text(l, item->text);
     }
+    if (argv[0] != NULL && argv[0][0] != '/') {
+        conf_problem_add(l->problems, conf_node_at(list, 0)->place,
+                         "%s: the program of %s needs its whole path, like /usr/bin/%s", what, name, argv[0]);
+        return false;
+    }
     *out = (struct conf_command){ .argv = argv, .argc = list->items.len };
     return true;
 }
 
-/* `name`: what the list is called in messages. */
-static bool command_read(struct load *l, const char *what, const char *name, const struct conf_node *list,
-                         struct conf_command *out)
-{
-    char form[FORM_MAX];
-    struct conf_command read = { .argv = NULL };
-    (void)snprintf(form, sizeof form, "%s has to be a list [PROGRAM, ARG, ...]; it is run without a shell",
-                   name);
-    if (!words_read(l, what, form, list, &read))
-        return false;
-    if (read.argv[0] != NULL && read.argv[0][0] != '/') {
-        conf_problem_add(l->problems, conf_node_at(list, 0)->place,
-                         "%s: the program of %s needs its whole path, like /usr/bin/%s", what, name,
-                         read.argv[0]);
-        return false;
-    }
-    *out = read;
-    return true;
-}
-
-static bool name_keep(struct load *l, const char *what, const struct conf_node *value, const char **out)
+static bool name_keep(struct load *l, const char *what, const struct conf_node *value, bool any,
+                      const char **out)
 {
     if (!conf_value_is_text(l, what, value))
         return false;
-    if (!conf_name_is_good(value->text)) {
+    if (!any && !conf_name_is_good(value->text)) {
         conf_problem_add(l->problems, value->place,
                          "%s: '%s' is no good name: use 1 to %d of a-z 0-9 . _ -, a letter or digit first",
                          what, value->text, CONF_NAME_MAX);
@@ -225,7 +211,8 @@ static bool name_keep(struct load *l, const char *what, const struct conf_node *
     return *out != NULL;
 }
 
-static bool names_read(struct load *l, const char *what, const struct conf_node *value,
+/* any: texts instead of names. */
+static bool names_read(struct load *l, const char *what, const struct conf_node *value, bool any,
                        struct conf_names *out)
 {
     bool list = value->kind == NODE_LIST;
@@ -236,7 +223,7 @@ static bool names_read(struct load *l, const char *what, const struct conf_node 
     if (names == NULL)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!name_keep(l, what, list ? conf_node_at(value, i) : value, &names[i]))
+        if (!name_keep(l, what, list ? conf_node_at(value, i) : value, any, &names[i]))
             return false;
     *out = (struct conf_names){ .names = names, .n = n };
     return true;
@@ -292,10 +279,8 @@ bool conf_value_read(struct load *l, const struct rule *rule, const char *what, 
     struct error err = ERROR_INIT;
     if (rule->setting.type == CONF_SECRET)
         return secret_read(l, what, value, slot);
-    if (rule->setting.type == CONF_NAMES)
-        return names_read(l, what, value, slot);
-    if (rule->setting.type == CONF_WORDS)
-        return words_read(l, what, "expected a list of texts", value, slot);
+    if (rule->setting.type == CONF_NAMES || rule->setting.type == CONF_TEXTS)
+        return names_read(l, what, value, rule->setting.type == CONF_TEXTS, slot);
     if (rule->setting.type == CONF_COMMAND)
         return command_read(l, what, rule->setting.name, value, slot);
     if (!conf_value_is_text(l, what, value))

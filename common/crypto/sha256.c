@@ -37,3 +37,22 @@ void sha256_free(struct sha256_state *s)
 {
     free(s);
 }
+
+void hmac_sha256(const struct secret *key, const struct sha256_part *parts, char out[SHA256_TEXT])
+{
+    crypto_auth_hmacsha256_state state;
+    unsigned char mac[crypto_auth_hmacsha256_BYTES];
+    (void)crypto_auth_hmacsha256_init(&state, secret_view(key), secret_len(key));
+    for (; parts->data != NULL; parts++)
+        (void)crypto_auth_hmacsha256_update(&state, parts->data, parts->len);
+    (void)crypto_auth_hmacsha256_final(&state, mac);
+    hex_encode(out, mac, sizeof mac);
+    secret_wipe(&state, sizeof state);
+}
+
+void sha256_base64(const void *data, size_t len, char out[SHA256_BASE64])
+{
+    unsigned char hash[crypto_hash_sha256_BYTES];
+    (void)crypto_hash_sha256(hash, data, len);
+    (void)sodium_bin2base64(out, SHA256_BASE64, hash, sizeof hash, sodium_base64_VARIANT_ORIGINAL);
+}

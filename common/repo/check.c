@@ -211,6 +211,28 @@ static int check_presence(struct check_writer *w, struct error *err)
     return rc;
 }
 
+/* Snapshot objects by their sizes alone. */
+static int check_listed(struct check_writer *w, struct error *err)
+{
+    struct map files = MAP_OF(sizeof(struct file_key), sizeof(struct present));
+    int rc = list_files(w, NAME_SNAP, &files, err);
+    for (size_t i = 0; rc == 0 && i < w->writer->records.len; i++) {
+        const struct repo_record *r = vec_at(&w->writer->records, i);
+        if (!repo_record_live(r))
+            continue;
+        struct file_key key = { .session = r->rec.session, .attempt = r->rec.snap_attempt };
+        const struct present *there = map_get(&files, &key);
+        struct error why = ERROR_INIT;
+        w->check->result->snapshots++;
+        if (there != NULL && there->size == r->rec.snap_size)
+            continue;
+        presence_error(there, r->rec.snap_size, false, &why);
+        rc = check_snapshot_finding(w, NULL, r, NULL, &why);
+    }
+    map_free(&files);
+    return rc;
+}
+
 /* ---- snapshots ------------------------------------------------------------------------------------------ */
 static int load_snapshot(struct check_writer *w, const struct repo_record *r, struct error *err)
 {
@@ -340,7 +362,7 @@ static int read_packs(struct check_writer *w, struct error *err)
 static int check_levels(struct check_writer *w, struct error *err)
 {
     enum check_level level = w->check->options->level;
-    int rc = load_snapshots(w, err);
+    int rc = w->check->options->listed_only ? check_listed(w, err) : load_snapshots(w, err);
     if (rc == 0)
         rc = check_presence(w, err);
     if (rc == 0 && w->view_key != NULL && level != CHECK_LK)

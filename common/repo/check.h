@@ -35,6 +35,8 @@ struct check_finding {
 
 struct check_options {
     enum check_level level;
+    /* L0 without reading: snapshot objects, too, are compared by the sizes that are listed. */
+    bool listed_only;
     struct opener opener; /* what the caller holds; members may be NULL */
     uint32_t subset;      /* hundredths of a percent of the packs to read, at random; 0: all */
     /* Which files to read, by name: packs, and at L3 also the snapshots whose streams are read. NULL: as subset says. What

@@ -29,6 +29,13 @@ static const char schema[] =
     "CREATE INDEX run_open ON run (id) WHERE verdict = 0;"
     "PRAGMA user_version = 1;";
 
+static const struct state_kind history_kind = {
+    .name = "history",
+    .schema = schema,
+    .version = SCHEMA_VERSION,
+    .lost = "the history begins anew, nothing of any backup is lost"
+};
+
 const char *history_verdict_name(enum history_verdict verdict)
 {
     static const char *const names[] = {
@@ -39,27 +46,27 @@ const char *history_verdict_name(enum history_verdict verdict)
 
 /* ---- SQLite ---------------------------------------------------------------------------------------------------- */
 
-int history_failed(sqlite3 *db, const char *what, struct error *err)
+int history_failed(const struct history *h, const char *what, struct error *err)
 {
-    int code = sqlite3_errcode(db) & 0xff;
+    int code = sqlite3_errcode(h->db) & 0xff;
     int ours = code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? E_CORRUPT
                : code == SQLITE_FULL                           ? E_NO_SPACE
                : code == SQLITE_BUSY || code == SQLITE_LOCKED  ? E_BUSY
                : code == SQLITE_NOMEM                          ? E_NOMEM
                                                                : E_IO;
-    return error_set(err, ours, "history (%s): %s", what, sqlite3_errmsg(db));
+    return error_set(err, ours, "%s (%s): %s", h->kind->name, what, sqlite3_errmsg(h->db));
 }
 
 int history_execute(struct history *h, const char *sql, struct error *err)
 {
-    return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : history_failed(h->db, sql, err);
+    return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : history_failed(h, sql, err);
 }
 
 sqlite3_stmt *history_prepare(struct history *h, const char *sql, struct error *err)
 {
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(h->db, sql, -1, &s, NULL) != SQLITE_OK)
-        (void)history_failed(h->db, sql, err);
+        (void)history_failed(h, sql, err);
     return s;
 }
 
@@ -80,9 +87,15 @@ void history_bind_text(sqlite3_stmt *s, int at, const char *text, size_t limit)
 /* Runs a statement without rows. */
 int history_step_done(struct history *h, sqlite3_stmt *s, const char *what, struct error *err)
 {
-    int rc = sqlite3_step(s) == SQLITE_DONE ? 0 : history_failed(h->db, what, err);
+    int rc = sqlite3_step(s) == SQLITE_DONE ? 0 : history_failed(h, what, err);
     (void)sqlite3_finalize(s);
     return rc;
+}
+
+const char *history_text(sqlite3_stmt *s, int column)
+{
+    const unsigned char *text = sqlite3_column_text(s, column);
+    return text != NULL ? (const char *)text : "";
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
@@ -92,7 +105,9 @@ static int configure(struct history *h, struct error *err)
     (void)sqlite3_busy_timeout(h->db, BUSY_MS);
     (void)sqlite3_db_config(h->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(h->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    return history_execute(h, "PRAGMA cell_size_check = ON", err);
+    int rc = history_execute(h, "PRAGMA cell_size_check = ON", err);
+    /* A reader that may open no file any more can sort, too. */
+    return rc == 0 ? history_execute(h, "PRAGMA temp_store = MEMORY", err) : rc;
 }
 
 static int version_of(struct history *h, int *out, struct error *err)
@@ -100,21 +115,23 @@ static int version_of(struct history *h, int *out, struct error *err)
     sqlite3_stmt *s = history_prepare(h, "PRAGMA user_version", err);
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
-    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(h->db, "version", err);
+    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(h, "version", err);
     *out = rc == 0 ? sqlite3_column_int(s, 0) : 0;
     (void)sqlite3_finalize(s);
     return rc;
 }
 
-static int open_file(const char *path, int flags, struct history **out, struct error *err)
+static int open_file(const char *path, int flags, const struct state_kind *kind, struct history **out,
+                     struct error *err)
 {
     struct history *h = mem_alloc(1, sizeof *h, err);
     *out = NULL;
     if (h == NULL)
         return E_NOMEM;
     int rc = 0;
+    h->kind = kind;
     if (sqlite3_open_v2(path, &h->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) != SQLITE_OK)
-        rc = error_set(err, E_IO, "history %s: %s", path,
+        rc = error_set(err, E_IO, "%s %s: %s", kind->name, path,
                        h->db != NULL ? sqlite3_errmsg(h->db) : "out of memory");
     if (rc == 0)
         rc = configure(h, err);
@@ -129,17 +146,18 @@ static int set_up(struct history *h, struct error *err)
 {
     int version = 0;
     int rc = version_of(h, &version, err);
-    if (rc == 0 && version > SCHEMA_VERSION)
-        return error_set(err, E_UNSUPPORTED, "the history was written by a newer version of backupd");
+    if (rc == 0 && version > h->kind->version)
+        return error_set(err, E_UNSUPPORTED, "the %s was written by a newer version of backupd",
+                         h->kind->name);
     if (rc == 0)
         rc = history_execute(h, "PRAGMA journal_mode = WAL", err);
     if (rc == 0)
         rc = history_execute(h, "PRAGMA synchronous = FULL", err);
-    if (rc < 0 || version == SCHEMA_VERSION)
+    if (rc < 0 || version == h->kind->version)
         return rc;
     if ((rc = history_execute(h, "BEGIN IMMEDIATE", err)) < 0)
         return rc;
-    rc = history_execute(h, schema, err);
+    rc = history_execute(h, h->kind->schema, err);
     if (rc == 0)
         rc = history_execute(h, "COMMIT", err);
     if (rc < 0)
@@ -154,15 +172,15 @@ static int is_sound(struct history *h, struct error *err)
         return err != NULL ? err->code : E_IO;
     int rc = 0;
     if (sqlite3_step(s) != SQLITE_ROW)
-        rc = history_failed(h->db, "quick_check", err);
+        rc = history_failed(h, "quick_check", err);
     else if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
-        rc = error_set(err, E_CORRUPT, "history: %.200s", (const char *)sqlite3_column_text(s, 0));
+        rc = error_set(err, E_CORRUPT, "%s: %.200s", h->kind->name, (const char *)sqlite3_column_text(s, 0));
     (void)sqlite3_finalize(s);
     return rc;
 }
 
 /* Its -wal and -shm belong to it and go along. */
-static int move_aside(const char *path, struct error *err)
+static int move_aside(const char *path, const struct state_kind *kind, struct error *err)
 {
     static const char *const ends[] = { "", "-wal", "-shm" };
     char from[4096];
@@ -174,10 +192,8 @@ static int move_aside(const char *path, struct error *err)
         if (rename(from, to) < 0 && errno != ENOENT)
             return error_sys(err, "%s", from);
     }
-    log_event(
-        LOG_ALARM,
-        "%s was damaged and is now %s.damaged-%llu; the history begins anew, nothing of any backup is lost",
-        path, path, (unsigned long long)now);
+    log_event(LOG_ALARM, "%s was damaged and is now %s.damaged-%llu; %s", path, path, (unsigned long long)now,
+              kind->lost);
     return 0;
 }
 
@@ -191,7 +207,7 @@ static int make_file(const char *path, struct error *err)
     return 0;
 }
 
-int history_open(const char *path, struct history **out, struct error *err)
+int state_open(const char *path, const struct state_kind *kind, struct history **out, struct error *err)
 {
     *out = NULL;
     for (int attempt = 0;; attempt++) {
@@ -199,7 +215,7 @@ int history_open(const char *path, struct history **out, struct error *err)
         struct history *h = NULL;
         int rc = make_file(path, &why);
         if (rc == 0)
-            rc = open_file(path, SQLITE_OPEN_READWRITE, &h, &why);
+            rc = open_file(path, SQLITE_OPEN_READWRITE, kind, &h, &why);
         if (rc == 0)
             rc = set_up(h, &why);
         if (rc == 0)
@@ -211,18 +227,28 @@ int history_open(const char *path, struct history **out, struct error *err)
         history_close(h);
         if (rc != E_CORRUPT || attempt > 0)
             return error_copy(err, &why);
-        if ((rc = move_aside(path, err)) < 0)
+        if ((rc = move_aside(path, kind, err)) < 0)
             return rc;
     }
 }
 
-int history_open_read(const char *path, struct history **out, struct error *err)
+int state_open_read(const char *path, const struct state_kind *kind, struct history **out, struct error *err)
 {
     struct stat st;
     *out = NULL;
     if (stat(path, &st) < 0)
         return error_sys(err, "%s", path);
-    return open_file(path, SQLITE_OPEN_READONLY, out, err);
+    return open_file(path, SQLITE_OPEN_READONLY, kind, out, err);
+}
+
+int history_open(const char *path, struct history **out, struct error *err)
+{
+    return state_open(path, &history_kind, out, err);
+}
+
+int history_open_read(const char *path, struct history **out, struct error *err)
+{
+    return state_open_read(path, &history_kind, out, err);
 }
 
 void history_close(struct history *h)

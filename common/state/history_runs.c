@@ -20,7 +20,7 @@ int history_job_read(struct history *h, const char *name, struct history_job *ou
         return err != NULL ? err->code : E_IO;
     history_bind_text(s, 1, name, HISTORY_NAME_MAX);
     int step = sqlite3_step(s);
-    int rc = step == SQLITE_ROW ? 1 : step == SQLITE_DONE ? 0 : history_failed(h->db, "job", err);
+    int rc = step == SQLITE_ROW ? 1 : step == SQLITE_DONE ? 0 : history_failed(h, "job", err);
     if (rc == 1)
         *out = (struct history_job){ .name = name,
                                      .last_due = sqlite3_column_int64(s, 0),
@@ -142,12 +142,6 @@ int64_t history_cut_off(struct history *h, int64_t now, struct error *err)
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------- */
 
-static const char *text_of(sqlite3_stmt *s, int column)
-{
-    const unsigned char *text = sqlite3_column_text(s, column);
-    return text != NULL ? (const char *)text : "";
-}
-
 int history_runs(struct history *h, const struct history_filter *filter,
                  int (*fn)(const struct history_run *run, void *arg), void *arg, struct error *err)
 {
@@ -169,12 +163,12 @@ int history_runs(struct history *h, const struct history_filter *filter,
     int step;
     while (rc >= 0 && (step = sqlite3_step(s)) != SQLITE_DONE) {
         if (step != SQLITE_ROW) {
-            rc = history_failed(h->db, "runs", err);
+            rc = history_failed(h, "runs", err);
             break;
         }
         struct history_run r = { .id = sqlite3_column_int64(s, 0),
-                                 .job = text_of(s, 1),
-                                 .reason = text_of(s, 2),
+                                 .job = history_text(s, 1),
+                                 .reason = history_text(s, 2),
                                  .due = sqlite3_column_int64(s, 3),
                                  .started = sqlite3_column_int64(s, 4),
                                  .ended = sqlite3_column_int64(s, 5),
@@ -182,8 +176,8 @@ int history_runs(struct history *h, const struct history_filter *filter,
                                  .count = (uint64_t)sqlite3_column_int64(s, 7),
                                  .verdict = (enum history_verdict)sqlite3_column_int(s, 8),
                                  .exit_code = sqlite3_column_int(s, 9),
-                                 .text = text_of(s, 10),
-                                 .result = text_of(s, 11) };
+                                 .text = history_text(s, 10),
+                                 .result = history_text(s, 11) };
         rc = fn(&r, arg);
     }
     (void)sqlite3_finalize(s);
@@ -223,7 +217,7 @@ int history_result_text(struct history *h, int64_t id, const char *name, char *o
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
     if (sqlite3_step(s) == SQLITE_ROW)
-        (void)snprintf(out, cap, "%s", text_of(s, 0));
+        (void)snprintf(out, cap, "%s", history_text(s, 0));
     (void)sqlite3_finalize(s);
     return 0;
 }

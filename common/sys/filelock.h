@@ -12,6 +12,8 @@
 #ifndef COMMON_SYS_FILELOCK_H
 #define COMMON_SYS_FILELOCK_H
 
+#include <stdint.h>
+
 #include "common/base/error.h"
 
 struct filelock;
@@ -22,5 +24,9 @@ struct filelock *filelock_take(const char *path, struct error *err);
 /* The same, but waits up to `ms` for the holder to end; E_CANCELLED when a stop is requested meanwhile. */
 struct filelock *filelock_wait(const char *path, unsigned ms, struct error *err);
 void filelock_free(struct filelock *lock); /* releases; NULL is fine */
+
+/* Whether a process holds it now, without touching it: 1, and *since (may be NULL) is when it took it; 0 when nobody does, or
+ * there is no file; an error when the system does not tell (/proc/locks). Processes of other pid namespaces are not seen. */
+int filelock_held(const char *path, int64_t *since, struct error *err);
 
 #endif

@@ -352,66 +352,7 @@ same "no file there" "" "$(grep -F tmp-empty trace.txt || true)"
 
 # --- negatives
 
-cat >change.py <<'END'
-import os, shutil, sys
-negative, copy = sys.argv[1:]
-for line in open(negative + "/change"):
-    verb, path, *rest = line.split()
-    path = os.path.join(copy, path)
-    if verb == "set":
-        with open(path, "r+b") as file:
-            file.seek(int(rest[0]))
-            file.write(bytes.fromhex(rest[1]))
-    elif verb == "cut":
-        os.truncate(path, int(rest[0]))
-    elif verb == "put":
-        shutil.copyfile(os.path.join(negative, rest[0]), path)
-    elif verb == "copy":
-        shutil.copyfile(path, os.path.join(copy, rest[0]))
-    elif verb == "remove":
-        os.remove(path)
-    else:
-        sys.exit("unknown change " + verb)
-END
-
-# one_negative NUMBER-NAME: prints what was found, in the form of `expect`, and the exit status.
-one_negative() {
-    local negative=$GOLDEN/negatives/$1 copy=$TMP/negative-$1 verb status=0 repo
-    mkdir "$copy"
-    cp -r "$GOLDEN/repo" "$GOLDEN/keys" "$copy"
-    chmod -R u+w "$copy"
-    "$PYTHON" change.py "$negative" "$copy"
-    repo=(--repo "$copy/repo" --kit "$copy/keys/kit.key")
-    read -r verb _ <"$negative/expect"
-    case $verb in
-    L0 | L1) reader check --level "$verb" --repo "$copy/repo" --root "$ROOT_KEY" ;;
-    L2 | LK | L3) reader check --level "$verb" "${repo[@]}" ;;
-    restore) reader extract --all --to "$copy/out" "${repo[@]}" ;;
-    alone) reader extract --all --to "$copy/out" "${repo[@]}" --members-only --member "$copy/keys/member-1.key" ;;
-    marks)
-        with_kit records --marks "$copy/marks" >/dev/null
-        reader records --marks "$copy/marks" "${repo[@]}"
-        ;;
-    late) reader records --now $((1768111680 + 10 * 86400)) "${repo[@]}" ;;
-    key)
-        reader key --kit "$copy/keys/kit.key" || status=$?
-        reader key --kit "$copy/keys/kit.txt"
-        ;;
-    esac >"$copy/log" 2>&1 || status=$?
-    printf '%s|%s|%d\n' "$verb" \
-        "$(awk '$1 == "alarm" {print $2} $1 == "note" {print "note:" $2}' "$copy/log" | sort -u | xargs)" "$status" \
-        >"$TMP/result-$1"
-    cp "$copy/log" "$TMP/log-$1"
-    rm -rf "$copy"
-}
-
-jobs=0
-for negative in "$GOLDEN"/negatives/*/; do
-    one_negative "$(basename "$negative")" &
-    jobs=$((jobs + 1))
-    [[ $((jobs % 8)) -ne 0 ]] || wait
-done
-wait
+check "every negative was tried" "$PYTHON" "$REPO_ROOT/tests/support/emergency_negatives.py" "${READER[1]}" "$GOLDEN" "$TMP"
 same "negatives" "$(find "$GOLDEN/negatives" -mindepth 1 -maxdepth 1 | wc -l)" "$(find . -name 'result-*' | wc -l)"
 for negative in "$GOLDEN"/negatives/*/; do
     name=$(basename "$negative")

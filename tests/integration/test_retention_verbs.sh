@@ -91,6 +91,15 @@ same 'the tag keeps the first' 'keep tags' "$(verdict shop/1 <<<"$out")"
 same 'no rule keeps the second' 'expire unneeded' "$(verdict shop/2 <<<"$out")"
 same 'a day keeps the third' 'keep daily' "$(verdict shop/3 <<<"$out" | sed 's/last/daily/')"
 
+same 'what would come free is what the second alone needs' "$(python3 -c '
+import json, sys
+print(*[r["unique"] for r in map(json.loads, sys.stdin) if r.get("id") == "shop/2"])' <<<"$out")" "$(summary frees <<<"$out")"
+same 'each job and what it needs' 'shop 4 True' "$(python3 -c '
+import json, sys
+for r in map(json.loads, sys.stdin):
+    if r["message_type"] == "job":
+        print(r["job"], r["snapshots"], r["needs"] == r["unique"] + r["shared"] > 0)' <<<"$out")"
+
 # ---- hold, expire, revive, by name
 check 'hold' backupd hold shop/2 --reason 'tax audit' --by anna --until 2020-01-31 "${key[@]}"
 text=$(backupd expire --dry-run "${key[@]}")

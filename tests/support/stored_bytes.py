@@ -19,7 +19,7 @@ specification.loader.exec_module(er)
 
 
 class Options:
-    passphrase_file, root, member, members_only = [], None, [], False
+    passphrase_file, root, member, members_only, request_state, approval = [], None, [], False, [], []
 
 
 Options.kit = [kit]

@@ -2,7 +2,7 @@
  * make_repo - a repository made with the library alone, for tests of what reads one.
  *
  *     make_repo new DIR [WRITERS [CADENCE-HOURS]]
- *         DIR/storage, kit.key (no passphrase), root.pub, retention.key, writer-0.key, writer-1.key, ...
+ *         DIR/storage, kit.key (no passphrase), root.key, root.pub, retention.key, writer-0.key, writer-1.key, ...
  *     make_repo snapshot DIR WRITER LABEL SOURCE NAME=FILE...
  *         one session of writer 0, 1, ...; SOURCE becomes the fact `source`; prints "LABEL/NUMBER RECEIPT"
  *     make_repo retain DIR [expire|hold|release|revive WRITER SEQ]
@@ -170,6 +170,7 @@ static void make_new(const char *dir, unsigned writers, uint32_t cadence)
     must(repo_create_dirs(b, &c, &failure));
     must(repo_publish_charter(b, NULL, bytes.data, bytes.len, NULL, &failure));
     save(below(dir, "kit.key"), KEYFILE_KIT, restore_kit_encode(&kit, &failure));
+    save(below(dir, "root.key"), KEYFILE_ROOT, root_keys_encode(&root, &failure));
     memcpy(pin.repo_id, root.repo_id, REPO_ID_LEN);
     memcpy(pin.root_pk, c.root_pk, SIGN_PK_LEN);
     must(access_write_root(dir, &pin, &failure));

@@ -661,7 +661,7 @@ START_TEST(tasks_and_limits)
     ck_assert_uint_eq(look->level, CONF_LEVEL_L1);
     ck_assert_int_eq(drill->task, CONF_TASK_DRILL);
     ck_assert_str_eq(drill->selector, "latest");
-    ck_assert_str_eq(drill->arguments.argv[1], "5%");
+    ck_assert_str_eq(drill->arguments.names[1], "5%");
     (void)snprintf(path, sizeof path, "%s/d.key", directory);
     ck_assert_str_eq(drill->kit, path);
     (void)snprintf(path, sizeof path, "%s/run.sock", directory);

@@ -1,0 +1,118 @@
+#include "backupd/daemon/pages.h"
+
+#include <stdlib.h>
+
+#include "backupd/daemon/supervisor_internal.h"
+#include "common/base/alloc.h"
+#include "common/base/log.h"
+
+#include "common/base/banned.h"
+
+struct pages {
+    struct view_daemon daemon;
+    struct textfile textfile;
+    struct web *web;
+};
+
+static int pages_open(struct supervisor *s, void **self, struct error *err)
+{
+    struct pages *p = mem_alloc(1, sizeof *p, err);
+    struct error why = ERROR_INIT;
+    *self = p;
+    if (p == NULL)
+        return E_NOMEM;
+    p->daemon =
+        (struct view_daemon){ .asked = true, .alive = true, .started = supervisor_now(), .has_errors = true };
+    p->web = web_open(s, &why);
+    if (why.code == 0)
+        return 0;
+    *self = NULL;
+    free(p);
+    return error_copy(err, &why);
+}
+
+static int count(const struct history_point *p, void *arg)
+{
+    const struct history_run **run = arg;
+    if (p->ended == (*run)->ended && p->verdict == (*run)->verdict)
+        *run = NULL;
+    return 0;
+}
+
+/* Whether the end of a run that is told of is really in the history: one that takes nothing (a full disk) stops no backup, but is
+ * counted. */
+static void check_history(struct pages *p, struct supervisor *s, const struct history_run *run)
+{
+    const struct history_run *missing = run;
+    const struct history_filter filter = { .id = run->id, .limit = 1 };
+    if (run->id == 0 || history_points(s->history, &filter, count, &missing, NULL) < 0 || missing != NULL)
+        p->daemon.history_errors++;
+}
+
+static void reloaded(struct pages *p, struct supervisor *s)
+{
+    struct error why = ERROR_INIT;
+    if (p->web != NULL && web_fits(p->web, &s->conf->web)) {
+        web_restart(p->web, s);
+        return;
+    }
+    web_close(p->web);
+    p->web = web_open(s, &why);
+    if (why.code != 0)
+        log_event(LOG_ALARM, "the status page is not served: %s", why.text);
+}
+
+static void pages_event(struct supervisor *s, void *self, const struct daemon_event *e)
+{
+    struct pages *p = self;
+    p->textfile.dirty = true;
+    if (e->kind == DAEMON_ENDED)
+        check_history(p, s, e->run);
+    else if (e->kind == DAEMON_RELOADED)
+        reloaded(p, s);
+}
+
+static size_t pages_fds(struct supervisor *s, void *self, struct pollfd *fds, size_t cap)
+{
+    struct pages *p = self;
+    (void)s;
+    return web_fds(p->web, fds, cap);
+}
+
+static void pages_look(struct supervisor *s, void *self, const struct pollfd *fds, size_t n)
+{
+    struct pages *p = self;
+    (void)fds;
+    (void)n;
+    web_look(p->web, s, &p->daemon);
+    textfile_look(&p->textfile, s, &p->daemon);
+}
+
+static int64_t pages_wake(struct supervisor *s, void *self)
+{
+    struct pages *p = self;
+    int64_t web = web_wake(p->web);
+    int64_t text = s->conf->daemon.textfile != NULL ? textfile_wake(&p->textfile) : INT64_MAX;
+    return web < text ? web : text;
+}
+
+/* The last thing that the file says is that there is no daemon any more. */
+static void pages_close(struct supervisor *s, void *self)
+{
+    struct pages *p = self;
+    if (p == NULL)
+        return;
+    web_close(p->web);
+    p->daemon.alive = false;
+    if (s->conf != NULL && s->history != NULL)
+        textfile_write(&p->textfile, s, &p->daemon);
+    free(p);
+}
+
+const struct part_kind part_pages = { .name = "pages",
+                                      .open = pages_open,
+                                      .event = pages_event,
+                                      .fds = pages_fds,
+                                      .look = pages_look,
+                                      .wake = pages_wake,
+                                      .close = pages_close };

@@ -1,0 +1,122 @@
+/* What is open: alarms, and room on storage that this host can see. */
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#include "backupd/pages/view_internal.h"
+#include "common/base/number.h"
+#include "common/base/str.h"
+
+#include "common/base/banned.h"
+
+const char *view_alarm_name(enum view_alarm_kind kind)
+{
+    static const char *const names[] = { "failed", "stopped", "cut_off", "missed", "stale", "daemon" };
+    return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
+}
+
+/* Takes text, which may be NULL for want of memory. */
+static int add(struct view *view, enum view_alarm_kind kind, const char *job, int64_t since, char *text,
+               struct error *err)
+{
+    struct view_alarm *a = text != NULL ? vec_push(&view->alarms, err) : NULL;
+    if (a == NULL) {
+        free(text);
+        return E_NOMEM;
+    }
+    *a = (struct view_alarm){ .kind = kind, .job = job, .since = since, .text = text };
+    return 0;
+}
+
+static int add_run(struct view *view, const struct view_job *job, enum view_alarm_kind kind,
+                   struct error *err)
+{
+    const struct history_point *p = &job->last.p;
+    const char *verb = kind == VIEW_FAILED ? "failed" : kind == VIEW_STOPPED ? "was stopped" : "was cut off";
+    const char *why = p->text[0] != '\0' ? p->text : p->reason;
+    char *text = NULL;
+    if (job->sums.failures > 1)
+        text = str_printf(err, "%lld runs in a row did not succeed. The last one %s: %s",
+                          (long long)job->sums.failures, verb, why);
+    else
+        text = str_printf(err, "The last run %s: %s", verb, why);
+    return add(view, kind, job->name, view_when(p), text, err);
+}
+
+static int add_missed(struct view *view, const struct view_job *job, struct error *err)
+{
+    const struct history_point *p = &job->last.p;
+    char *text = str_printf(err, "%llu %s did not take place: %s", (unsigned long long)p->count,
+                            plural(p->count, "run", "runs"), p->text[0] != '\0' ? p->text : p->reason);
+    return add(view, VIEW_MISSED, job->name, p->due, text, err);
+}
+
+static int add_stale(struct view *view, const struct view_job *job, struct error *err)
+{
+    char age[NUMBER_TEXT_MAX];
+    char limit[NUMBER_TEXT_MAX];
+    int64_t seconds = view->options.now - job->ok.p.ended;
+    char *text = str_printf(err, "The last success is %s old; with this schedule at most %s is usual",
+                            duration_format(age, (uint64_t)seconds * 1000),
+                            duration_format(limit, (uint64_t)job->stale_after * 1000));
+    return add(view, VIEW_STALE, job->name, job->ok.p.ended, text, err);
+}
+
+static int add_job(struct view *view, const struct view_job *job, struct error *err)
+{
+    int rc = 0;
+    if (job->has_last && !job->paused) {
+        switch (job->last.p.verdict) {
+        case HISTORY_FAILED:
+            rc = add_run(view, job, VIEW_FAILED, err);
+            break;
+        case HISTORY_STOPPED:
+            rc = add_run(view, job, VIEW_STOPPED, err);
+            break;
+        case HISTORY_CUT_OFF:
+            rc = add_run(view, job, VIEW_CUT_OFF, err);
+            break;
+        case HISTORY_SKIPPED:
+            rc = add_missed(view, job, err);
+            break;
+        default:
+            break;
+        }
+    }
+    if (rc == 0 && job->stale)
+        rc = add_stale(view, job, err);
+    return rc;
+}
+
+int view_add_alarms(struct view *view, struct error *err)
+{
+    const struct view_daemon *d = &view->options.daemon;
+    int rc = 0;
+    if (d->asked && !d->alive)
+        rc = add(view, VIEW_DAEMON, NULL, 0,
+                 str_dup("The daemon does not answer: nothing runs by itself", err), err);
+    for (size_t i = 0; rc == 0 && i < view->jobs.len; i++)
+        rc = add_job(view, vec_at(&view->jobs, i), err);
+    return rc;
+}
+
+/* A storage that is elsewhere is not asked: no page and no metric makes a connection. */
+int view_add_storage(struct view *view, const struct conf *conf, struct error *err)
+{
+    for (size_t i = 0; i < conf->nrepositories; i++) {
+        const struct conf_repository *r = &conf->repositories[i];
+        struct view_storage *s = vec_push(&view->storage, err);
+        struct statvfs fs;
+        bool local = r->storage.type == CONF_STORAGE_LOCAL;
+        if (s == NULL)
+            return E_NOMEM;
+        *s = (struct view_storage){ .repository = r->name,
+                                    .type = local ? "local" : "sftp",
+                                    .place = local ? r->storage.path : r->storage.host };
+        if (local && statvfs(r->storage.path, &fs) == 0 && fs.f_frsize != 0 && fs.f_blocks != 0) {
+            s->known = true;
+            s->size = (uint64_t)fs.f_blocks * fs.f_frsize;
+            s->free = (uint64_t)fs.f_bavail * fs.f_frsize;
+        }
+    }
+    return 0;
+}

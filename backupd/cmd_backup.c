@@ -127,6 +127,7 @@ int cmd_backup(struct cli_context *cli, struct error *err)
         rc = interrupt_check(err);
         if (rc == 0)
             rc = run_one(cli, &run, jobs.len == 1, &tally, err);
+        job_run_free(&run);
     }
     if (rc == 0)
         rc = verdict(cli, &tally, err);

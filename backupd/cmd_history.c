@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "backupd/ask.h"
+#include "backupd/anomaly/told.h"
 #include "backupd/daemon/crew.h"
 #include "backupd/daemon/supervisor.h"
 #include "backupd/host.h"
@@ -134,7 +135,11 @@ static int print_json(const struct status *s, const struct history_run *r, const
     jsonout_i64(o, "total_bytes_processed", read);
     jsonout_i64(o, "data_added_packed", added);
     jsonout_str(o, "receipt", receipt);
-    return jsonout_emit(o, err);
+    rc = told_json(h, r, o, err);
+    if (rc == 0)
+        return jsonout_emit(o, err);
+    jsonout_free(o);
+    return rc;
 }
 
 static void add_next(struct status *s)
@@ -156,6 +161,7 @@ static int status_line(const struct history_run *r, void *arg)
     char wall[32];
     char took[NUMBER_TEXT_MAX];
     char size[NUMBER_TEXT_MAX];
+    char line[ANOMALY_TEXT_MAX] = "";
     int64_t read = 0;
     int64_t added = 0;
     s->seen = true;
@@ -170,7 +176,9 @@ static int status_line(const struct history_run *r, void *arg)
     table_cell(s->table, OUT_PLAIN, "%s", read > 0 ? size_format(size, (uint64_t)read) : "");
     table_cell(s->table, OUT_PLAIN, "%s", read > 0 ? size_format(size, (uint64_t)added) : "");
     add_next(s);
-    table_cell(s->table, OUT_PLAIN, "%s", r->text[0] != '\0' ? r->text : is_bad(r->verdict) ? r->reason : "");
+    if (rc == 0)
+        rc = told_line(s->history, r, line, s->err);
+    table_cell(s->table, OUT_PLAIN, "%s", line[0] != '\0' ? line : is_bad(r->verdict) ? r->reason : "");
     return rc;
 }
 
@@ -265,9 +273,11 @@ static int history_line(const struct history_run *r, void *arg)
     struct status *s = arg;
     char wall[32];
     char took[NUMBER_TEXT_MAX];
+    char line[ANOMALY_TEXT_MAX];
     s->seen = true;
     if (s->cli->json)
         return print_json(s, r, "run", s->err);
+    int rc = told_line(s->history, r, line, s->err);
     table_cell(s->table, OUT_BOLD, "%lld", (long long)r->id);
     table_cell(s->table, OUT_PLAIN, "%s", r->job);
     table_cell(s->table, OUT_PLAIN, "%s", zone_format(wall, when_of(r)));
@@ -276,8 +286,8 @@ static int history_line(const struct history_run *r, void *arg)
     if (r->count > 1)
         table_cell(s->table, OUT_PLAIN, "%llu: %s", (unsigned long long)r->count, r->reason);
     else
-        table_cell(s->table, OUT_PLAIN, "%s", r->text[0] != '\0' ? r->text : r->reason);
-    return 0;
+        table_cell(s->table, OUT_PLAIN, "%s", line[0] != '\0' ? line : r->reason);
+    return rc;
 }
 
 int cmd_history(struct cli_context *cli, struct error *err)
@@ -351,6 +361,8 @@ static int show_run(const struct history_run *r, void *arg)
         pairs_add(t, "stored", OUT_PLAIN, "%s", size_format(text, (uint64_t)added));
     if (receipt[0] != '\0')
         pairs_add(t, "receipt", OUT_BOLD, "%s", receipt);
+    if (rc == 0)
+        rc = told_pairs(s->history, r, t, s->err);
     if (rc == 0)
         rc = table_print(t, &s->cli->out, s->err);
     table_free(t);

@@ -3,6 +3,7 @@
 
 #include "backupd/host.h"
 #include "backupd/verbs.h"
+#include "common/base/fact.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/cli/json.h"
@@ -11,6 +12,8 @@
 #include "common/sys/interrupt.h"
 
 #include "common/base/banned.h"
+
+enum { ANOMALY_SHOWN = 256 };
 
 struct listing {
     struct cli_context *cli;
@@ -29,6 +32,8 @@ struct row {
     size_t packs;
     bool has_view;
     const char *state; /* "" good, "void", "expired", "unreadable" */
+    bool suspicious;
+    char anomaly[ANOMALY_SHOWN];
     char receipt[RECEIPT_LEN + 1];
 };
 
@@ -56,6 +61,7 @@ static int fill(struct listing *l, const struct repo *repo, const struct repo_wr
         row.logical = s->view.logical;
         row.added = s->view.added;
         row.packs = s->view.packs.len;
+        row.suspicious = fact_get(s->view.notes, "anomaly", row.anomaly, sizeof row.anomaly);
         wanted = wanted || strcmp(s->view.label, l->job) == 0;
     } else {
         (void)snprintf(row.name, sizeof row.name, "?/%u", (unsigned)r->rec.session);
@@ -133,6 +139,7 @@ static int print_json(const struct row *r, struct error *err)
     }
     jsonout_str(o, "receipt", r->receipt);
     jsonout_str(o, "state", r->state[0] != '\0' ? r->state : "live");
+    jsonout_str(o, "anomaly", r->suspicious ? r->anomaly : NULL);
     return jsonout_emit(o, err);
 }
 
@@ -148,7 +155,11 @@ static void add_row(struct table *t, const struct row *r, bool states)
     table_cell(t, style, "%s", r->has_view ? count_format(text, r->packs) : "-");
     table_cell(t, style, "%s", r->receipt);
     if (states)
-        table_cell(t, strcmp(r->state, "unreadable") == 0 ? OUT_BAD : style, "%s", r->state);
+        table_cell(t,
+                   strcmp(r->state, "unreadable") == 0 ? OUT_BAD
+                   : r->suspicious && live             ? OUT_WARN
+                                                       : style,
+                   "%s%s%s", r->state, r->suspicious && !live ? ", " : "", r->suspicious ? "suspicious" : "");
 }
 
 static int print(const struct listing *l, struct error *err)
@@ -156,8 +167,10 @@ static int print(const struct listing *l, struct error *err)
     struct table *t = table_new(err);
     bool states = false;
     int rc = 0;
-    for (size_t i = 0; i < l->rows.len; i++)
-        states = states || ((const struct row *)vec_at(&l->rows, i))->state[0] != '\0';
+    for (size_t i = 0; i < l->rows.len; i++) {
+        const struct row *r = vec_at(&l->rows, i);
+        states = states || r->state[0] != '\0' || r->suspicious;
+    }
     table_column(t, "snapshot", false);
     table_column(t, "time", false);
     table_column(t, "size", true);

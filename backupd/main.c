@@ -139,6 +139,24 @@ static const struct cli_verb verbs[] = {
           "The text that the daemon also serves as /metrics (web) and writes for node_exporter (textfile): from its history and "
           "the configuration. Connects to no storage and no database.",
       .run = cmd_metrics },
+    { .name = "anomaly list",
+      .synopsis = "[JOB ...]",
+      .summary = "Show which jobs are not like they were.",
+      .help =
+          "Each run is compared with those before it: rows, sizes, how much is new and how it compresses, tables that are gone. "
+          "Shows how many runs are known, and what was found at the last one. A suspicious run is published, marked, and not "
+          "learned from.",
+      .max_args = CLI_ANY,
+      .run = cmd_anomaly_list },
+    { .name = "anomaly accept",
+      .synopsis = "JOB",
+      .summary = "Say that the last runs of a job were right: this is how it is now.",
+      .help =
+          "For when you know why it changed: an import, a clean-up, a table that was dropped on purpose. The suspicious runs at "
+          "the end count from now on, and the next ones like them are no alarm. The snapshots themselves stay marked.",
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_anomaly_accept },
     { .name = "list",
       .synopsis = "[JOB]",
       .summary = "List the snapshots that this host made.",

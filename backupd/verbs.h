@@ -46,6 +46,9 @@ int cmd_metrics(struct cli_context *cli, struct error *err);
 extern const struct cli_option serve_status_options[];
 int cmd_serve_status(struct cli_context *cli, struct error *err);
 
+int cmd_anomaly_list(struct cli_context *cli, struct error *err);
+int cmd_anomaly_accept(struct cli_context *cli, struct error *err);
+
 int cmd_list(struct cli_context *cli, struct error *err);
 
 /* key ..., and repository shred: who may do what, and how it ends */

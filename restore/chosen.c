@@ -10,7 +10,7 @@
 
 #include "common/base/banned.h"
 
-enum { KEY_SHOWN = 8 }; /* bytes of a public key: enough to tell keys apart */
+enum { ANOMALY_SHOWN = 256, KEY_SHOWN = 8 }; /* bytes of a public key: enough to tell keys apart */
 
 int chosen_open(struct cli_context *cli, enum station_kit kit, const char *selector, struct chosen *c,
                 struct error *err)
@@ -121,6 +121,8 @@ static void view_json(const struct snap_view *v, struct jsonout *o)
     jsonout_u64(o, "packs_needed", v->packs.len);
     fact_each(v->notes, note_json, jsonout_array(o, "tags"));
     jsonout_bool(o, "complete", !fact_has(v->notes, "incomplete", "1"));
+    char anomaly[ANOMALY_SHOWN];
+    jsonout_str(o, "anomaly", fact_get(v->notes, "anomaly", anomaly, sizeof anomaly) ? anomaly : NULL);
 }
 
 void snap_json(const struct snaps *all, const struct snap *snap, struct jsonout *o)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/fact.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -81,7 +82,9 @@ static void add_row(struct table *t, const struct snap *s)
     table_cell(t, style, "%s", v != NULL ? size_format(text, v->added) : "-");
     table_cell(t, style, "%zu", v != NULL ? v->packs.len : s->record->rec.packs.len);
     table_cell(t, style, "%s", snap_receipt(s, receipt));
-    table_cell(t, style, "%s", snap_state(s));
+    bool suspicious = v != NULL && fact_get(v->notes, "anomaly", text, sizeof text);
+    table_cell(t, suspicious && style == OUT_PLAIN ? OUT_WARN : style, "%s%s", snap_state(s),
+               suspicious ? ", suspicious" : "");
 }
 
 static struct table *columns(bool kit, struct error *err)

@@ -39,14 +39,19 @@ static int copy(const struct pump *p, struct engine_run *source, struct stream_w
 }
 
 static int finish_stream(const struct pump *p, struct engine_run *source, struct stream_writer *w,
-                         struct error *err)
+                         const struct engine_stream *stream, struct error *err)
 {
+    struct session_stream_numbers numbers;
     struct buf facts = BUF_INIT;
     int rc = p->engine->stream_facts(source, &facts, err);
     if (rc == 0)
         rc = buf_append(&facts, "", 1, err);
     if (rc == 0)
         rc = stream_finish(w, (const char *)facts.data, err);
+    if (rc == 0 && stream->entry == NULL) {
+        session_stream_numbers(p->session, &numbers);
+        watch_stream(p->watch, stream->name, &numbers, (const char *)facts.data);
+    }
     buf_free(&facts);
     return rc;
 }
@@ -72,7 +77,7 @@ static int pump_one(const struct pump *p, struct engine_run *source, const struc
     int rc = session_stream(p->session, &options, &w, err);
     if (rc == 0)
         rc = copy(p, source, w, block, err);
-    return rc == 0 ? finish_stream(p, source, w, err) : rc;
+    return rc == 0 ? finish_stream(p, source, w, stream, err) : rc;
 }
 
 int pump_streams(const struct pump *p, struct engine_run *source, struct error *err)

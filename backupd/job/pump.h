@@ -4,6 +4,7 @@
 #ifndef BACKUPD_JOB_PUMP_H
 #define BACKUPD_JOB_PUMP_H
 
+#include "backupd/anomaly/anomaly.h"
 #include "common/cli/progress.h"
 #include "common/conf/conf.h"
 #include "common/engine/engine.h"
@@ -13,6 +14,7 @@ struct pump {
     const struct engine *engine;
     struct session *session;
     struct progress *progress;
+    struct watch *watch; /* or NULL */
     bool no_dedup;
     uint64_t fingerprint_seed; /* a fact of the snapshot */
 };

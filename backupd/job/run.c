@@ -96,7 +96,10 @@ static int attempt(struct job_run *run, const struct held *h, struct error *err)
         .uploads = h->repository->storage.connections,
         .level = (int)(run->level != 0 ? run->level : run->job->compression),
         .scrub = run->scrub,
+        .judge = watch_judge,
+        .judge_arg = run->watch,
     };
+    watch_attempt(run->watch, h->backend, run->writer);
     int rc = session_begin(&options, &session, err);
     if (rc < 0)
         goto out;
@@ -104,6 +107,7 @@ static int attempt(struct job_run *run, const struct held *h, struct error *err)
     struct pump pump = { .engine = h->engine,
                          .session = session,
                          .progress = progress,
+                         .watch = run->watch,
                          .no_dedup = !run->job->dedup,
                          .fingerprint_seed = h->job.fingerprint_seed };
     source = h->engine->open(&h->job, err);
@@ -244,8 +248,12 @@ int job_run(struct job_run *run, struct error *err)
     struct error why = ERROR_INIT;
     uint64_t begin = clock_mono_ms();
     int rc = prepare(run, &h, &why);
-    if (rc == 0)
+    if (rc == 0) {
+        run->watch = watch_new(run->conf, run->job);
         rc = attempts(run, &h, &why);
+    }
+    if (rc == 0)
+        watch_published(run->watch, run->session.session);
     if (rc == E_NOT_FOUND && why.name != NULL && strcmp(why.name, ERR_CHARTER_MISSING) == 0)
         run->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
     run->after_failed = !hooks_after(&h.hooks, rc == 0 ? NULL : &why);
@@ -256,4 +264,10 @@ int job_run(struct job_run *run, struct error *err)
     backend_close(h.backend);
     access_job_free(&h.job);
     return rc < 0 ? error_copy(err, &why) : 0;
+}
+
+void job_run_free(struct job_run *run)
+{
+    watch_free(run->watch);
+    run->watch = NULL;
 }

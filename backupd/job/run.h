@@ -3,6 +3,7 @@
  *
  *     struct job_run run = { .cli = cli, .conf = conf, .job = job, .scrub = true };
  *     rc = job_run(&run, &err);           // then run.writer, run.session, run.reruns hold what happened
+ *     job_run_free(&run);                 // in any case
  *
  * The engine's verdict comes before the commit: a stream that ended early never
  * becomes a snapshot. The source is opened only after the session has settled
@@ -19,6 +20,7 @@
 #ifndef BACKUPD_JOB_RUN_H
 #define BACKUPD_JOB_RUN_H
 
+#include "backupd/anomaly/anomaly.h"
 #include "common/cli/cli.h"
 #include "common/cli/progress.h"
 #include "common/conf/conf.h"
@@ -40,9 +42,11 @@ struct job_run {
     struct engine_flaws flaws; /* of what was published */
     unsigned reruns;
     bool after_failed;          /* the hook at the end */
+    struct watch *watch;        /* what was unusual; job_run_free() */
     char where[ERROR_TEXT_MAX]; /* the storage, for people */
 };
 
 int job_run(struct job_run *run, struct error *err);
+void job_run_free(struct job_run *run);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "backupd/host.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -10,7 +11,7 @@
 
 #include "common/base/banned.h"
 
-enum { SNAPSHOT_TEXT_MAX = CONF_NAME_MAX + 16 };
+enum { SNAPSHOT_TEXT_MAX = CONF_NAME_MAX + 16, OFFER_AFTER = 3 /* suspicious runs in a row */ };
 
 static const char *snapshot_id(const struct job_run *run, char out[SNAPSHOT_TEXT_MAX])
 {
@@ -21,6 +22,16 @@ static const char *snapshot_id(const struct job_run *run, char out[SNAPSHOT_TEXT
 bool summary_flawed(const struct job_run *run)
 {
     return run->flaws.missing != 0 || run->flaws.changed != 0 || run->flaws.metadata != 0;
+}
+
+/* What is unusual, and apart from it what is only good to know. */
+static void add_findings(struct jsonout *o, const struct watch *w)
+{
+    const struct anomalies *f = watch_anomalies(w);
+    anomalies_json(o, "anomalies", f, ANOMALY_WARNING, ANOMALY_ALARM);
+    anomalies_json(o, "noticed", f, ANOMALY_NOTE, ANOMALY_NOTE);
+    jsonout_bool(o, "suspicious", f != NULL && f->alarms > 0);
+    jsonout_u64(o, "suspicious_in_a_row", watch_in_a_row(w));
 }
 
 static int print_json(const struct job_run *run, const char *id, struct error *err)
@@ -54,6 +65,7 @@ static int print_json(const struct job_run *run, const char *id, struct error *e
     jsonout_u64(o, "reruns", run->reruns);
     jsonout_bool(o, "after_failed", run->after_failed);
     jsonout_str(o, "receipt", s->receipt);
+    add_findings(o, run->watch);
     return jsonout_emit(o, err);
 }
 
@@ -70,6 +82,33 @@ static void add_flaws(struct table *t, const struct engine_flaws *f)
     if (f->metadata != 0)
         pairs_add(t, "metadata", OUT_BAD, "%s stored without all extended attributes",
                   count_format(n, f->metadata));
+}
+
+static void print_findings(const struct job_run *run)
+{
+    const struct anomalies *f = watch_anomalies(run->watch);
+    const struct out *out = &run->cli->out;
+    size_t row = watch_in_a_row(run->watch);
+    char command[HOST_COMMAND_MAX];
+    for (int s = ANOMALY_ALARM; f != NULL && s >= ANOMALY_NOTE; s--) {
+        for (size_t i = 0; i < f->list.len; i++) {
+            const struct anomaly *a = vec_at(&f->list, i);
+            if ((int)a->severity == s)
+                out_line(out,
+                         s == ANOMALY_ALARM     ? OUT_BAD
+                         : s == ANOMALY_WARNING ? OUT_WARN
+                                                : OUT_DIM,
+                         "%s: %s (usual: %s)", a->what, a->seen, a->usual);
+        }
+    }
+    if (row == 0)
+        return;
+    out_line(out, OUT_PLAIN, "%s is marked as suspicious%s: it pushes out no other snapshot.", run->job->name,
+             row > 1 ? ", as the ones before" : "");
+    out_line(out, OUT_PLAIN, "%s: %s anomaly accept %s",
+             row >= OFFER_AFTER ? "It has been like this several times. If that is how it is now, say so"
+                                : "If you know why, and that is how it is now",
+             host_command(run->cli, command), run->job->name);
 }
 
 static int print_text(const struct job_run *run, const char *id, struct error *err)
@@ -107,6 +146,8 @@ static int print_text(const struct job_run *run, const char *id, struct error *e
     pairs_add(t, "receipt", OUT_BOLD, "%s", s->receipt);
     int rc = table_print(t, &run->cli->out, err);
     table_free(t);
+    if (rc == 0)
+        print_findings(run);
     return rc < 0 ? rc : out_flush(&run->cli->out, err);
 }
 

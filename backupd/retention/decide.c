@@ -141,6 +141,8 @@ int judge_policy(struct judge *j, struct error *err)
     for (size_t i = 0; rc == 0 && i < j->summary.alarms.len; i++)
         tell(j, vec_at(&j->summary.alarms, i));
     j->judged_by_policy = rc == 0;
+    if (rc == 0)
+        j->suspicious = judge_suspicious(j);
     return rc;
 }
 

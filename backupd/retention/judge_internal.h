@@ -35,6 +35,7 @@ struct judge {
     size_t alarms;
     bool judged_by_policy;
     uint64_t frees;      /* bytes that come free, in the end, by what has been decided */
+    size_t suspicious;   /* jobs */
     struct vec list;     /* struct judged */
     struct vec asked;    /* struct policy_snapshot, parallel to list */
     struct vec verdicts; /* struct policy_verdict, parallel to list */
@@ -47,6 +48,8 @@ bool judge_rules(const struct judge *j, const char *label, struct policy *out);
 /* What a run at `now` has to know. */
 struct policy_run judge_run(const struct judge *j, uint64_t now, uint64_t last_run);
 void judge_alarm(struct judge *j, const char *label, const char *text);
+/* Tells about jobs whose newest snapshots are suspicious; their number. After the policy. */
+size_t judge_suspicious(const struct judge *j);
 /* The day in the repository's zone. */
 const char *judge_date(char out[JUDGE_DATE_MAX], uint64_t t);
 

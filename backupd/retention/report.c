@@ -161,6 +161,7 @@ static int plan_json(const struct judge *j, const struct prune_plan *p, struct e
         jsonout_u64(o, "live", j->summary.live);
         jsonout_u64(o, "kept", j->summary.kept);
         jsonout_u64(o, "waiting", j->summary.waiting);
+        jsonout_u64(o, "suspicious_jobs", j->suspicious);
     }
     jsonout_u64(o, "expired", p->expires);
     jsonout_u64(o, "frees", j->frees);

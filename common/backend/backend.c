@@ -52,6 +52,11 @@ const char *backend_where(const struct backend *b)
     return b->where;
 }
 
+const char *backend_identity(const struct backend *b)
+{
+    return b->identity != NULL ? b->identity : "";
+}
+
 struct backend *backend_clone(const struct backend *b, struct error *err)
 {
     return b->ops->clone(b, err);
@@ -62,8 +67,10 @@ void backend_close(struct backend *b)
     if (b == NULL)
         return;
     char *where = b->where;
+    char *identity = b->identity;
     b->ops->close(b);
     free(where);
+    free(identity);
 }
 
 struct upload *backend_create(struct backend *b, const char *name, uint64_t expect, struct error *err)

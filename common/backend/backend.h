@@ -64,6 +64,9 @@ typedef int backend_list_fn(const char *name, const struct backend_stat *st, voi
 unsigned backend_caps(const struct backend *b);
 /* Where it is, for people: "sftp://user@host:22/path". Borrowed. */
 const char *backend_where(const struct backend *b);
+/* What proves that it is the same storage as last time, for people: an SFTP server's host key ("SHA256:..."). "" when
+ * there is no such thing, and before the first connection. Borrowed. */
+const char *backend_identity(const struct backend *b);
 /* A second, independent handle to the same storage (own connection). */
 struct backend *backend_clone(const struct backend *b, struct error *err);
 void backend_close(struct backend *b);
@@ -110,7 +113,8 @@ struct backend_ops {
 struct backend {
     const struct backend_ops *ops;
     unsigned caps;
-    char *where; /* freed by backend_close */
+    char *where;    /* freed by backend_close */
+    char *identity; /* the same; or NULL */
 };
 struct upload {
     struct backend *backend;

@@ -351,5 +351,9 @@ int sftp_hostkey_check(struct sftp *s, struct error *err)
         return E_UNSUPPORTED;
     int rc = s->options.host_key != NULL ? check_pin(s, key, err) : check_known(s, key, err);
     free(key);
+    if (rc == 0) { /* for whoever remembers it; without one there is nothing to remember */
+        free(s->base.identity);
+        s->base.identity = sftp_hostkey_fingerprint(s, NULL);
+    }
     return rc;
 }

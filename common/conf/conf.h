@@ -181,6 +181,22 @@ struct conf_channel {
     struct conf_place place; /* of the name */
 };
 
+/* What is told of runs that are not like those before (backupd/anomaly/anomaly.h). */
+struct conf_anomalies {
+    bool given;
+    bool watch; /* `anomalies: off` */
+    unsigned min_runs;
+    uint64_t min_age_ms;
+    unsigned shrinks_to;  /* percent of what is usual */
+    unsigned grows_to;    /* the same */
+    unsigned slower_than; /* the same */
+    unsigned min_rows;    /* changes of less are none */
+    uint64_t min_size;
+    unsigned min_free; /* percent of the storage; 0: do not look */
+    struct conf_names ignore;
+    struct conf_place place;
+};
+
 enum conf_storage_type { CONF_STORAGE_LOCAL = 0, CONF_STORAGE_SFTP = 1 };
 
 struct conf_storage {
@@ -255,6 +271,7 @@ struct conf_job {
     struct conf_keep keep;
     struct conf_schedule schedule;
     struct conf_limits limits;
+    struct conf_anomalies anomalies;
     const struct conf_option *options;
     size_t noptions;
     struct conf_place place;
@@ -267,6 +284,7 @@ struct conf {
     const char *state;
     struct conf_daemon daemon;
     struct conf_web web;
+    struct conf_anomalies anomalies; /* of jobs that have none of their own; complete in any case */
     const struct conf_repository *repositories; /* in the order of the files */
     size_t nrepositories;
     /* The backups, and behind them what else the daemon does: jobs[njobs] to jobs[njobs + ntasks - 1]. Their names are all
@@ -342,6 +360,8 @@ const char *conf_notice_name(enum conf_notice what);
 bool conf_channel_has_job(const struct conf_channel *channel, const char *job);
 /* Whether host is this machine by its spelling: localhost, 127.x.x.x, ::1. */
 bool conf_host_is_loopback(const char *host);
+/* The job's, else those of the configuration. */
+const struct conf_anomalies *conf_anomalies_of(const struct conf *conf, const struct conf_job *job);
 
 /* All values of a job's option: the i-th, or NULL after the last. */
 const char *conf_job_option(const struct conf_job *job, const char *key, size_t i);

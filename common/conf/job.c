@@ -223,6 +223,8 @@ void conf_job_read(struct load *l, const struct conf_node *key, const struct con
                    f.values[conf_section_index(CONF_AT_JOB, "keep")], &job.keep);
     conf_schedule_check(l, f.path, &f, &job.schedule);
     conf_limits_note(&f, &job.limits);
+    conf_anomalies_read(l, conf_keep_format(l, "jobs.%s.anomalies", key->text),
+                        f.values[conf_section_index(CONF_AT_JOB, "anomalies")], &job.anomalies);
     options_read(l, &f, &job, &given, &options);
     size_t reference = conf_section_index(CONF_AT_JOB, "repository");
     if (f.keys[reference] != NULL)

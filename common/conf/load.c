@@ -70,6 +70,7 @@ static void top_read(struct load *l, const struct conf_node *root)
     conf_daemon_read(l, f.values[conf_section_index(CONF_AT_TOP, "daemon")]);
     items_read(l, "notify", f.values[conf_section_index(CONF_AT_TOP, "notify")], conf_channel_read);
     conf_web_read(l, f.values[conf_section_index(CONF_AT_TOP, "web")]);
+    conf_anomalies_read_top(l, f.values[conf_section_index(CONF_AT_TOP, "anomalies")]);
 }
 
 static void text_read(struct load *l, const char *path, const struct buf *text)
@@ -170,6 +171,8 @@ static void finish(struct load *l)
         struct frame f = { .section = CONF_AT_DAEMON, .path = "daemon", .map = &none, .base = &conf->daemon };
         conf_section_complete(l, &f, 0);
     }
+    if (!conf->anomalies.given)
+        conf_anomalies_complete(l, &conf->anomalies);
     conf->nrepositories = l->repositories.len;
     jobs_finish(l);
     if (conf->nrepositories != 0) {

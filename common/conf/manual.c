@@ -39,7 +39,7 @@ static int open_section(struct page *page, enum conf_section section)
         [CONF_AT_STORAGE] = "Its storage", [CONF_AT_JOB] = "A job",
         [CONF_AT_TASK] = "A task",         [CONF_AT_DAEMON] = "The daemon",
         [CONF_AT_KEEP] = "What stays",     [CONF_AT_NOTIFY] = "A channel of notices",
-        [CONF_AT_WEB] = "The status page",
+        [CONF_AT_WEB] = "The status page", [CONF_AT_ANOMALIES] = "What is unusual",
     };
     const char *path = conf_section_path(section);
     int rc = page->open ? buf_printf(page->out, page->err, ".El\n") : 0;

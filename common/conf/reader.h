@@ -110,6 +110,14 @@ void conf_web_read(struct load *l, const struct conf_node *map);
 /* daemon.textfile, after it was read. */
 void conf_textfile_check(struct load *l, const struct conf_node *value, const char *path);
 
+/* ---- anomalies.c ---- */
+/* value NULL: not given. */
+void conf_anomalies_read(struct load *l, const char *path, const struct conf_node *value,
+                         struct conf_anomalies *out);
+/* Of the file: a second time is a problem. */
+void conf_anomalies_read_top(struct load *l, const struct conf_node *value);
+void conf_anomalies_complete(struct load *l, struct conf_anomalies *out);
+
 /* ---- repository.c, job.c ---- */
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);

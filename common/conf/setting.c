@@ -57,6 +57,12 @@ static const struct rule top[] = {
         .flags = CONF_RELOADABLE,
         .help = "The daemon's status page and metrics for this host. Off unless it is given." },
       0 },
+    { { .name = "anomalies",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "When a run is found unlike those before it: for jobs that do not say it themselves; or off." },
+      0 },
 };
 
 /* What a run may take: of the daemon for all, of a job or task for its own runs. */
@@ -533,6 +539,87 @@ static const struct rule job[] = {
         .flags = CONF_RELOADABLE,
         .help = "What stays of the job's snapshots when `backupd expire` runs on this host." },
       J(keep) },
+    { { .name = "anomalies",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "When a run of this job is found unlike those before it, instead of what the file says for all; or off." },
+      0 },
+};
+
+#define A(member) offsetof(struct conf_anomalies, member)
+static const struct rule anomalies[] = {
+    { { .name = "min_runs",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "7",
+        .min = 3,
+        .max = 30,
+        .help = "So many runs are learned from before anything is compared." },
+      A(min_runs) },
+    { { .name = "min_age",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .fallback = "7d",
+        .max = YEARS(1),
+        .help =
+            "And they reach so far back, so that a job that runs every hour knows the nights and the weekend." },
+      A(min_age_ms) },
+    { { .name = "shrinks_to",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "50",
+        .min = 1,
+        .max = 99,
+        .help = "Rows or bytes below so many percent of what is usual are an alarm." },
+      A(shrinks_to) },
+    { { .name = "grows_to",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "300",
+        .min = 101,
+        .max = 100000,
+        .help = "Rows or bytes above so many percent of what is usual are an alarm." },
+      A(grows_to) },
+    { { .name = "slower_than",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "300",
+        .min = 101,
+        .max = 100000,
+        .help = "A run that takes so many percent of the usual time is told." },
+      A(slower_than) },
+    { { .name = "min_rows",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "500",
+        .min = 1,
+        .max = 1000000000,
+        .help = "Row counts that differ by less are the same." },
+      A(min_rows) },
+    { { .name = "min_size",
+        .type = CONF_SIZE,
+        .flags = CONF_RELOADABLE,
+        .fallback = "1MiB",
+        .min = 4096,
+        .max = (uint64_t)1 << 50,
+        .help = "Sizes that differ by less are the same, and less new data is not judged." },
+      A(min_size) },
+    { { .name = "min_free",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "5",
+        .max = 99,
+        .help =
+            "Less free space on the storage, in percent of all, is told. 0: any is enough; how fast it falls is told as well." },
+      A(min_free) },
+    { { .name = "ignore",
+        .type = CONF_NAMES,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "Kinds that are not looked for: rows, size, churn, entropy, vanished, schema, slow, space, packs, "
+            "host_key." },
+      A(ignore) },
 };
 
 static const struct rule task[] = {
@@ -719,6 +806,7 @@ static const struct {
     [CONF_AT_WEB] = { "web", web, sizeof web / sizeof web[0] },
     [CONF_AT_KEEP] = { "keep", keep, sizeof keep / sizeof keep[0] },
     [CONF_AT_NOTIFY] = { "notify.NAME", notify, sizeof notify / sizeof notify[0] },
+    [CONF_AT_ANOMALIES] = { "anomalies", anomalies, sizeof anomalies / sizeof anomalies[0] },
 };
 
 _Static_assert(sizeof storage / sizeof storage[0] <= RULES_MAX && sizeof job / sizeof job[0] <= RULES_MAX,

@@ -43,6 +43,7 @@ enum conf_section {
     CONF_AT_WEB,        /* web */
     CONF_AT_KEEP,       /* keep of a repository or a job */
     CONF_AT_NOTIFY,     /* notify.NAME */
+    CONF_AT_ANOMALIES,  /* anomalies of the file or a job */
     CONF_SECTIONS
 };
 

@@ -234,7 +234,8 @@ static int begin(struct session *s, struct error *err)
         rc = start_pipeline(s, err);
     if (rc == 0) {
         s->check = check_new(err);
-        rc = s->check != NULL ? 0 : E_NOMEM;
+        s->sample = s->check != NULL ? sample_new(err) : NULL;
+        rc = s->sample != NULL ? 0 : E_NOMEM;
     }
     return rc;
 }
@@ -278,6 +279,7 @@ void session_free(struct session *s)
     vec_free(&s->trees);
     vec_free(&s->used);
     check_free(s->check);
+    sample_free(s->sample);
     chunker_free(s->chunker);
     buf_wipe(&s->envelope);
     buf_free(&s->notes);

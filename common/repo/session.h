@@ -29,6 +29,9 @@
 #include "common/repo/keys.h"
 #include "common/repo/record.h"
 
+struct session;
+struct session_numbers;
+
 struct session_options {
     struct backend *backend;        /* borrowed; cloned for uploads */
     const struct writer_keys *keys; /* borrowed */
@@ -43,6 +46,20 @@ struct session_options {
     bool scrub;                     /* re-hash one random stored pack at begin */
     void (*uploaded)(void *arg, uint64_t bytes); /* from another thread; may be NULL */
     void *arg;
+    /* In commit, when everything is stored and before the snapshot object is made: the last moment for notes
+     * (session_note). A failure is that of the commit. May be NULL. */
+    int (*judge)(void *arg, struct session *s, const struct session_numbers *numbers, struct error *err);
+    void *judge_arg;
+};
+
+/* What a session has done when everything is stored, for judge(). */
+struct session_numbers {
+    uint64_t streams, members;
+    uint64_t logical;
+    uint64_t fresh; /* bytes of the source that were not stored before; without what is stored again */
+    uint64_t sampled, packed; /* of new bytes: so many were compressed on trial, and what they became */
+    uint64_t stored;
+    uint64_t lost; /* packs that the storage had lost or damaged when the session began */
 };
 
 struct session_result {
@@ -64,7 +81,6 @@ struct session_result {
     char receipt[RECEIPT_LEN + 1];
 };
 
-struct session;
 struct stream_writer;
 
 struct session_stream_options {
@@ -86,6 +102,14 @@ int session_stream(struct session *s, const struct session_stream_options *optio
 int stream_write(struct stream_writer *w, const void *data, size_t len, struct error *err);
 /* facts: "key=value\n" lines, at most MEMBER_FACTS_MAX bytes; may be NULL. */
 int stream_finish(struct stream_writer *w, const char *facts, struct error *err);
+
+/* Of the stream that was finished last; fresh, sampled and packed as in session_numbers (a file of a tree has no
+ * sample of its own). */
+struct session_stream_numbers {
+    uint64_t len;
+    uint64_t fresh, sampled, packed;
+};
+void session_stream_numbers(const struct session *s, struct session_stream_numbers *out);
 
 /* A directory, symbolic link or hard link; copied. A hard link names a regular member whose path sorts before. */
 int session_member(struct session *s, const struct catalog_entry *entry, struct error *err);

@@ -81,7 +81,9 @@ int session_write_catalog(struct session *s, struct stream_ref *out, struct erro
     vec_sort(&s->trees, by_name);
     uint64_t logical = s->logical; /* what people count is the source's bytes */
     uint64_t fresh = s->fresh;
-    int rc = session_stream(s, &o, &sink.stream, err);
+    int rc = sample_stop(s->sample, err);
+    if (rc == 0)
+        rc = session_stream(s, &o, &sink.stream, err);
     struct tree *self = rc == 0 ? *(struct tree **)vec_at(&s->trees, members) : NULL;
     if (rc == 0) {
         catalog = catalog_writer_new(&sink.sink, err);
@@ -135,6 +137,31 @@ static int finish_packs(struct session *s, struct error *err)
 {
     int rc = pipeline_finish(s->pipeline, err);
     return rc < 0 ? rc : session_progress(s, err);
+}
+
+static uint64_t count_streams(const struct session *s)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i + 1 < s->trees.len; i++) {
+        const struct tree *t = *(struct tree **)vec_at(&s->trees, i);
+        n += t->entry == NULL || t->entry->type == CATALOG_REGULAR;
+    }
+    return n;
+}
+
+/* Whoever has to say something about this snapshot says it now. */
+static int ask_judge(struct session *s, uint64_t again, struct error *err)
+{
+    struct session_numbers n = { .members = s->trees.len - 1, /* without the catalog */
+                                 .logical = s->logical,
+                                 .fresh = s->fresh > again ? s->fresh - again : 0,
+                                 .stored = s->stored,
+                                 .lost = s->lost };
+    if (s->options.judge == NULL)
+        return 0;
+    n.streams = count_streams(s);
+    sample_total(s->sample, &n.sampled, &n.packed);
+    return s->options.judge(s->options.judge_arg, s, &n, err);
 }
 
 static int build_snap(struct session *s, const struct stream_ref *catalog, const char *facts, uint32_t seq,
@@ -247,10 +274,7 @@ static void report(const struct session *s, const struct record *r, uint64_t fin
     out->started = s->started;
     out->finished = finished;
     out->members = s->trees.len - 1; /* without the catalog */
-    for (size_t i = 0; i < out->members; i++) {
-        const struct tree *t = *(struct tree **)vec_at(&s->trees, i);
-        out->streams += t->entry == NULL || t->entry->type == CATALOG_REGULAR;
-    }
+    out->streams = count_streams(s);
     out->logical = s->logical;
     out->fresh = s->fresh;
     out->stored = s->stored;
@@ -286,6 +310,8 @@ int session_commit(struct session *s, const char *facts, struct session_result *
     struct cache_again again = cache_stored_again(s->cache);
     if (rc == 0 && !s->options.scattered)
         rc = cache_drain_end(s->cache, s->logical, err);
+    if (rc == 0)
+        rc = ask_judge(s, again.alone + again.drain, err);
     uint64_t finished = clock_wall();
     if (rc == 0)
         rc = build_snap(s, &catalog, facts, seq, finished, &snap, &result->needed, err);

@@ -17,6 +17,7 @@
 #include "common/repo/node.h"
 #include "common/repo/pipeline.h"
 #include "common/repo/repo.h"
+#include "common/repo/sample.h"
 #include "common/repo/session.h"
 #include "common/sys/filelock.h"
 
@@ -84,7 +85,9 @@ struct session {
 
     struct buf notes; /* lines, without a NUL at the end */
 
-    uint64_t logical, fresh, stored, packs, adopted;
+    struct sample *sample; /* of the new bytes */
+    struct session_stream_numbers last;
+    uint64_t logical, fresh, stored, packs, adopted, lost;
     bool committed;
 };
 

@@ -56,6 +56,7 @@ static int drop(struct session *s, const struct cache_pack *p, const char *why, 
 {
     log_event(LOG_ALARM, "pack %08x-%06x %s: what the source still has of it is stored again", p->session,
               p->idx, why);
+    s->lost++;
     return cache_drop_pack(s->cache, p->session, p->idx, err);
 }
 

@@ -17,6 +17,7 @@ struct stream_writer {
     bool has_last;
     bool dedup;
     uint64_t extents;
+    uint64_t fresh_before; /* of the session, see new_bytes() */
     uint8_t cut_id[CHUNK_ID_LEN];
 };
 
@@ -114,6 +115,14 @@ int session_member(struct session *s, const struct catalog_entry *entry, struct 
     return 0;
 }
 
+/* New bytes of the source so far: what is stored again, although it is there, is none. */
+static uint64_t new_bytes(const struct session *s)
+{
+    struct cache_again again = cache_stored_again(s->cache);
+    uint64_t twice = again.alone + again.drain;
+    return s->fresh > twice ? s->fresh - twice : 0;
+}
+
 int session_stream(struct session *s, const struct session_stream_options *o, struct stream_writer **out,
                    struct error *err)
 {
@@ -142,6 +151,7 @@ int session_stream(struct session *s, const struct session_stream_options *o, st
     if (rc == 0 && w->dedup && o->page_size == 0 && o->entry == NULL && !s->options.scattered)
         rc = cache_stream_alone(s->cache, err);
     check_reset(s->check);
+    w->fresh_before = new_bytes(s);
     *out = w;
     return rc;
 }
@@ -189,7 +199,7 @@ static int store_chunk(struct stream_writer *w, const uint8_t *data, size_t len,
         rc = cache_blob_chunk(s->cache, job->number, id, (uint32_t)len, err);
     }
     s->fresh += len;
-    return rc;
+    return rc == 0 ? sample_add(s->sample, data, len, err) : rc;
 }
 
 static int end_node(struct stream_writer *w, struct error *err)
@@ -338,6 +348,16 @@ static int end_stream(struct stream_writer *w, struct error *err)
     return node_builder_empty(&w->nodes) ? 0 : end_node(w, err);
 }
 
+static int take_numbers(const struct stream_writer *w, struct error *err)
+{
+    struct session *s = w->session;
+    uint64_t now = new_bytes(s);
+    s->last = (struct session_stream_numbers){ .len = w->tree->len,
+                                               .fresh = now > w->fresh_before ? now - w->fresh_before : 0 };
+    /* The files of a tree are one sample together: most of them alone are too small to say anything. */
+    return w->tree->entry != NULL ? 0 : sample_take(s->sample, &s->last.sampled, &s->last.packed, err);
+}
+
 int stream_finish(struct stream_writer *w, const char *facts, struct error *err)
 {
     struct session *s = w->session;
@@ -360,9 +380,15 @@ int stream_finish(struct stream_writer *w, const char *facts, struct error *err)
         return rc;
     t->ended = true;
     s->logical += t->len;
+    rc = take_numbers(w, err);
     stream_writer_free(w);
     s->stream = NULL;
-    return 0;
+    return rc;
+}
+
+void session_stream_numbers(const struct session *s, struct session_stream_numbers *out)
+{
+    *out = s->last;
 }
 
 void stream_writer_free(struct stream_writer *w)

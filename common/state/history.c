@@ -16,7 +16,7 @@
 
 #include "common/base/banned.h"
 
-enum { BUSY_MS = 5000, SCHEMA_VERSION = 1 };
+enum { BUSY_MS = 5000 };
 
 static const char schema[] =
     "CREATE TABLE job (name TEXT PRIMARY KEY, last_due INTEGER NOT NULL, due INTEGER NOT NULL, begins INTEGER NOT NULL,"
@@ -32,7 +32,7 @@ static const char schema[] =
 static const struct state_kind history_kind = {
     .name = "history",
     .schema = schema,
-    .version = SCHEMA_VERSION,
+    .version = 1,
     .lost = "the history begins anew, nothing of any backup is lost"
 };
 
@@ -157,7 +157,9 @@ static int set_up(struct history *h, struct error *err)
         return rc;
     if ((rc = history_execute(h, "BEGIN IMMEDIATE", err)) < 0)
         return rc;
-    rc = history_execute(h, h->kind->schema, err);
+    rc = version_of(h, &version, err); /* again: somebody else may have been first */
+    if (rc == 0 && version != h->kind->version)
+        rc = history_execute(h, h->kind->schema, err);
     if (rc == 0)
         rc = history_execute(h, "COMMIT", err);
     if (rc < 0)

@@ -105,7 +105,8 @@ struct history_filter {
 /* Newest first; fn's negative return ends it and is returned. The strings live during the call. */
 int history_runs(struct history *h, const struct history_filter *filter,
                  int (*fn)(const struct history_run *run, void *arg), void *arg, struct error *err);
-/* A number or text of a run's summary, for tables: 0 and "" when it has none of this name ([a-z_]). */
+/* A number or text of a run's summary, for tables: 0 and "" when it has none of this name ([a-z_], or one of a list:
+ * "anomalies[0].what"). */
 int history_result_number(struct history *h, int64_t id, const char *name, int64_t *out, struct error *err);
 int history_result_text(struct history *h, int64_t id, const char *name, char *out, size_t cap,
                         struct error *err);

@@ -24,7 +24,7 @@ END
 }
 backupd() { "$BACKUPD" --config c.yaml "$@"; }
 state=state
-history() { sqlite3 -readonly "$state/history.db" "$1"; }
+history() { sqlite3 -cmd '.timeout 20000' -readonly "$state/history.db" "$1"; }
 daemon_start() {
     spawn daemon.log "$BACKUPD" --config c.yaml daemon
     DAEMON=$SPAWNED

@@ -6,6 +6,7 @@
 
 #include "backupd/host.h"
 #include "backupd/keys/change.h"
+#include "backupd/keys/drill.h"
 #include "backupd/keys/fresh.h"
 #include "backupd/keys/recipient.h"
 #include "backupd/verbs.h"
@@ -49,6 +50,35 @@ const struct cli_option key_add_recipient_options[] = {
       .metavar = "RECIPIENT",
       .many = true,
       .help = "It opens nothing alone, only together with this one (and with each other that is named)." },
+    { .name = "drill",
+      .kind = CLI_FLAG,
+      .help =
+          "Make a drill kit for a host that rehearses restores: a recipient that expires, and a key that signs the "
+          "certificates of its drills. Instead of FILE; needs the restore kit, --to and --expires." },
+    KEY_KIT_OPTIONS,
+    { .name = "to",
+      .kind = CLI_FILE,
+      .help = "With --drill: the new drill kit; never over an existing file." },
+    { .name = "writer",
+      .kind = CLI_STRING,
+      .metavar = "WRITER",
+      .many = true,
+      .help =
+          "With --drill: the kit opens only this writer (an id, or a job of this host). Default: all of the charter, spares "
+          "included." },
+    CLI_OPTIONS_END
+};
+
+const struct cli_option key_retire_drill_options[] = {
+    KEY_CHANGE_OPTIONS,
+    { .name = "stolen",
+      .kind = CLI_FLAG,
+      .help =
+          "The key may be in other hands: its line leaves the charter, and no certificate that it ever signed counts." },
+    { .name = "recipient",
+      .kind = CLI_STRING,
+      .metavar = "RECIPIENT",
+      .help = "Also shut this recipient, the drill kit's, out of new sessions." },
     CLI_OPTIONS_END
 };
 
@@ -139,7 +169,7 @@ static bool two_digits(const char *s, int *out)
 }
 
 /* 00:00 UTC of YYYY-MM-DD, in the future. */
-static int parse_date(const char *text, uint64_t *out, struct error *err)
+int key_parse_date(const char *text, uint64_t *out, struct error *err)
 {
     enum { DATE_LEN = 10, MONTH_AT = 5, DAY_AT = 8 };
     int century = 0;
@@ -184,7 +214,7 @@ static int read_new(struct key_change *c, struct recipient_offer *o, struct erro
     if (rc == 0 && name != NULL)
         memcpy(o->who.name, name, strlen(name) + 1);
     if (rc == 0 && expires != NULL)
-        rc = parse_date(expires, &o->who.expires, err);
+        rc = key_parse_date(expires, &o->who.expires, err);
     return rc;
 }
 
@@ -224,6 +254,13 @@ static int add(struct key_change *c, struct error *err)
     struct recipient_offer o;
     const char *with[ENVELOPE_SHARES_MAX];
     size_t n = cli_count(c->cli, "with");
+    if (cli_flag(c->cli, "drill"))
+        return key_drill_add(c, err);
+    if (cli_given(c->cli, "to") || cli_given(c->cli, "writer"))
+        return error_set(err, E_USAGE, "--to and --writer go with --drill, which makes a key file");
+    if (c->cli->nargs == 0)
+        return error_set(err, E_USAGE,
+                         "which key? Name the file with the line of `key new-recipient`, or give --drill");
     int rc = read_new(c, &o, err);
     if (rc == 0 && n >= ENVELOPE_SHARES_MAX)
         rc = error_set(err, E_USAGE, "a group has at most %d recipients", ENVELOPE_SHARES_MAX);
@@ -290,4 +327,9 @@ static int take_away(struct key_change *c, struct error *err)
 int cmd_key_remove_recipient(struct cli_context *cli, struct error *err)
 {
     return key_change_run(cli, take_away, err);
+}
+
+int cmd_key_retire_drill(struct cli_context *cli, struct error *err)
+{
+    return key_change_run(cli, key_drill_retire, err);
 }

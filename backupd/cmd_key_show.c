@@ -99,6 +99,13 @@ static int print_json(const struct showing *s, struct error *err)
         hex_to(one, "key", r->pk, SIGN_PK_LEN);
         json_range(one, r->first_seq, r->last_seq);
     }
+    list = jsonout_array(o, "drill_keys");
+    for (size_t i = 0; i < s->c->drills.len; i++) {
+        const struct charter_drill *d = vec_at(&s->c->drills, i);
+        struct jsonout *one = jsonout_object(list, NULL);
+        hex_to(one, "key", d->pk, SIGN_PK_LEN);
+        jsonout_bool(one, "active", d->active);
+    }
     return jsonout_emit(o, err);
 }
 
@@ -215,7 +222,7 @@ static int print_rest(const struct showing *s, struct error *err)
     }
     for (size_t i = 0; i < s->c->drills.len; i++) {
         const struct charter_drill *d = vec_at(&s->c->drills, i);
-        pairs_add(t, "drill", OUT_PLAIN, "%s%s", access_key_print(d->pk, print),
+        pairs_add(t, "drill key", OUT_PLAIN, "%s%s", access_key_print(d->pk, print),
                   d->active ? "" : ", retired");
     }
     int rc = table_print(t, out, err);

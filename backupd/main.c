@@ -306,12 +306,13 @@ static const struct cli_verb verbs[] = {
       .max_args = 1,
       .run = cmd_key_new_recipient },
     { .name = "key add-recipient",
-      .synopsis = "FILE",
+      .synopsis = "[FILE]",
       .summary = "Let a key read what is backed up from now on.",
       .help =
-          "FILE holds the line that `key new-recipient` printed; - is stdin. With --with it opens nothing alone.",
+          "FILE holds the line that `key new-recipient` printed; - is stdin. With --with it opens nothing alone.\n\n"
+          "With --drill it makes the kit of a drill host instead: with an expiry date, for the writers that it drills, and with "
+          "the key that signs the certificates of its drills. The restore kit stays where it is.",
       .options = key_add_recipient_options,
-      .min_args = 1,
       .max_args = 1,
       .file_args = true,
       .run = cmd_key_add_recipient },
@@ -323,6 +324,15 @@ static const struct cli_verb verbs[] = {
       .min_args = 1,
       .max_args = 1,
       .run = cmd_key_remove_recipient },
+    { .name = "key retire-drill",
+      .synopsis = "[KEY]",
+      .summary = "Refuse what a drill host signs from now on.",
+      .help =
+          "KEY is the digits that `key show` prints for it; not needed when only one is active. With --stolen nothing that it ever "
+          "signed counts, and snapshots that only its certificates prove can be let go.",
+      .options = key_retire_drill_options,
+      .max_args = 1,
+      .run = cmd_key_retire_drill },
     { .name = "key rotate-root",
       .summary = "Replace the root key.",
       .help =

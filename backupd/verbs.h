@@ -64,6 +64,8 @@ extern const struct cli_option key_new_recipient_options[];
 int cmd_key_new_recipient(struct cli_context *cli, struct error *err);
 extern const struct cli_option key_add_recipient_options[];
 int cmd_key_add_recipient(struct cli_context *cli, struct error *err);
+extern const struct cli_option key_retire_drill_options[];
+int cmd_key_retire_drill(struct cli_context *cli, struct error *err);
 extern const struct cli_option key_remove_recipient_options[];
 int cmd_key_remove_recipient(struct cli_context *cli, struct error *err);
 extern const struct cli_option key_rotate_root_options[];

@@ -61,6 +61,7 @@ static void tell_time(const struct database *db, struct plan *p)
 {
     struct speed s;
     char text[256];
+    char what[64];
     char t[3][NUMBER_TEXT_MAX];
     speed_ask(&db->c.st, db->engine->name, &s);
     if (s.restores == 0) {
@@ -71,12 +72,21 @@ static void tell_time(const struct database *db, struct plan *p)
     }
     uint64_t best = s.fastest != 0 ? bytes_of(db) * 1000 / s.fastest : 0;
     uint64_t worst = s.slowest != 0 ? bytes_of(db) * 1000 / s.slowest : 0;
-    (void)snprintf(text, sizeof text, "%s%s to %s for %s, by the %zu %s measured here (the last on %s)",
+    size_t real = s.restores - s.drills;
+    if (real > 0 && s.drills > 0)
+        (void)snprintf(what, sizeof what, "%zu %s and %zu %s", real, plural(real, "restore", "restores"),
+                       s.drills, plural(s.drills, "drill", "drills"));
+    else
+        (void)snprintf(what, sizeof what, "%zu %s", s.restores,
+                       real > 0 ? plural(real, "restore", "restores") : plural(s.drills, "drill", "drills"));
+    (void)snprintf(text, sizeof text, "%s%s to %s for %s, by the %s measured here (the last on %s)",
                    select_is_partial(&db->select) ? "at most " : "", duration_format(t[0], best),
-                   duration_format(t[1], worst), size_format(t[2], bytes_of(db)), s.restores,
-                   plural(s.restores, "restore", "restores"),
+                   duration_format(t[1], worst), size_format(t[2], bytes_of(db)), what,
                    time_format((char[NUMBER_TEXT_MAX]){ 0 }, s.newest));
     keep(PLAN_NOTE, text, NULL, p);
+    if (real == 0 && db->engine->target_kind == TARGET_SERVER)
+        keep(PLAN_NOTE, "drills load into a throwaway server without durability: a real one may take longer",
+             NULL, p);
 }
 
 /* ---- telling --------------------------------------------------------------------------------------------- */
@@ -143,6 +153,7 @@ static int print_json(const struct database *db, const struct plan *p, struct er
     jsonout_u64(o, "missing", p->missing);
     jsonout_u64(o, "bytes", bytes_of(db));
     jsonout_u64(o, "restores_measured", s.restores);
+    jsonout_u64(o, "drills_measured", s.drills);
     if (s.restores != 0) {
         jsonout_u64(o, "bytes_per_second_slowest", s.slowest);
         jsonout_u64(o, "bytes_per_second_fastest", s.fastest);

@@ -150,7 +150,7 @@ static int no_part(const struct asking *a, const struct request_session *s, cons
     struct unlock u;
     struct session_name name = { .session = s->session };
     uint8_t k_s[KEY_LEN];
-    struct secret *w_w = writer_root_derive(a->st.kit.w, s->writer_id, err);
+    struct secret *w_w = opener_root(&a->st.opener, s->writer_id, err);
     struct secret *derived = w_w != NULL ? writer_derive(w_w, err) : NULL;
     int rc = derived != NULL ? 0 : E_NOMEM;
     memcpy(name.repo_id, a->st.repo->repo_id, REPO_ID_LEN);

@@ -67,12 +67,33 @@ static const struct engine *find_engine(const struct chosen *c, struct error *er
     return engine;
 }
 
-int database_open(struct cli_context *cli, const struct out *describe, struct database *db, struct error *err)
+static int begin(struct cli_context *cli, const char *selector, const struct out *describe,
+                 struct database *db, struct error *err)
 {
     *db = (struct database){ .c = { .snap = NULL }, .m = { .bytes = 0 } };
-    int rc = chosen_open(cli, KIT_NEEDED, cli->args[0], &db->c, err);
+    int rc = chosen_open(cli, KIT_NEEDED, selector, &db->c, err);
     rc = rc < 0 ? rc : chosen_begin(&db->c, describe, err);
     db->began = clock_mono_ms();
+    return rc;
+}
+
+int database_open_any(struct cli_context *cli, const char *selector, struct database *db, struct error *err)
+{
+    char name[ENGINE_NAME_MAX];
+    int rc = begin(cli, selector, &cli->out, db, err);
+    if (rc < 0 || !fact_get(db->c.snap->object->priv.facts, "source", name, sizeof name))
+        return rc;
+    db->engine = engine_find(name, err);
+    if (db->engine == NULL)
+        return error_wrap(err, "%s", db->c.name);
+    if (db->engine->restore == NULL)
+        db->engine = NULL;
+    return 0;
+}
+
+int database_open(struct cli_context *cli, const struct out *describe, struct database *db, struct error *err)
+{
+    int rc = begin(cli, cli->args[0], describe, db, err);
     if (rc == 0 && (db->engine = find_engine(&db->c, err)) == NULL)
         rc = err->code;
     return rc;

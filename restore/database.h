@@ -34,6 +34,8 @@ struct database {
 /* `describe`: where the snapshot is described. An engine without a way back is an error that says what there is. */
 int database_open(struct cli_context *cli, const struct out *describe, struct database *db,
                   struct error *err);
+/* Any snapshot, described on cli->out; db->engine stays NULL when it holds files. */
+int database_open_any(struct cli_context *cli, const char *selector, struct database *db, struct error *err);
 /* Fills select from --database, --schema and --table. `table` (or NULL) is one more. */
 int database_select(struct database *db, const char *table, struct error *err);
 int database_target(struct database *db, struct error *err);

@@ -161,6 +161,56 @@ static const struct cli_verb verbs[] = {
       .options = watch_options,
       .max_args = 1,
       .run = cmd_watch },
+    { .name = "drill run",
+      .synopsis = "[SNAPSHOT]",
+      .summary = "Restore a snapshot into a throwaway place, and check what comes out.",
+      .help =
+          "Without a SNAPSHOT the newest one. PostgreSQL and MariaDB: a server of the snapshot's release is made in a "
+          "private directory, from the installed programs, reached by a socket only; SQLite: a private file; files: a "
+          "private directory. Rows, fingerprints, objects, rights and sequences are compared with what was backed up, the "
+          "database checks itself, and the assertions of the configuration are asked. Afterwards nothing is left; when "
+          "the drill is killed its servers die with it, and the next one removes the directory.\n\n"
+          "What was restored cannot act: where the system allows it the server has no network, and events, "
+          "subscriptions and preloaded libraries are off. Started by root, the server runs as the account backupd-drill, or "
+          "nobody.\n\nExit status 0: passed. 9: failed, the backup is not what it should be. 4: could not run, which says "
+          "nothing about the backup; the way out is told.\n\n" SELECTOR_HELP,
+      .options = drill_run_options,
+      .max_args = 1,
+      .run = cmd_drill_run },
+    { .name = "drill list",
+      .summary = "List the restore drills that were made, the newest first.",
+      .help =
+          "Of this host. With --evidence those in the evidence location, each certificate checked by the drill keys of the "
+          "charter: then one that does not count is told, and the exit status is 9.",
+      .options = drill_list_options,
+      .run = cmd_drill_list },
+    { .name = "drill show",
+      .synopsis = "ID",
+      .summary = "Show what one drill found.",
+      .help = "ID is as `restore drill list` shows it, or `latest`. With --json the result itself.",
+      .options = drill_show_options,
+      .min_args = 1,
+      .max_args = 1,
+      .run = cmd_drill_show },
+    { .name = "drill certificate",
+      .synopsis = "[ID]",
+      .summary = "Print the signed certificate of a drill, or check one.",
+      .help =
+          "A certificate says which snapshot was drilled (the hash of its record), when, with what, and what came out; it is signed "
+          "by the drill host's key. --check verifies one: offline with --key, else by the repository's charters.\n\n"
+          "Exit status 9: it, or a file beside it, is not what was signed. 12: signed by a key that does not count.",
+      .options = drill_certificate_options,
+      .max_args = 1,
+      .run = cmd_drill_certificate },
+    { .name = "drill status",
+      .synopsis = "[JOB ...]",
+      .summary = "Tell whether every job was drilled lately, for monitoring.",
+      .help =
+          "Exit status as monitoring plugins have it. 0: the last drill of every job passed, not too long ago. 1: stale, or the last "
+          "one could not run. 2: the last one failed, or a job never passed one. 3: it is not known.",
+      .options = drill_status_options,
+      .max_args = CLI_ANY,
+      .run = cmd_drill_status },
     { .name = "request",
       .synopsis = "SNAPSHOT ... --out FILE --reason TEXT",
       .summary = "Ask a second person to open exactly what some snapshots need.",

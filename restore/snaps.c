@@ -62,9 +62,9 @@ static int keep_damage(struct snap *snap, const struct error *why, struct error 
 
 static int open_view(struct snaps *all, struct snap *snap, struct error *err)
 {
-    if (!all->st->has_kit || all->st->kit.v == NULL)
+    if (!all->st->has_kit || !opener_has_view(&all->st->opener, snap->writer->id))
         return 0;
-    struct secret *v_w = view_key_derive(all->st->kit.v, snap->writer->id, err);
+    struct secret *v_w = opener_view(&all->st->opener, snap->writer->id, err);
     int rc = v_w != NULL ? snapshot_open_view(snap->object, v_w, err) : E_NOMEM;
     secret_free(v_w);
     return rc;

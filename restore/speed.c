@@ -10,6 +10,7 @@
 #include "common/base/str.h"
 #include "common/sys/atomic_file.h"
 #include "common/sys/dirs.h"
+#include "restore/drill/evidence.h"
 
 #include "common/base/banned.h"
 
@@ -91,6 +92,37 @@ out:
     free(path);
 }
 
+static void count(struct speed *out, uint64_t bytes, uint64_t ms, uint64_t time)
+{
+    uint64_t rate = bytes * 1000 / ms;
+    out->slowest = out->restores == 0 || rate < out->slowest ? rate : out->slowest;
+    out->fastest = rate > out->fastest ? rate : out->fastest;
+    out->bytes += bytes;
+    out->ms += ms;
+    out->newest = time > out->newest ? time : out->newest;
+    out->restores++;
+}
+
+static int add_drill(const struct drills_row *r, void *arg)
+{
+    struct speed *out = arg;
+    int64_t ms = r->fetch_ms + r->decrypt_ms + r->load_ms + r->index_ms;
+    if (r->verdict == DRILLS_COULD_NOT_RUN || r->bytes < SMALLEST || r->bytes > INT64_MAX / 1000 || ms <= 0)
+        return 0;
+    count(out, (uint64_t)r->bytes, (uint64_t)ms, (uint64_t)r->finished);
+    out->drills++;
+    return 0;
+}
+
+static void ask_drills(const struct station *st, const char *engine, struct speed *out)
+{
+    struct drills *d = NULL;
+    struct drills_filter f = { .engine = engine, .limit = SPEED_LINES };
+    if (evidence_history(st->cli, st->conf, &d, NULL) == 0)
+        (void)drills_each(d, &f, add_drill, out, NULL);
+    drills_close(d);
+}
+
 void speed_ask(const struct station *st, const char *engine, struct speed *out)
 {
     struct buf text = BUF_INIT;
@@ -101,14 +133,9 @@ void speed_ask(const struct station *st, const char *engine, struct speed *out)
             struct speed_line l;
             if (!read_line(at, &l) || strcmp(l.engine, engine) != 0)
                 continue;
-            uint64_t rate = l.bytes * 1000 / l.ms;
-            out->slowest = out->restores == 0 || rate < out->slowest ? rate : out->slowest;
-            out->fastest = rate > out->fastest ? rate : out->fastest;
-            out->bytes += l.bytes;
-            out->ms += l.ms;
-            out->newest = l.time;
-            out->restores++;
+            count(out, l.bytes, l.ms, l.time);
         }
+    ask_drills(st, engine, out);
     buf_free(&text);
     free(path);
 }

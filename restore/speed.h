@@ -1,5 +1,5 @@
 /*
- * speed.h - how fast restores went on this station: so that a plan need not guess.
+ * speed.h - how fast restores and drills went on this station: so that a plan need not guess.
  *
  * A text file `speed` beside the marks, one line for each restore of a database that
  * ended well: "ENGINE BYTES MILLISECONDS TIME", the newest last, at most SPEED_LINES of
@@ -22,7 +22,10 @@ struct speed {
     uint64_t slowest; /* bytes per second */
     uint64_t fastest;
     uint64_t newest; /* seconds since 1970 */
+    size_t drills;   /* how many of `restores` were drills */
 };
+/* Restores of this station, and drills (common/state/drills.h): their phases but the checks. A drill's throwaway server does
+ * without durability and may be quicker than a real one. */
 void speed_ask(const struct station *st, const char *engine, struct speed *out);
 
 #endif

@@ -152,13 +152,16 @@ static int open_all(struct station *st, enum station_kit kit, bool quietly, stru
     rc = rc < 0 ? rc : station_load_marks(st, err);
     rc = rc < 0 ? rc : open_storage(st, err);
     rc = rc < 0 ? rc : open_repo(st, quietly, err);
+    rc = rc < 0 ? rc : station_judge_drill_kit(st, err);
     return rc < 0 ? rc : station_read_approvals(st, err);
 }
 
 static int open_station(struct cli_context *cli, const char *wanted, enum station_kit kit, bool quietly,
                         struct station *st, struct error *err)
 {
-    *st = (struct station){ .cli = cli, .wanted = wanted, .opened = OPENED_SHARES_INIT };
+    *st = (struct station){
+        .cli = cli, .wanted = wanted, .drill = DRILL_KEYS_INIT, .opened = OPENED_SHARES_INIT
+    };
     marks_init(&st->marks);
     return open_all(st, kit, quietly, err);
 }
@@ -184,11 +187,12 @@ void station_close(struct station *st)
     repo_close(st->repo);
     backend_close(st->backend);
     restore_kit_free(&st->kit);
+    drill_keys_free(&st->drill);
     shares_free(&st->opened);
     marks_free(&st->marks);
     free(st->marks_path);
     conf_free(st->conf);
-    *st = (struct station){ .cli = st->cli };
+    *st = (struct station){ .cli = st->cli, .drill = DRILL_KEYS_INIT };
 }
 
 void station_killable(void)

@@ -29,8 +29,8 @@
 enum station_kit {
     KIT_IF_GIVEN, /* only with --kit, or for its root key where there is no root.pub */
     KIT_OPTIONAL, /* also the configured one, when it is there */
-    KIT_NEEDED,
-    KIT_PERSON, /* a restore kit, or a quorum member's key (then kit.w and kit.v are NULL) */
+    KIT_NEEDED,   /* these three also take a drill kit */
+    KIT_PERSON,   /* a restore kit, or a quorum member's key (then kit.w and kit.v are NULL) */
 };
 
 struct station {
@@ -42,6 +42,8 @@ struct station {
     struct access_root root;
     struct restore_kit kit;
     bool has_kit;
+    struct drill_keys drill; /* --kit was a drill kit: then kit.w and kit.v are NULL, and kit.r is its R */
+    bool has_drill;
     const struct secret *recipients[1]; /* what opener.sks points to */
     struct opener opener;
     struct opened_shares opened; /* --approval: what other people opened for this station */
@@ -87,6 +89,10 @@ int station_read_approvals(struct station *st, struct error *err);
 char *station_state_dir(const struct station *st, struct error *err);
 /* STATE/requests/ID of a request, for free(); E_USAGE without a state directory. */
 char *station_request_path(const struct station *st, const uint8_t id[HASH_LEN], struct error *err);
+/* A drill kit: read, and, when the repository is open, judged by its newest charter. E_AUTH: expired, taken out, retired. */
+int station_read_drill_kit(struct station *st, const char *path, const struct conf_secret *reference,
+                           struct error *err);
+int station_judge_drill_kit(const struct station *st, struct error *err);
 /* The rid of this station's kit. */
 int station_rid(const struct station *st, uint8_t rid[RID_LEN], struct error *err);
 /* --expect */

@@ -47,6 +47,8 @@ int station_read_kit(struct station *st, enum station_kit need, struct error *er
                                "this opens backups and needs the restore kit: give --kit FILE, or set "
                                "`kit` of the repository in the configuration");
     struct conf_secret reference = passphrase_of(st);
+    if (need != KIT_PERSON && strcmp(path, "-") != 0 && access_key_role(path) == KEYFILE_DRILL)
+        return station_read_drill_kit(st, path, &reference, err);
     int rc = need == KIT_PERSON ? access_person_kit(path, &reference, true, &st->kit, err)
                                 : access_kit(path, &reference, true, &st->kit, err);
     if (rc == E_NOT_FOUND && !given && need == KIT_OPTIONAL && access(path, F_OK) < 0) {

@@ -35,7 +35,17 @@ extern const struct cli_option approve_options[];
 int cmd_approve(struct cli_context *cli, struct error *err);
 extern const struct cli_option grant_options[];
 int cmd_grant(struct cli_context *cli, struct error *err);
+extern const struct cli_option drill_list_options[];
+int cmd_drill_list(struct cli_context *cli, struct error *err);
+extern const struct cli_option drill_show_options[];
+int cmd_drill_show(struct cli_context *cli, struct error *err);
+extern const struct cli_option drill_certificate_options[];
+int cmd_drill_certificate(struct cli_context *cli, struct error *err);
+extern const struct cli_option drill_status_options[];
+int cmd_drill_status(struct cli_context *cli, struct error *err);
 extern const struct cli_option verify_options[];
 int cmd_verify(struct cli_context *cli, struct error *err);
+extern const struct cli_option drill_run_options[];
+int cmd_drill_run(struct cli_context *cli, struct error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include "common/access/access.h"
 #include "common/base/str.h"
 #include "common/crypto/hash.h"
+#include "common/repo/drill_keys.h"
 #include "common/sys/atomic_file.h"
 #include "common/sys/destroy.h"
 #include "common/sys/dirs.h"
@@ -60,6 +61,7 @@ static int judge(const struct shred *s, struct shred_file *f, const struct secre
     struct root_keys root = { .seed = NULL };
     struct restore_kit kit = { .w = NULL };
     struct member_kit member = { .r = NULL };
+    struct drill_keys drill = DRILL_KEYS_INIT;
     int rc = 0;
     if (secret_len(block) < REPO_ID_LEN || memcmp(secret_view(block), s->repo_id, REPO_ID_LEN) != 0)
         return error_set(err, E_CONFLICT, "%s is a key of another repository: nothing was destroyed",
@@ -69,6 +71,8 @@ static int judge(const struct shred *s, struct shred_file *f, const struct secre
         rc = set_rid(f, kit.r, err);
     if (f->role == KEYFILE_MEMBER && (rc = member_kit_decode(block, &member, err)) == 0)
         rc = set_rid(f, member.r, err);
+    if (f->role == KEYFILE_DRILL && (rc = drill_keys_decode(block, &drill, err)) == 0)
+        rc = set_rid(f, drill.r, err);
     if (f->role == KEYFILE_ROOT && (rc = root_keys_decode(block, &root, err)) == 0)
         rc = sign_public(root.seed, pk, err);
     if (f->role == KEYFILE_ROOT && rc == 0)
@@ -77,6 +81,7 @@ static int judge(const struct shred *s, struct shred_file *f, const struct secre
     root_keys_free(&root);
     restore_kit_free(&kit);
     member_kit_free(&member);
+    drill_keys_free(&drill);
     return rc;
 }
 

@@ -12,7 +12,7 @@
 #include "backupd/pages/answer.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/sys/confine.h"
+#include "common/sys/restrict.h"
 #include "common/sys/interrupt.h"
 
 #include "common/base/banned.h"

@@ -26,7 +26,8 @@ bool judge_rules(const struct judge *j, const char *label, struct policy *out)
                             .floor = k->min,
                             .erase_after = k->erase_after_ms / 1000,
                             .max_share = k->max_share,
-                            .max_new = k->max_new };
+                            .max_new = k->max_new,
+                            .proven = k->proven };
     return true;
 }
 
@@ -59,6 +60,7 @@ static struct policy_snapshot ask(const struct judge *j, const struct prune_snap
         .held = s->held,
         .newest = s->newest,
         .retired = charter_writer_retired(repo_charter(repo), s->writer->id),
+        .proven = judge_proven(j, s),
         .unreadable = !s->readable,
         .unique = s->unique,
     };
@@ -132,7 +134,13 @@ int judge_policy(struct judge *j, struct error *err)
     struct policy_run run = judge_run(j, prune_time(j->prune), last != NULL ? last->clock : 0);
     if (!prune_clock_trusted(j->prune))
         run.stopped = "this host's clock is not trusted";
-    int rc = collect(j, err);
+    int rc = judge_read_proven(j, err);
+    if (rc == 0)
+        rc = collect(j, err);
+    if (rc == 0)
+        rc = judge_needs_evidence(j, err);
+    if (j->proven_unknown)
+        run.stopped = "the evidence of drills cannot be read";
     if (rc == 0)
         rc = policy_decide(&run, j->asked.data, j->asked.len, j->verdicts.data, &j->summary, err);
     for (size_t i = 0; rc == 0 && i < j->verdicts.len; i++)

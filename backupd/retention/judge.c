@@ -129,6 +129,7 @@ void judge_close(struct judge *j)
     vec_free(&j->list);
     vec_free(&j->asked);
     vec_free(&j->verdicts);
+    vec_free(&j->proven);
     free(j->state);
     free(j);
 }

@@ -3,6 +3,7 @@
  *
  *   judge.c      open, find
  *   decide.c     asks the policy
+ *   proven.c     which snapshots passed a drill
  *   notes.c      notes of retention records: what a person said when it was held or expired
  *   report.c     tables, JSON, the summary of a run
  *   space.c      which job needs how much
@@ -40,6 +41,8 @@ struct judge {
     struct vec asked;    /* struct policy_snapshot, parallel to list */
     struct vec verdicts; /* struct policy_verdict, parallel to list */
     struct policy_summary summary;
+    struct vec proven;   /* private to proven.c */
+    bool proven_unknown; /* the certificates could not be read */
 };
 
 struct prune_snapshot *judge_snapshot(const struct judge *j, size_t i);
@@ -52,6 +55,12 @@ void judge_alarm(struct judge *j, const char *label, const char *text);
 size_t judge_suspicious(const struct judge *j);
 /* The day in the repository's zone. */
 const char *judge_date(char out[JUDGE_DATE_MAX], uint64_t t);
+
+/* proven.c: reads the certificates (once); E_USAGE: the place of evidence is a wrong one. */
+int judge_read_proven(struct judge *j, struct error *err);
+bool judge_proven(const struct judge *j, const struct prune_snapshot *s);
+/* E_USAGE: a rule counts drills, and nothing says where their certificates are. */
+int judge_needs_evidence(const struct judge *j, struct error *err);
 
 /* notes.c: who holds it and why, "by anna until 2027-01-01: tax audit", or "" when nothing was noted. */
 enum { JUDGE_HOLD_MAX = 400 };

@@ -27,6 +27,7 @@
 #include "common/conf/conf.h"
 #include "common/crypto/secret.h"
 #include "common/engine/engine.h"
+#include "common/repo/drill_keys.h"
 #include "common/repo/keys.h"
 
 #define ACCESS_ROOT_FILE "root.pub"
@@ -95,6 +96,10 @@ const char *access_role_name(enum keyfile_role role);
 /* Opens a restore kit the same way. */
 int access_kit(const char *path, const struct conf_secret *reference, bool prompt, struct restore_kit *out,
                struct error *err);
+
+/* A drill host's kit the same way. */
+int access_drill_keys(const char *path, const struct conf_secret *reference, bool prompt,
+                      struct drill_keys *out, struct error *err);
 
 /* The retention host's: `path`, or retention.key in the key directory (NULL). Besides it that host needs root.pub and the
  * storage's key, and no writer's key or kit. E_NOT_FOUND; E_CONFLICT: of another repository. What it

@@ -21,6 +21,15 @@ uint64_t clock_wall(void)
     return ts.tv_sec > 0 ? (uint64_t)ts.tv_sec : 0;
 }
 
+uint64_t clock_mono_us(void)
+{
+    struct timespec ts = { 0 };
+    if (fake != NULL)
+        return fake->mono_ms(fake->arg) * 1000;
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 uint64_t clock_mono_ms(void)
 {
     if (fake != NULL)

@@ -85,6 +85,7 @@ struct conf_keep {
     uint64_t erase_after_ms;
     unsigned max_share; /* percent */
     unsigned max_new;   /* 0: by the rules */
+    unsigned proven;    /* 0: one, where the certificates of drills are read at all */
     struct conf_place place;
 };
 struct conf_keep_job {
@@ -278,6 +279,40 @@ struct conf_job {
     struct conf_place repository_place; /* private */
 };
 
+/* What has to be true in a restored database. */
+enum conf_assert_kind {
+    CONF_ASSERT_VALUE, /* the first field of the first row is text */
+    CONF_ASSERT_RANGE, /* ... a number from min to max */
+    CONF_ASSERT_REGEX, /* ... matches text (POSIX extended) */
+    CONF_ASSERT_ROWS,  /* from min to max rows */
+    CONF_ASSERT_FRESH, /* ... a time not more than within_ms before the snapshot */
+    CONF_ASSERT_RATIO, /* ... a number, from min to max times what the drill before found */
+};
+struct conf_assert {
+    enum conf_assert_kind kind;
+    const char *name; /* or NULL */
+    const char *sql;
+    const char *text;
+    double min, max; /* may be infinite */
+    uint64_t within_ms;
+};
+
+struct conf_drill {
+    const char *name;
+    const char *job;      /* label of the snapshots */
+    const char *snapshot; /* which of the job's: "latest" */
+    const char *database; /* or NULL */
+    const char *const *tables;
+    size_t ntables;                                    /* 0: everything */
+    uint64_t every_ms, rto_ms, timeout_ms, max_age_ms; /* 0: not given */
+    const char *scratch;                               /* or NULL */
+    bool foreign_keys;                                 /* SQLite: foreign_key_check */
+    bool gentle;
+    const struct conf_assert *asserts;
+    size_t nasserts;
+    struct conf_place place;
+};
+
 struct conf {
     const char *file; /* absolute */
     const char *dir;  /* its directory */
@@ -285,6 +320,9 @@ struct conf {
     struct conf_daemon daemon;
     struct conf_web web;
     struct conf_anomalies anomalies; /* of jobs that have none of their own; complete in any case */
+    bool has_evidence;               /* drills.evidence is given */
+    struct conf_storage evidence;
+    struct conf_place evidence_place;
     const struct conf_repository *repositories; /* in the order of the files */
     size_t nrepositories;
     /* The backups, and behind them what else the daemon does: jobs[njobs] to jobs[njobs + ntasks - 1]. Their names are all
@@ -294,6 +332,8 @@ struct conf {
     size_t ntasks;
     const struct conf_channel *channels;
     size_t nchannels;
+    const struct conf_drill *drills;
+    size_t ndrills;
     struct vec owned; /* private: every block above */
 };
 
@@ -346,6 +386,10 @@ bool conf_name_is_good(const char *text);
 /* By name, or NULL with E_USAGE and "did you mean". A NULL name finds the only one there is. */
 const struct conf_repository *conf_find_repository(const struct conf *conf, const char *name,
                                                    struct error *err);
+/* By name, or NULL. */
+const struct conf_drill *conf_find_drill(const struct conf *conf, const char *name);
+/* "10..20", "10..", "..20"; what is left out is infinite. */
+bool conf_range_parse(const char *text, double *min, double *max);
 const struct conf_job *conf_find_job(const struct conf *conf, const char *name, struct error *err);
 
 /* The same, among jobs and tasks. */

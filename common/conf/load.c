@@ -71,6 +71,7 @@ static void top_read(struct load *l, const struct conf_node *root)
     items_read(l, "notify", f.values[conf_section_index(CONF_AT_TOP, "notify")], conf_channel_read);
     conf_web_read(l, f.values[conf_section_index(CONF_AT_TOP, "web")]);
     conf_anomalies_read_top(l, f.values[conf_section_index(CONF_AT_TOP, "anomalies")]);
+    conf_drills_read(l, f.values[conf_section_index(CONF_AT_TOP, "drills")]);
 }
 
 static void text_read(struct load *l, const char *path, const struct buf *text)
@@ -175,6 +176,11 @@ static void finish(struct load *l)
         conf_anomalies_complete(l, &conf->anomalies);
     conf->nrepositories = l->repositories.len;
     jobs_finish(l);
+    conf->ndrills = l->drills.len;
+    if (conf->ndrills != 0) {
+        conf->drills = conf_keep_block(l, l->drills.data);
+        l->drills.data = NULL;
+    }
     if (conf->nrepositories != 0) {
         conf->repositories = conf_keep_block(l, l->repositories.data);
         l->repositories.data = NULL;
@@ -209,7 +215,8 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
                       .repositories = VEC_OF(struct conf_repository),
                       .jobs = VEC_OF(struct conf_job),
                       .tasks = VEC_OF(struct conf_job),
-                      .channels = VEC_OF(struct conf_channel) };
+                      .channels = VEC_OF(struct conf_channel),
+                      .drills = VEC_OF(struct conf_drill) };
     l.conf = mem_alloc(1, sizeof *l.conf, err);
     if (l.conf == NULL)
         return NULL;
@@ -232,6 +239,7 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
     vec_free(&l.jobs);
     vec_free(&l.tasks);
     vec_free(&l.channels);
+    vec_free(&l.drills);
     if (l.rc == 0)
         return l.conf;
     conf_free(l.conf);

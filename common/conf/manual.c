@@ -35,11 +35,12 @@ static int put_text(struct page *page, const char *text)
 static int open_section(struct page *page, enum conf_section section)
 {
     static const char *const titles[] = {
-        [CONF_AT_TOP] = "The file",        [CONF_AT_REPOSITORY] = "A repository",
-        [CONF_AT_STORAGE] = "Its storage", [CONF_AT_JOB] = "A job",
-        [CONF_AT_TASK] = "A task",         [CONF_AT_DAEMON] = "The daemon",
-        [CONF_AT_KEEP] = "What stays",     [CONF_AT_NOTIFY] = "A channel of notices",
-        [CONF_AT_WEB] = "The status page", [CONF_AT_ANOMALIES] = "What is unusual",
+        [CONF_AT_TOP] = "The file",          [CONF_AT_REPOSITORY] = "A repository",
+        [CONF_AT_STORAGE] = "Its storage",   [CONF_AT_JOB] = "A job",
+        [CONF_AT_TASK] = "A task",           [CONF_AT_DAEMON] = "The daemon",
+        [CONF_AT_KEEP] = "What stays",       [CONF_AT_NOTIFY] = "A channel of notices",
+        [CONF_AT_WEB] = "The status page",   [CONF_AT_ANOMALIES] = "What is unusual",
+        [CONF_AT_DRILLS] = "Restore drills", [CONF_AT_DRILL] = "A drill",
     };
     const char *path = conf_section_path(section);
     int rc = page->open ? buf_printf(page->out, page->err, ".El\n") : 0;

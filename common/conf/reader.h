@@ -24,6 +24,7 @@ struct load {
     struct vec jobs;         /* of struct conf_job */
     struct vec tasks;        /* the same */
     struct vec channels;     /* of struct conf_channel */
+    struct vec drills;       /* of struct conf_drill */
     struct conf_place state; /* where it was set; file NULL: nowhere */
     bool have_repositories;
     bool have_jobs;
@@ -118,7 +119,16 @@ void conf_anomalies_read(struct load *l, const char *path, const struct conf_nod
 void conf_anomalies_read_top(struct load *l, const struct conf_node *value);
 void conf_anomalies_complete(struct load *l, struct conf_anomalies *out);
 
-/* ---- repository.c, job.c ---- */
+/* ---- drills.c ---- */
+/* map NULL: not given. */
+void conf_drills_read(struct load *l, const struct conf_node *map);
+void conf_evidence_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
+
+/* ---- repository.c, job.c, drill.c ---- */
+/* The settings of a storage; `path` is where they stand, for messages. */
+void conf_storage_read(struct load *l, const char *path, const struct conf_node *map,
+                       struct conf_storage *out);
+void conf_drill_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 /* A name that no other job or task has; a problem and false otherwise. */

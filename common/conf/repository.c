@@ -60,8 +60,8 @@ static void check_sftp(struct load *l, const struct frame *f, const struct conf_
                          "%s: either 'host_key' or 'known_hosts', not both", f->path);
 }
 
-static void storage_read(struct load *l, const char *path, const struct conf_node *map,
-                         struct conf_storage *out)
+void conf_storage_read(struct load *l, const char *path, const struct conf_node *map,
+                       struct conf_storage *out)
 {
     struct frame f = { .section = CONF_AT_STORAGE, .path = path, .map = map, .base = out };
     if (!conf_section_read(l, &f, NULL, NULL))
@@ -111,7 +111,7 @@ void conf_repository_read(struct load *l, const struct conf_node *key, const str
         const struct conf_node *storage = f.values[conf_section_index(CONF_AT_REPOSITORY, "storage")];
         conf_section_complete(l, &f, 0);
         if (storage != NULL)
-            storage_read(l, storage_path, storage, &r.storage);
+            conf_storage_read(l, storage_path, storage, &r.storage);
         conf_keep_read(l, keep_path, f.values[conf_section_index(CONF_AT_REPOSITORY, "keep")], &r.keep);
         conf_keep_jobs_read(l, keep_jobs_path, f.values[conf_section_index(CONF_AT_REPOSITORY, "keep_jobs")],
                             &r);

@@ -63,6 +63,12 @@ static const struct rule top[] = {
         .help =
             "When a run is found unlike those before it: for jobs that do not say it themselves; or off." },
       0 },
+    { { .name = "drills",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "What `restore drill run` restores for a look at it, a name for each drill; and where the evidence is kept." },
+      0 },
 };
 
 /* What a run may take: of the daemon for all, of a job or task for its own runs. */
@@ -314,6 +320,25 @@ static const struct rule keep[] = {
             "So many new snapshots of the job in a day are usual. More are kept, not counted by the rules, "
             "raise an alarm, and stop the rules for this run: somebody may have the writer's key." },
       K(max_new) },
+    { { .name = "proven",
+        .type = CONF_INTEGER,
+        .flags = CONF_RELOADABLE,
+        .fallback = "(1, where drills.evidence is given)",
+        .max = 100000,
+        .help =
+            "So many of the newest that passed a restore drill stay whatever the other rules say, but for erase_after. Needs "
+            "drills.evidence on the host that expires." },
+      K(proven) },
+};
+
+static const struct rule drills[] = {
+    { { .name = "evidence",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help =
+            "Where results, pages and signed certificates of drills are kept: the settings of a storage. Never inside a "
+            "repository. Also on the retention host, for keep.proven." },
+      offsetof(struct conf, evidence) },
 };
 
 #define S(member) offsetof(struct conf_storage, member)
@@ -792,6 +817,79 @@ static const struct rule notify[] = {
       N(command) },
 };
 
+#define L(member) offsetof(struct conf_drill, member)
+static const struct rule drill[] = {
+    { { .name = "job",
+        .type = CONF_STRING,
+        .flags = CONF_REQUIRED | CONF_RELOADABLE,
+        .help = "The job whose snapshot is restored." },
+      L(job) },
+    { { .name = "snapshot",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE,
+        .fallback = "latest",
+        .help = "Which of the job's: latest, latest~1, a number or a date." },
+      L(snapshot) },
+    { { .name = "database",
+        .type = CONF_STRING,
+        .flags = CONF_RELOADABLE,
+        .help = "Which database of a snapshot that holds several." },
+      L(database) },
+    { { .name = "tables",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "A list of tables, as for `restore database --table`. Otherwise everything is restored." },
+      0 },
+    { { .name = "max_age",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .max = YEARS(10),
+        .help = "How old the snapshot may be. A drill of an older one fails: there should be a newer one." },
+      L(max_age_ms) },
+    { { .name = "every",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .min = 60,
+        .max = YEARS(10),
+        .help = "How old the last drill that passed may be before `restore drill status` says so." },
+      L(every_ms) },
+    { { .name = "rto",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .max = YEARS(1),
+        .help = "How long it may take until the data can be queried. A drill that takes longer fails." },
+      L(rto_ms) },
+    { { .name = "timeout",
+        .type = CONF_DURATION,
+        .flags = CONF_RELOADABLE,
+        .max = YEARS(1),
+        .help = "A drill that takes longer is stopped, and counts as one that could not run." },
+      L(timeout_ms) },
+    { { .name = "scratch",
+        .type = CONF_PATH,
+        .flags = CONF_RELOADABLE,
+        .fallback = "($TMPDIR, else /var/tmp)",
+        .help = "Where the throwaway directory is made; a short path on a disk with room for the database." },
+      L(scratch) },
+    { { .name = "foreign_keys",
+        .type = CONF_BOOL,
+        .flags = CONF_RELOADABLE,
+        .fallback = "true",
+        .help = "SQLite: whether rows that point to nothing (foreign_key_check) are a failure." },
+      L(foreign_keys) },
+    { { .name = "gentle",
+        .type = CONF_BOOL,
+        .flags = CONF_RELOADABLE,
+        .fallback = "false",
+        .help = "Leave processor and disks to others." },
+      L(gentle) },
+    { { .name = "assert",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "A list of what has to be true in the restored database." },
+      0 },
+};
+
 static const struct {
     const char *path;
     const struct rule *rules;
@@ -807,6 +905,8 @@ static const struct {
     [CONF_AT_KEEP] = { "keep", keep, sizeof keep / sizeof keep[0] },
     [CONF_AT_NOTIFY] = { "notify.NAME", notify, sizeof notify / sizeof notify[0] },
     [CONF_AT_ANOMALIES] = { "anomalies", anomalies, sizeof anomalies / sizeof anomalies[0] },
+    [CONF_AT_DRILLS] = { "drills", drills, sizeof drills / sizeof drills[0] },
+    [CONF_AT_DRILL] = { "drills.NAME", drill, sizeof drill / sizeof drill[0] },
 };
 
 _Static_assert(sizeof storage / sizeof storage[0] <= RULES_MAX && sizeof job / sizeof job[0] <= RULES_MAX,

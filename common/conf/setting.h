@@ -44,6 +44,8 @@ enum conf_section {
     CONF_AT_KEEP,       /* keep of a repository or a job */
     CONF_AT_NOTIFY,     /* notify.NAME */
     CONF_AT_ANOMALIES,  /* anomalies of the file or a job */
+    CONF_AT_DRILLS,     /* drills */
+    CONF_AT_DRILL,      /* drills.NAME */
     CONF_SECTIONS
 };
 

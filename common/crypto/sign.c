@@ -16,10 +16,8 @@ enum {
 };
 
 static const uint8_t tags[][TAG_LEN] = {
-    [SIGN_WRITER] = "bk1 sig writer",
-    [SIGN_RETENTION] = "bk1 sig retain",
-    [SIGN_CHARTER] = "bk1 sig charter",
-    [SIGN_SHRED] = "bk1 sig shred",
+    [SIGN_WRITER] = "bk1 sig writer", [SIGN_RETENTION] = "bk1 sig retain", [SIGN_CHARTER] = "bk1 sig charter",
+    [SIGN_SHRED] = "bk1 sig shred",   [SIGN_DRILL] = "bk1 sig drill",
 };
 
 static void tagged_hash(enum sign_tag tag, const void *msg, size_t len, uint8_t out[TAGGED_LEN])

@@ -1,8 +1,8 @@
 /*
  * sign.h - Ed25519 over tag16 || BLAKE2b-512(message); X25519 boxes.
  *
- * Tags are "bk1 sig writer", "bk1 sig retain", "bk1 sig charter" and (for certificates of destruction)
- * "bk1 sig shred", NUL-padded to 16 bytes. A public key that is not a canonical point, or of small order,
+ * Tags are "bk1 sig writer", "bk1 sig retain", "bk1 sig charter", and, for certificates of destruction and of drills,
+ * "bk1 sig shred" and "bk1 sig drill", NUL-padded to 16 bytes. A public key that is not a canonical point, or of small order,
  * is refused by libsodium's verification.
  */
 #ifndef COMMON_CRYPTO_SIGN_H
@@ -25,7 +25,7 @@ enum {
     RID_LEN = 16,
 };
 
-enum sign_tag { SIGN_WRITER, SIGN_RETENTION, SIGN_CHARTER, SIGN_SHRED };
+enum sign_tag { SIGN_WRITER, SIGN_RETENTION, SIGN_CHARTER, SIGN_SHRED, SIGN_DRILL };
 
 /* A signing key is stored as its 32-byte seed. */
 int sign_public(const struct secret *seed, uint8_t pk[SIGN_PK_LEN], struct error *err);

@@ -107,6 +107,20 @@ enum engine_target_kind {
     TARGET_DIRECTORY, /* a new directory of this machine, which needs room for it */
 };
 
+/* One thing that was compared when all was loaded. Texts are borrowed for the call; expected and found may be NULL. */
+struct engine_check {
+    const char *kind;    /* for programs: "table", "objects", "rights", "sequence", "definitions" */
+    const char *name;    /* for people: "rows and fingerprint" */
+    const char *subject; /* a table, "triggers"; or NULL */
+    bool differs;
+    const char *expected;
+    const char *found;
+};
+typedef int engine_check_fn(const struct engine_check *check, void *arg, struct error *err);
+
+/* A row of an answer: its fields as text, NULL for null. */
+typedef int engine_row_fn(const char *const *fields, size_t n, void *arg, struct error *err);
+
 struct engine_target {
     const char *to;                              /* what the person named */
     const char *facts;                           /* of the snapshot's run */
@@ -138,6 +152,11 @@ struct engine_target {
     bool no_verify;      /* without comparing afterwards */
     bool no_tablespaces; /* everything into the database's own */
     bool data_only;      /* rows alone, into tables that exist and are empty */
+    /* For drills. loaded: all is there and will be compared now; a failure ends the restore. check: gets every
+     * comparison, and what differs is no error then. Both with drill_arg, on the calling thread; or NULL. */
+    int (*loaded)(void *drill_arg, struct error *err);
+    engine_check_fn *check;
+    void *drill_arg;
 };
 
 /* One line of a plan, or of what a swap is about to do. */
@@ -246,6 +265,9 @@ struct engine {
      * in the way (then E_BUSY "in-use", and nothing was changed), and what else notices it. Where databases cannot be
      * renamed it tells the steps that people take, and E_UNSUPPORTED. May be NULL. */
     int (*swap)(const struct engine_swap *swap, engine_plan_fn *fn, void *arg, struct error *err);
+    /* Asks a restored database: SQL to `to` as restore() takes it, the rows of the answer to fn (NULL: dropped). `script`:
+     * several statements, and no rows. For scratch servers, whose whole content is the caller's. May be NULL. */
+    int (*ask)(const char *to, const char *sql, bool script, engine_row_fn *fn, void *arg, struct error *err);
 };
 
 /* By name, or NULL with E_USAGE that lists the known ones. */

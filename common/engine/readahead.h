@@ -29,7 +29,12 @@
 #include "common/base/error.h"
 #include "common/stream/stream.h"
 
-enum { READAHEAD_LANES_MAX = 64 };
+enum {
+    READAHEAD_LANES_MAX = 64,
+    /* What suits rows: a reader passes on a block at once, and units of about a lane's buffer keep all lanes busy. */
+    READAHEAD_BUFFER = 4 * 1024 * 1024,
+    READAHEAD_BLOCK = 256 * 1024,
+};
 
 struct readahead;
 struct readahead_lane;

@@ -388,11 +388,11 @@ static int check_writer(struct check *c, const struct repo_writer *writer, struc
     int rc = 0;
     c->result->writers++;
     c->result->records += writer->records.len;
-    if (o->v != NULL) {
-        w.view_key = view_key_derive(o->v, writer->id, err);
-        rc = w.view_key != NULL ? 0 : E_NOMEM;
+    if (o->v != NULL || o->drill != NULL) {
+        w.view_key = opener_view(o, writer->id, err);
+        rc = w.view_key != NULL ? 0 : err->code;
     }
-    if (rc == 0 && o->w != NULL && o->nsks != 0) {
+    if (rc == 0 && (o->w != NULL || o->drill != NULL) && o->nsks != 0) {
         w.fetcher = fetcher_new(c->repo, writer, o, 0, err);
         rc = w.fetcher != NULL ? 0 : E_NOMEM;
     }
@@ -411,8 +411,9 @@ static int check_writer(struct check *c, const struct repo_writer *writer, struc
 
 static int check_means(const struct check_options *o, struct error *err)
 {
-    bool kit = o->opener.w != NULL && o->opener.v != NULL && o->opener.nsks != 0;
-    if (o->level == CHECK_L2 && o->opener.v == NULL)
+    bool drill = o->opener.drill != NULL;
+    bool kit = (drill || (o->opener.w != NULL && o->opener.v != NULL)) && o->opener.nsks != 0;
+    if (o->level == CHECK_L2 && o->opener.v == NULL && !drill)
         return error_set(err, E_USAGE, "level L2 needs the view key: give a restore kit, or use L0 or L1");
     if ((o->level == CHECK_LK || o->level == CHECK_L3) && !kit)
         return error_set(err, E_USAGE,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/base/map.h"
 #include "common/chunk/blob.h"
 #include "common/repo/blob_lru.h"
@@ -38,6 +39,7 @@ struct fetcher {
     struct blob_lru *lru;
     struct buf range;
     uint64_t bytes_read;
+    uint64_t waited_us;
 };
 
 struct fetcher *fetcher_new(const struct repo *repo, const struct repo_writer *writer,
@@ -57,7 +59,7 @@ struct fetcher *fetcher_new(const struct repo *repo, const struct repo_writer *w
     f->codec = f->lru != NULL ? blob_codec_new(err) : NULL;
     struct secret *w_w = NULL;
     if (f->codec != NULL)
-        w_w = writer_root_derive(opener->w, writer->id, err);
+        w_w = opener_root(opener, writer->id, err);
     if (w_w != NULL)
         f->derived = writer_derive(w_w, err);
     secret_free(w_w);
@@ -93,6 +95,20 @@ const struct writer_derived *fetcher_keys(const struct fetcher *f)
 uint64_t fetcher_bytes_read(const struct fetcher *f)
 {
     return f->bytes_read;
+}
+
+uint64_t fetcher_waited_us(const struct fetcher *f)
+{
+    return f->waited_us;
+}
+
+static int timed_read(struct fetcher *f, const char *name, uint64_t off, void *data, size_t len,
+                      struct error *err)
+{
+    uint64_t began = clock_mono_us();
+    int rc = backend_read(f->repo->backend, name, off, data, len, err);
+    f->waited_us += clock_mono_us() - began;
+    return rc;
 }
 
 static uint8_t *key_at(const struct fetcher *f, uint32_t index)
@@ -196,7 +212,7 @@ static int open_pack(struct fetcher *f, const struct record_pack *introduced, st
     struct object_header h;
     const uint8_t *session_key = NULL;
     name_pack(name, f->writer->id, introduced->session, introduced->idx, introduced->attempt);
-    int rc = backend_read(f->repo->backend, name, 0, head, sizeof head, err);
+    int rc = timed_read(f, name, 0, head, sizeof head, err);
     if (rc == E_NOT_FOUND)
         rc = error_corrupt(err, ERR_PACK_MISSING, "it is not there");
     f->bytes_read += sizeof head;
@@ -272,7 +288,7 @@ static int read_range(struct fetcher *f, const struct open_pack *p, uint64_t off
     int rc = buf_reserve(&f->range, len, err);
     if (rc == 0) {
         name_pack(name, f->writer->id, p->pack.session, p->pack.idx, p->pack.attempt);
-        rc = backend_read(f->repo->backend, name, off, f->range.data, len, err);
+        rc = timed_read(f, name, off, f->range.data, len, err);
         f->range.len = len;
         f->bytes_read += len;
         if (rc == E_NOT_FOUND)

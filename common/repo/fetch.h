@@ -49,5 +49,7 @@ const struct writer_derived *fetcher_keys(const struct fetcher *f);
 
 /* Bytes read from the storage so far. */
 uint64_t fetcher_bytes_read(const struct fetcher *f);
+/* Microseconds that reading them took. */
+uint64_t fetcher_waited_us(const struct fetcher *f);
 
 #endif

@@ -17,7 +17,7 @@
  *   3. erase_after: older ones go, whatever else says they stay; only the newest one of a group (by the
  *      rules' own count) stays until its writer is retired, with an alarm. The writer's newest record always
  *      stays (newest, below).
- *   4. the charter's min-keep; the floor; the newest one that passed a drill; the writer's newest
+ *   4. the charter's min-keep; the floor; the newest that passed a drill (proven: how many, at least one); the writer's newest
  *   5. tags; last, hourly, daily, weekly, monthly, yearly, within
  *   6. an unusual number at once (below): kept until a person decides
  *   7. what no rule keeps goes; at most max_share percent of the live ones of a group in one run, what is over
@@ -67,6 +67,7 @@ struct policy {
     uint64_t erase_after;    /* seconds: maximum age for privacy law */
     uint32_t max_share;      /* percent, 1..100 */
     uint32_t max_new;        /* new ones of a day that are usual; 0: the default above */
+    uint32_t proven;         /* so many of the newest that passed a drill stay; 0: one */
 };
 #define POLICY_INIT                                                      \
     {                                                                    \

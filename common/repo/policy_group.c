@@ -72,7 +72,7 @@ static bool within_min_keep(const struct policy_group *g, const struct policy_it
 /* Step 4, as far as it does not count. */
 static void keep_protected(struct policy_group *g)
 {
-    bool proven = false;
+    uint32_t proven = g->rules->proven > 1 ? g->rules->proven : 1;
     for (size_t i = g->n; i-- > 0;) {
         struct policy_item *item = &g->items[i];
         if (item->s->first_seen == 0)
@@ -85,9 +85,10 @@ static void keep_protected(struct policy_group *g)
             policy_keep(item, POLICY_NEWEST);
         if (within_min_keep(g, item))
             policy_keep(item, POLICY_MIN_KEEP);
-        if (item->s->proven && !proven)
+        if (item->s->proven && proven > 0) {
             policy_keep(item, POLICY_PROVEN);
-        proven = proven || item->s->proven;
+            proven--;
+        }
         if (item->unusual)
             policy_keep(item, POLICY_UNUSUAL);
         else if (!policy_has_keep(g->rules))

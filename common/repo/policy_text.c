@@ -117,7 +117,10 @@ static void rule_text(const struct policy_group *g, const struct policy_item *i,
         (void)snprintf(out, cap, "min %u", g->rules->floor);
         return;
     case POLICY_PROVEN:
-        (void)snprintf(out, cap, "the newest that passed a drill");
+        if (g->rules->proven > 1)
+            (void)snprintf(out, cap, "proven %u: passed a drill", g->rules->proven);
+        else
+            (void)snprintf(out, cap, "the newest that passed a drill");
         return;
     case POLICY_TAG:
         (void)snprintf(out, cap, "its tag");

@@ -15,15 +15,7 @@
 #define COMMON_REPO_UNLOCK_H
 
 #include "common/repo/grant.h"
-
-/* What a reader holds. Borrowed. */
-struct opener {
-    const struct secret *w;          /* W, or NULL */
-    const struct secret *v;          /* V, or NULL */
-    const struct secret *const *sks; /* recipients' X25519 secret keys */
-    size_t nsks;
-    const struct opened_shares *opened; /* what other people passed on, or NULL */
-};
+#include "common/repo/opener.h"
 
 struct unlock {
     const struct repo *repo;

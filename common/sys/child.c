@@ -14,6 +14,7 @@
 #include "common/base/str.h"
 #include "common/sys/child_exec.h"
 #include "common/sys/child_watch.h"
+#include "common/sys/confine.h"
 #include "common/sys/fdio.h"
 #include "common/base/banned.h"
 
@@ -69,7 +70,7 @@ static int launch(struct child *c, struct child_image *image, struct error *err)
     if (rc == 0) {
         long self = (long)getpid();
         image->error_fd = report[WRITE_END];
-        c->pid = fork();
+        c->pid = (pid_t)confine_fork(image->confine);
         if (c->pid == 0)
             child_image_exec(image, self);
         rc = c->pid < 0 ? error_sys(err, "start %s", image->argv[0]) : 0;

@@ -43,6 +43,7 @@
 
 struct child;
 struct process_limits;
+struct confine;
 
 enum { CHILD_STDERR_MAX = 64 * 1024 };
 
@@ -55,8 +56,9 @@ struct child_options {
     bool want_stdout;   /* a pipe instead of /dev/null */
     bool outlives_stop; /* for clean-up work: not killed when a stop is requested */
     const int *keep; /* descriptors above 2 that it gets too, under the same numbers; ends with -1; or NULL */
-    uint64_t timeout_ms;                 /* 0: none */
     const struct process_limits *limits; /* of its process and what that starts (limits.h), or NULL */
+    uint64_t timeout_ms;                 /* 0: none */
+    const struct confine *confine;       /* confine.h: what it may reach; or NULL */
 };
 
 /* The file that child_start() would run for this name, for free(). E_NOT_FOUND as there; E_DENIED: a path whose

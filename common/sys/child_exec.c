@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "common/sys/limits.h"
+#include "common/sys/confine.h"
 #include "common/base/banned.h"
 
 static const char *const inherited[] = { "PATH", "HOME", "LANG", "TZ", "TMPDIR" };
@@ -107,6 +109,7 @@ int child_image_init(struct child_image *image, const char *const argv[], const 
                                    .dir = opt->dir,
                                    .keep = opt->keep,
                                    .limits = opt->limits,
+                                   .confine = opt->confine,
                                    .stdin_fd = -1,
                                    .stdout_fd = -1,
                                    .stderr_fd = -1,
@@ -157,6 +160,15 @@ static bool place(int from, int to)
     return dup2(from, to) == to;
 }
 
+/* Among processes of its own it cannot see its parent: but the other end of the pipe goes with that. */
+static bool has_parent(const struct child_image *image, long parent)
+{
+    struct pollfd end = { .fd = image->error_fd };
+    if (image->confine == NULL || !image->confine->alone)
+        return (long)getppid() == parent;
+    return poll(&end, 1, 0) >= 0 && (end.revents & POLLERR) == 0;
+}
+
 _Noreturn void child_image_exec(const struct child_image *image, long parent)
 {
     union {
@@ -164,9 +176,14 @@ _Noreturn void child_image_exec(const struct child_image *image, long parent)
         char *const *to;
     } argv = { .from = image->argv }; /* execve does not change the strings, its type only says so */
     default_signals();
-    if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+    if (setpgid(0, 0) < 0)
         give_up(image->error_fd);
-    if ((long)getppid() != parent)
+    if (image->confine != NULL && !confine_enter(image->confine, image->path))
+        give_up(image->error_fd);
+    /* After the account changed, which forgets it. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        give_up(image->error_fd);
+    if (!has_parent(image, parent))
         _exit(127);
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd < 0 || !place(image->stdin_fd >= 0 ? image->stdin_fd : null_fd, 0) ||

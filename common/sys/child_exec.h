@@ -17,6 +17,7 @@ struct child_image {
     const char *dir;                     /* borrowed, or NULL */
     const int *keep;                     /* borrowed, ends with -1, or NULL */
     const struct process_limits *limits; /* borrowed, or NULL */
+    const struct confine *confine;       /* borrowed, or NULL */
     int stdin_fd;                        /* -1: /dev/null */
     int stdout_fd;                       /* -1: /dev/null */
     int stderr_fd;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,13 +38,18 @@ static int write_holder(int fd, const char *path, struct error *err)
     return fd_pwrite_full(fd, text, (size_t)len, 0, path, err);
 }
 
-static int lock_fd(int fd, const char *path, struct error *err)
+static int try_lock(int fd)
 {
     int rc;
     do
         rc = flock(fd, LOCK_EX | LOCK_NB);
     while (rc < 0 && errno == EINTR);
-    if (rc == 0)
+    return rc;
+}
+
+static int lock_file(int fd, const char *path, struct error *err)
+{
+    if (try_lock(fd) == 0)
         return write_holder(fd, path, err);
     if (errno != EWOULDBLOCK)
         return error_sys(err, "lock %s", path);
@@ -53,27 +59,37 @@ static int lock_fd(int fd, const char *path, struct error *err)
                      pid[0] != '\0' ? pid : "unknown");
 }
 
-struct filelock *filelock_take(const char *path, struct error *err)
+static int lock_dir(int fd, const char *path, struct error *err)
 {
+    if (try_lock(fd) == 0)
+        return 0;
+    if (errno == EWOULDBLOCK)
+        return error_set(err, E_BUSY, "directory %s is locked by another run", path);
+    return error_set(err, E_UNSUPPORTED, "directory %s cannot be locked: %s", path, strerror(errno));
+}
+
+static struct filelock *take(const char *path, bool dir, struct error *err)
+{
+    const int flags = dir ? O_RDONLY | O_DIRECTORY : O_RDWR | O_CREAT | O_NOFOLLOW;
     struct filelock *lock = mem_alloc(1, sizeof *lock, err);
     if (lock == NULL)
         return NULL;
-    lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+    lock->fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0600);
     if (lock->fd < 0)
-        (void)error_sys(err, "open lock file %s", path);
-    else if (lock_fd(lock->fd, path, err) == 0)
+        (void)error_sys(err, dir ? "directory %s" : "open lock file %s", path);
+    else if ((dir ? lock_dir(lock->fd, path, err) : lock_file(lock->fd, path, err)) == 0)
         return lock;
     fd_drop(&lock->fd);
     free(lock);
     return NULL;
 }
 
-struct filelock *filelock_wait(const char *path, unsigned ms, struct error *err)
+static struct filelock *wait_for(const char *path, bool dir, unsigned ms, struct error *err)
 {
     const struct timespec pause = { .tv_nsec = PAUSE_MS * 1000L * 1000 };
     for (unsigned waited = 0;; waited += PAUSE_MS) {
         struct error why = ERROR_INIT;
-        struct filelock *lock = filelock_take(path, &why);
+        struct filelock *lock = take(path, dir, &why);
         if (lock != NULL)
             return lock;
         if (why.code != E_BUSY || waited >= ms) {
@@ -84,6 +100,21 @@ struct filelock *filelock_wait(const char *path, unsigned ms, struct error *err)
             return NULL;
         (void)nanosleep(&pause, NULL);
     }
+}
+
+struct filelock *filelock_take(const char *path, struct error *err)
+{
+    return take(path, false, err);
+}
+
+struct filelock *filelock_wait(const char *path, unsigned ms, struct error *err)
+{
+    return wait_for(path, false, ms, err);
+}
+
+struct filelock *filelock_dir(const char *path, unsigned ms, struct error *err)
+{
+    return wait_for(path, true, ms, err);
 }
 
 void filelock_free(struct filelock *lock)

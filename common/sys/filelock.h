@@ -1,7 +1,7 @@
 /*
  * filelock.h - one process at a time.
  *
- * An exclusive flock(2) on a file that holds the pid of its holder. The lock
+ * An exclusive flock(2) on a file that holds the pid of its holder, or on a directory. The lock
  * goes away with the process, however it ends; the file stays and means
  * nothing by itself. Works between processes of one machine only.
  *
@@ -23,6 +23,9 @@ struct filelock;
 struct filelock *filelock_take(const char *path, struct error *err);
 /* The same, but waits up to `ms` for the holder to end; E_CANCELLED when a stop is requested meanwhile. */
 struct filelock *filelock_wait(const char *path, unsigned ms, struct error *err);
+/* A directory itself instead of a file: nothing is made or written, so the holder has no name. Waits as above;
+ * E_UNSUPPORTED where the file system has no such locks. */
+struct filelock *filelock_dir(const char *path, unsigned ms, struct error *err);
 void filelock_free(struct filelock *lock); /* releases; NULL is fine */
 
 /* Whether a process holds it now, without touching it: 1, and *since (may be NULL) is when it took it; 0 when nobody does, or

@@ -21,6 +21,8 @@
 #include "common/conf/conf.h"
 #include "restore/drill/result.h"
 
+struct evidence_origin;
+
 struct drill_options {
     struct cli_context *cli; /* kit, storage and the like are its options */
     const char *drill;       /* name in the configuration, or NULL */
@@ -29,13 +31,18 @@ struct drill_options {
     const char *database;    /* of a snapshot with several; or NULL */
     const char *const *tables;
     size_t ntables;           /* 0: everything */
-    uint64_t sample_days;     /* not 0: a part of the tables, each within so many days */
     uint64_t rto_seconds;     /* target; 0: none */
-    uint64_t timeout_seconds; /* 0: none */
-    bool keep;                /* leave the server and the directory */
-    bool gentle;              /* nice and ionice */
-    const char *dir;          /* where scratch directories are made; NULL: the state directory */
-    const char *inject;       /* SQL that damages what was loaded, before it is checked; or NULL */
+    uint64_t max_age_seconds; /* of the snapshot; 0: any */
+    const struct conf_assert *asserts;
+    size_t nasserts;
+    bool no_foreign_keys;           /* SQLite: rows that point to nothing are no failure */
+    const char *bin_dir;            /* of the server's programs; NULL: where Debian has them */
+    uint64_t timeout_seconds;       /* 0: none */
+    bool keep;                      /* leave the server and the directory */
+    bool gentle;                    /* nice and ionice */
+    const char *dir;                /* where scratch directories are made; NULL: the state directory */
+    const char *inject;             /* SQL that damages what was loaded, before it is checked; or NULL */
+    struct evidence_origin *origin; /* gets what a certificate has to say (evidence.h); or NULL */
 };
 
 int drill_run(const struct drill_options *options, struct drill_result *result, struct error *err);

@@ -3,6 +3,7 @@
 # unusual number of snapshots does.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+source "$REPO_ROOT/tests/support/skew.sh"
 
 cat >c.yaml <<END
 state: state
@@ -21,35 +22,11 @@ jobs:
     keep: { last: 1, daily: 1, tags: [audit], min: 1, max_share: 100 }
   other: { engine: command, command: [/bin/echo, x], keep: { last: 50 } }
 END
-# Another time for the programs alone; the files keep that of the machine.
-cat >skew.c <<'END'
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdlib.h>
-#include <time.h>
-int clock_gettime(clockid_t id, struct timespec *ts)
-{
-    int (*real)(clockid_t, struct timespec *) = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-    int rc = real(id, ts);
-    if (rc == 0 && id == CLOCK_REALTIME)
-        ts->tv_sec += atol(getenv("SKEW_DAYS")) * 86400;
-    return rc;
-}
-time_t time(time_t *out)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    if (out)
-        *out = ts.tv_sec;
-    return ts.tv_sec;
-}
-END
-gcc -shared -fPIC -o skew.so skew.c -ldl
 backupd() { "$BACKUPD" --config c.yaml "$@"; }
 days_later() {
     local days=$1
     shift
-    SKEW_DAYS=$days LD_PRELOAD=$TMP/skew.so "$BACKUPD" --config c.yaml "$@"
+    skewed "$days" "$BACKUPD" --config c.yaml "$@"
 }
 # verdict SNAPSHOT: "action rule" of JSON on stdin
 verdict() {

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 DAY = 86400
 HOUR = 3600
 RULES = ("last", "hourly", "daily", "weekly", "monthly", "yearly", "within", "min", "erase_after", "max_share",
-         "max_new", "tags")
+         "max_new", "proven", "tags")
 
 
 def rules(**given):
@@ -150,7 +150,8 @@ def decide_group(case, group, at, unusual, stopped):
             keep[s].add("newest")
         if s.first_seen and now - s.first_seen < case.min_keep * DAY:
             keep[s].add("min-keep")
-        if s.has("p") and not [x for x in group if x.has("p") and x.seq > s.seq and x not in due]:
+        newer = [x for x in group if x.has("p") and x.seq > s.seq and x not in due]
+        if s.has("p") and len(newer) < max(1, r["proven"]):
             keep[s].add("proven")
         if s in unusual:
             keep[s].add("max_new")
@@ -239,7 +240,7 @@ def random_rules(rng):
     return rules(last=some(6), hourly=some(30, 0.25), daily=some(12), weekly=some(8), monthly=some(14),
                  yearly=some(4), within=some(40 * DAY, 0.3), min=rng.randint(1, 4),
                  erase_after=some(400 * DAY, 0.3), max_share=rng.choice((1, 5, 20, 50, 100)),
-                 max_new=some(6, 0.3), tags=("keep",) if rng.random() < 0.2 else ())
+                 max_new=some(6, 0.3), proven=some(5, 0.3), tags=("keep",) if rng.random() < 0.2 else ())
 
 
 def random_case(rng):
@@ -262,7 +263,7 @@ def random_case(rng):
             for _ in range(rng.choice((0, 1, 1, 1, 2, 3)) + (rng.random() < 0.03) * 12):
                 seq += 1
                 label, r = rng.choice(labels)
-                flags = "".join(f for f, chance in (("h", .03), ("e", .05), ("i", .1), ("a", .03), ("p", .05),
+                flags = "".join(f for f, chance in (("h", .03), ("e", .05), ("i", .1), ("a", .03), ("p", .1),
                                                     ("u", .02)) if rng.random() < chance) + "r" * retired
                 tags = ["keep"] if rng.random() < 0.1 else ["nightly"] if rng.random() < 0.2 else []
                 mine.append(Snap(writer + 1, seq, label, t, before, flags, tags, cadence, r))

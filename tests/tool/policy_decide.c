@@ -3,7 +3,7 @@
  * tests/support/policy_oracle.py.
  *
  *     case NOW LAST_RUN MIN_KEEP_DAYS ZONE STOPPED(0|1)
- *     rules LAST HOURLY DAILY WEEKLY MONTHLY YEARLY WITHIN FLOOR ERASE SHARE MAX_NEW TAG,TAG|-      the next ones are ruled so
+ *     rules LAST HOURLY DAILY WEEKLY MONTHLY YEARLY WITHIN FLOOR ERASE SHARE MAX_NEW PROVEN TAG,TAG|-      the next ones are ruled so
  *     snap WRITER SEQ LABEL|- FIRST_SEEN SEEN_AFTER CADENCE FLAGS|- TAG,TAG|-
  *     end
  *
@@ -64,9 +64,10 @@ static void read_rules(const char *line)
     struct rules *r = &rules[nrules++];
     *r = (struct rules){ .policy = POLICY_INIT };
     struct policy *p = &r->policy;
-    if (nrules == RULES || sscanf(line, "rules %u %u %u %u %u %u %lu %u %lu %u %u %255s", &p->last,
-                                  &p->hourly, &p->daily, &p->weekly, &p->monthly, &p->yearly, &p->within,
-                                  &p->floor, &p->erase_after, &p->max_share, &p->max_new, r->words) != 12)
+    if (nrules == RULES ||
+        sscanf(line, "rules %u %u %u %u %u %u %lu %u %lu %u %u %u %255s", &p->last, &p->hourly, &p->daily,
+               &p->weekly, &p->monthly, &p->yearly, &p->within, &p->floor, &p->erase_after, &p->max_share,
+               &p->max_new, &p->proven, r->words) != 13)
         die(line);
     size_t n = 0;
     char *save = NULL;

@@ -1,4 +1,5 @@
 /* Is what stands in the target what was backed up? */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,9 +33,15 @@ static int read_table(struct maria_crew *crew, struct maria *c, struct maria_loa
     return 0;
 }
 
-static int differs(struct vec *list, char *text)
+/* One comparison, to the target's check() or, when it differs, to the list. Takes the text. */
+static int judged(const struct maria_plan *p, const struct engine_check *check, struct vec *list, char *text,
+                  struct error *err)
 {
-    int rc = text != NULL ? names_add(list, text, NULL) : E_NOMEM;
+    int rc = 0;
+    if (p->target->check != NULL)
+        rc = p->target->check(check, p->target->drill_arg, err);
+    else if (check->differs)
+        rc = text != NULL ? names_add(list, text, err) : E_NOMEM;
     free(text);
     return rc;
 }
@@ -44,16 +51,49 @@ static int judge(const struct maria_plan *p, struct vec *list, struct error *err
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
         const struct maria_load *l = vec_at(&p->loads, i);
+        char expected[FINGERPRINT_TEXT_MAX + 64];
+        char found[FINGERPRINT_TEXT_MAX + 64];
         if (!str_starts(l->t.fingerprint, FINGERPRINT_METHOD ":"))
             return error_set(err, E_UNSUPPORTED,
                              "the fingerprint of %s is of a kind that this program does not know", l->stream);
-        if (l->rows_now != l->t.rows)
-            rc = differs(list, str_printf(err, "%s (%llu rows, backed up were %llu)", l->t.name,
-                                          (unsigned long long)l->rows_now, (unsigned long long)l->t.rows));
-        else if (strcmp(l->fingerprint_now, l->t.fingerprint) != 0)
-            rc = differs(list, str_printf(err, "%s (other contents)", l->t.name));
+        bool rows = l->rows_now == l->t.rows;
+        struct engine_check check = { .kind = "table",
+                                      .name = "rows and fingerprint",
+                                      .subject = l->t.name,
+                                      .differs = !rows || strcmp(l->fingerprint_now, l->t.fingerprint) != 0,
+                                      .expected = expected,
+                                      .found = found };
+        (void)snprintf(expected, sizeof expected, "%llu rows, %s", (unsigned long long)l->t.rows,
+                       l->t.fingerprint);
+        (void)snprintf(found, sizeof found, "%llu rows, %s", (unsigned long long)l->rows_now,
+                       l->fingerprint_now);
+        char *text = !check.differs ? NULL
+                     : rows         ? str_printf(err, "%s (other contents)", l->t.name)
+                                    : str_printf(err, "%s (%llu rows, backed up were %llu)", l->t.name,
+                                                 (unsigned long long)l->rows_now, (unsigned long long)l->t.rows);
+        rc = judged(p, &check, list, text, err);
     }
     return rc;
+}
+
+static int judge_count(const struct maria_plan *p, const char *kind, uint64_t now, struct vec *list,
+                       struct error *err)
+{
+    char texts[2][32];
+    uint64_t expected = 0;
+    if (!fact_number(p->code_facts, kind, &expected))
+        return error_corrupt(err, ERR_MARIA_FACTS, "code.sql has no fact \"%s\"", kind);
+    struct engine_check check = { .kind = "objects",
+                                  .name = "objects",
+                                  .subject = kind,
+                                  .differs = now != expected,
+                                  .expected = texts[0],
+                                  .found = texts[1] };
+    (void)snprintf(texts[0], sizeof texts[0], "%llu", (unsigned long long)expected);
+    (void)snprintf(texts[1], sizeof texts[1], "%llu", (unsigned long long)now);
+    return judged(
+        p, &check, list,
+        check.differs ? str_printf(err, "%s (%s, backed up were %s)", kind, texts[1], texts[0]) : NULL, err);
 }
 
 /* Where something was left out, or was there before, the counts must differ. */
@@ -65,14 +105,8 @@ static int judge_code(struct maria_target *t, const struct maria_plan *p, struct
         fact_get(p->schema_facts, "excluded", left_out, sizeof left_out))
         return 0;
     int rc = maria_count_code(&t->c, t->goal.database, counts, err);
-    for (size_t i = 0; rc == 0 && i < MARIA_COUNTS; i++) {
-        uint64_t expected = 0;
-        if (!fact_number(p->code_facts, maria_counts[i], &expected))
-            return error_corrupt(err, ERR_MARIA_FACTS, "code.sql has no fact \"%s\"", maria_counts[i]);
-        if (counts[i] != expected)
-            rc = differs(list, str_printf(err, "%s (%llu, backed up were %llu)", maria_counts[i],
-                                          (unsigned long long)counts[i], (unsigned long long)expected));
-    }
+    for (size_t i = 0; rc == 0 && i < MARIA_COUNTS; i++)
+        rc = judge_count(p, maria_counts[i], counts[i], list, err);
     return rc;
 }
 
@@ -99,6 +133,8 @@ int maria_compare(struct maria_target *t, struct maria_plan *p, struct error *er
         rc = judge(p, &list, err);
     if (rc == 0)
         rc = judge_code(t, p, &list, err);
+    if (rc == 0)
+        rc = maria_compare_definitions(t, p, err);
     if (rc == 0 && list.len > 0)
         rc = error_corrupt(err, ERR_MARIA_DIFFER, "%s: what was loaded is not what was backed up: %s",
                            t->c.where, names_text(&list, text, sizeof text));

@@ -14,10 +14,8 @@
 #include "common/base/banned.h"
 
 enum {
-    UNIT_BYTES = 4 * 1024 * 1024, /* of a table on disk, in about one unit */
-    UNITS_MAX = 1 << 18,          /* of one table */
-    RING = 4 * 1024 * 1024,
-    BLOCK = 256 * 1024, /* a reader passes on this much at once */
+    UNIT_BYTES = READAHEAD_BUFFER, /* of a table on disk, in about one unit */
+    UNITS_MAX = 1 << 18,           /* of one table */
 };
 
 /* What one connection reads in one go: a table, or its rows from one value of its range up to another. */
@@ -187,8 +185,8 @@ static int start_ahead(struct maria_gather *g, struct error *err)
     const struct readahead_options options = {
         .lanes = (unsigned)g->o->nreaders,
         .units = g->units.len,
-        .buffer = RING,
-        .block = BLOCK,
+        .buffer = READAHEAD_BUFFER,
+        .block = READAHEAD_BLOCK,
         .fetch = fetch,
         .tick = tick_reader,
         .stop = stop,

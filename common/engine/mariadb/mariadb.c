@@ -6,7 +6,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/str.h"
-#include "common/engine/mariadb/internal.h"
+#include "common/engine/mariadb/restore.h"
 #include "common/engine/mariadb/sql.h"
 #include "common/engine/mariadb/swap.h"
 #include "common/engine/name.h"
@@ -272,4 +272,5 @@ const struct engine engine_mariadb = {
     .plan = maria_plan_tell,
     .table = maria_table,
     .export = maria_export,
+    .ask = maria_ask,
 };

@@ -48,6 +48,8 @@ static int fill(struct maria_target *t, struct maria_plan *p, struct error *err)
         rc = maria_load_tables(t, p, err);
     if (rc == 0)
         rc = fill_code(t, p, err);
+    if (rc == 0 && p->target->loaded != NULL)
+        rc = p->target->loaded(p->target->drill_arg, err);
     maria_plan_phase(p, "comparing");
     if (rc == 0 && !p->target->no_verify)
         rc = maria_compare(t, p, err);

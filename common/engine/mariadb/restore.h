@@ -104,6 +104,11 @@ int maria_run_sequences(struct maria_target *t, const struct maria_plan *p, stru
 int maria_load_tables(const struct maria_target *t, struct maria_plan *p, struct error *err);
 int maria_compare(struct maria_target *t, struct maria_plan *p, struct error *err);
 
+/* definitions.c: for a drill, with the target's check(): tables, the hash of all definitions, rights of accounts. */
+int maria_compare_definitions(struct maria_target *t, const struct maria_plan *p, struct error *err);
+/* ask.c */
+int maria_ask(const char *to, const char *sql, bool script, engine_row_fn *fn, void *arg, struct error *err);
+
 /* crew.c: connections that take one table after the other. */
 struct maria_crew {
     const struct maria_target *t;

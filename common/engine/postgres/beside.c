@@ -243,6 +243,19 @@ static int fill(struct beside *b, const struct engine_streams *streams, const st
     return rc;
 }
 
+/* What the server lacks is known before anything is made on it. */
+static int server_fits(struct beside *b, struct pgsql_plan *p, struct error *err)
+{
+    int rc = pgsql_session(&b->c, 0, NULL, err);
+    if (rc == 0)
+        rc = pgsql_target_older(p->target, &b->c, err);
+    if (rc == 0)
+        rc = pgsql_schema_fetch(p, err);
+    if (rc == 0)
+        rc = pgsql_schema_select(p, NULL, err);
+    return rc == 0 ? pgsql_fits_or_fail(&b->c, p, false, err) : rc;
+}
+
 int pgsql_beside(const struct engine_streams *streams, const struct engine_target *target, struct error *err)
 {
     struct beside b = { .live_name = NULL };
@@ -253,6 +266,8 @@ int pgsql_beside(const struct engine_streams *streams, const struct engine_targe
         rc = pgsql_plan_make(&plan, streams, target, err);
     if (rc == 0)
         rc = beside_open(&b, target, err);
+    if (rc == 0)
+        rc = server_fits(&b, &plan, err);
     if (rc == 0)
         rc = pgsql_db_name(&b.c, b.live.name, "restored", &name, err);
     if (rc == 0)

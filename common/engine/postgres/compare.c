@@ -108,23 +108,47 @@ static int add_table(struct pgsql *c, const struct pgsql_load *l, uint64_t seed,
     return 0;
 }
 
-static int judge(const struct vec *groups, struct vec *differ, struct error *err)
+/* Takes the text, which may be NULL for lack of memory. */
+int pgsql_differ(const struct pgsql_plan *p, const struct engine_check *check, struct vec *differ, char *text,
+                 struct error *err)
 {
-    for (size_t i = 0; i < groups->len; i++) {
-        const struct group *g = vec_at(groups, i);
-        if (g->rows_now == g->rows && strcmp(g->sum_now, g->sum) == 0)
-            continue;
-        char **slot = vec_push(differ, err);
-        if (slot == NULL)
-            return E_NOMEM;
-        *slot = g->rows_now == g->rows
-                    ? str_printf(err, "%s (other contents)", g->sql)
-                    : str_printf(err, "%s (%llu rows, backed up were %llu)", g->sql,
-                                 (unsigned long long)g->rows_now, (unsigned long long)g->rows);
-        if (*slot == NULL)
-            return E_NOMEM;
+    int rc = 0;
+    if (p->target->check != NULL) {
+        rc = p->target->check(check, p->target->drill_arg, err);
+        free(text);
+        return rc;
     }
-    return 0;
+    char **slot = check->differs && text != NULL ? vec_push(differ, err) : NULL;
+    if (slot != NULL)
+        *slot = text;
+    else
+        free(text);
+    return check->differs && slot == NULL ? error_set(err, E_NOMEM, "no memory to tell what differs") : 0;
+}
+
+static int judge(const struct pgsql_plan *p, const struct vec *groups, struct vec *differ, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < groups->len; i++) {
+        const struct group *g = vec_at(groups, i);
+        char expected[FINGERPRINT_TEXT_MAX + 64];
+        char found[FINGERPRINT_TEXT_MAX + 64];
+        bool rows = g->rows_now == g->rows;
+        struct engine_check check = { .kind = "table",
+                                      .name = "rows and fingerprint",
+                                      .subject = g->sql,
+                                      .differs = !rows || strcmp(g->sum_now, g->sum) != 0,
+                                      .expected = expected,
+                                      .found = found };
+        (void)snprintf(expected, sizeof expected, "%llu rows, %s", (unsigned long long)g->rows, g->sum);
+        (void)snprintf(found, sizeof found, "%llu rows, %s", (unsigned long long)g->rows_now, g->sum_now);
+        char *text = !check.differs ? NULL
+                     : rows         ? str_printf(err, "%s (other contents)", g->sql)
+                                    : str_printf(err, "%s (%llu rows, backed up were %llu)", g->sql,
+                                                 (unsigned long long)g->rows_now, (unsigned long long)g->rows);
+        rc = pgsql_differ(p, &check, differ, text, err);
+    }
+    return rc;
 }
 
 static int compare_objects(struct pgsql *c, const struct pgsql_plan *p, struct vec *differ, struct error *err)
@@ -135,14 +159,21 @@ static int compare_objects(struct pgsql *c, const struct pgsql_plan *p, struct v
         !fact_number(p->schema_facts, "large_objects", &expected))
         return 0;
     int rc = pgsql_number(c, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata", &now, err);
-    if (rc < 0 || (uint64_t)now == expected)
+    if (rc < 0)
         return rc;
-    char **slot = vec_push(differ, err);
-    if (slot == NULL)
-        return E_NOMEM;
-    *slot = str_printf(err, "large objects (%lld, backed up were %llu)", (long long)now,
-                       (unsigned long long)expected);
-    return *slot != NULL ? 0 : E_NOMEM;
+    char texts[2][32];
+    bool same = (uint64_t)now == expected;
+    struct engine_check check = { .kind = "objects",
+                                  .name = "objects",
+                                  .subject = "large objects",
+                                  .differs = !same,
+                                  .expected = texts[0],
+                                  .found = texts[1] };
+    (void)snprintf(texts[0], sizeof texts[0], "%llu", (unsigned long long)expected);
+    (void)snprintf(texts[1], sizeof texts[1], "%lld", (long long)now);
+    return pgsql_differ(
+        p, &check, differ,
+        same ? NULL : str_printf(err, "large objects (%s, backed up were %s)", texts[1], texts[0]), err);
 }
 
 static int told(const struct pgsql_plan *p, uint64_t rows, const struct buf *more, struct error *err)
@@ -171,7 +202,7 @@ int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err
         rows += l->t.rows;
     }
     if (rc == 0)
-        rc = judge(&groups, &differ, err);
+        rc = judge(p, &groups, &differ, err);
     if (rc == 0)
         rc = compare_objects(c, p, &differ, err);
     if (rc == 0)

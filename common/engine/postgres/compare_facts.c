@@ -46,22 +46,31 @@ static const char *in_words(const char *key, char out[CENSUS_NAME_MAX + 16])
     return out;
 }
 
-static int tell(struct vec *differ, char *text)
+static int tell_kind(const struct census *s, const char *key, uint64_t before, uint64_t now, bool same,
+                     struct error *err)
 {
-    char **slot = text != NULL ? vec_push(differ, NULL) : NULL;
-    if (slot == NULL) {
-        free(text);
-        return E_NOMEM;
-    }
-    *slot = text;
-    return 0;
+    char words[CENSUS_NAME_MAX + 16];
+    char texts[2][64];
+    bool rights = !str_starts(key, "objects_");
+    struct engine_check check = { .kind = rights ? "rights" : "objects",
+                                  .name = rights ? "rights and owners" : "objects",
+                                  .subject = in_words(key, words),
+                                  .differs = !same,
+                                  .expected = texts[0],
+                                  .found = texts[1] };
+    (void)snprintf(texts[0], sizeof texts[0], "%llu", (unsigned long long)before);
+    (void)snprintf(texts[1], sizeof texts[1], "%llu%s", (unsigned long long)now,
+                   !same && now == before ? ", others than backed up" : "");
+    char *text = same            ? NULL
+                 : now == before ? str_printf(err, "%s (others than backed up)", words)
+                                 : str_printf(err, "%s (%s, backed up were %s)", words, texts[1], texts[0]);
+    return pgsql_differ(s->p, &check, s->differ, text, err);
 }
 
 static int compare_kind(const char *key, uint64_t count, const char *hash, void *arg, struct error *err)
 {
     struct census *s = arg;
     char text[HASH_TEXT_MAX + 64];
-    char words[CENSUS_NAME_MAX + 16];
     char *other_hash = text;
     uint64_t other = 0;
     bool there = fact_get(s->other, key, text, sizeof text);
@@ -74,14 +83,8 @@ static int compare_kind(const char *key, uint64_t count, const char *hash, void 
     other_hash[strcspn(other_hash, " ")] = '\0';
     if (!s->missing_only)
         s->objects += str_starts(key, "objects_") ? count : 0;
-    if (there && other == count && strcmp(other_hash, hash) == 0)
-        return 0;
-    uint64_t now = s->missing_only ? count : other;
-    uint64_t before = s->missing_only ? 0 : count;
-    (void)in_words(key, words);
-    return tell(s->differ, now == before ? str_printf(err, "%s (others than backed up)", words)
-                                         : str_printf(err, "%s (%llu, backed up were %llu)", words,
-                                                      (unsigned long long)now, (unsigned long long)before));
+    return tell_kind(s, key, s->missing_only ? 0 : count, s->missing_only ? count : other,
+                     there && other == count && strcmp(other_hash, hash) == 0, err);
 }
 
 static int read_census(struct pgsql *c, const char *facts, struct buf *out, struct error *err)
@@ -121,8 +124,33 @@ static int compare_census(struct pgsql *c, struct census *s, struct error *err)
 
 /* ---- sequences ------------------------------------------------------------------------------------------- */
 
+/* NAME:VALUE, len bytes of which name are the name. */
+static int tell_sequence(const struct pgsql_plan *p, const char *at, size_t name, size_t len,
+                         struct vec *differ, struct error *err)
+{
+    char *text = str_printf(err, "sequence %.*s (backed up was %.*s)", (int)name, at, (int)(len - name - 1),
+                            at + name + 1);
+    char *subject = str_dup_len(at, name, err);
+    char *expected = str_dup_len(at + name + 1, len - name - 1, err);
+    struct engine_check check = { .kind = "sequence",
+                                  .name = "value of the sequence",
+                                  .subject = subject,
+                                  .differs = true,
+                                  .expected = expected,
+                                  .found = "another value, or none" };
+    int rc = subject != NULL && expected != NULL ? 0 : E_NOMEM;
+    if (rc == 0)
+        rc = pgsql_differ(p, &check, differ, text, err);
+    else
+        free(text);
+    free(subject);
+    free(expected);
+    return rc;
+}
+
 /* Entries of one list that are not in the other, by the name in front of their ':'. */
-static int name_sequences(const char *before, const char *now, struct vec *differ, struct error *err)
+static int name_sequences(const struct pgsql_plan *p, const char *before, const char *now, struct vec *differ,
+                          size_t *named, struct error *err)
 {
     int rc = 0;
     for (const char *at = before; rc == 0 && *at != '\0';) {
@@ -135,8 +163,8 @@ static int name_sequences(const char *before, const char *now, struct vec *diffe
             other += n + (other[n] == ',');
         }
         if (!same)
-            rc = tell(differ, str_printf(err, "sequence %.*s (backed up was %.*s)", (int)name, at,
-                                         (int)(len - name - 1), at + name + 1));
+            rc = tell_sequence(p, at, name, len, differ, err);
+        *named += !same;
         at += len + (at[len] == ',');
     }
     return rc;
@@ -157,16 +185,21 @@ static int compare_sequences(struct pgsql *c, const struct pgsql_plan *p, struct
         rc = pgsql_sequence_facts(&sequences, &facts, err);
     if (rc == 0)
         rc = buf_append(&facts, "", 1, err);
-    if (rc == 0 && fact_get(p->script_facts, "sequence_hash", expected, sizeof expected) &&
-        fact_get((const char *)facts.data, "sequence_hash", hash, sizeof hash) &&
-        strcmp(hash, expected) != 0) {
-        size_t known = differ->len;
+    bool known = rc == 0 && fact_get(p->script_facts, "sequence_hash", expected, sizeof expected) &&
+                 fact_get((const char *)facts.data, "sequence_hash", hash, sizeof hash);
+    struct engine_check all_check = { .kind = "sequence", .name = "values of all sequences" };
+    if (known && strcmp(hash, expected) == 0)
+        rc = pgsql_differ(p, &all_check, differ, NULL, err);
+    if (known && strcmp(hash, expected) != 0) {
+        size_t named = 0;
         char *before = pgsql_fact(p->script_facts, "sequence_values", "", NULL);
         char *now = pgsql_fact((const char *)facts.data, "sequence_values", "", NULL);
         if (before != NULL)
-            rc = name_sequences(before, now != NULL ? now : "", differ, err);
-        if (rc == 0 && differ->len == known)
-            rc = tell(differ, str_printf(err, "sequences (others, or other values, than backed up)"));
+            rc = name_sequences(p, before, now != NULL ? now : "", differ, &named, err);
+        all_check.differs = true;
+        if (rc == 0 && named == 0)
+            rc = pgsql_differ(p, &all_check, differ,
+                              str_printf(err, "sequences (others, or other values, than backed up)"), err);
         free(before);
         free(now);
     }

@@ -111,7 +111,8 @@ struct copytext *copytext_new(enum copytext_kind kind, const struct pgsql_table 
 {
     static const char letters[] = "bfnrtv";
     struct copytext *t = mem_alloc(1, sizeof *t, err);
-    bool csv = kind == COPYTEXT_CSV;
+    bool csv = kind == COPYTEXT_CSV || kind == COPYTEXT_CSV_ROWS;
+    bool header = kind == COPYTEXT_CSV;
     if (t == NULL)
         return NULL;
     t->table = table;
@@ -130,7 +131,8 @@ struct copytext *copytext_new(enum copytext_kind kind, const struct pgsql_table 
         .arg = t,
     };
     t->fields = fields_new(&options, err);
-    if (t->fields != NULL && (csv ? write_header(t, err) : make_head(t, into, err)) == 0)
+    int rc = t->fields == NULL ? E_NOMEM : header ? write_header(t, err) : csv ? 0 : make_head(t, into, err);
+    if (rc == 0)
         return t;
     copytext_free(t);
     return NULL;

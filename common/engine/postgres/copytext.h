@@ -21,7 +21,12 @@
 
 #include "common/engine/postgres/internal.h"
 
-enum copytext_kind { COPYTEXT_CSV, COPYTEXT_INSERTS, COPYTEXT_COPY };
+enum copytext_kind {
+    COPYTEXT_CSV,
+    COPYTEXT_CSV_ROWS /* without the header */,
+    COPYTEXT_INSERTS,
+    COPYTEXT_COPY
+};
 
 struct copytext;
 

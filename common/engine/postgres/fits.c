@@ -263,11 +263,11 @@ static void collect(enum engine_plan_kind kind, const char *what, const char *cu
                      cure != NULL ? cure : "");
 }
 
-int pgsql_fits_or_fail(struct pgsql *c, const struct pgsql_plan *p, struct error *err)
+int pgsql_fits_or_fail(struct pgsql *c, const struct pgsql_plan *p, bool exists, struct error *err)
 {
     struct missing m = { .list = BUF_INIT };
     char more[64] = "";
-    int rc = pgsql_fits(c, p, true, collect, &m, err);
+    int rc = pgsql_fits(c, p, exists, collect, &m, err);
     if (rc == 0 && m.n != 0)
         rc = buf_append(&m.list, "", 1, err);
     if (m.n > MISSING_SHOWN)

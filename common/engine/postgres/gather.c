@@ -11,9 +11,7 @@
 #include "common/base/banned.h"
 
 enum {
-    UNIT_BYTES = 4 * 1024 * 1024, /* of a table on disk, in about one unit */
-    RING = 4 * 1024 * 1024,
-    BLOCK = 256 * 1024, /* a reader passes on this much at once */
+    UNIT_BYTES = READAHEAD_BUFFER, /* of a table on disk, in about one unit */
 };
 
 /* What one connection reads in one go: a table, or a range of its pages. */
@@ -169,8 +167,8 @@ static int start_ahead(struct pgsql_gather *g, struct error *err)
     const struct readahead_options options = {
         .lanes = g->o->nreaders,
         .units = g->units.len,
-        .buffer = RING,
-        .block = BLOCK,
+        .buffer = READAHEAD_BUFFER,
+        .block = READAHEAD_BLOCK,
         .fetch = fetch,
         .tick = tick_gather,
         .stop = stop_gather,

@@ -7,6 +7,7 @@
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "common/engine/postgres/census.h"
+#include "common/engine/postgres/restore.h"
 #include "common/engine/postgres/run.h"
 #include "common/engine/postgres/swap.h"
 
@@ -308,4 +309,5 @@ const struct engine engine_postgres = {
     .restore = pgsql_restore,
     .swap = pgsql_swap,
     .export = pgsql_export,
+    .ask = pgsql_ask,
 };

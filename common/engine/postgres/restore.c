@@ -97,6 +97,8 @@ static int fill(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *
     pgsql_plan_phase(p, "indexes, keys, views");
     if (rc == 0 && definitions)
         rc = pgsql_schema_load(c, p, tool, "--section=post-data", jobs, err);
+    if (rc == 0 && p->target->loaded != NULL)
+        rc = p->target->loaded(p->target->drill_arg, err);
     pgsql_plan_phase(p, "comparing");
     if (rc == 0 && !p->target->no_verify)
         rc = pgsql_compare(c, p, err);
@@ -202,7 +204,7 @@ int pgsql_restore_into(const struct engine_streams *streams, const struct engine
     if (rc == 0)
         rc = pgsql_schema_select(&plan, target->into_nonempty ? &c : NULL, err);
     if (rc == 0)
-        rc = pgsql_fits_or_fail(&c, &plan, err);
+        rc = pgsql_fits_or_fail(&c, &plan, true, err);
     if (rc == 0)
         rc = pgsql_restore_tool(&c, target, &tool, err);
     if (rc == 0)

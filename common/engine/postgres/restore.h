@@ -75,6 +75,8 @@ int pgsql_restore_into(const struct engine_streams *streams, const struct engine
 int pgsql_target_connect(const char *to, struct pgsql *c, struct error *err);
 /* Also refuses what must not be written to. */
 int pgsql_target_open(const struct engine_target *target, struct pgsql *c, struct error *err);
+/* Refuses a server of an older release than the snapshot's. */
+int pgsql_target_older(const struct engine_target *t, struct pgsql *c, struct error *err);
 /* Refuses what does not fit the database that the plan restores. */
 int pgsql_target_fits(const struct pgsql_plan *p, const struct pgsql *c, struct error *err);
 
@@ -105,7 +107,7 @@ int pgsql_target_findings(const struct engine_target *target, struct pgsql *c, b
 int pgsql_fits(struct pgsql *c, const struct pgsql_plan *p, bool exists, engine_plan_fn *fn, void *arg,
                struct error *err);
 /* E_UNSUPPORTED that lists what is missing. */
-int pgsql_fits_or_fail(struct pgsql *c, const struct pgsql_plan *p, struct error *err);
+int pgsql_fits_or_fail(struct pgsql *c, const struct pgsql_plan *p, bool exists, struct error *err);
 /* restore.c: pg_restore of the target's release, and new enough for what pg_dump wrote. */
 int pgsql_restore_tool(const struct pgsql *c, const struct engine_target *t, struct pgsql_tool *out,
                        struct error *err);
@@ -132,6 +134,9 @@ enum { PGSQL_JOBS = 2, PGSQL_JOBS_MAX = 16 };
 /* How many connections load at once. */
 unsigned pgsql_jobs(const struct engine_target *target);
 
+/* ask.c */
+int pgsql_ask(const char *to, const char *sql, bool script, engine_row_fn *fn, void *arg, struct error *err);
+
 /* after.c: refuses a script that cannot be run as one transaction, before anything else was done; then runs it. */
 int pgsql_after_check(const struct engine_target *target, struct error *err);
 int pgsql_after(struct pgsql *c, const struct engine_target *target, struct error *err);
@@ -141,7 +146,10 @@ int pgsql_after(struct pgsql *c, const struct engine_target *target, struct erro
 int pgsql_compare_facts(struct pgsql *c, const struct pgsql_plan *p, struct vec *differ, struct buf *checked,
                         struct error *err);
 
-/* compare.c: E_CORRUPT "facts-differ" names the tables. */
+/* compare.c: one comparison, to the target's check() or, when it differs, to `differ`. Takes the text. */
+int pgsql_differ(const struct pgsql_plan *p, const struct engine_check *check, struct vec *differ, char *text,
+                 struct error *err);
+/* E_CORRUPT "facts-differ" names the tables. */
 int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err);
 
 #endif

@@ -9,39 +9,39 @@
 #include "common/engine/postgres/copytext.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/restore.h"
+#include "common/engine/postgres/table_parts.h"
 #include "common/engine/select.h"
 
 #include "common/base/banned.h"
 
-enum { BLOCK = 1 << 18, LIST_MAX = 600, SHOWN_MAX = 300 };
+enum { BLOCK = 1 << 18 };
+
+/* The table that is selected. Partitioned, it has the rows of several streams, and no columns of its own here. */
+struct chosen {
+    struct pgsql_table whole; /* schema, name and sql: owned */
+    struct vec parts;         /* struct pgsql_load *, of the plan */
+};
+
+static const struct pgsql_load *part_at(const struct chosen *ch, size_t i)
+{
+    return *(struct pgsql_load *const *)vec_at(&ch->parts, i);
+}
 
 /* ---- finding it --------------------------------------------------------------------------------------------- */
 
-/* A partitioned table has no rows of its own: where they are. */
-static int has_partitions(struct pgsql_plan *p, const struct error *why, struct error *err)
+static int choose(const struct pgsql_load *l, struct chosen *ch, struct error *err)
 {
-    struct vec names = VEC_OF(char *);
-    char list[LIST_MAX];
-    char shown[SHOWN_MAX];
-    int rc = pgsql_schema_fetch(p, NULL);
-    if (rc == 0)
-        rc = pgsql_schema_select(p, NULL, NULL);
-    if (rc < 0 || p->loads.len == 0)
-        return error_copy(err, why);
-    for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
-        const struct pgsql_load *l = vec_at(&p->loads, i);
-        char **slot = vec_push(&names, err);
-        rc = slot != NULL && (*slot = select_text(l->t.schema, l->t.name, err)) != NULL ? 0 : E_NOMEM;
-    }
-    if (rc == 0)
-        rc = error_set(err, E_USAGE, "%s is partitioned, and its rows are in its partitions: %s",
-                       str_printable(shown, sizeof shown, p->target->select->tables[0]),
-                       pgsql_names_text(&names, list, sizeof list));
-    pgsql_names_free(&names);
-    return rc;
+    const struct pgsql_load **slot = vec_push(&ch->parts, err);
+    if (slot == NULL)
+        return E_NOMEM;
+    *slot = l;
+    ch->whole.schema = str_dup(l->t.schema, err);
+    ch->whole.name = str_dup(l->t.name, err);
+    ch->whole.sql = str_dup(l->t.sql, err);
+    return ch->whole.schema != NULL && ch->whole.name != NULL && ch->whole.sql != NULL ? 0 : E_NOMEM;
 }
 
-static int find(struct pgsql_plan *p, struct pgsql_load **out, struct error *err)
+static int find(struct pgsql_plan *p, struct chosen *out, struct error *err)
 {
     struct vec items = VEC_OF(struct select_item);
     struct error why = ERROR_INIT;
@@ -55,10 +55,11 @@ static int find(struct pgsql_plan *p, struct pgsql_load **out, struct error *err
             *item = (struct select_item){ .schema = l->t.schema, .name = l->t.name };
     }
     struct select_known known = { items.data, items.len, NULL, 0 };
-    if (rc == 0 && (rc = select_table(p->target->select, &known, &at, &why)) < 0)
-        rc = rc == E_NOT_FOUND ? has_partitions(p, &why, err) : error_copy(err, &why);
-    if (rc == 0)
-        *out = vec_at(&p->loads, at);
+    if (rc == 0 && (rc = select_table(p->target->select, &known, &at, &why)) == 0)
+        rc = choose(vec_at(&p->loads, at), out, err);
+    else if (why.code != 0)
+        rc = why.code == E_NOT_FOUND ? pgsql_table_parts(p, &why, &out->parts, &out->whole, err)
+                                     : error_copy(err, &why);
     vec_free(&items);
     return rc;
 }
@@ -101,23 +102,23 @@ static int converted(const struct pgsql_plan *p, const struct pgsql_load *l, enu
 }
 
 /* "into" as SQL: the table itself, or the new one that --as names. */
-static int target_of(const struct pgsql_load *l, const char *as, char **into, struct error *err)
+static int target_of(const struct pgsql_table *t, const char *as, char **into, struct error *err)
 {
     char *schema = NULL;
     char *name = NULL;
     if (as == NULL) {
-        *into = str_dup(l->t.sql, err);
+        *into = str_dup(t->sql, err);
         return *into != NULL ? 0 : E_NOMEM;
     }
     int rc = select_new_name(as, &schema, &name, err);
-    if (rc == 0 && (*into = pgsql_qualified(schema != NULL ? schema : l->t.schema, name, err)) == NULL)
+    if (rc == 0 && (*into = pgsql_qualified(schema != NULL ? schema : t->schema, name, err)) == NULL)
         rc = E_NOMEM;
     free(schema);
     free(name);
     return rc;
 }
 
-static int begin_sql(const struct pgsql_plan *p, const struct pgsql_load *l, const struct engine_table *what,
+static int begin_sql(const struct pgsql_plan *p, const struct pgsql_table *t, const struct engine_table *what,
                      const char *into, struct sink *out, struct error *err)
 {
     struct buf head = BUF_INIT;
@@ -130,52 +131,85 @@ static int begin_sql(const struct pgsql_plan *p, const struct pgsql_load *l, con
         encoding, pgsql_script_settings());
     if (rc == 0 && what->as != NULL)
         rc = buf_printf(&head, err, "CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING GENERATED);\n",
-                        into, l->t.sql);
-    if (rc == 0 && !what->inserts) {
-        rc = buf_printf(&head, err, "COPY %s%s", into, l->t.columns.len != 0 ? " (" : "");
-        if (rc == 0)
-            rc = pgsql_column_list(&l->t, &head, err);
-        if (rc == 0)
-            rc = buf_printf(&head, err, "%s FROM stdin;\n", l->t.columns.len != 0 ? ")" : "");
-    }
+                        into, t->sql);
     if (rc == 0)
         rc = sink_write(out, head.data, head.len, err);
     buf_free(&head);
     return rc;
 }
 
-static int as_sql(const struct pgsql_plan *p, const struct pgsql_load *l, const struct engine_table *what,
+static int copy_sql(const struct pgsql_plan *p, const struct pgsql_load *l, const char *into,
+                    struct sink *out, struct error *err)
+{
+    struct buf head = BUF_INIT;
+    int rc = buf_printf(&head, err, "COPY %s%s", into, l->t.columns.len != 0 ? " (" : "");
+    if (rc == 0)
+        rc = pgsql_column_list(&l->t, &head, err);
+    if (rc == 0)
+        rc = buf_printf(&head, err, "%s FROM stdin;\n", l->t.columns.len != 0 ? ")" : "");
+    if (rc == 0)
+        rc = sink_write(out, head.data, head.len, err);
+    if (rc == 0)
+        rc = converted(p, l, COPYTEXT_COPY, into, out, err);
+    buf_free(&head);
+    return rc == 0 ? write_text(out, "\\.\n", err) : rc;
+}
+
+static int as_sql(const struct pgsql_plan *p, const struct chosen *ch, const struct engine_table *what,
                   struct sink *out, struct error *err)
 {
     char *into = NULL;
-    int rc = target_of(l, what->as, &into, err);
+    int rc = target_of(&ch->whole, what->as, &into, err);
     if (rc == 0)
-        rc = begin_sql(p, l, what, into, out, err);
-    if (rc == 0)
-        rc = converted(p, l, what->inserts ? COPYTEXT_INSERTS : COPYTEXT_COPY, into, out, err);
-    if (rc == 0 && !what->inserts)
-        rc = write_text(out, "\\.\n", err);
+        rc = begin_sql(p, &ch->whole, what, into, out, err);
+    for (size_t i = 0; rc == 0 && i < ch->parts.len; i++)
+        rc = what->inserts ? converted(p, part_at(ch, i), COPYTEXT_INSERTS, into, out, err)
+                           : copy_sql(p, part_at(ch, i), into, out, err);
     free(into);
     return rc == 0 ? write_text(out, "COMMIT;\n", err) : rc;
 }
 
-static int write_table(const struct pgsql_plan *p, const struct pgsql_load *l,
-                       const struct engine_table *what, struct sink *out, struct error *err)
+/* ---- may it be written? ------------------------------------------------------------------------------------------ */
+
+static bool same_columns(const struct pgsql_table *a, const struct pgsql_table *b)
 {
-    if (l->t.binary && what->format != FORMAT_COPY)
+    bool same = a->columns.len == b->columns.len;
+    for (size_t i = 0; same && i < a->columns.len; i++)
+        same = strcmp(*(char **)vec_at(&a->columns, i), *(char **)vec_at(&b->columns, i)) == 0;
+    return same;
+}
+
+static int refuse_part(const struct pgsql_load *first, const struct pgsql_load *l, bool several,
+                       const struct engine_table *what, struct error *err)
+{
+    if (l->t.binary && (several || what->format != FORMAT_COPY))
         return error_set(
             err, E_UNSUPPORTED,
             "table %s is stored in COPY's binary format, since a row of it is longer than 1 GB as text: "
-            "--format copy gives it as it is (COPY ... FROM STDIN WITH (FORMAT binary))",
+            "--format copy gives it as it is, by itself (COPY ... FROM STDIN WITH (FORMAT binary))",
             l->t.sql);
-    switch (what->format) {
-    case FORMAT_CSV:
-        return converted(p, l, COPYTEXT_CSV, NULL, out, err);
-    case FORMAT_SQL:
-        return as_sql(p, l, what, out, err);
-    default:
-        return each_block(p, l, NULL, out, err);
-    }
+    if (what->format != FORMAT_SQL && !same_columns(&first->t, &l->t))
+        return error_set(
+            err, E_UNSUPPORTED,
+            "the partitions %s and %s have their columns in different orders: --format sql names the "
+            "columns for each of them; or name one partition at a time",
+            first->t.sql, l->t.sql);
+    return 0;
+}
+
+static int write_table(const struct pgsql_plan *p, const struct chosen *ch, const struct engine_table *what,
+                       struct sink *out, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ch->parts.len; i++)
+        rc = refuse_part(part_at(ch, 0), part_at(ch, i), ch->parts.len > 1, what, err);
+    if (rc == 0 && what->format == FORMAT_SQL)
+        return as_sql(p, ch, what, out, err);
+    for (size_t i = 0; rc == 0 && i < ch->parts.len; i++)
+        rc = what->format == FORMAT_CSV
+                 ? converted(p, part_at(ch, i), i == 0 ? COPYTEXT_CSV : COPYTEXT_CSV_ROWS, NULL, out, err)
+                 : each_block(p, part_at(ch, i), NULL, out, err);
+    return rc;
 }
 
 int pgsql_table(const struct engine_streams *streams, const struct engine_table *what, struct sink *out,
@@ -183,12 +217,16 @@ int pgsql_table(const struct engine_streams *streams, const struct engine_table 
 {
     const struct engine_target target = { .facts = what->facts, .select = what->select };
     struct pgsql_plan plan = { .streams = NULL };
-    struct pgsql_load *load = NULL;
+    struct chosen ch = { .parts = VEC_OF(struct pgsql_load *) };
     int rc = pgsql_plan_make(&plan, streams, &target, err);
     if (rc == 0)
-        rc = find(&plan, &load, err);
+        rc = find(&plan, &ch, err);
     if (rc == 0)
-        rc = write_table(&plan, load, what, out, err);
+        rc = write_table(&plan, &ch, what, out, err);
+    free(ch.whole.schema);
+    free(ch.whole.name);
+    free(ch.whole.sql);
+    vec_free(&ch.parts);
     pgsql_plan_free(&plan);
     return rc;
 }

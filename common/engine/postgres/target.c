@@ -69,7 +69,7 @@ int pgsql_target_connect(const char *to, struct pgsql *c, struct error *err)
 
 /* ---- refusals ------------------------------------------------------------------------------------------- */
 
-static int refuse_older(const struct engine_target *t, struct pgsql *c, struct error *err)
+int pgsql_target_older(const struct engine_target *t, struct pgsql *c, struct error *err)
 {
     uint64_t source = 0;
     int here = PQserverVersion(c->conn) / 10000;
@@ -226,7 +226,7 @@ static const struct {
     int (*refuse)(const struct engine_target *t, struct pgsql *c, struct error *err);
     bool of_database;
 } refusals[] = {
-    { refuse_older, false },
+    { pgsql_target_older, false },
     { refuse_readonly, true },
     { refuse_source, true },
     { refuse_nonempty, true },

@@ -124,6 +124,12 @@ static bool is_meant(const char *name, const char *wanted)
            (n > w && name[n - w - 1] == '/' && strcmp(name + n - w, wanted) == 0);
 }
 
+static void free_wanted(struct wanted *o)
+{
+    free(o->name);
+    free(o->facts);
+}
+
 static int select_one(struct work *w, const struct engine_selection *select, struct error *err)
 {
     if (select == NULL)
@@ -140,7 +146,7 @@ static int select_one(struct work *w, const struct engine_selection *select, str
         if (is_meant(o->name, select->database))
             *(struct wanted *)vec_at(&w->wanted, kept++) = *o;
         else
-            free(o->name);
+            free_wanted(o);
     }
     w->wanted.len = kept;
     if (kept == 1)
@@ -154,12 +160,11 @@ static int select_one(struct work *w, const struct engine_selection *select, str
 static int take_stream(const char *name, uint64_t len, const char *facts, void *arg, struct error *err)
 {
     struct work *w = arg;
-    (void)facts;
     struct wanted *o = vec_push(&w->wanted, err);
     if (o == NULL)
         return E_NOMEM;
-    *o = (struct wanted){ .name = str_dup(name, err), .len = len };
-    return o->name == NULL ? E_NOMEM : 0;
+    *o = (struct wanted){ .name = str_dup(name, err), .facts = str_dup(facts, err), .len = len };
+    return o->name == NULL || o->facts == NULL ? E_NOMEM : 0;
 }
 
 static int build_wanted(struct work *w, const struct place *p, struct error *err)
@@ -177,7 +182,7 @@ static int build_wanted(struct work *w, const struct place *p, struct error *err
 static void work_free(struct work *w)
 {
     for (size_t i = 0; i < w->wanted.len; i++)
-        free(((struct wanted *)vec_at(&w->wanted, i))->name);
+        free_wanted(vec_at(&w->wanted, i));
     for (size_t i = 0; i < w->made.len; i++)
         free(*(char **)vec_at(&w->made, i));
     vec_free(&w->wanted);
@@ -200,6 +205,20 @@ int sqlite_look(const struct engine_target *target, struct error *err)
     return rc;
 }
 
+/* For a drill. */
+static int compare(const struct work *w, const struct place *p, struct error *err)
+{
+    bool several = w->wanted.len > 1;
+    int rc = w->target->loaded != NULL ? w->target->loaded(w->target->drill_arg, err) : 0;
+    for (size_t i = 0; rc == 0 && w->target->check != NULL && i < w->wanted.len; i++) {
+        const struct wanted *o = vec_at(&w->wanted, i);
+        char *path = several ? str_printf(err, "%s/%s", p->path, o->name) : str_dup(p->path, err);
+        rc = path != NULL ? sqlite_compare(w, o, path, err) : E_NOMEM;
+        free(path);
+    }
+    return rc;
+}
+
 int sqlite_restore(const struct engine_streams *streams, const struct engine_target *target,
                    struct error *err)
 {
@@ -214,6 +233,8 @@ int sqlite_restore(const struct engine_streams *streams, const struct engine_tar
         rc = select_one(&w, target->select, err);
     if (rc == 0)
         rc = build_wanted(&w, &p, err);
+    if (rc == 0)
+        rc = compare(&w, &p, err);
     if (rc == 0 && target->checked != NULL && w.unchecked == 0)
         rc = buf_printf(target->checked, err, "quick_check ok");
     work_free(&w);

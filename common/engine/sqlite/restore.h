@@ -8,6 +8,7 @@
 
 struct wanted {
     char *name;
+    char *facts; /* of the stream */
     uint64_t len;
 };
 
@@ -22,6 +23,11 @@ struct work {
 
 /* One stream as the file p->path: complete, checked and durable, or not there. */
 int sqlite_restore_one(struct work *w, const struct wanted *o, const struct place *p, struct error *err);
+
+/* compare.c: for a drill: the file against the facts, to the target's check(). */
+int sqlite_compare(const struct work *w, const struct wanted *o, const char *file, struct error *err);
+/* ask.c */
+int sqlite_ask(const char *to, const char *sql, bool script, engine_row_fn *fn, void *arg, struct error *err);
 
 /* after.c: the script of the target on a file that has no name of its own yet. */
 int sqlite_after(const char *file, const char *shown, const struct engine_target *target, struct error *err);

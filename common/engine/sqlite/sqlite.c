@@ -5,6 +5,7 @@
 #include "common/base/alloc.h"
 #include "common/base/str.h"
 #include "common/engine/sqlite/internal.h"
+#include "common/engine/sqlite/restore.h"
 #include "common/engine/sqlite/swap.h"
 
 #include "common/base/banned.h"
@@ -142,4 +143,5 @@ const struct engine engine_sqlite = {
     .abilities = ENGINE_AFTER | ENGINE_BESIDE,
     .swap = sqlite_swap,
     .export = sqlite_export,
+    .ask = sqlite_ask,
 };

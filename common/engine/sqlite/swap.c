@@ -10,10 +10,11 @@
 #include "common/engine/sqlite/internal.h"
 #include "common/engine/sqlite/swap.h"
 #include "common/sys/dirs.h"
+#include "common/sys/filelock.h"
 
 #include "common/base/banned.h"
 
-enum { WORD_MAX = 4096 };
+enum { WORD_MAX = 4096, TURN_MS = 10 * 1000 };
 
 static int failed(const struct error *err)
 {
@@ -153,22 +154,49 @@ static int answer(const struct sqlite_swap *s, struct error *err)
     return rc == 0 && s->kept != NULL && s->want->drop != NULL ? buf_append(s->want->drop, "", 1, err) : rc;
 }
 
+/* Two swaps at once would each see the other one in the file, or wait for each other's locks, and both give up. So the
+ * later one waits, and then looks at what there is. Where directories have no locks, SQLite's have to do. */
+static int take_turn(struct sqlite_swap *s, struct filelock **turn, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    char *live = sqlite_real_path(s->want->live, err);
+    char *dir = live != NULL ? path_dir(live, err) : NULL;
+    int rc = dir != NULL ? 0 : failed(err);
+    if (rc == 0 && (*turn = filelock_dir(dir, TURN_MS, &why)) == NULL && why.code != E_UNSUPPORTED)
+        rc = why.code == E_BUSY ? error_named(err, E_BUSY, ENGINE_IN_USE,
+                                              "another swap is under way in %s; nothing was changed", dir)
+                                : error_copy(err, &why);
+    free(dir);
+    free(live);
+    return rc;
+}
+
+static int look_and_exchange(struct sqlite_swap *s, struct error *err)
+{
+    int rc = sqlite_swap_look(s, err);
+    if (rc == 0)
+        rc = sqlite_swap_survey(s, err);
+    return rc == 0 && !s->want->look_only ? exchange(s, err) : rc;
+}
+
 int sqlite_swap(const struct engine_swap *swap, engine_plan_fn *fn, void *arg, struct error *err)
 {
     struct sqlite_swap s = {
         .want = swap, .fn = fn, .arg = arg, .hold_live = SQLITE_HOLD_INIT, .hold_fresh = SQLITE_HOLD_INIT
     };
+    struct filelock *turn = NULL;
     int rc = swap->terminate
                  ? error_set(err, E_USAGE,
                              "--terminate is for servers: stop the application that has the file open "
                              "yourself")
-                 : sqlite_swap_look(&s, err);
-    if (rc == 0)
-        rc = sqlite_swap_survey(&s, err);
+                 : 0;
     if (rc == 0 && !swap->look_only)
-        rc = exchange(&s, err);
+        rc = take_turn(&s, &turn, err);
+    if (rc == 0)
+        rc = look_and_exchange(&s, err);
     if (rc == 0)
         rc = answer(&s, err);
+    filelock_free(turn);
     free(s.live);
     free(s.fresh);
     free(s.kept);

@@ -12,7 +12,7 @@
  * so that LIVE is one of the two at any moment. Killed after 2, both names are
  * one file, which the next call sees and undoes. Where there are no hard links,
  * LIVE is renamed instead: killed after that there is no LIVE, and the next call
- * goes on with 3.
+ * goes on with 3. Swaps in one directory wait for each other.
  */
 #ifndef COMMON_ENGINE_SQLITE_SWAP_H
 #define COMMON_ENGINE_SQLITE_SWAP_H

@@ -12,9 +12,10 @@
 #include "common/base/buffer.h"
 #include "common/base/clock.h"
 #include "common/sys/child.h"
-#include "common/sys/limits.h"
+#include "common/sys/confine.h"
 #include "common/sys/fdio.h"
 #include "common/sys/interrupt.h"
+#include "common/sys/limits.h"
 #include "common/base/banned.h"
 
 static int shell(const char *script, const struct child_options *opt, struct buf *out, struct error *err)
@@ -347,6 +348,43 @@ START_TEST(what_a_tree_has_used)
 }
 END_TEST
 
+START_TEST(confined_children_reach_nothing)
+{
+    struct confine c = { .uid = 65534, .gid = 65534, .dir = "/var" };
+    struct child_options opt = { .confine = &c };
+    char want[32];
+    confine_find(&c);
+    ck_assert(c.alone || c.why[0] != '\0');
+    (void)snprintf(want, sizeof want, "%u\n", c.uid);
+    expect_output("id -u", &opt, want);
+    expect_output("grep NoNewPrivs: /proc/self/status", &opt, "NoNewPrivs:\t1\n");
+    if (!c.alone)
+        return;
+    expect_output("sed -n 's/^ *\\([a-z0-9]*\\):.*/\\1/p' /proc/self/net/dev | "
+                  "sort -u; echo $$; ls /run /dev/shm",
+                  &opt, "lo\n1\n/dev/shm:\n\n/run:\n");
+}
+END_TEST
+
+START_TEST(confined_children_die_with_what_they_started)
+{
+    struct confine c = { .uid = 65534, .gid = 65534, .dir = "/var" };
+    struct child_options opt = { .confine = &c, .want_stdout = true };
+    const char *const argv[] = { "sh", "-c", "setsid sleep 600 & echo; wait", NULL };
+    char byte = 0;
+    confine_find(&c);
+    if (!c.alone)
+        return;
+    struct child *child = child_start(argv, &opt, NULL);
+    ck_assert_ptr_nonnull(child);
+    ck_assert_int_eq(read(child_stdout(child), &byte, 1), 1);
+    child_kill(child);
+    /* The end of the pipe comes when the last of them is gone, also the one in a group of its own. */
+    ck_assert_int_eq(read(child_stdout(child), &byte, 1), 0);
+    child_free(child);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sys/child");
@@ -369,6 +407,8 @@ int main(void)
     tcase_add_test(all, children_die_with_their_starter);
     tcase_add_test(all, limits_hold_for_the_child);
     tcase_add_test(all, what_a_tree_has_used);
+    tcase_add_test(all, confined_children_reach_nothing);
+    tcase_add_test(all, confined_children_die_with_what_they_started);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -142,6 +142,24 @@ START_TEST(locks)
 }
 END_TEST
 
+START_TEST(a_directory_is_locked)
+{
+    struct error err = ERROR_INIT;
+    ck_assert_int_eq(mkdir("turn", 0700), 0);
+    struct filelock *lock = filelock_dir("turn", 0, NULL);
+    ck_assert_ptr_nonnull(lock);
+    ck_assert_ptr_null(filelock_dir("turn", 200, &err));
+    ck_assert_int_eq(err.code, E_BUSY);
+    filelock_free(lock);
+    lock = filelock_dir("turn", 0, NULL);
+    ck_assert_ptr_nonnull(lock);
+    filelock_free(lock);
+    ck_assert_int_eq(rmdir("turn"), 0); /* nothing was made in it */
+    ck_assert_ptr_null(filelock_dir("turn", 0, &err));
+    ck_assert_int_eq(err.code, E_NOT_FOUND);
+}
+END_TEST
+
 START_TEST(a_lock_ends_with_its_process)
 {
     pid_t pid = fork();
@@ -252,6 +270,7 @@ int main(void)
     tcase_add_test(all, atomic_files);
     tcase_add_test(all, small_files_have_a_limit);
     tcase_add_test(all, locks);
+    tcase_add_test(all, a_directory_is_locked);
     tcase_add_test(all, a_lock_ends_with_its_process);
     tcase_add_test(all, private_directories);
     tcase_add_test(all, directories_without_links);

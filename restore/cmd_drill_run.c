@@ -1,0 +1,293 @@
+/* restore drill run: a snapshot into a throwaway place, looked at, and gone again. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/access/access.h"
+#include "common/base/alloc.h"
+#include "common/base/number.h"
+#include "common/base/str.h"
+#include "common/sys/atomic_file.h"
+#include "restore/drill/drill.h"
+#include "restore/drill/evidence.h"
+#include "restore/options.h"
+#include "restore/verbs.h"
+
+#include "common/base/banned.h"
+
+enum { INJECT_MAX = 16 * 1024 * 1024 };
+
+const struct cli_option drill_run_options[] = {
+    JOB_OPTION,
+    ALARMS_OPTION,
+    { .name = "drill",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help =
+          "The drill of this name in the configuration (`drills`): which snapshot, what has to be true. Options "
+          "here win." },
+    { .name = "database",
+      .kind = CLI_STRING,
+      .metavar = "NAME",
+      .help = "Which database of a snapshot that holds several." },
+    { .name = "table",
+      .kind = CLI_STRING,
+      .metavar = "TABLE",
+      .many = true,
+      .help = "Only this table, as for `restore database`. May be repeated." },
+    { .name = "rto",
+      .kind = CLI_DURATION,
+      .help = "How long it may take until the data can be queried; a drill that takes longer fails." },
+    { .name = "max-age",
+      .kind = CLI_DURATION,
+      .help = "How old the snapshot may be; a drill of an older one fails." },
+    { .name = "timeout",
+      .kind = CLI_DURATION,
+      .help = "Stop after this time; the verdict is then could_not_run." },
+    { .name = "scratch",
+      .kind = CLI_FILE,
+      .metavar = "DIR",
+      .help =
+          "Where the throwaway directory is made: a short path on a disk with room. Default: $TMPDIR, else "
+          "/var/tmp." },
+    { .name = "bin-dir",
+      .kind = CLI_FILE,
+      .metavar = "DIR",
+      .help =
+          "Where the programs of the database server are. Default: where Debian's packages put those of the "
+          "snapshot's release." },
+    { .name = "gentle", .kind = CLI_FLAG, .help = "Leave processor and disks to others." },
+    { .name = "keep",
+      .kind = CLI_FLAG,
+      .help =
+          "Leave what was restored, with its server, until this program is ended (Ctrl-C), and print how to "
+          "connect." },
+    { .name = "out",
+      .letter = 'o',
+      .kind = CLI_FILE,
+      .help = "Write the result to this file, as one object of JSON." },
+    { .name = "inject",
+      .kind = CLI_FILE,
+      .hidden = true,
+      .help =
+          "An exercise: SQL that damages what was loaded before it is checked, so that people see the drill fail." },
+    CLI_OPTIONS_END
+};
+
+struct command {
+    struct cli_context *cli;
+    const struct conf_drill *conf;
+    struct conf *loaded;
+    char *selector;
+    const char **tables;
+    struct buf inject;
+    struct drill_options o;
+};
+
+/* ---- what is wanted ---------------------------------------------------------------------------------------- */
+
+static int find_drill(struct command *c, struct error *err)
+{
+    const char *name = cli_text(c->cli, "drill");
+    if (name == NULL)
+        return 0;
+    struct conf_problems problems = CONF_PROBLEMS_INIT;
+    struct buf text = BUF_INIT;
+    c->loaded = access_configuration(c->cli->config, false, &problems, err);
+    if (c->loaded == NULL && problems.list.len != 0 && conf_problems_format(&problems, &text, NULL) == 0)
+        (void)fwrite(text.data, 1, text.len, stderr);
+    buf_free(&text);
+    conf_problems_free(&problems);
+    if (c->loaded == NULL)
+        return err->code < 0 ? err->code : E_NOMEM;
+    c->conf = conf_find_drill(c->loaded, name);
+    return c->conf != NULL ? 0
+                           : error_set(err, E_USAGE, "there is no drill '%s' in %s", name, c->loaded->file);
+}
+
+/* JOB/latest: so that a job need not be said twice. */
+static int choose_snapshot(struct command *c, struct error *err)
+{
+    const char *job = cli_text(c->cli, "job");
+    if (c->cli->nargs > 0)
+        c->selector = str_dup(c->cli->args[0], err);
+    else if (c->conf != NULL && job == NULL)
+        c->selector = strchr(c->conf->snapshot, '/') != NULL
+                          ? str_dup(c->conf->snapshot, err)
+                          : str_printf(err, "%s/%s", c->conf->job, c->conf->snapshot);
+    else
+        c->selector = str_dup("latest", err);
+    c->o.selector = c->selector;
+    c->o.job = job != NULL ? job : c->conf != NULL ? c->conf->job : NULL;
+    return c->selector != NULL ? 0 : E_NOMEM;
+}
+
+static int choose_tables(struct command *c, struct error *err)
+{
+    size_t n = cli_count(c->cli, "table");
+    c->o.tables = c->conf != NULL ? c->conf->tables : NULL;
+    c->o.ntables = c->conf != NULL ? c->conf->ntables : 0;
+    if (n == 0)
+        return 0;
+    c->tables = mem_alloc(n, sizeof *c->tables, err);
+    for (size_t i = 0; c->tables != NULL && i < n; i++)
+        c->tables[i] = cli_text_at(c->cli, "table", i);
+    c->o.tables = c->tables;
+    c->o.ntables = n;
+    return c->tables != NULL ? 0 : E_NOMEM;
+}
+
+static uint64_t seconds(const struct command *c, const char *option, uint64_t configured_ms)
+{
+    return cli_given(c->cli, option) ? cli_number(c->cli, option) : configured_ms / 1000;
+}
+
+static int read_inject(struct command *c, struct error *err)
+{
+    const char *path = cli_text(c->cli, "inject");
+    int rc = path != NULL ? file_read_small(path, INJECT_MAX, &c->inject, err) : 0;
+    if (rc == 0 && path != NULL)
+        rc = buf_append(&c->inject, "", 1, err);
+    c->o.inject = rc == 0 && path != NULL ? (const char *)c->inject.data : NULL;
+    return rc;
+}
+
+static int read_options(struct command *c, struct error *err)
+{
+    static const struct conf_drill none = { .foreign_keys = true };
+    int rc = find_drill(c, err);
+    const struct conf_drill *d = c->conf != NULL ? c->conf : &none;
+    const struct cli_context *cli = c->cli;
+    c->o = (struct drill_options){ .cli = c->cli,
+                                   .drill = d->name,
+                                   .database =
+                                       cli_given(cli, "database") ? cli_text(cli, "database") : d->database,
+                                   .rto_seconds = seconds(c, "rto", d->rto_ms),
+                                   .max_age_seconds = seconds(c, "max-age", d->max_age_ms),
+                                   .timeout_seconds = seconds(c, "timeout", d->timeout_ms),
+                                   .asserts = d->asserts,
+                                   .nasserts = d->nasserts,
+                                   .no_foreign_keys = !d->foreign_keys,
+                                   .bin_dir = cli_text(cli, "bin-dir"),
+                                   .dir = cli_given(cli, "scratch") ? cli_text(cli, "scratch") : d->scratch,
+                                   .keep = cli_flag(cli, "keep"),
+                                   .gentle = cli_flag(cli, "gentle") || d->gentle };
+    rc = rc < 0 ? rc : choose_snapshot(c, err);
+    rc = rc < 0 ? rc : choose_tables(c, err);
+    return rc < 0 ? rc : read_inject(c, err);
+}
+
+/* ---- what is told ------------------------------------------------------------------------------------------- */
+
+static enum out_style style_of(enum drill_verdict v)
+{
+    static const enum out_style styles[] = { [DRILL_PASS] = OUT_GOOD,
+                                             [DRILL_FAIL] = OUT_BAD,
+                                             [DRILL_COULD_NOT_RUN] = OUT_WARN,
+                                             [DRILL_SKIPPED] = OUT_DIM };
+    return styles[v];
+}
+
+/* Checks that passed are counted by their kind; the others are shown. */
+static int print_checks(const struct command *c, const struct drill_result *r, struct error *err)
+{
+    bool all = c->cli->verbose > 0;
+    struct table *t = table_new(err);
+    table_column(t, "check", false);
+    table_column(t, "what", false);
+    table_column(t, "verdict", false);
+    table_column(t, "found", false);
+    table_column(t, "expected", false);
+    for (size_t i = 0; i < r->checks.len; i++) {
+        const struct drill_check *k = vec_at(&r->checks, i);
+        if (!all && k->verdict == DRILL_PASS)
+            continue;
+        table_cell(t, OUT_PLAIN, "%s", k->name);
+        table_cell(t, OUT_PLAIN, "%s", k->subject != NULL ? k->subject : "");
+        table_cell(t, style_of(k->verdict), "%s", drill_verdict_name(k->verdict));
+        table_cell(t, OUT_PLAIN, "%s", k->text != NULL ? k->text : k->found != NULL ? k->found : "");
+        table_cell(t, OUT_PLAIN, "%s", k->expected != NULL ? k->expected : "");
+    }
+    int rc = table_rows(t) > 0 ? table_print(t, &c->cli->out, err) : 0;
+    table_free(t);
+    return rc;
+}
+
+static int print_pairs(const struct command *c, const struct drill_result *r, struct error *err)
+{
+    char n[7][NUMBER_TEXT_MAX];
+    const struct drill_phases *p = &r->phases;
+    struct table *t = pairs_new(err);
+    pairs_add(t, "drill", OUT_PLAIN, "%s", r->id);
+    if (r->server_version != NULL)
+        pairs_add(t, "server", OUT_PLAIN, "%s; %s", r->server_version, r->isolation);
+    pairs_add(t, "time", OUT_PLAIN, "prepare %s, fetch %s, decrypt %s, load %s, index %s, check %s",
+              duration_format(n[0], p->prepare_ms), duration_format(n[1], p->fetch_ms),
+              duration_format(n[2], p->decrypt_ms), duration_format(n[3], p->load_ms),
+              duration_format(n[4], p->index_ms), duration_format(n[5], p->check_ms));
+    if (r->rto_ms != 0)
+        pairs_add(t, "recovery", OUT_BOLD, "%s until the data could be queried",
+                  duration_format(n[6], r->rto_ms));
+    if (r->rpo_known)
+        pairs_add(t, "newest row", OUT_PLAIN, "%s before the backup",
+                  duration_format(n[0], r->rpo_seconds * 1000));
+    pairs_add(t, "checks", OUT_PLAIN, "%zu passed, %zu failed, %zu could not run",
+              drill_check_count(r, DRILL_PASS), drill_check_count(r, DRILL_FAIL),
+              drill_check_count(r, DRILL_COULD_NOT_RUN));
+    pairs_add(t, "verdict", style_of(r->verdict), "%s", drill_verdict_name(r->verdict));
+    if (r->reason != NULL)
+        pairs_add(t, "because", OUT_PLAIN, "%s", r->reason);
+    if (r->cure != NULL)
+        pairs_add(t, "way out", OUT_PLAIN, "%s", r->cure);
+    int rc = table_print(t, &c->cli->out, err);
+    table_free(t);
+    return rc;
+}
+
+static int tell(const struct command *c, const struct drill_result *r, struct error *err)
+{
+    struct buf json = BUF_INIT;
+    const char *path = cli_text(c->cli, "out");
+    int rc = drill_result_to_json(r, &json, err);
+    rc = rc < 0 ? rc : buf_append(&json, "\n", 1, err);
+    if (rc == 0 && path != NULL)
+        rc = file_write_atomic(path, json.data, json.len, 0600, FILE_REPLACE, err);
+    if (rc == 0 && c->cli->json) {
+        if (fwrite(json.data, 1, json.len, stdout) != json.len || fflush(stdout) != 0)
+            rc = error_sys(err, "the output could not be written");
+    } else if (rc == 0 && !c->cli->quiet) {
+        rc = print_checks(c, r, err);
+        rc = rc < 0 ? rc : print_pairs(c, r, err);
+    }
+    buf_free(&json);
+    return rc;
+}
+
+int cmd_drill_run(struct cli_context *cli, struct error *err)
+{
+    static const int codes[] = { [DRILL_PASS] = CLI_EXIT_OK,
+                                 [DRILL_FAIL] = CLI_EXIT_DIFFERS,
+                                 [DRILL_COULD_NOT_RUN] = CLI_EXIT_CANNOT_RUN };
+    struct command c = { .cli = cli, .inject = BUF_INIT };
+    struct evidence_origin origin = EVIDENCE_ORIGIN_INIT;
+    struct evidence_kept kept;
+    struct drill_result r;
+    drill_result_init(&r);
+    int rc = read_options(&c, err);
+    c.o.origin = &origin;
+    rc = rc < 0 ? rc : drill_run(&c.o, &r, err);
+    if (rc == 0) {
+        cli->exit_code = codes[r.verdict];
+        origin.exercise = c.o.inject != NULL;
+        evidence_finish(cli, &origin, &r, &kept);
+        rc = tell(&c, &r, err);
+        evidence_tell(cli, &kept);
+    }
+    evidence_origin_free(&origin);
+    drill_result_free(&r);
+    buf_free(&c.inject);
+    free(c.selector);
+    free(c.tables);
+    conf_free(c.loaded);
+    return rc;
+}

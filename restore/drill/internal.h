@@ -1,0 +1,75 @@
+/*
+ * internal.h - what the files of a drill share; not for others.
+ */
+#ifndef RESTORE_DRILL_INTERNAL_H
+#define RESTORE_DRILL_INTERNAL_H
+
+#include "restore/database.h"
+#include "restore/drill/drill.h"
+#include "restore/drill/scratch.h"
+
+struct drill {
+    const struct drill_options *o;
+    struct drill_result *r;
+    struct database db; /* the snapshot, its members */
+    bool opened;        /* db is to be closed */
+    struct scratch s;
+    bool placed; /* s is to be closed */
+    struct scratch_database base;
+    char *name;   /* of the database; NULL: files */
+    char *prefix; /* of its members: "shop/" */
+    struct progress *progress;
+    /* accounting, microseconds */
+    uint64_t began;
+    uint64_t restoring;   /* when the restore began */
+    uint64_t indexing;    /* when indexes began; 0: not told apart */
+    uint64_t loaded;      /* when all was there; 0: not yet */
+    uint64_t fetched_us;  /* waiting for the storage, until loaded */
+    uint64_t opening_us;  /* opening what came */
+    uint64_t checking_us; /* before the restore */
+    uint64_t bytes;
+    struct file_hash_state *hash; /* SQLite: of the bytes as they came; or NULL */
+    bool read_failed;             /* the storage, or what it gave, ended the restore */
+};
+
+/* A check's result; texts may be NULL. */
+int drill_note(struct drill *d, const char *kind, const char *name, const char *subject, enum drill_verdict v,
+               const char *expected, const char *found, const char *text, struct error *err);
+
+/* drill_streams.c: the members, with a clock. */
+struct engine_streams drill_streams(struct drill *d);
+
+/* drill_storage.c: logs, signatures and packs of the snapshot, before anything is restored. */
+int drill_storage(struct drill *d, struct error *err);
+
+/* drill_place.c: finds the database, makes the place, restores, compares; then the engine's own checks. */
+int drill_restore(struct drill *d, struct error *err);
+int drill_place(struct drill *d, struct error *err);
+/* drill_files.c */
+int drill_restore_files(struct drill *d, struct error *err);
+/* drill_engine.c: PostgreSQL, MariaDB and SQLite look at themselves. */
+int drill_engine_checks(struct drill *d, struct error *err);
+/* drill_bytes.c: SQLite: the file once more, byte for byte. */
+int drill_bytes_begin(struct drill *d, struct error *err);
+int drill_bytes_check(struct drill *d, struct error *err);
+/* drill_assert.c */
+int drill_asserts(struct drill *d, struct error *err);
+/* Keeps what the next drill compares with. */
+int drill_remember(const struct drill *d, struct error *err);
+/* drill_time.c: RPO, from the facts of the backup. */
+int drill_freshness(struct drill *d, struct error *err);
+/* "2026-11-28 02:00:11.5+01", with T or Z, or seconds since 1970. Without a zone it is UTC. */
+bool drill_time_parse(const char *text, uint64_t *out);
+
+/* All rows of an answer: struct drill_row, each with its fields as texts (NULL for null). */
+struct drill_row {
+    char **fields;
+    size_t n;
+};
+int drill_ask(const struct drill *d, const char *sql, struct vec *rows, struct error *err);
+void drill_rows_free(struct vec *rows);
+
+/* STATE/drill/NAME for this station, for free(); NULL without err->code: nothing is kept. */
+char *drill_state_path(const struct drill *d, const char *name, struct error *err);
+
+#endif

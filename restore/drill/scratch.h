@@ -1,0 +1,98 @@
+/*
+ * scratch.h - a throwaway place: a directory, a server in it, and nothing left of either.
+ *
+ *     struct scratch s;
+ *     rc = scratch_open(&s, base, err);            // first removes what drills that died have left in base
+ *     rc = scratch_postgres_start(&s, ...);        // or mariadb; or nothing, for files
+ *     ...
+ *     scratch_close(&s);                           // always: ends the server, removes the directory
+ *
+ * BASE/backupd-drill-XXXXXX/
+ *     lock     held by the drill: while it is, the directory is in use (filelock.h)
+ *     run/     socket directory, data, temporary files; of the account that the server runs as
+ *
+ * A directory is made under another name, locked, and then gets its own, so none
+ * that has the name is without a lock. scratch_sweep() removes those of this user
+ * whose lock is free; others are left alone. The server dies with this process
+ * (confine.h, child.h). Started by root it runs as the account backupd-drill, or
+ * nobody where there is none.
+ */
+#ifndef RESTORE_DRILL_SCRATCH_H
+#define RESTORE_DRILL_SCRATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buffer.h"
+#include "common/base/error.h"
+#include "common/engine/engine.h"
+#include "common/sys/child.h"
+#include "common/sys/confine.h"
+#include "common/sys/filelock.h"
+
+enum { SCRATCH_TO_MAX = 1024, SCRATCH_VERSION_MAX = 128 };
+
+struct scratch {
+    char *dir;
+    char *run; /* DIR/run */
+    struct filelock *lock;
+    struct confine confine;
+    struct child *server;
+    const struct engine *engine;       /* that asks the server */
+    char *asks;                        /* `to` of a database that is always there */
+    char *to;                          /* of the database that is restored */
+    char *connect;                     /* how people connect to it */
+    char *bin_dir;                     /* of the server's programs; or NULL */
+    char version[SCRATCH_VERSION_MAX]; /* "PostgreSQL 15.20" */
+    unsigned long memory_mib;          /* that the machine has to spare; 0: unknown */
+};
+
+/* $TMPDIR, or /var/tmp: for databases a place on a disk. */
+const char *scratch_base(void);
+/* E_NO_SPACE, E_DENIED, E_NOT_FOUND. */
+int scratch_open(struct scratch *s, const char *base, struct error *err);
+void scratch_close(struct scratch *s);
+/* How many directories of dead drills went. */
+size_t scratch_sweep(const char *base);
+
+/* `bytes`: of the database. E_NO_SPACE or E_NOMEM with the cure. */
+int scratch_room(struct scratch *s, uint64_t bytes, struct error *err);
+/* The disk is not full. */
+bool scratch_room_left(const struct scratch *s);
+
+/* A file or directory below run/, for free(). */
+char *scratch_path(const struct scratch *s, const char *name, struct error *err);
+/* A directory below run/, of the server's account. */
+int scratch_dir(const struct scratch *s, const char *name, struct error *err);
+/* Everything below run/NAME belongs to the server's account from now on. */
+int scratch_give(const struct scratch *s, const char *name, struct error *err);
+
+/* Runs a program as the server's account, confined; its last words are in the error. */
+int scratch_run(const struct scratch *s, const char *const argv[], const char *const *env, struct error *err);
+/* Starts the server and waits until it answers at s->asks. */
+int scratch_serve(struct scratch *s, const char *const argv[], const char *const *env, struct error *err);
+/* It has not ended. */
+bool scratch_alive(const struct scratch *s);
+
+/* Words for a report. */
+int scratch_isolation(const struct scratch *s, struct buf *out, struct error *err);
+
+/* ---- servers ------------------------------------------------------------------------------------------------ */
+
+/* A database of the snapshot: what its facts say. */
+struct scratch_database {
+    const char *name;      /* as it was */
+    const char *facts;     /* of the stream that describes it */
+    const char *run_facts; /* of the snapshot */
+    const char *bin_dir;   /* or NULL */
+};
+
+/* scratch_postgres.c: a server of the same major release, with the database's locale, and the empty database. */
+int scratch_postgres_start(struct scratch *s, const struct scratch_database *db, struct error *err);
+/* scratch_mariadb.c: of the same series or a newer one. */
+int scratch_mariadb_start(struct scratch *s, const struct scratch_database *db, struct error *err);
+/* The server on the directory run/data that mariabackup prepared, without accounts. */
+int scratch_mariadb_start_on(struct scratch *s, const struct scratch_database *db, struct error *err);
+
+#endif

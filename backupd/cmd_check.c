@@ -14,6 +14,7 @@ static int config_json(const struct conf *conf, struct error *err)
     jsonout_str(o, "file", conf->file);
     jsonout_u64(o, "repositories", conf->nrepositories);
     jsonout_u64(o, "jobs", conf->njobs);
+    jsonout_u64(o, "tasks", conf->ntasks);
     jsonout_u64(o, "problems", 0);
     return jsonout_emit(o, err);
 }
@@ -21,10 +22,15 @@ static int config_json(const struct conf *conf, struct error *err)
 static void config_text(const struct cli_context *cli, const struct conf *conf)
 {
     char command[HOST_COMMAND_MAX];
-    out_line(&cli->out, OUT_GOOD, "configuration ok: %zu %s, %zu %s", conf->nrepositories,
+    char tasks[64] = "";
+    if (conf->ntasks > 0)
+        (void)snprintf(tasks, sizeof tasks, ", %zu %s", conf->ntasks, plural(conf->ntasks, "task", "tasks"));
+    out_line(&cli->out, OUT_GOOD, "configuration ok: %zu %s, %zu %s%s", conf->nrepositories,
              plural(conf->nrepositories, "repository", "repositories"), conf->njobs,
-             plural(conf->njobs, "job", "jobs"));
-    if (conf->njobs == 0)
+             plural(conf->njobs, "job", "jobs"), tasks);
+    if (conf->njobs == 0 && conf->ntasks > 0)
+        out_line(&cli->out, OUT_PLAIN, "no jobs: this host backs nothing up, and runs its tasks only");
+    else if (conf->njobs == 0)
         out_line(&cli->out, OUT_PLAIN,
                  "no jobs: this host cannot back up, which is right for a restore station");
     else if (!cli->quiet)

@@ -55,6 +55,15 @@ static int asked(struct cli_context *cli, struct conf *conf, const char *verb, s
     return rc;
 }
 
+/* Bytes of the source, or of what a verification has read. */
+static int bytes_of(struct history *h, int64_t id, int64_t *read, int64_t *added, struct error *err)
+{
+    int rc = history_result_number(h, id, "total_bytes_processed", read, err);
+    if (rc == 0 && *read == 0)
+        rc = history_result_number(h, id, "bytes_read", read, err);
+    return rc == 0 ? history_result_number(h, id, "data_added_packed", added, err) : rc;
+}
+
 static enum out_style style_of(enum history_verdict v)
 {
     return v == HISTORY_OK                                ? OUT_GOOD
@@ -159,9 +168,7 @@ static int status_line(const struct history_run *r, void *arg)
     s->bad += is_bad(r->verdict) ? 1 : 0;
     if (s->cli->json)
         return print_json(s, r, "status", s->err);
-    int rc = history_result_number(s->history, r->id, "total_bytes_processed", &read, s->err);
-    if (rc == 0)
-        rc = history_result_number(s->history, r->id, "data_added_packed", &added, s->err);
+    int rc = bytes_of(s->history, r->id, &read, &added, s->err);
     table_cell(s->table, OUT_BOLD, "%s", r->job);
     table_cell(s->table, style_of(r->verdict), "%s", history_verdict_name(r->verdict));
     table_cell(s->table, OUT_PLAIN, "%s", zone_format(wall, when_of(r)));
@@ -332,9 +339,7 @@ static int show_run(const struct history_run *r, void *arg)
     int64_t added = 0;
     int rc = history_result_text(s->history, r->id, "receipt", receipt, sizeof receipt, s->err);
     if (rc == 0)
-        rc = history_result_number(s->history, r->id, "total_bytes_processed", &read, s->err);
-    if (rc == 0)
-        rc = history_result_number(s->history, r->id, "data_added_packed", &added, s->err);
+        rc = bytes_of(s->history, r->id, &read, &added, s->err);
     out_heading(&s->cli->out, "run %lld of %s", (long long)r->id, r->job);
     pairs_add(t, "verdict", style_of(r->verdict), "%s", history_verdict_name(r->verdict));
     if (r->text[0] != '\0')

@@ -91,8 +91,8 @@ static int add_task(struct run_command *c, const struct conf_job *task, struct e
     int rc = task->task == CONF_TASK_EXPIRE   ? expire(c, task, err)
              : task->task == CONF_TASK_VERIFY ? verify(c, task, err)
                                               : drill(c, task, err);
-    if (rc == 0 && task->arguments.argv != NULL)
-        rc = add_all(c, task->arguments.argv, err);
+    if (rc == 0 && task->arguments.names != NULL)
+        rc = add_all(c, task->arguments.names, err);
     if (rc == 0 && task->selector != NULL && (rc = add(c, "--", err)) == 0)
         rc = add(c, task->selector, err);
     return rc;

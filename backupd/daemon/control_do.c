@@ -211,8 +211,9 @@ void control_settle(struct supervisor *s, struct client *c)
         exit_code = exit_code == 0 ? w->exit_code : exit_code;
     }
     char text[LINE_LEN];
-    (void)snprintf(text, sizeof text, "%zu of %zu %s not succeed", bad, c->started.len,
-                   plural(c->started.len, "run did", "runs did"));
+    (void)snprintf(text, sizeof text, "%zu of %zu runs did not succeed", bad, c->started.len);
+    if (c->started.len == 1)
+        (void)snprintf(text, sizeof text, "the run did not succeed");
     control_answer(c, exit_code, bad > 0 ? text : NULL, &lines);
     lines_free(&lines);
 }

@@ -206,7 +206,7 @@ static int add_job(struct view *view, const struct crew *crew, size_t i, struct 
     if (job == NULL)
         return E_NOMEM;
     *job = (struct view_job){ .name = conf->name,
-                              .kind = conf->task == CONF_TASK_NONE ? "backup" : conf_task_name(conf->task),
+                              .kind = conf_task_name(conf->task),
                               .engine = conf->engine != NULL ? conf->engine : "",
                               .repository = conf->repository != NULL ? conf->repository : "",
                               .schedule = conf->schedule.when,

@@ -253,12 +253,12 @@ struct conf_job {
     const char *engine;     /* NULL: a task */
     enum conf_task task;
     /* of tasks */
-    unsigned task_choice;          /* private: as it is read */
-    const char *selector;          /* drill: the snapshot, or NULL */
-    const char *kit;               /* verify, drill: absolute, or NULL */
-    unsigned level;                /* verify: enum conf_task_level */
-    uint64_t every_ms;             /* verify: everything is looked at within this time */
-    struct conf_command arguments; /* more of them for the program */
+    unsigned task_choice;        /* private: as it is read */
+    const char *selector;        /* drill: the snapshot, or NULL */
+    const char *kit;             /* verify, drill: absolute, or NULL */
+    unsigned level;              /* verify: enum conf_task_level */
+    uint64_t every_ms;           /* verify: everything is looked at within this time */
+    struct conf_names arguments; /* more of them for the program */
     /* of backups */
     unsigned compression; /* zstd level */
     bool dedup;

@@ -692,7 +692,7 @@ static const struct rule task[] = {
         .help = "verify, drill: the restore kit." },
       J(kit) },
     { { .name = "arguments",
-        .type = CONF_COMMAND,
+        .type = CONF_TEXTS,
         .flags = CONF_RELOADABLE,
         .help = "More arguments for the program: a list." },
       J(arguments) },

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Asking the daemon: who may, what is done, what is remembered over a kill -9; clients that are slow, silent or talk nonsense;
 # tasks beside jobs; limits of a run, and one that stands still.
+# shellcheck disable=SC2317 # functions are called through check and wait_for
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
@@ -23,7 +24,7 @@ END
 }
 backupd() { "$BACKUPD" --config c.yaml "$@"; }
 state=state
-history() { sqlite3 -readonly "$state/history.db" "$1"; }
+history() { sqlite3 -cmd '.timeout 20000' -readonly "$state/history.db" "$1"; }
 daemon_start() {
     spawn daemon.log "$BACKUPD" --config c.yaml daemon
     DAEMON=$SPAWNED

@@ -21,7 +21,7 @@ END
     printf '  %s\n' "$@" >>c.yaml
 }
 backupd() { "$BACKUPD" --config c.yaml "$@"; }
-history() { sqlite3 -readonly state/history.db "$1"; }
+history() { sqlite3 -cmd '.timeout 20000' -readonly state/history.db "$1"; }
 published() { find store/w/*/log -type f | wc -l; }
 daemon_start() {
     spawn daemon.log "$BACKUPD" --config c.yaml daemon
@@ -35,7 +35,7 @@ daemon_stop() {
 }
 # due JOB [SECONDS]: the job's last due time was so long ago
 due() {
-    sqlite3 state/history.db "INSERT OR REPLACE INTO job SELECT '$1', strftime('%s','now') - ${2:-120}, 0, 0, 0, 0, 0, 1, 0, 0,
+    sqlite3 -cmd '.timeout 20000' state/history.db "INSERT OR REPLACE INTO job SELECT '$1', strftime('%s','now') - ${2:-120}, 0, 0, 0, 0, 0, 1, 0, 0,
         coalesce((SELECT paused FROM job WHERE name = '$1'), 0)"
 }
 verdicts() { history "SELECT group_concat(verdict) FROM (SELECT verdict FROM run WHERE job = '$1' AND verdict <> 5 ORDER BY id)"; }
@@ -135,8 +135,8 @@ config "first: { engine: command, command: [cat, $TMP/nothing-there], schedule: 
     "third: { engine: command, command: [cat, $TMP/data], schedule: '$far', catch_up_within: 2d }" \
     "old: { engine: command, command: [cat, $TMP/data], schedule: '* * * * *', catch_up_within: 0s }"
 for job in first second third; do due "$job" 86400; done
-sqlite3 state/history.db "INSERT OR REPLACE INTO job VALUES ('old', strftime('%s','now') - 3600, 0,0,0,0,0,1,0,0,0)"
-sqlite3 state/history.db "UPDATE job SET paused = 1 WHERE name = 'third'"
+sqlite3 -cmd '.timeout 20000' state/history.db "INSERT OR REPLACE INTO job VALUES ('old', strftime('%s','now') - 3600, 0,0,0,0,0,1,0,0,0)"
+sqlite3 -cmd '.timeout 20000' state/history.db "UPDATE job SET paused = 1 WHERE name = 'third'"
 daemon_start
 skipped() { [[ $(history "SELECT reason FROM run WHERE job = '$1' AND verdict = 5 ORDER BY id DESC LIMIT 1") == "$2" ]]; }
 check "the first fails" wait_for 30 verdict_is first 3

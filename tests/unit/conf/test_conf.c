@@ -130,35 +130,41 @@ static void expect(const char *yaml, const char *expected)
 #define LOCAL "repositories:\n  r: {storage: {type: local, path: /r}}\n" /* two lines */
 #define JOB "jobs:\n  j: {engine: sqlite, path: /x}\n"                   /* two lines */
 
-static const char full[] = "state: st\n"
-                           "repositories:\n"
-                           "  shop:\n"
-                           "    storage:\n"
-                           "      type: sftp\n"
-                           "      path: backups/shop\n"
-                           "      host: store.example.net\n"
-                           "      port: 2222\n"
-                           "      user: shop\n"
-                           "      key: id_ed25519\n"
-                           "      passphrase: {credential: ssh}\n"
-                           "      host_key: \"ssh-ed25519 AAAA\"\n"
-                           "      stall: 1m\n"
-                           "      deadline: 1h30m\n"
-                           "      connections: 4\n"
-                           "    keys: /k\n"
-                           "    kit: kit.key\n"
-                           "    kit_passphrase: {command: [/usr/bin/pass, show, a b]}\n"
-                           "  disk:\n"
-                           "    storage: {type: local, path: /srv/x}\n"
-                           "jobs:\n"
-                           "  shop-db:\n"
-                           "    repository: shop\n"
-                           "    engine: sqlite\n"
-                           "    compression: 19\n"
-                           "    dedup: no\n"
-                           "    path: /var/lib/shop.db\n"
-                           "    exclude: [0777, no, \"1e3\"]\n"
-                           "  other: {repository: disk, engine: sqlite, path: /y}\n";
+static const char full[] =
+    "state: st\n"
+    "repositories:\n"
+    "  shop:\n"
+    "    storage:\n"
+    "      type: sftp\n"
+    "      path: backups/shop\n"
+    "      host: store.example.net\n"
+    "      port: 2222\n"
+    "      user: shop\n"
+    "      key: id_ed25519\n"
+    "      passphrase: {credential: ssh}\n"
+    "      host_key: \"ssh-ed25519 AAAA\"\n"
+    "      stall: 1m\n"
+    "      deadline: 1h30m\n"
+    "      connections: 4\n"
+    "    keys: /k\n"
+    "    kit: kit.key\n"
+    "    kit_passphrase: {command: [/usr/bin/pass, show, a b]}\n"
+    "  disk:\n"
+    "    storage: {type: local, path: /srv/x}\n"
+    "jobs:\n"
+    "  shop-db:\n"
+    "    repository: shop\n"
+    "    engine: sqlite\n"
+    "    compression: 19\n"
+    "    dedup: no\n"
+    "    path: /var/lib/shop.db\n"
+    "    exclude: [0777, no, \"1e3\"]\n"
+    "  other: {repository: disk, engine: sqlite, path: /y}\n"
+    "tasks:\n"
+    "  look: {do: verify, repository: shop, every: 14d, level: L1, schedule: daily, nice: 0}\n"
+    "  try: {do: drill, repository: disk, selector: latest, kit: d.key, arguments: [--sample, 5%], "
+    "depends_on: [other, look], schedule: weekly}\n"
+    "daemon: {socket: run.sock, read_group: mon, nice: 10, ionice: idle, memory: 1GiB, stall: 1h}\n";
 
 START_TEST(reads_every_setting)
 {
@@ -641,6 +647,73 @@ START_TEST(manual_holds_every_setting)
 }
 END_TEST
 
+START_TEST(tasks_and_limits)
+{
+    struct conf *c = load_good(full);
+    char path[128];
+    ck_assert_uint_eq(c->njobs, 2);
+    ck_assert_uint_eq(c->ntasks, 2);
+    const struct conf_job *look = &c->jobs[c->njobs];
+    const struct conf_job *drill = &c->jobs[c->njobs + 1];
+    ck_assert_str_eq(look->name, "look");
+    ck_assert_int_eq(look->task, CONF_TASK_VERIFY);
+    ck_assert_uint_eq(look->every_ms, UINT64_C(14) * 86400 * 1000);
+    ck_assert_uint_eq(look->level, CONF_LEVEL_L1);
+    ck_assert_int_eq(drill->task, CONF_TASK_DRILL);
+    ck_assert_str_eq(drill->selector, "latest");
+    ck_assert_str_eq(drill->arguments.names[1], "5%");
+    (void)snprintf(path, sizeof path, "%s/d.key", directory);
+    ck_assert_str_eq(drill->kit, path);
+    (void)snprintf(path, sizeof path, "%s/run.sock", directory);
+    ck_assert_str_eq(c->daemon.socket, path);
+    /* A job's own limits, and where it has none the daemon's. */
+    ck_assert_uint_eq(look->limits.nice, 0);
+    ck_assert_uint_eq(drill->limits.nice, 10);
+    ck_assert_uint_eq(look->limits.ionice, CONF_IONICE_IDLE);
+    ck_assert_uint_eq(c->jobs[0].limits.memory, UINT64_C(1) << 30);
+    ck_assert_uint_eq(c->jobs[0].limits.stall_ms, 3600 * 1000);
+    ck_assert_uint_eq(c->jobs[0].limits.open_files, 0);
+    ck_assert_ptr_eq(conf_find_scheduled(c, "try", NULL), drill);
+    ck_assert_ptr_null(conf_find_job(c, "try", NULL));
+    conf_free(c);
+    /* Tasks are enough. */
+    c = load_good(LOCAL "tasks: {t: {do: expire}}\n");
+    ck_assert_str_eq(c->jobs[0].repository, "r");
+    ck_assert_uint_eq(c->jobs[0].limits.stall_ms, 30 * 60 * 1000);
+    conf_free(c);
+}
+END_TEST
+
+static const struct {
+    const char *yaml;
+    const char *expected;
+} task_mistakes[] = {
+    { LOCAL JOB "tasks: {t: {schedule: daily}}\n", "a.yaml:5:12: tasks.t: 'do' is missing\n" },
+    { LOCAL JOB "tasks: {t: {do: backup}}\n",
+      "a.yaml:5:17: tasks.t.do: 'backup' is none of: expire, verify, drill\n" },
+    { LOCAL JOB "tasks: {j: {do: expire}}\n", "a.yaml:5:9: task 'j' is also at a.yaml:4\n" },
+    { LOCAL JOB "tasks: {t: {do: expire, kit: k}}\n",
+      "a.yaml:5:25: tasks.t: 'kit' has no meaning with do: expire\n" },
+    { LOCAL JOB "tasks: {t: {do: verify, level: L1, kit: k}}\n",
+      "a.yaml:5:12: tasks.t: L1 needs no kit: leave one of them out\n" },
+    { LOCAL JOB "tasks: {t: {do: verify, repository: q}}\n",
+      "a.yaml:5:37: tasks.t.repository: there is no repository 'q'\n" },
+    { LOCAL JOB "tasks: {t: {do: verify, window: 1h}}\n",
+      "a.yaml:5:25: tasks.t.window has no effect without a schedule\n" },
+    { LOCAL JOB "tasks: {t: {do: verify, path: x}}\n", "a.yaml:5:25: unknown setting 'path' in tasks.t\n" },
+    { LOCAL JOB "daemon: {memory: 1MiB}\n",
+      "a.yaml:5:18: daemon.memory: '1MiB' is out of bounds (size, 64.0 MiB to 16.0 TiB)\n" },
+    { LOCAL JOB "daemon: {read_group: mon}\n",
+      "a.yaml:5:10: daemon.read_group: others do not reach the socket in the state directory: set daemon.socket, for example "
+      "to /run/backupd/control.sock\n" },
+};
+
+START_TEST(task_mistake)
+{
+    expect(task_mistakes[_i].yaml, task_mistakes[_i].expected);
+}
+END_TEST
+
 /* Whichever allocation fails: no crash, no leak, and an error instead of half a configuration. */
 START_TEST(survives_without_memory)
 {
@@ -669,6 +742,7 @@ int main(void)
     Suite *suite = suite_create("conf");
     TCase *tc = tcase_create("conf");
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, reads_every_setting);
     tcase_add_test(tc, fills_in_defaults);
     tcase_add_test(tc, jobs_may_be_optional);
@@ -689,6 +763,8 @@ int main(void)
     tcase_add_test(tc, finds_by_name);
     tcase_add_test(tc, example_can_be_loaded);
     tcase_add_test(tc, manual_holds_every_setting);
+    tcase_add_test(tc, tasks_and_limits);
+    tcase_add_loop_test(tc, task_mistake, 0, COUNT(task_mistakes));
     tcase_add_test(tc, survives_without_memory);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

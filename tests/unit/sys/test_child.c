@@ -15,6 +15,7 @@
 #include "common/sys/confine.h"
 #include "common/sys/fdio.h"
 #include "common/sys/interrupt.h"
+#include "common/sys/limits.h"
 #include "common/base/banned.h"
 
 static int shell(const char *script, const struct child_options *opt, struct buf *out, struct error *err)
@@ -309,6 +310,44 @@ START_TEST(children_die_with_their_starter)
 }
 END_TEST
 
+START_TEST(limits_hold_for_the_child)
+{
+    const char *const argv[] = { "sh", "-c", "nice; ulimit -n; ulimit -d", NULL };
+    const struct process_limits limits = {
+        .nice = 9, .ionice = IONICE_IDLE, .memory = 64 << 20, .open_files = 100
+    };
+    const struct child_options opt = { .limits = &limits };
+    struct buf out = BUF_INIT;
+    ck_assert_int_eq(child_run(argv, &opt, &out, 100, NULL), 0);
+    ck_assert_int_eq(buf_append(&out, "", 1, NULL), 0);
+    ck_assert_str_eq((const char *)out.data, "9\n100\n65536\n");
+    buf_free(&out);
+}
+END_TEST
+
+START_TEST(what_a_tree_has_used)
+{
+    /* Bytes of a child of the child count, also when it has ended. */
+    const char *const argv[] = { "sh", "-c", "head -c 3000000 /dev/zero | wc -c; echo; read x", NULL };
+    const struct child_options opt = { .want_stdin = true, .want_stdout = true };
+    struct process_usage idle;
+    struct process_usage busy;
+    struct child *c = child_start(argv, &opt, NULL);
+    char text[64];
+    size_t n = 0;
+    ck_assert(process_usage(getpid(), &idle));
+    while (n < sizeof text - 1 && (n < 2 || text[n - 1] != '\n' || text[n - 2] != '\n'))
+        ck_assert_int_eq(read(child_stdout(c), text + n++, 1), 1);
+    ck_assert(process_usage(getpid(), &busy));
+    ck_assert_uint_ge(busy.io, idle.io + 1000000);
+    long pid = child_pid(c);
+    child_close_stdin(c);
+    (void)child_finish(c, NULL);
+    child_free(c);
+    ck_assert(!process_usage(pid, &busy));
+}
+END_TEST
+
 START_TEST(confined_children_reach_nothing)
 {
     struct confine c = { .uid = 65534, .gid = 65534, .dir = "/var" };
@@ -366,6 +405,8 @@ int main(void)
     tcase_add_test(all, free_kills);
     tcase_add_test(all, a_requested_stop_ends_children);
     tcase_add_test(all, children_die_with_their_starter);
+    tcase_add_test(all, limits_hold_for_the_child);
+    tcase_add_test(all, what_a_tree_has_used);
     tcase_add_test(all, confined_children_reach_nothing);
     tcase_add_test(all, confined_children_die_with_what_they_started);
     suite_add_tcase(suite, all);

@@ -102,7 +102,9 @@ static int place(struct drill *d, struct error *err)
     d->placed = true;
     rc = scratch_isolation(&d->s, &text, err);
     rc = rc == 0 ? buf_append(&text, "", 1, err) : rc;
-    if (rc == 0 && d->db.engine != NULL && d->db.engine->target_kind == TARGET_SERVER)
+    bool server =
+        d->db.engine != NULL && (d->db.engine->target_kind == TARGET_SERVER || is_engine(d, "mariabackup"));
+    if (rc == 0 && server)
         rc = drill_text(&d->r->isolation, (const char *)text.data, err);
     else if (rc == 0)
         rc = drill_text(

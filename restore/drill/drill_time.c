@@ -35,7 +35,10 @@ static bool zone_at(const char *at, long *seconds)
     if (*at == '\0' || strcmp(at, "Z") == 0 || strcmp(at, "UTC") == 0)
         return true;
     long sign = *at == '-' ? -1 : 1;
-    if ((*at != '+' && *at != '-') || (at++, !number_at(&at, 2, &hours)))
+    if (*at != '+' && *at != '-')
+        return false;
+    at++;
+    if (!number_at(&at, 2, &hours))
         return false;
     at += *at == ':';
     if (*at != '\0' && !number_at(&at, 2, &minutes))
@@ -60,7 +63,9 @@ bool drill_time_parse(const char *text, uint64_t *out)
         at++;
         if (!number_at(&at, 2, &tm.tm_hour) || *at++ != ':' || !number_at(&at, 2, &tm.tm_min))
             return false;
-        if (*at == ':' && (at++, !number_at(&at, 2, &tm.tm_sec)))
+        bool seconds = *at == ':';
+        at += seconds;
+        if (seconds && !number_at(&at, 2, &tm.tm_sec))
             return false;
         if (*at == '.')
             at += 1 + strspn(at + 1, "0123456789");

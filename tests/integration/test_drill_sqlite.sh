@@ -1,6 +1,6 @@
 #!/bin/bash
 # Drills of an SQLite database and of files: they pass, they find what was damaged, and nothing stays.
-# shellcheck disable=SC2317 # functions are called through check
+# shellcheck disable=SC2016,SC2317 # functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 

@@ -55,13 +55,14 @@ char *evidence_state(const struct cli_context *cli, const struct conf *conf, str
 int evidence_history(const struct cli_context *cli, const struct conf *conf, struct drills **out,
                      struct error *err)
 {
+    struct error why = ERROR_INIT;
     *out = NULL;
-    char *state = evidence_state(cli, conf, err);
-    char *path = state != NULL ? path_join(state, DRILLS_FILE, err) : NULL;
-    int rc = path != NULL ? drills_open_read(path, out, err) : err->code;
+    char *state = evidence_state(cli, conf, &why);
+    char *path = state != NULL ? path_join(state, DRILLS_FILE, &why) : NULL;
+    int rc = path != NULL ? drills_open_read(path, out, &why) : why.code;
     free(path);
     free(state);
-    return rc;
+    return rc < 0 ? error_copy(err, &why) : rc;
 }
 
 /* ---- the certificate ----------------------------------------------------------------------------------- */

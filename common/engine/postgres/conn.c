@@ -60,6 +60,20 @@ static const char *connect_message(struct pgsql *c, char *out, size_t cap)
     return str_printable(out, cap, text);
 }
 
+/* A standby that needs what we read cancels the statement, and says so; or it ends the session, and can say nothing while
+ * rows are on their way. */
+static void standby_advice(const struct pgsql *c, char advice[HINT_MAX])
+{
+    static const char cure[] =
+        "set hot_standby_feedback = on or a larger max_standby_streaming_delay there, or back up the primary";
+    const char *standby = PQparameterStatus(c->conn, "in_hot_standby");
+    if (strcmp(c->state, "40001") == 0) /* ours only read: nothing else conflicts */
+        (void)snprintf(advice, HINT_MAX, "on a standby: %s", cure);
+    else if (c->state[0] == '\0' && PQstatus(c->conn) != CONNECTION_OK && standby != NULL &&
+             strcmp(standby, "on") == 0)
+        (void)snprintf(advice, HINT_MAX, "perhaps a conflict with recovery; on a standby: %s", cure);
+}
+
 int pgsql_error(struct pgsql *c, const PGresult *result, struct error *err, const char *what)
 {
     char message[ERROR_TEXT_MAX];
@@ -78,11 +92,8 @@ int pgsql_error(struct pgsql *c, const PGresult *result, struct error *err, cons
         (void)connect_message(c, message, sizeof message);
     if (hint != NULL)
         (void)str_printable(advice, sizeof advice, hint);
-    if (strcmp(c->state, "40001") == 0 && advice[0] == '\0') /* ours only read: nothing else conflicts */
-        (void)snprintf(
-            advice, sizeof advice,
-            "on a standby: set hot_standby_feedback = on or a larger max_standby_streaming_delay there, or back "
-            "up the primary");
+    if (advice[0] == '\0')
+        standby_advice(c, advice);
     int code = c->state[0] != '\0'                  ? pgsql_code_of(c->state)
                : PQstatus(c->conn) != CONNECTION_OK ? E_RETRY
                                                     : E_IO;

@@ -253,7 +253,7 @@ check:
 .PHONY: run-tests
 run-tests:
 	@$(run_tests) $(call pick,$(UNIT) $(INTEGRATION))
-check-unit: tests
+check-unit: $(UNIT) $(B)/tests/tool/netproxy
 	@$(run_tests) $(call pick,$(UNIT))
 check-integration: tests
 	@$(run_tests) $(call pick,$(INTEGRATION))

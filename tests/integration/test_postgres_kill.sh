@@ -22,7 +22,15 @@ end_run() {
 }
 reading() { [[ $(pg postgres 2>/dev/null -c "SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop' AND query LIKE 'COPY %'") -gt 0 ]]; }
 copying() { backends >pids && [[ -s pids ]] && reading; }
-dumping() { pgrep -P "$run" -x pg_dump >dump.pid; }
+# A pg_dump that dumps: the same program is asked for its version before.
+dumping() {
+    local pid words
+    for pid in $(pgrep -P "$run" -x pg_dump); do
+        words=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") || continue
+        [[ -z $words || $words == *' --version'* ]] || { printf '%s\n' "$pid" >dump.pid; return 0; }
+    done
+    return 1
+}
 
 pg_start
 pg_createdb shop

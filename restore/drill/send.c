@@ -32,9 +32,13 @@ static int local_ids(const char *dir, struct vec *out, struct error *err)
             continue;
         memcpy(id, e->d_name, n - END);
         id[n - END] = '\0';
-        char *slot = drill_cert_id_good(id) ? vec_push(out, err) : NULL;
+        if (!drill_cert_id_good(id))
+            continue;
+        char *slot = vec_push(out, err);
         if (slot != NULL)
             memcpy(slot, id, sizeof id);
+        else
+            rc = E_NOMEM;
     }
     if (rc == 0 && e == NULL && errno != 0)
         rc = error_sys(err, "list %s", dir);

@@ -1,4 +1,5 @@
 /* What is open: alarms, and room on storage that this host can see. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
@@ -8,6 +9,8 @@
 #include "common/base/zone.h"
 
 #include "common/base/banned.h"
+
+enum { DAY = 86400 };
 
 const char *view_alarm_name(enum view_alarm_kind kind)
 {
@@ -72,14 +75,22 @@ static int add_missed(struct view *view, const struct view_job *job, struct erro
     return add(view, VIEW_MISSED, job->name, p->due, text, err);
 }
 
+/* Of what is many days old nobody wants the minutes. */
+static const char *age_text(char out[NUMBER_TEXT_MAX], int64_t seconds)
+{
+    if (seconds < 3 * DAY)
+        return duration_format(out, (uint64_t)seconds * 1000);
+    (void)snprintf(out, NUMBER_TEXT_MAX, "%lld days", (long long)(seconds / DAY));
+    return out;
+}
+
 static int add_stale(struct view *view, const struct view_job *job, struct error *err)
 {
     char age[NUMBER_TEXT_MAX];
     char limit[NUMBER_TEXT_MAX];
     int64_t seconds = view->options.now - job->ok.p.ended;
     char *text = str_printf(err, "The last success is %s old; with this schedule at most %s is usual",
-                            duration_format(age, (uint64_t)seconds * 1000),
-                            duration_format(limit, (uint64_t)job->stale_after * 1000));
+                            age_text(age, seconds), age_text(limit, job->stale_after));
     return add(view, VIEW_STALE, job->name, job->ok.p.ended, text, err);
 }
 
@@ -124,8 +135,10 @@ static int add_drill(struct view *view, const struct drill_stand *s, struct erro
                                                   [DRILL_FAILING] = VIEW_DRILL_FAILING };
     if (s->trouble == DRILL_WELL || (s->trouble == DRILL_NEVER && s->drill == NULL))
         return 0;
+    static const char stale[] = "stale: ";
+    const char *how = str_starts(s->text, stale) ? s->text + sizeof stale - 1 : s->text;
     char *text = str_printf(err, "Restore drill%s%s: %s", s->drill != NULL ? " " : "",
-                            s->drill != NULL ? s->drill : "", s->text);
+                            s->drill != NULL ? s->drill : "", how);
     int64_t since = s->trouble == DRILL_STALE ? s->last_pass : s->finished;
     return add(view, kinds[s->trouble], s->job, since, text, err);
 }

@@ -64,6 +64,15 @@ static int want_row(const struct drills_row *row, void *arg)
     return want(a, row->repository, row->job, NULL, a->every);
 }
 
+/* "" on a host that only drills. */
+static const char *repository_of(const struct conf *conf, const char *job)
+{
+    for (size_t i = 0; i < conf->njobs; i++)
+        if (strcmp(conf->jobs[i].name, job) == 0 && conf->jobs[i].repository != NULL)
+            return conf->jobs[i].repository;
+    return "";
+}
+
 static int collect(struct asking *a)
 {
     const struct conf *conf = a->o->conf;
@@ -73,7 +82,7 @@ static int collect(struct asking *a)
     for (size_t i = 0; rc == 0 && conf != NULL && i < conf->ndrills; i++) {
         const struct conf_drill *d = &conf->drills[i];
         bool says = d->every_ms != 0 && !a->o->every_given;
-        rc = want(a, "", d->job, d->name, says ? d->every_ms / 1000 : every);
+        rc = want(a, repository_of(conf, d->job), d->job, d->name, says ? d->every_ms / 1000 : every);
     }
     for (size_t i = 0; rc == 0 && jobs && conf != NULL && i < conf->njobs; i++)
         rc = want(a, conf->jobs[i].repository, conf->jobs[i].name, NULL, every);

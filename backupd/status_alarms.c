@@ -70,7 +70,7 @@ static void print_drills(const struct alarms *a)
         return;
     out_line(&a->cli->out, OUT_PLAIN, "%s", "");
     out_line(&a->cli->out, well == asked ? OUT_DIM : OUT_WARN, "Restore drills: %zu of %zu %s well.", well,
-             asked, plural(asked, "is", "are"));
+             asked, plural(well, "is", "are"));
 }
 
 static int show(const struct alarms *a, size_t *bad)

@@ -169,6 +169,8 @@ static int any_end(struct telling *t, const struct conf_channel *c, bool good, b
     int told = 0;
     if (good)
         told = good_run(t, c);
+    else if (!again && (c->on & CONF_ON_FAILURE) == 0) /* the notice of a failure tells it, too */
+        told = unusual(t, c);
     else if (!again)
         told = seen(t, c, CONF_ON_FAILURE, "trouble", text, text);
     if (told != 0 || (c->on & CONF_ON_ALWAYS) == 0)

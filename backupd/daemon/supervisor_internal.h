@@ -57,6 +57,7 @@ struct supervisor {
     struct vec hands; /* struct hand; few */
     struct parts *parts;
     bool stopping;
+    int64_t began;
     int64_t pruned;
     uint64_t refused; /* logins and requests that the control socket has refused */
 };

@@ -77,6 +77,9 @@ SQL
     life_tree begin "$seed"
 }
 
+# The day that is too old.
+old_visits() { (($1 <= 10)) || printf 'DROP TABLE visits_%s;' $(($1 - 10)); }
+
 # Sessions come and go, the queue is full or not, a setting changes now and then, each day has a table of its own.
 life_pg() { # NIGHT SUNDAY
     local d=$1
@@ -87,7 +90,7 @@ INSERT INTO sessions SELECT i, i * 7 % 9999, 'basket ' || md5($d || 'x' || i) ||
 INSERT INTO queue SELECT i, 'send the mail of order ' || i * $d FROM generate_series(1, $(life_rand 0 300)) i;
 UPDATE settings SET value = 'changed in night $d' WHERE key = 'setting ' || $(life_rand 1 100);
 CREATE TABLE visits_$d AS SELECT i AS id, 'page ' || i * 31 % 700 || ' by ' || i * 17 % 5000 AS what FROM generate_series(1, $(life_rand 4000 9000)) i;
-DROP TABLE IF EXISTS visits_$((d - 10));
+$(old_visits "$d")
 $([[ $2 == 0 ]] || printf '%s' "INSERT INTO prices SELECT i, 'article ' || i || ' of the list of night $d', i * 37 % 10000 + $d FROM generate_series(1, 40000) i;")
 SQL
 }
@@ -108,7 +111,7 @@ life_my() { # NIGHT SUNDAY SATURDAY
         INSERT INTO queue SELECT seq, concat('send the mail of order ', seq) FROM seq_1_to_$(life_rand 1 300);
         UPDATE settings SET v = 'changed in night $d' WHERE k = 'setting $(life_rand 1 100)';
         CREATE TABLE visits_$d SELECT seq AS id, concat('page ', seq * 31 % 700, ' by ', seq * 17 % 5000) AS what FROM seq_1_to_$(life_rand 4000 9000);
-        DROP TABLE IF EXISTS visits_$((d - 10));
+        $(old_visits "$d")
         $([[ $2 == 0 ]] || printf '%s' "INSERT INTO prices SELECT seq, concat('article ', seq, ' of the list of night $d'), seq * 37 % 10000 + $d FROM seq_1_to_40000")" 2>/dev/null
 }
 

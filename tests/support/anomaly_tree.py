@@ -75,7 +75,7 @@ def night(tree, n):
         write(tree + "/tables/stock.xlsx", r.randbytes(400000 + 100 * n))
     report = tree + "/tables/report.csv"
     if sunday:
-        write(report, text(r, 3000000))
+        write(report, text(r, 900000))
     elif os.path.exists(report):
         os.unlink(report)
 

@@ -69,6 +69,9 @@ static struct conf_anomalies settings(void)
                                     .slower_than = 300,
                                     .min_rows = 500,
                                     .min_size = 1024 * 1024,
+                                    .churn_by = 30,
+                                    .entropy_by = 25,
+                                    .full_within_ms = (uint64_t)7 * DAY * 1000,
                                     .min_free = 5 };
 }
 

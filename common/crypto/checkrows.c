@@ -1,15 +1,21 @@
 /*
  * Many short inputs one after the other: XXH3-128 with a seed, as the library computes it (xxHash's specification of XXH3,
  * "medium inputs"), but with what depends on the seed alone made once for all rows, and without a call for each. Rows of
- * 17 to 240 bytes are hashed here, shorter and longer ones by the library's code, inlined. A test compares every length
- * with the library.
+ * 17 to 240 bytes are hashed here, shorter ones by the library's code, inlined, and longer ones by the library. A test
+ * compares every length with the library.
  */
+#if defined(__GNUC__) && !defined(__clang__)
+/* gcc 12 else writes each product of 128 bits to the stack, and reads it back. */
+#pragma GCC optimize("no-split-wide-types")
+#endif
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/crypto/checklong.h"
 #include "common/crypto/hash.h"
 
 #include "common/base/banned.h"
@@ -17,7 +23,7 @@
 enum {
     SHORT_MAX = 16,
     SMALL_MAX = 128,
-    MEDIUM_MAX = 240,
+    MEDIUM_MAX = CHECK_LONG_MIN - 1,
     STEP = 32,        /* bytes of two pieces that are mixed with four words of a secret */
     WORDS = STEP / 8, /* of a secret, for a step */
     FIRST_STEPS = SMALL_MAX / STEP,
@@ -65,10 +71,16 @@ static void make_keys(struct keys *k, uint64_t seed)
 
 /* ---- rows of 17 to 240 bytes ---------------------------------------------------------------------------------- */
 
+/* Both halves of the product. The compiler's own type stays in registers, where the library's struct does not. */
 static inline uint64_t fold(uint64_t a, uint64_t b)
 {
-    XXH128_hash_t product = XXH_mult64to128(a, b);
+#ifdef __SIZEOF_INT128__
+    __extension__ const unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+    const XXH128_hash_t product = XXH_mult64to128(a, b);
     return product.low64 ^ product.high64;
+#endif
 }
 
 static inline void mix(XXH128_hash_t *sum, const uint8_t *one, const uint8_t *two, const uint64_t *key)
@@ -128,7 +140,9 @@ __attribute__((noinline)) static XXH128_hash_t hash_larger(const struct keys *k,
 {
     if (len <= MEDIUM_MAX)
         return hash_medium(k, p, len);
-    return XXH3_128bits_withSecretandSeed(p, len, k->bytes, SECRET, k->seed);
+    XXH128_hash_t h;
+    check_long(p, len, k->bytes, SECRET, &h.high64, &h.low64);
+    return h;
 }
 
 static inline XXH128_hash_t hash_row(const struct keys *k, const uint8_t *p, size_t len)

@@ -3,9 +3,11 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "common/base/alloc.h"
+#include "common/crypto/checklong.h"
+#include "common/crypto/xxh3.h"
+
 #include "common/base/banned.h"
 
 static const uint8_t persons[PERSON_COUNT][crypto_generichash_blake2b_PERSONALBYTES] = {
@@ -181,6 +183,14 @@ void check_hash_seeded(uint64_t seed, const void *data, size_t len, uint8_t out[
     XXH128_canonical_t big_endian;
     XXH128_canonicalFromHash(&big_endian, XXH3_128bits_withSeed(data, len, seed));
     memcpy(out, big_endian.digest, CHECK_LEN);
+}
+
+void check_long(const void *data, size_t len, const void *secret, size_t secret_len, uint64_t *high,
+                uint64_t *low)
+{
+    const XXH128_hash_t h = XXH3_128bits_withSecret(data, len, secret, secret_len);
+    *high = h.high64;
+    *low = h.low64;
 }
 
 uint64_t check64(const void *data, size_t len)

@@ -29,10 +29,10 @@ life_config() {
         printf '    keys: %s/keys\n    kit: %s/restore-kit.key\n' "$HOST" "$SAFE"
         [[ $# -eq 0 ]] || printf '%s\n' "$@"
         printf 'jobs:\n'
-        printf '  pg: { engine: postgres, host: %s, user: postgres, database: shop }\n' "$PGSOCK"
-        printf '  my: { engine: mariadb, socket: %s, user: root, database: shop }\n' "$DBSOCK"
-        printf '  lite: { engine: sqlite, path: %s/shop.db }\n' "$LITE"
-        printf '  tree: { engine: files, path: %s }\n' "$TREE"
+        printf '  pg: { engine: postgres, repository: main, host: %s, user: postgres, database: shop }\n' "$PGSOCK"
+        printf '  my: { engine: mariadb, repository: main, socket: %s, user: root, database: shop }\n' "$DBSOCK"
+        printf '  lite: { engine: sqlite, repository: main, path: %s/shop.db }\n' "$LITE"
+        printf '  tree: { engine: files, repository: main, path: %s }\n' "$TREE"
     } >"$file"
 }
 

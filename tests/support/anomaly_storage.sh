@@ -197,7 +197,7 @@ socket_and_notices() {
         printf "notify:\n  web: { type: webhook, url: 'http://127.0.0.1:%s/hook' }\n" "$(<web.port)"
         printf "  only: { type: webhook, url: 'http://127.0.0.1:%s/hook', on: anomaly }\n" "$(<only.port)"
     } >>"$CONFIG"
-    sed -i "s|^jobs:|  far:\n    storage: { type: sftp, host: 127.0.0.1, port: $(<"$TMP/proxy.port"), user: $(<"$SSHD/user"), path: $(<"$SSHD/path"), key: $SSHD/writer_key, host_key: \"$(<"$FAR/pin")\" }\n    keys: $FAR/keys\n&|; s/engine: postgres,/& repository: main,/; s/engine: mariadb,/& repository: main,/; s/path: ${LITE//\//\\/}/repository: main, &/; s/engine: files,/& repository: main,/; s/engine: command,/& repository: main,/" "$CONFIG"
+    sed -i "s|^  main:|  far:\n    storage: { type: sftp, host: 127.0.0.1, port: $(<"$TMP/proxy.port"), user: $(<"$SSHD/user"), path: $(<"$SSHD/path"), key: $SSHD/writer_key, host_key: \"$(<"$FAR/pin")\" }\n    keys: $FAR/keys\n&|" "$CONFIG"
     q "DELETE FROM orders WHERE id % 10 <> 0"
     q "ALTER TABLE settings ADD COLUMN remark text"
     spawn "$TMP/daemon.log" "$BACKUPD" --config "$CONFIG" daemon

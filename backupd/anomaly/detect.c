@@ -162,8 +162,8 @@ bool detect_entropy(struct detector *d, const struct series *ratios, const struc
     char size[NUMBER_TEXT_MAX];
     char runs[64];
     double usual;
-    if (now->ratio < 0 || ratio < entropy_least || replaced < now->least || replaced < replaced_part * now->fresh ||
-        series_judge(d, ratios, ratio, &m, &usual) != SWING_HIGH)
+    if (now->ratio < 0 || ratio < entropy_least || replaced < now->least ||
+        replaced < replaced_part * now->fresh || series_judge(d, ratios, ratio, &m, &usual) != SWING_HIGH)
         return false;
     struct anomaly *a = anomalies_add(d, "entropy", ANOMALY_ALARM);
     if (a == NULL)

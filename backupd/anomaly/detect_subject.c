@@ -9,7 +9,14 @@
 
 #include "common/base/banned.h"
 
-enum { PERCENT = 100, EMPTIED_LEAST = 20, OFTEN = 4, NAME_TEXT = 200, ENTROPY_PART = 16, ENTROPY_SHARE = 100 };
+enum {
+    PERCENT = 100,
+    EMPTIED_LEAST = 20,
+    OFTEN = 4,
+    NAME_TEXT = 200,
+    ENTROPY_PART = 16,
+    ENTROPY_SHARE = 100
+};
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------ */
 

@@ -61,8 +61,10 @@ void watch_refused(const struct conf *conf, const struct conf_job *job, const st
     anomaly_printf(a->what, "the storage shows a host key that is not the expected one: nothing was sent");
     anomaly_printf(a->seen, "%s", fingerprint_in(why->text, seen) ? seen : "another key");
     anomaly_printf(a->usual, "%s", usual[0] != '\0' ? usual : "the key in host_key or known_hosts");
-    anomaly_printf(a->look_at, "Was the server set up anew? Ask its administrator for the fingerprint, over another way. If nobody "
-                               "changed it, somebody is between: leave the settings as they are.");
+    anomaly_printf(
+        a->look_at,
+        "Was the server set up anew? Ask its administrator for the fingerprint, over another way. If nobody "
+        "changed it, somebody is between: leave the settings as they are.");
     log_event(LOG_ALARM, "%s: %s: %s; usual: %s. %s", job->name, a->what, a->seen, a->usual, a->look_at);
     *found = d.found;
 }

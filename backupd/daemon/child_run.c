@@ -51,9 +51,12 @@ int child_run_start(struct child_run *run, const char *const argv[], const struc
     };
     if (env == NULL)
         return E_NOMEM;
-    *run = (struct child_run){
-        .pidfd = -1, .line = BUF_INIT, .summary = BUF_INIT, .unusual = BUF_INIT, .problem = BUF_INIT, .finding = BUF_INIT
-    };
+    *run = (struct child_run){ .pidfd = -1,
+                               .line = BUF_INIT,
+                               .summary = BUF_INIT,
+                               .unusual = BUF_INIT,
+                               .problem = BUF_INIT,
+                               .finding = BUF_INIT };
     run->child = child_start(argv, &options, err);
     free(env);
     if (run->child == NULL)

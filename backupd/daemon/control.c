@@ -179,11 +179,12 @@ void control_refuse(struct supervisor *s, const struct control_peer *peer, const
 {
     char since[NUMBER_TEXT_MAX];
     uint64_t before = s->refused++;
-    log_event(LOG_ALARM,
-              "control socket: %s was refused: %s; usual: %llu refusals before, since the daemon began (%s). Which "
-              "program of that account asks? If it may, make the account a member of the group; if nobody knows it, "
-              "somebody looks around on this host",
-              peer->name, what, (unsigned long long)before, time_format(since, (uint64_t)s->began));
+    log_event(
+        LOG_ALARM,
+        "control socket: %s was refused: %s; usual: %llu refusals before, since the daemon began (%s). Which "
+        "program of that account asks? If it may, make the account a member of the group; if nobody knows it, "
+        "somebody looks around on this host",
+        peer->name, what, (unsigned long long)before, time_format(since, (uint64_t)s->began));
 }
 
 /* An account that tries again and again is told once a minute, with a count. */

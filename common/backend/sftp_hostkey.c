@@ -330,9 +330,9 @@ static int check_known(const struct sftp *s, const char *key, struct error *err)
     int found = look_up(&h, host, blob, len, type != NULL ? type->bit : 0);
     if (h.revoked)
         rc = error_named(err, E_AUTH, ERR_HOST_KEY,
-                       "%s: the host key is marked @revoked in known_hosts: it is known to be stolen or "
-                       "retired. Give the server a new key",
-                       s->base.where);
+                         "%s: the host key is marked @revoked in known_hosts: it is known to be stolen or "
+                         "retired. Give the server a new key",
+                         s->base.where);
     else if (found == LIBSSH2_KNOWNHOST_CHECK_MISMATCH)
         rc = refuse(s, E_CONFLICT, err);
     else if (found != LIBSSH2_KNOWNHOST_CHECK_MATCH)

@@ -50,8 +50,9 @@ static const struct rule anomalies[] = {
         .fallback = "30",
         .min = 1,
         .max = 99,
-        .help = "New data is an alarm when its share is so many percentage points above what is usual, and it is "
-                "twice as much." },
+        .help =
+            "New data is an alarm when its share is so many percentage points above what is usual, and it is "
+            "twice as much." },
       A(churn_by) },
     { { .name = "entropy_by",
         .type = CONF_INTEGER,

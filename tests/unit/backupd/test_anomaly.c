@@ -455,14 +455,14 @@ START_TEST(added_is_not_encrypted)
     quiet_nights(&s, 8, 38);
     while (sunday(s.now))
         quiet_nights(&s, 8, 1);
-    for (int in_place = 0; in_place < 2; in_place++) {
+    for (size_t in_place = 0; in_place < 2; in_place++) {
         struct night n = make(&s, &ordinary);
         struct baseline_subject *orders =
             (struct baseline_subject *)(uintptr_t)find(&n, "shop/tables/public/orders");
         int64_t bytes = orders->bytes / 5;
         orders->fresh = bytes;
         orders->ratio = 990;
-        orders->bytes += in_place ? 0 : bytes;
+        orders->bytes += in_place != 0 ? 0 : bytes;
         struct anomalies f = judge(&s, &n, &conf);
         ck_assert_uint_eq(count(&f, "entropy", ANOMALY_ALARM), in_place);
         anomalies_free(&f);

@@ -53,12 +53,14 @@ END_TEST
 START_TEST(the_job_counts_alone)
 {
     struct conf_problems problems = CONF_PROBLEMS_INIT;
-    struct conf *conf = load(HEAD "jobs:\n"
-                                  "  a: {engine: e}\n"
-                                  "  b: {engine: e, anomalies: off}\n"
-                                  "  c: {engine: e, anomalies: {ignore: [slow, host_key], min_free: 0}}\n"
-                                  "anomalies: {min_runs: 20, min_free: 10, churn_by: 50, entropy_by: 40, full_within: 2d, tell_schema: yes}\n",
-                             &problems);
+    struct conf *conf = load(
+        HEAD
+        "jobs:\n"
+        "  a: {engine: e}\n"
+        "  b: {engine: e, anomalies: off}\n"
+        "  c: {engine: e, anomalies: {ignore: [slow, host_key], min_free: 0}}\n"
+        "anomalies: {min_runs: 20, min_free: 10, churn_by: 50, entropy_by: 40, full_within: 2d, tell_schema: yes}\n",
+        &problems);
     ck_assert_ptr_nonnull(conf);
     const struct conf_anomalies *a = conf_anomalies_of(conf, &conf->jobs[0]);
     ck_assert_uint_eq(a->min_runs, 20);

@@ -8,13 +8,12 @@
 
 #include "common/base/banned.h"
 
-/* Shares of 1 that make a difference, whatever is usual. */
-static const double churn_step = 0.3;
 static const double churn_times = 2;
-static const double entropy_step = 0.25;
 static const double entropy_least = 0.5; /* better compressed it is text, or numbers */
+/* What comes in addition replaces nothing: pictures, an archive. Who encrypts replaces; too much that is added is `size`. */
+static const double replaced_part = 0.1;
 
-enum { ENTROPY_PART = 16, THOUSAND = 1000, PERCENT = 100 };
+enum { THOUSAND = 1000, PERCENT = 100 };
 
 /* ---- findings -------------------------------------------------------------------------------------------------------- */
 
@@ -132,7 +131,7 @@ bool detect_size(struct detector *d, const struct series *sizes, const char *nam
 bool detect_churn(struct detector *d, const struct series *shares, const struct series *amounts,
                   const struct content *now)
 {
-    const struct measure m = { .plain = true, .high = churn_step };
+    const struct measure m = { .plain = true, .high = d->conf->churn_by / (double)PERCENT };
     const struct measure bytes = { .floor = (double)d->conf->min_size, .high = churn_times };
     double share = now->whole > 0 ? now->fresh / now->whole : 0;
     char size[NUMBER_TEXT_MAX];
@@ -157,13 +156,14 @@ bool detect_churn(struct detector *d, const struct series *shares, const struct 
 
 bool detect_entropy(struct detector *d, const struct series *ratios, const struct content *now)
 {
-    const struct measure m = { .plain = true, .high = entropy_step };
+    const struct measure m = { .plain = true, .high = d->conf->entropy_by / (double)PERCENT };
     double ratio = (double)now->ratio / THOUSAND;
+    double replaced = now->fresh - (now->grown > 0 ? now->grown : 0);
     char size[NUMBER_TEXT_MAX];
     char runs[64];
     double usual;
-    if (now->ratio < 0 || ratio < entropy_least || now->fresh < (double)(d->conf->min_size / ENTROPY_PART) ||
-        series_judge(d, ratios, ratio, &m, &usual) != SWING_HIGH)
+    if (now->ratio < 0 || ratio < entropy_least || replaced < now->least ||
+        replaced < replaced_part * now->fresh || series_judge(d, ratios, ratio, &m, &usual) != SWING_HIGH)
         return false;
     struct anomaly *a = anomalies_add(d, "entropy", ANOMALY_ALARM);
     if (a == NULL)

@@ -12,6 +12,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/cli/json.h"
 #include "common/sys/child.h"
@@ -171,8 +172,15 @@ void control_answer(struct client *c, int exit_code, const char *error, const st
 
 void control_refuse(struct supervisor *s, const struct control_peer *peer, const char *what)
 {
+    char since[NUMBER_TEXT_MAX];
+    uint64_t before = s->refused.total;
     refused_note(s, peer->name, what);
-    log_event(LOG_ALARM, "control socket: %s was refused: %s", peer->name, what);
+    log_event(
+        LOG_ALARM,
+        "control socket: %s was refused: %s; usual: %llu refusals before, since the daemon began (%s). Which "
+        "program of that account asks? If it may, make the account a member of the group; if nobody knows it, "
+        "somebody looks around on this host",
+        peer->name, what, (unsigned long long)before, time_format(since, (uint64_t)s->began));
 }
 
 static const char stranger[] = "it is in no group that may ask (daemon.read_group, daemon.control_group)";

@@ -58,6 +58,7 @@ struct supervisor {
     struct vec hands; /* struct hand; few */
     struct parts *parts;
     bool stopping;
+    int64_t began;
     int64_t pruned;
     struct refused refused; /* logins and requests that the control socket has refused */
 };

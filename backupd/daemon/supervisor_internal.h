@@ -58,7 +58,8 @@ struct supervisor {
     struct parts *parts;
     bool stopping;
     int64_t pruned;
-    uint64_t refused; /* logins and requests that the control socket has refused */
+    int64_t wall_ahead; /* seconds of the wall's clock, less those of the one that nobody sets */
+    uint64_t refused;   /* logins and requests that the control socket has refused */
 };
 
 /* Seconds of the wall's clock. */

@@ -61,6 +61,7 @@ struct supervisor {
     int64_t began;
     int64_t pruned;
     struct refused refused; /* logins and requests that the control socket has refused */
+    int64_t wall_ahead; /* seconds of the wall's clock, less those of the one that nobody sets */
 };
 
 /* Seconds of the wall's clock. */

@@ -219,7 +219,7 @@ static char *address(const struct scratch *s, const char *database, struct error
 static int make_database(const struct scratch *s, const char *name, struct error *err)
 {
     struct buf sql = BUF_INIT;
-    if (strcmp(name, "postgres") == 0)
+    if (strcmp(name, "postgres") == 0 || strcmp(name, "template1") == 0) /* initdb has made them */
         return 0;
     int rc = buf_printf(&sql, err, "CREATE DATABASE \"");
     for (const char *at = name; rc == 0 && *at != '\0'; at++)

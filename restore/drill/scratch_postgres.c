@@ -112,10 +112,12 @@ static int make_cluster(struct scratch *s, const struct scratch_database *db, st
                                      NULL };
         const char *const env[] = { "LC_ALL=C", "TZ=UTC", NULL };
         rc = scratch_run(s, argv, env, err);
-        if (rc == E_IO && str_starts(collate, "C") == false)
-            rc = error_wrap(
-                err, "initdb with the locale of the database (%s; it must be installed here: locale-gen)",
-                collate);
+        if (rc == E_IO && strstr(err->text, "locale") != NULL)
+            rc = error_set(
+                err, E_UNSUPPORTED,
+                "initdb does not know the locale of the database (%s, %s; it must be installed here: "
+                "locale-gen, or apt-get install locales-all)",
+                collate, ctype);
         else if (rc < 0)
             rc = error_wrap(err, "initdb");
     }

@@ -53,8 +53,14 @@ const char *scratch_base(void);
 /* E_NO_SPACE, E_DENIED, E_NOT_FOUND. */
 int scratch_open(struct scratch *s, const char *base, struct error *err);
 void scratch_close(struct scratch *s);
-/* How many directories of dead drills went. */
+/* How many directories of dead drills went, with what their servers left (scratch_end). */
 size_t scratch_sweep(const char *base);
+/* scratch_account.c: chooses the account, sets confine.uid and gid; and whether it gets to run/. */
+int scratch_account(struct scratch *s, struct error *err);
+int scratch_reachable(const struct scratch *s, const char *base, struct error *err);
+/* scratch_end.c: ends the processes that work below DIR/run, and frees the shared memory that PostgreSQL's lock file there
+ * names: servers without namespaces leave both when they are killed. Only what the owner of DIR/run made. */
+void scratch_end(const char *dir);
 
 /* `bytes`: of the database. E_NO_SPACE or E_NOMEM with the cure. */
 int scratch_room(struct scratch *s, uint64_t bytes, struct error *err);

@@ -128,12 +128,13 @@ bool detect_size(struct detector *d, const struct series *sizes, const char *nam
     return true;
 }
 
-/* Both the share and the amount: of a table that was just trimmed all is new, and it is not more than ever. */
+/* Both the share and the amount: of a table that was just trimmed all is new, and it is not more than ever. The share decides
+ * whether it is far away; the amount has only to be more than it mostly is. */
 bool detect_churn(struct detector *d, const struct series *shares, const struct series *amounts,
                   const struct content *now)
 {
     const struct measure m = { .plain = true, .high = d->conf->churn_by / (double)PERCENT };
-    const struct measure bytes = { .floor = (double)d->conf->min_size, .high = churn_times };
+    const struct measure bytes = { .floor = (double)d->conf->min_size, .high = churn_times, .mads = 1 };
     double share = now->whole > 0 ? now->fresh / now->whole : 0;
     char size[NUMBER_TEXT_MAX];
     char runs[64];

@@ -177,11 +177,12 @@ void control_refuse(struct supervisor *s, const struct control_peer *peer, const
     for (size_t i = 0; i < s->refused.n; i++)
         before += s->refused.waiting[i].count;
     refused_note(s, peer->name, what);
-    log_event(LOG_ALARM,
-              "control socket: %s was refused: %s; usual: %llu refusals, of all accounts, since the history began. "
-              "Which program of that account asks? If it may, make the account a member of the group; if nobody "
-              "knows it, somebody looks around on this host",
-              peer->name, what, (unsigned long long)before);
+    log_event(
+        LOG_ALARM,
+        "control socket: %s was refused: %s; usual: %llu refusals, of all accounts, since the history began. "
+        "Which program of that account asks? If it may, make the account a member of the group; if nobody "
+        "knows it, somebody looks around on this host",
+        peer->name, what, (unsigned long long)before);
 }
 
 static const char stranger[] = "it is in no group that may ask (daemon.read_group, daemon.control_group)";

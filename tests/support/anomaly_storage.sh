@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2317,SC2154 # functions are called through check; $nights is the proof's
 # The second half of tests/proof/anomaly-kinds, with its functions: what the storage answers, how long a run takes, who asks the
 # daemon, and what is sent.
 #

@@ -22,6 +22,7 @@ struct content {
     const char *name;
     double whole, fresh;
     double grown; /* larger than at the last run by so much */
+    bool churned; /* much more of it is new than usual */
     double least; /* less that took the place of what was there is no entropy alarm, whatever it looks like */
     int64_t ratio;
 };

@@ -71,7 +71,7 @@ static void content(struct detector *d)
             series_add(&ratios, r, (double)r->ratio / 1000);
     }
     if (!d->churned)
-        (void)detect_churn(d, &shares, &amounts, &c);
+        c.churned = detect_churn(d, &shares, &amounts, &c);
     if (!d->squeezed)
         (void)detect_entropy(d, &ratios, &c);
     if (now->ratio < 0 && last != NULL)

@@ -181,14 +181,15 @@ static void judge(struct detector *d, struct past *p, const struct baseline_subj
     d->sized |= told;
     if (now->bytes < 0)
         return;
-    const struct content c = { .name = name,
-                               .whole = (double)now->bytes,
-                               .fresh = (double)now->fresh,
-                               .grown = before >= 0 ? (double)now->bytes - (double)before : 0,
-                               .least = fmax((double)d->conf->min_size / ENTROPY_PART,
-                                             (double)now->bytes / ENTROPY_SHARE),
-                               .ratio = now->ratio };
-    d->churned |= detect_churn(d, &p->shares, &p->amounts, &c);
+    struct content c = { .name = name,
+                         .whole = (double)now->bytes,
+                         .fresh = (double)now->fresh,
+                         .grown = before >= 0 ? (double)now->bytes - (double)before : 0,
+                         .least = fmax((double)d->conf->min_size / ENTROPY_PART,
+                                       (double)now->bytes / ENTROPY_SHARE),
+                         .ratio = now->ratio };
+    c.churned = detect_churn(d, &p->shares, &p->amounts, &c);
+    d->churned |= c.churned;
     d->squeezed |= detect_entropy(d, &p->ratios, &c);
 }
 

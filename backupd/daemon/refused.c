@@ -25,7 +25,6 @@ void refused_note(struct supervisor *s, const char *account, const char *what)
     }
     (void)snprintf(r->waiting[i].what, sizeof r->waiting[i].what, "%s", what);
     r->waiting[i].count++;
-    r->total++;
 }
 
 /* A clock that was set back does not hold it up. */

@@ -27,7 +27,6 @@ struct refused {
         uint64_t count;
     } waiting[REFUSED_ACCOUNTS];
     size_t n;
-    uint64_t total; /* since the daemon began */
     int64_t tried;
     bool told; /* that it cannot be written */
 };

@@ -233,7 +233,6 @@ static int prepare(struct supervisor *s, struct error *err)
 int supervisor_run(const struct supervisor_options *options, struct error *err)
 {
     struct supervisor s = { .options = options,
-                            .began = supervisor_now(),
                             .slots = VEC_OF(struct slot *),
                             .hands = VEC_OF(struct hand) };
     /* Signals are blocked before anything is started. */

@@ -58,7 +58,6 @@ struct supervisor {
     struct vec hands; /* struct hand; few */
     struct parts *parts;
     bool stopping;
-    int64_t began;
     int64_t pruned;
     struct refused refused; /* logins and requests that the control socket has refused */
     int64_t wall_ahead; /* seconds of the wall's clock, less those of the one that nobody sets */

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2317,SC2154 # functions are called through check; $nights is the proof's
 # The second half of tests/proof/anomaly-kinds, with its functions: what the storage answers, how long a run takes, who asks the
 # daemon, and what is sent.
 #
@@ -228,7 +228,7 @@ socket_and_notices() {
     check "an alarm is sent" wait_for 60 has_event web alarm
     file=$(newest_of web alarm)
     contains "who it was" "$(seen json "$file" what)" "control socket: uid 54320 was refused"
-    contains "what is usual" "$(seen json "$file" what)" "usual: 0 refusals before"
+    contains "what is usual" "$(seen json "$file" what)" "usual: 0 refusals, of all accounts"
     contains "what to look at" "$(seen json "$file" what)" "Which program of that account asks?"
     seen json "$file" text | sed 's/^/    | /'
     kill -TERM "$daemon"

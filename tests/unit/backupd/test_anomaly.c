@@ -372,7 +372,7 @@ static const struct {
     { 1, offsetof(struct conf_anomalies, min_rows), 1000000 },
     { 2, offsetof(struct conf_anomalies, grows_to), 1000 },
     { 5, offsetof(struct conf_anomalies, churn_by), 99 },
-    { 6, offsetof(struct conf_anomalies, entropy_by), 90 },
+    { 7, offsetof(struct conf_anomalies, entropy_by), 40 },
     { 8, offsetof(struct conf_anomalies, slower_than), 5000 },
     { 9, offsetof(struct conf_anomalies, min_free), 1 },
 };

@@ -185,7 +185,7 @@ static int mariadb_checks(struct drill *d, struct error *err)
 
 static int sqlite_checks(struct drill *d, struct error *err)
 {
-    if (d->o->database == NULL && d->db.m.list.len > 1)
+    if (d->database == NULL && d->db.m.list.len > 1)
         return drill_note(
             d, "engine", "integrity_check", NULL, DRILL_SKIPPED, NULL, NULL,
             "several databases: quick_check of each passed; name one with --database for all checks", err);

@@ -92,7 +92,7 @@ static void text_of(char out[DRILL_CERT_TEXT_MAX], const char *from)
 
 static bool is_whole(const struct drill_result *r)
 {
-    return r->tables.len == 0 && r->masked.len == 0;
+    return r->tables.len == 0 && r->tables_total == 0 && r->masked.len == 0;
 }
 
 static struct drill_cert cert_of(const struct evidence_origin *o, const struct drill_result *r,

@@ -81,11 +81,11 @@ int drilled_sampled(struct drilled *d, const char *repository, const char *job, 
 int drilled_each(struct drilled *d, const char *repository, const char *job, drilled_fn *fn, void *arg,
                  struct error *err)
 {
-    sqlite3_stmt *s =
-        history_prepare(of(d),
-                        "SELECT database, name, bytes, first, last FROM item WHERE (?1 IS NULL OR repository = ?1)"
-                        " AND job = ?2 ORDER BY database, name",
-                        err);
+    sqlite3_stmt *s = history_prepare(
+        of(d),
+        "SELECT database, name, bytes, first, last FROM item WHERE (?1 IS NULL OR repository = ?1)"
+        " AND job = ?2 ORDER BY database, name",
+        err);
     int rc = 0;
     int step = SQLITE_DONE;
     if (s == NULL)
@@ -135,8 +135,8 @@ static int keep_table(struct drilled *d, const struct drilled_drill *k, const st
 /* Tables of the job that this drill's snapshot does not have. */
 static int forget(struct drilled *d, const struct drilled_drill *k, struct error *err)
 {
-    sqlite3_stmt *s = history_prepare(
-        of(d), "DELETE FROM item WHERE repository = ? AND job = ? AND seen <> ?", err);
+    sqlite3_stmt *s =
+        history_prepare(of(d), "DELETE FROM item WHERE repository = ? AND job = ? AND seen <> ?", err);
     if (s == NULL)
         return failed(err);
     history_bind_text(s, 1, k->repository, DRILLED_TEXT_MAX);

@@ -38,13 +38,13 @@ struct drill_options {
     uint64_t max_age_seconds; /* of the snapshot; 0: any */
     const struct conf_assert *asserts;
     size_t nasserts;
-    bool no_foreign_keys;           /* SQLite: rows that point to nothing are no failure */
-    const char *bin_dir;            /* of the server's programs; NULL: where Debian has them */
-    uint64_t timeout_seconds;       /* 0: none */
-    struct process_limits limits;   /* of this process, and with it of all that the drill starts */
-    struct scratch *keep;           /* gets what was restored, with its server, if there is any (keep.h); or NULL */
-    const char *dir;                /* where scratch directories are made; NULL: the state directory */
-    const char *inject;             /* SQL that damages what was loaded, before it is checked; or NULL */
+    bool no_foreign_keys;         /* SQLite: rows that point to nothing are no failure */
+    const char *bin_dir;          /* of the server's programs; NULL: where Debian has them */
+    uint64_t timeout_seconds;     /* 0: none */
+    struct process_limits limits; /* of this process, and with it of all that the drill starts */
+    struct scratch *keep; /* gets what was restored, with its server, if there is any (keep.h); or NULL */
+    const char *dir;      /* where scratch directories are made; NULL: the state directory */
+    const char *inject;   /* SQL that damages what was loaded, before it is checked; or NULL */
     struct evidence_origin *origin; /* gets what a certificate has to say (evidence.h); or NULL */
 };
 

@@ -16,7 +16,7 @@ struct drill {
     struct scratch s;
     bool placed; /* s is to be closed */
     struct scratch_database base;
-    char *name;   /* of the database; NULL: files */
+    char *name; /* of the database; NULL: files */
     /* what is restored of the snapshot: as asked for, or what a sample chose */
     const char *database; /* NULL: its only one */
     const char *const *tables;

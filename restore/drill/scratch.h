@@ -10,6 +10,7 @@
  * BASE/backupd-drill-XXXXXX/
  *     lock     held by the drill: while it is, the directory is in use (filelock.h)
  *     run/     socket directory, data, temporary files; of the account that the server runs as
+ *     kept, control, log    of one that stays after its drill (keep.h)
  *
  * A directory is made under another name, locked, and then gets its own, so none
  * that has the name is without a lock. scratch_sweep() removes those of this user
@@ -31,6 +32,10 @@
 #include "common/sys/confine.h"
 #include "common/sys/filelock.h"
 
+#define KEPT_FILE "kept"
+#define KEPT_CONTROL "control"
+#define KEPT_LOG "log"
+
 enum { SCRATCH_TO_MAX = 1024, SCRATCH_VERSION_MAX = 128 };
 
 struct scratch {
@@ -50,11 +55,13 @@ struct scratch {
 
 /* $TMPDIR, or /var/tmp: for databases a place on a disk. */
 const char *scratch_base(void);
-/* E_NO_SPACE, E_DENIED, E_NOT_FOUND. */
-int scratch_open(struct scratch *s, const char *base, struct error *err);
+/* memory: bytes that the server may have; 0: what the machine has. E_NO_SPACE, E_DENIED, E_NOT_FOUND. */
+int scratch_open(struct scratch *s, const char *base, uint64_t memory, struct error *err);
 void scratch_close(struct scratch *s);
 /* How many directories of dead drills went. */
 size_t scratch_sweep(const char *base);
+/* Whether the directory `name` in the open directory is one of a drill of this user. */
+bool scratch_is_ours(int base, const char *name);
 
 /* `bytes`: of the database. E_NO_SPACE or E_NOMEM with the cure. */
 int scratch_room(struct scratch *s, uint64_t bytes, struct error *err);

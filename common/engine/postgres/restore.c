@@ -180,12 +180,11 @@ static int report_left(const struct pgsql_plan *p, struct error *err)
     char shown[SHOWN_MAX];
     int rc = 0;
     for (size_t i = 0; rc == 0 && p->partial && i < left->len && i < LEFT_REPORTED; i++) {
-        const struct engine_check check = {
-            .kind = "definitions",
-            .name = "left out of a part",
-            .subject = str_printable(shown, sizeof shown, *(char **)vec_at(left, i)),
-            .skipped = true
-        };
+        const struct engine_check check = { .kind = "definitions",
+                                            .name = "left out of a part",
+                                            .subject =
+                                                str_printable(shown, sizeof shown, *(char **)vec_at(left, i)),
+                                            .skipped = true };
         rc = p->target->check(&check, p->target->drill_arg, err);
     }
     return rc;

@@ -45,8 +45,8 @@ static void make_world(struct world *w, size_t databases, uint64_t now)
     for (size_t i = 0; i < TABLES; i++) {
         (void)snprintf(w->names[i], sizeof w->names[i], "t%zu", i);
         /* The first two databases are large ones, each has two tables more. */
-        size_t db = i < TABLES - 2 * databases ? i * 2 / TABLES % databases
-                                               : (i - (TABLES - 2 * databases)) / 2;
+        size_t db =
+            i < TABLES - 2 * databases ? i * 2 / TABLES % databases : (i - (TABLES - 2 * databases)) / 2;
         w->tables[i] = (struct sample_table){
             .database = names[db], .name = w->names[i], .bytes = some_size(), .first = now
         };

@@ -14,6 +14,7 @@
 #ifndef RESTORE_DRILL_EVIDENCE_H
 #define RESTORE_DRILL_EVIDENCE_H
 
+#include "common/base/vec.h"
 #include "common/state/drills.h"
 #include "restore/drill/result.h"
 #include "restore/station.h"
@@ -28,13 +29,14 @@ struct evidence_origin {
     uint8_t charter_hash[HASH_LEN];
     char repository[CONF_NAME_MAX + 1]; /* "": named by --storage */
     struct secret *seed;                /* of the drill kit, or NULL */
+    struct vec live;                    /* uint8_t[HASH_LEN]: records of the snapshots that are there */
     bool exercise;                      /* damage was planted (--inject): a page, and nothing else */
 };
-#define EVIDENCE_ORIGIN_INIT \
-    {                        \
-        .known = false       \
+#define EVIDENCE_ORIGIN_INIT                        \
+    {                                               \
+        .known = false, .live = {.item = HASH_LEN } \
     }
-int evidence_origin(const struct station *st, struct evidence_origin *out, struct error *err);
+int evidence_origin(struct station *st, struct evidence_origin *out, struct error *err);
 void evidence_origin_free(struct evidence_origin *o);
 
 enum { EVIDENCE_PATH_MAX = 4096 };

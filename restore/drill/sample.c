@@ -86,7 +86,7 @@ static void choose_share(struct chooser *c, uint64_t whole)
     for (size_t i = 0; i < c->n; all += weight)
         i = end_of(c, i, &weight);
     c->share = width >= CIRCLE ? whole : (uint64_t)((double)all * ((double)width / (double)CIRCLE)) + 1;
-    while (c->share < whole && runs_with(c, c->share) > CIRCLE / width)
+    while (c->share < whole && runs_with(c, c->share) > (CIRCLE + width - 1) / width)
         c->share += c->share / 8 + 1;
 }
 

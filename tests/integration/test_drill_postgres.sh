@@ -120,12 +120,13 @@ check "what was restored has no network" "$PG_BIN/psql" -X -q -h "$(echo "$SCRAT
     -c "DO \$\$ BEGIN ASSERT (SELECT count(*) FROM net WHERE line ~ ':' AND line !~ ' lo:') = 0; END \$\$"
 check "another drill" drill --table shop.marks
 same "leaves it alone" 10 "$(what "$connect" 'SELECT count(*) FROM shop.marks')"
-check_fails 11 "what is not there cannot be ended" "$RESTORE" drill end 20200101T000000Z-00000000 --scratch "$SCRATCH"
+check_fails 1 "what is not there cannot be ended" "$RESTORE" drill end 20200101T000000Z-00000000 --scratch "$SCRATCH"
 keeper=$(<"$(echo "$SCRATCH"/backupd-drill-*/lock)")
 same "the keeper is this program anew, without environment" "restore drill keeper/" \
     "$(tr '\0' ' ' <"/proc/$keeper/cmdline" | cut -d ' ' -f 1-3)/$(tr '\0' ' ' <"/proc/$keeper/environ")"
 check "it is ended" "$RESTORE" drill end "$id" --scratch "$SCRATCH"
-same "and nothing is left" "" "$(left)$(segments)$(ps -o pid= "$keeper" || true)"
+same "and nothing is left" "" "$(left)$(segments)"
+check "nor its process" wait_gone "$keeper" 30
 
 # ---- a keeper that is killed: its servers die, the next drill cleans up
 check "another is kept" drill --keep --table shop.marks

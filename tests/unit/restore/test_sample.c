@@ -139,6 +139,20 @@ START_TEST(a_weekly_drill)
 }
 END_TEST
 
+/* Half of the time is gone, so is half of it; one more than half would be all of a database. */
+START_TEST(half_of_it)
+{
+    struct sample_choice choice;
+    make_world(&w, 1, 1000 * DAY);
+    for (size_t i = 0; i < TABLES; i++)
+        w.tables[i].bytes = 0;
+    const struct sample_ask ask = { .now = 1000 * DAY, .within = 4 * DAY, .seed = 9 };
+    sample_choose(&ask, w.tables, TABLES, &choice);
+    ck_assert_uint_ge(choice.chosen, TABLES / 2);
+    ck_assert_uint_le(choice.chosen, TABLES / 2 + TABLES / 8 + 2);
+}
+END_TEST
+
 START_TEST(what_comes_first)
 {
     struct sample_table t[] = {
@@ -257,6 +271,7 @@ int main(void)
     tcase_add_loop_test(t, every_table_in_time, 0, 21);
     tcase_add_loop_test(t, several_databases, 1, 9);
     tcase_add_test(t, a_weekly_drill);
+    tcase_add_test(t, half_of_it);
     tcase_add_test(t, what_comes_first);
     tcase_add_test(t, it_is_remembered);
     suite_add_tcase(s, t);

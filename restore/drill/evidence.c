@@ -74,6 +74,19 @@ char *evidence_state(const struct cli_context *cli, const struct conf *conf, str
     return NULL;
 }
 
+int evidence_drilled(const struct cli_context *cli, const struct conf *conf, struct drilled **out,
+                     struct error *err)
+{
+    struct error why = ERROR_INIT;
+    char *state = evidence_state(cli, conf, &why);
+    char *path = state != NULL ? path_join(state, DRILLED_FILE, &why) : NULL;
+    *out = NULL;
+    int rc = path != NULL ? drilled_open_read(path, out, &why) : why.code;
+    free(path);
+    free(state);
+    return rc == E_NOT_FOUND || rc == E_USAGE ? 0 : rc < 0 ? error_copy(err, &why) : 0;
+}
+
 int evidence_history(const struct cli_context *cli, const struct conf *conf, struct drills **out,
                      struct error *err)
 {

@@ -15,6 +15,7 @@
 #define RESTORE_DRILL_EVIDENCE_H
 
 #include "common/base/vec.h"
+#include "common/state/drilled.h"
 #include "common/state/drills.h"
 #include "restore/drill/result.h"
 #include "restore/station.h"
@@ -62,6 +63,10 @@ void evidence_tell(const struct cli_context *cli, const struct evidence_kept *ke
 char *evidence_state(const struct cli_context *cli, const struct conf *conf, struct error *err);
 /* The history of this host. E_NOT_FOUND: no drill was made here yet. */
 int evidence_history(const struct cli_context *cli, const struct conf *conf, struct drills **out,
+                     struct error *err);
+
+/* Which tables were drilled; NULL, and 0, when that is not known. */
+int evidence_drilled(const struct cli_context *cli, const struct conf *conf, struct drilled **out,
                      struct error *err);
 
 /* The digest of all checks that a certificate holds (docs/format.md, section 23). */

@@ -1,0 +1,250 @@
+#include "common/access/drill_stand.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/number.h"
+#include "common/base/str.h"
+
+#include "common/base/banned.h"
+
+enum { HOUR = 3600, DAY = 86400 };
+
+const char *drill_trouble_name(enum drill_trouble t)
+{
+    static const char *const names[] = { "well", "could_not_run", "stale", "never", "failing" };
+    return (size_t)t < sizeof names / sizeof names[0] ? names[t] : "unknown";
+}
+
+struct asking {
+    const struct drill_stand_options *o;
+    struct vec *out;
+    struct error *err;
+    uint64_t every; /* of what is added from rows */
+};
+
+/* ---- which there should be ------------------------------------------------------------------------------ */
+
+/* Whether somebody asked for it: everybody who named nothing did. */
+static bool asked_for(const struct asking *a, const char *job, const char *drill)
+{
+    for (size_t i = 0; i < a->o->nnames; i++)
+        if (strcmp(a->o->names[i], job) == 0 || (drill != NULL && strcmp(a->o->names[i], drill) == 0))
+            return true;
+    return a->o->nnames == 0;
+}
+
+static bool is_there(const struct asking *a, const char *repository, const char *job)
+{
+    for (size_t i = 0; i < a->out->len; i++) {
+        const struct drill_stand *s = vec_at(a->out, i);
+        if (strcmp(s->job, job) == 0 && (s->drill != NULL || strcmp(s->repository, repository) == 0))
+            return true;
+    }
+    return false;
+}
+
+static int want(struct asking *a, const char *repository, const char *job, const char *drill, uint64_t every)
+{
+    if ((drill == NULL && is_there(a, repository, job)) || !asked_for(a, job, drill))
+        return 0;
+    struct drill_stand *s = vec_push(a->out, a->err);
+    if (s == NULL)
+        return E_NOMEM;
+    *s = (struct drill_stand){ .repository = str_dup(repository, a->err),
+                               .job = str_dup(job, a->err),
+                               .drill = drill,
+                               .every = every,
+                               .late = VEC_OF(char *) };
+    return s->repository != NULL && s->job != NULL ? 0 : E_NOMEM;
+}
+
+static int want_row(const struct drills_row *row, void *arg)
+{
+    struct asking *a = arg;
+    return want(a, row->repository, row->job, NULL, a->every);
+}
+
+/* "" on a host that only drills. */
+static const char *repository_of(const struct conf *conf, const char *job)
+{
+    for (size_t i = 0; i < conf->njobs; i++)
+        if (strcmp(conf->jobs[i].name, job) == 0 && conf->jobs[i].repository != NULL)
+            return conf->jobs[i].repository;
+    return "";
+}
+
+static int collect(struct asking *a)
+{
+    const struct conf *conf = a->o->conf;
+    uint64_t every = a->o->every != 0 ? a->o->every : DRILL_STAND_EVERY;
+    bool jobs = a->o->jobs && (conf == NULL || conf->ndrills == 0);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && conf != NULL && i < conf->ndrills; i++) {
+        const struct conf_drill *d = &conf->drills[i];
+        bool says = d->every_ms != 0 && !a->o->every_given;
+        rc = want(a, repository_of(conf, d->job), d->job, d->name, says ? d->every_ms / 1000 : every);
+    }
+    for (size_t i = 0; rc == 0 && jobs && conf != NULL && i < conf->njobs; i++)
+        rc = want(a, conf->jobs[i].repository, conf->jobs[i].name, NULL, every);
+    a->every = jobs ? every : 0;
+    return rc < 0 || a->o->drills == NULL || !(jobs || a->o->others)
+               ? rc
+               : drills_last_per_job(a->o->drills, want_row, a, a->err);
+}
+
+/* ---- how one stands --------------------------------------------------------------------------------------- */
+
+struct taking {
+    struct drill_stand *stand;
+    struct error *err;
+};
+
+static int take(const struct drills_row *r, void *arg)
+{
+    struct taking *t = arg;
+    struct drill_stand *s = t->stand;
+    s->any = true;
+    s->verdict = r->verdict;
+    s->finished = r->finished;
+    s->rto_ms = r->rto_ms;
+    s->rto_target_seconds = r->rto_target_seconds;
+    (void)snprintf(s->id, sizeof s->id, "%s", r->id);
+    (void)snprintf(s->reason, sizeof s->reason, "%s", r->reason);
+    if (s->repository[0] != '\0' || r->repository[0] == '\0')
+        return 0;
+    free(s->repository);
+    s->repository = str_dup(r->repository, t->err);
+    return s->repository != NULL ? 0 : E_NOMEM;
+}
+
+static const char *ago(char out[NUMBER_TEXT_MAX], int64_t now, int64_t then)
+{
+    int64_t age = now > then ? now - then : 0;
+    bool days = age >= 2 * DAY;
+    (void)snprintf(out, NUMBER_TEXT_MAX, "%lld %s ago", (long long)(age / (days ? DAY : HOUR)),
+                   days ? "days" : "h");
+    return out;
+}
+
+static bool is_stale(const struct drill_stand *s, int64_t now)
+{
+    return s->every != 0 && now > s->last_pass && (uint64_t)(now - s->last_pass) > s->every;
+}
+
+static void judge(struct drill_stand *s, int64_t now)
+{
+    char t[NUMBER_TEXT_MAX];
+    char *text = s->text;
+    if (!s->any) {
+        s->trouble = DRILL_NEVER;
+        (void)snprintf(text, DRILL_STAND_TEXT_MAX, "never drilled");
+    } else if (s->verdict == DRILLS_FAIL) {
+        s->trouble = DRILL_FAILING;
+        (void)snprintf(text, DRILL_STAND_TEXT_MAX, "the last drill failed: %s", s->reason);
+    } else if (s->last_pass == 0) {
+        s->trouble = DRILL_NEVER;
+        (void)snprintf(text, DRILL_STAND_TEXT_MAX, "no drill ever passed; the last could not run: %s",
+                       s->reason);
+    } else if (is_stale(s, now)) {
+        s->trouble = DRILL_STALE;
+        (void)snprintf(text, DRILL_STAND_TEXT_MAX, "stale: the last that passed was %s, more than %llu days",
+                       ago(t, now, s->last_pass), (unsigned long long)(s->every / DAY));
+    } else if (s->verdict == DRILLS_COULD_NOT_RUN) {
+        s->trouble = DRILL_NOT_RUN;
+        (void)snprintf(text, DRILL_STAND_TEXT_MAX, "the last one could not run: %s", s->reason);
+    } else {
+        (void)snprintf(text, DRILL_STAND_TEXT_MAX, "passed %s", ago(t, now, s->last_pass));
+    }
+}
+
+/* ---- tables of samples -------------------------------------------------------------------------------------- */
+
+struct counting {
+    struct drill_stand *stand;
+    const char *database; /* or NULL: all */
+    uint64_t within;
+    int64_t now;
+};
+
+static int count_table(const struct drilled_table *t, void *arg, struct error *err)
+{
+    struct counting *c = arg;
+    int64_t from = t->last != 0 ? t->last : t->first;
+    if (c->database != NULL && strcmp(c->database, t->database) != 0)
+        return 0;
+    c->stand->tables++;
+    if (c->now <= from || (uint64_t)(c->now - from) <= c->within)
+        return 0;
+    char **slot = vec_push(&c->stand->late, err);
+    if (slot == NULL)
+        return E_NOMEM;
+    *slot = t->name[0] != '\0' ? str_printf(err, "%s: %s", t->database, t->name) : str_dup(t->database, err);
+    return *slot != NULL ? 0 : E_NOMEM;
+}
+
+/* What is worse is told instead. */
+static void judge_late(struct drill_stand *s, uint64_t within)
+{
+    char shown[160];
+    if (s->late.len == 0 || s->trouble > DRILL_STALE)
+        return;
+    s->trouble = DRILL_STALE;
+    (void)snprintf(s->text, sizeof s->text, "%zu of %zu tables were not drilled within %llu days: %s%s",
+                   s->late.len, s->tables, (unsigned long long)(within / DAY),
+                   str_printable(shown, sizeof shown, *(char **)vec_at(&s->late, 0)),
+                   s->late.len > 1 ? ", ..." : "");
+}
+
+static int look_at_tables(struct drill_stand *s, const struct asking *a)
+{
+    const struct conf_drill *d = s->drill != NULL ? conf_find_drill(a->o->conf, s->drill) : NULL;
+    if (d == NULL || d->sample_ms == 0 || a->o->drilled == NULL)
+        return 0;
+    struct counting c = {
+        .stand = s, .database = d->database, .within = d->sample_ms / 1000, .now = a->o->now
+    };
+    int rc = drilled_each(a->o->drilled, NULL, s->job, count_table, &c, a->err);
+    judge_late(s, c.within);
+    return rc;
+}
+
+static int look_at(struct drill_stand *s, const struct asking *a)
+{
+    const char *where = s->drill != NULL ? NULL : s->repository; /* a drill's name is enough */
+    const struct drills_filter filter = { .repository = where, .job = s->job, .drill = s->drill, .limit = 1 };
+    struct taking taking = { .stand = s, .err = a->err };
+    int rc = 0;
+    if (a->o->drills != NULL)
+        rc = drills_each(a->o->drills, &filter, take, &taking, a->err);
+    if (rc == 0 && a->o->drills != NULL)
+        rc = drills_last_pass(a->o->drills, where, s->job, s->drill, &s->last_pass, a->err);
+    judge(s, a->o->now);
+    return rc < 0 ? rc : look_at_tables(s, a);
+}
+
+int drill_stands(const struct drill_stand_options *options, struct vec *out, struct error *err)
+{
+    struct asking a = { .o = options, .out = out, .err = err };
+    *out = (struct vec)VEC_OF(struct drill_stand);
+    int rc = collect(&a);
+    for (size_t i = 0; rc == 0 && i < out->len; i++)
+        rc = look_at(vec_at(out, i), &a);
+    if (rc < 0)
+        drill_stands_free(out);
+    return rc;
+}
+
+void drill_stands_free(struct vec *list)
+{
+    for (size_t i = 0; i < list->len; i++) {
+        struct drill_stand *s = vec_at(list, i);
+        for (size_t k = 0; k < s->late.len; k++)
+            free(*(char **)vec_at(&s->late, k));
+        vec_free(&s->late);
+        free(s->repository);
+        free(s->job);
+    }
+    vec_free(list);
+}

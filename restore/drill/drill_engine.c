@@ -110,7 +110,7 @@ static int amcheck(struct drill *d, struct error *err)
     }
     if (rc == 0) {
         const char *const argv[] = {
-            program, "--heapallindexed", d->o->gentle ? "--jobs=1" : "--jobs=2", "--no-password", d->s.to,
+            program, "--heapallindexed", d->o->limits.nice > 0 ? "--jobs=1" : "--jobs=2", "--no-password", d->s.to,
             NULL
         };
         struct child *c = child_start(argv, NULL, err);

@@ -125,7 +125,7 @@ keeper=$(<"$(echo "$SCRATCH"/backupd-drill-*/lock)")
 same "the keeper is this program anew, without environment" "restore drill keeper/" \
     "$(tr '\0' ' ' <"/proc/$keeper/cmdline" | cut -d ' ' -f 1-3)/$(tr '\0' ' ' <"/proc/$keeper/environ")"
 check "it is ended" "$RESTORE" drill end "$id" --scratch "$SCRATCH"
-same "and nothing is left" "" "$(left)$(segments)"
+same "and nothing is left" "" "$(left)"
 check "nor its process" wait_gone "$keeper" 30
 
 # ---- a keeper that is killed: its servers die, the next drill cleans up

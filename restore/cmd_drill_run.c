@@ -270,6 +270,10 @@ static int print_pairs(const struct command *c, const struct drill_result *r, st
     if (r->rpo_known)
         pairs_add(t, "newest row", OUT_PLAIN, "%s before the backup",
                   duration_format(n[0], r->rpo_seconds * 1000));
+    if (r->tables_total != 0)
+        pairs_add(t, "part", OUT_PLAIN, "%zu of %s tables%s%s", r->tables.len,
+                  count_format(n[0], r->tables_total), r->database != NULL ? ", of " : "",
+                  r->database != NULL ? r->database : "");
     pairs_add(t, "checks", OUT_PLAIN, "%zu passed, %zu failed, %zu could not run",
               drill_check_count(r, DRILL_PASS), drill_check_count(r, DRILL_FAIL),
               drill_check_count(r, DRILL_COULD_NOT_RUN));

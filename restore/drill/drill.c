@@ -144,6 +144,12 @@ static int check_times(struct drill *d, struct error *err)
 
 /* ---- what a failure says -------------------------------------------------------------------------------- */
 
+/* Programs of the database say so in words only. */
+static bool lacks_memory(const struct drill *d, const struct error *why)
+{
+    return why->code == E_NOMEM || (d->o->limits.memory != 0 && strstr(why->text, "out of memory") != NULL);
+}
+
 /* Bytes that are not what their author wrote, logs that contradict each other: that is the backup. */
 static bool blames_backup(const struct drill *d, int code)
 {
@@ -160,7 +166,8 @@ static const char *cure_of(int code)
     case E_NO_SPACE:
         return "make room, or choose another place with --scratch DIR (drills.NAME.scratch)";
     case E_NOMEM:
-        return "end something else, or drill on a machine with more memory";
+        return "give it more (--memory, drills.NAME.memory), end something else, or drill on a machine with more "
+               "memory, or a part (--table, --sample)";
     case E_DENIED:
         return "give this user the right, or choose another place with --scratch DIR (drills.NAME.scratch)";
     case E_AUTH:
@@ -179,7 +186,8 @@ static const char *cure_of(int code)
 static int judge_failure(struct drill *d, const struct error *why, struct error *err)
 {
     bool timed_out = drill_limit_passed();
-    if (blames_backup(d, why->code) && !timed_out) {
+    int code = lacks_memory(d, why) ? E_NOMEM : why->code;
+    if (blames_backup(d, code) && !timed_out) {
         bool storage = d->restoring == 0 || d->read_failed;
         return drill_note(d, storage ? "storage" : "load", storage ? "stored bytes" : "loading",
                           d->r->snapshot, DRILL_FAIL, NULL, NULL, why->text, err);
@@ -188,9 +196,9 @@ static int judge_failure(struct drill *d, const struct error *why, struct error 
     int rc = timed_out ? drill_text(&d->r->reason, "it took longer than it may (--timeout)", err)
                        : drill_text(&d->r->reason, why->text, err);
     if (rc == 0 && d->r->cure == NULL)
-        rc = drill_text(
-            &d->r->cure,
-            timed_out ? "give it more time, or drill a part (--table, --sample)" : cure_of(why->code), err);
+        rc = drill_text(&d->r->cure,
+                        timed_out ? "give it more time, or drill a part (--table, --sample)" : cure_of(code),
+                        err);
     return rc;
 }
 

@@ -135,7 +135,13 @@ static int prepare(struct drill *d, struct error *err)
         return start_server(d, err);
     d->s.engine = is_engine(d, "sqlite") ? d->db.engine : NULL;
     d->s.to = scratch_path(&d->s, is_engine(d, "sqlite") ? "database" : "data", err);
-    return d->s.to != NULL ? 0 : E_NOMEM;
+    if (d->s.to == NULL)
+        return E_NOMEM;
+    char word[SCRATCH_TO_MAX];
+    if (d->s.engine == NULL || (d->database == NULL && d->db.m.list.len > 1))
+        return 0;
+    d->s.connect = str_printf(err, "sqlite3 %s", str_shell_word(word, sizeof word, d->s.to));
+    return d->s.connect != NULL ? 0 : E_NOMEM;
 }
 
 static struct engine_target target_of(struct drill *d)

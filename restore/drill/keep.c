@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -140,6 +141,8 @@ int keep_go(struct scratch *s, const struct keep_what *what, const struct keep_f
     int rc = fifo == NULL ? E_NOMEM : mkfifo(fifo, 0600) < 0 ? error_sys(err, "make %s", fifo) : 0;
     rc = rc == 0 ? describe(s, what, err) : rc;
     free(fifo);
+    /* What this process was started with, too: who waits for a pipe or a lock of it need not wait for the keeper. */
+    (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     int lock = rc == 0 ? filelock_pass(s->lock, err) : rc;
     rc = lock < 0 ? lock : pass(front->ready, err);
     rc = rc == 0 ? detach(s->dir, err) : rc;

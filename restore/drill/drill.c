@@ -144,12 +144,6 @@ static int check_times(struct drill *d, struct error *err)
 
 /* ---- what a failure says -------------------------------------------------------------------------------- */
 
-/* Programs of the database say so in words only. */
-static bool lacks_memory(const struct drill *d, const struct error *why)
-{
-    return why->code == E_NOMEM || (d->o->limits.memory != 0 && strstr(why->text, "out of memory") != NULL);
-}
-
 /* Bytes that are not what their author wrote, logs that contradict each other: that is the backup. */
 static bool blames_backup(const struct drill *d, int code)
 {
@@ -186,8 +180,7 @@ static const char *cure_of(int code)
 static int judge_failure(struct drill *d, const struct error *why, struct error *err)
 {
     bool timed_out = drill_limit_passed();
-    int code = lacks_memory(d, why) ? E_NOMEM : why->code;
-    if (blames_backup(d, code) && !timed_out) {
+    if (blames_backup(d, why->code) && !timed_out) {
         bool storage = d->restoring == 0 || d->read_failed;
         return drill_note(d, storage ? "storage" : "load", storage ? "stored bytes" : "loading",
                           d->r->snapshot, DRILL_FAIL, NULL, NULL, why->text, err);

@@ -5,11 +5,15 @@
 
 #include "common/access/access.h"
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/sys/atomic_file.h"
+#include "common/sys/dirs.h"
 #include "restore/drill/drill.h"
 #include "restore/drill/evidence.h"
+#include "restore/drill/keep.h"
+#include "restore/drill/scratch.h"
 #include "restore/options.h"
 #include "restore/verbs.h"
 
@@ -35,6 +39,14 @@ const struct cli_option drill_run_options[] = {
       .metavar = "TABLE",
       .many = true,
       .help = "Only this table, as for `restore database`. May be repeated." },
+    { .name = "sample",
+      .kind = CLI_DURATION,
+      .metavar = "TIME",
+      .min = 3600,
+      .max = (uint64_t)10 * 365 * 86400,
+      .help =
+          "Only a part of the tables, of one database, chosen at random: so that each was drilled within this time (30d) when "
+          "this is called regularly. The state directory remembers which were." },
     { .name = "rto",
       .kind = CLI_DURATION,
       .help = "How long it may take until the data can be queried; a drill that takes longer fails." },
@@ -56,12 +68,24 @@ const struct cli_option drill_run_options[] = {
       .help =
           "Where the programs of the database server are. Default: where Debian's packages put those of the "
           "snapshot's release." },
+    { .name = "memory",
+      .kind = CLI_SIZE,
+      .min = (uint64_t)256 << 20,
+      .max = (uint64_t)1 << 44,
+      .help =
+          "The server's buffers are made to fit into this, and no process of the drill gets more data (RLIMIT_DATA)." },
     { .name = "gentle", .kind = CLI_FLAG, .help = "Leave processor and disks to others." },
     { .name = "keep",
       .kind = CLI_FLAG,
       .help =
-          "Leave what was restored, with its server, until this program is ended (Ctrl-C), and print how to "
-          "connect." },
+          "Leave what was restored, with its server, and print how to connect. `restore drill kept` lists what is kept, "
+          "`restore drill end` ends it." },
+    { .name = "keep-for",
+      .kind = CLI_DURATION,
+      .fallback = "8h",
+      .min = 60,
+      .max = KEPT_MAX_SECONDS,
+      .help = "With --keep: how long at most; then it is removed." },
     { .name = "out",
       .letter = 'o',
       .kind = CLI_FILE,
@@ -122,9 +146,24 @@ static int choose_snapshot(struct command *c, struct error *err)
     return c->selector != NULL ? 0 : E_NOMEM;
 }
 
+/* --gentle is all of it; else what the configuration says. */
+static struct process_limits choose_limits(const struct command *c, const struct conf_drill *d)
+{
+    struct process_limits limits = access_limits(&d->limits);
+    if (cli_flag(c->cli, "gentle") || d->gentle) {
+        limits.nice = PROCESS_NICE_MAX;
+        limits.ionice = IONICE_IDLE;
+    }
+    if (cli_given(c->cli, "memory"))
+        limits.memory = cli_number(c->cli, "memory");
+    return limits;
+}
+
 static int choose_tables(struct command *c, struct error *err)
 {
     size_t n = cli_count(c->cli, "table");
+    if (c->o.sample_seconds != 0 && (n != 0 || (c->conf != NULL && c->conf->ntables != 0)))
+        return error_set(err, E_USAGE, "--sample chooses the tables: leave --table (drills.NAME.tables) out");
     c->o.tables = c->conf != NULL ? c->conf->tables : NULL;
     c->o.ntables = c->conf != NULL ? c->conf->ntables : 0;
     if (n == 0)
@@ -170,8 +209,8 @@ static int read_options(struct command *c, struct error *err)
                                    .no_foreign_keys = !d->foreign_keys,
                                    .bin_dir = cli_text(cli, "bin-dir"),
                                    .dir = cli_given(cli, "scratch") ? cli_text(cli, "scratch") : d->scratch,
-                                   .keep = cli_flag(cli, "keep"),
-                                   .gentle = cli_flag(cli, "gentle") || d->gentle };
+                                   .sample_seconds = seconds(c, "sample", d->sample_ms),
+                                   .limits = choose_limits(c, d) };
     rc = rc < 0 ? rc : choose_snapshot(c, err);
     rc = rc < 0 ? rc : choose_tables(c, err);
     return rc < 0 ? rc : read_inject(c, err);
@@ -231,6 +270,10 @@ static int print_pairs(const struct command *c, const struct drill_result *r, st
     if (r->rpo_known)
         pairs_add(t, "newest row", OUT_PLAIN, "%s before the backup",
                   duration_format(n[0], r->rpo_seconds * 1000));
+    if (r->tables_total != 0)
+        pairs_add(t, "part", OUT_PLAIN, "%zu of %s tables%s%s", r->tables.len,
+                  count_format(n[0], r->tables_total), r->database != NULL ? ", of " : "",
+                  r->database != NULL ? r->database : "");
     pairs_add(t, "checks", OUT_PLAIN, "%zu passed, %zu failed, %zu could not run",
               drill_check_count(r, DRILL_PASS), drill_check_count(r, DRILL_FAIL),
               drill_check_count(r, DRILL_COULD_NOT_RUN));
@@ -263,7 +306,41 @@ static int tell(const struct command *c, const struct drill_result *r, struct er
     return rc;
 }
 
-int cmd_drill_run(struct cli_context *cli, struct error *err)
+/* ---- what is kept ------------------------------------------------------------------------------------------- */
+
+/* How people get there, and how it ends. */
+static void tell_kept(const struct cli_context *cli, const struct scratch *s, const struct keep_what *what)
+{
+    char word[SCRATCH_TO_MAX];
+    char until[NUMBER_TEXT_MAX];
+    struct table *t = pairs_new(NULL);
+    char *base = path_dir(s->dir, NULL);
+    pairs_add(t, "kept until", OUT_PLAIN, "%s", time_format(until, what->until));
+    pairs_add(t, "connect with", OUT_BOLD, "%s", s->connect != NULL ? s->connect : s->to);
+    pairs_add(t, "end it with", OUT_BOLD, "restore drill end %s --scratch %s", what->id,
+              base != NULL ? str_shell_word(word, sizeof word, base) : ".");
+    if (!cli->json && !cli->quiet)
+        (void)table_print(t, &cli->out, NULL);
+    table_free(t);
+    free(base);
+}
+
+static int keep(struct cli_context *cli, struct scratch *s, const struct drill_result *r,
+                const struct keep_front *front, struct error *err)
+{
+    struct out out = { .file = stdout };
+    const struct keep_what what = { .id = r->id,
+                                    .snapshot = r->snapshot,
+                                    .verdict = drill_verdict_name(r->verdict),
+                                    .until = clock_wall() + cli_number(cli, "keep-for"),
+                                    .exit_code = cli->exit_code };
+    tell_kept(cli, s, &what);
+    int rc = out_flush(&out, err);
+    return rc < 0 ? rc : keep_go(s, &what, front, err);
+}
+
+/* front: of --keep, or NULL. */
+static int drill_and_tell(struct cli_context *cli, const struct keep_front *front, struct error *err)
 {
     static const int codes[] = { [DRILL_PASS] = CLI_EXIT_OK,
                                  [DRILL_FAIL] = CLI_EXIT_DIFFERS,
@@ -271,10 +348,12 @@ int cmd_drill_run(struct cli_context *cli, struct error *err)
     struct command c = { .cli = cli, .inject = BUF_INIT };
     struct evidence_origin origin = EVIDENCE_ORIGIN_INIT;
     struct evidence_kept kept;
+    struct scratch left = { .dir = NULL };
     struct drill_result r;
     drill_result_init(&r);
     int rc = read_options(&c, err);
     c.o.origin = &origin;
+    c.o.keep = front != NULL ? &left : NULL;
     rc = rc < 0 ? rc : drill_run(&c.o, &r, err);
     if (rc == 0) {
         cli->exit_code = codes[r.verdict];
@@ -284,10 +363,27 @@ int cmd_drill_run(struct cli_context *cli, struct error *err)
         evidence_tell(cli, &kept);
     }
     evidence_origin_free(&origin);
+    if (rc == 0 && left.dir != NULL)
+        rc = keep(cli, &left, &r, front, err);
+    scratch_close(&left);
     drill_result_free(&r);
     buf_free(&c.inject);
     free(c.selector);
     free(c.tables);
     conf_free(c.loaded);
+    return rc;
+}
+
+int cmd_drill_run(struct cli_context *cli, struct error *err)
+{
+    struct keep_front front;
+    int code = 0;
+    if (!cli_flag(cli, "keep"))
+        return drill_and_tell(cli, NULL, err);
+    int rc = keep_fork(&front, err);
+    if (rc == 0 && front.child == 0)
+        return drill_and_tell(cli, &front, err);
+    rc = rc < 0 ? rc : keep_wait(&front, &code, err);
+    cli->exit_code = code;
     return rc;
 }

@@ -35,7 +35,8 @@ struct asking {
     struct cli_context *cli;
     const struct conf *conf;
     struct drills *drills; /* NULL: none was ever made */
-    struct vec stands;     /* struct drill_stand */
+    struct drilled *drilled;
+    struct vec stands; /* struct drill_stand */
     enum state worst;
     size_t bad;
     struct table *table;
@@ -58,6 +59,10 @@ static int tell(struct asking *a, const struct drill_stand *d)
         jsonout_time(o, "last_time", d->any ? (uint64_t)d->finished : 0);
         jsonout_time(o, "last_pass", (uint64_t)d->last_pass);
         jsonout_u64(o, "every_seconds", d->every);
+        jsonout_u64(o, "tables", d->tables);
+        struct jsonout *late = jsonout_array(o, "tables_late");
+        for (size_t i = 0; i < d->late.len; i++)
+            jsonout_str(late, NULL, *(char **)vec_at(&d->late, i));
         return jsonout_emit(o, a->err);
     }
     table_cell(a->table, s == STATE_OK ? OUT_GOOD : s == STATE_WARNING ? OUT_WARN : OUT_BAD, "%s", words[s]);
@@ -80,7 +85,13 @@ static int print(struct asking *a)
              : a->worst == STATE_WARNING ? OUT_WARN
                                          : OUT_BAD,
              "DRILLS %s: %zu of %zu to look at", words[a->worst], a->bad, n);
-    return table_print(a->table, &a->cli->out, a->err);
+    int rc = table_print(a->table, &a->cli->out, a->err);
+    for (size_t i = 0; rc == 0 && a->cli->verbose > 0 && i < n; i++) {
+        const struct drill_stand *d = vec_at(&a->stands, i);
+        for (size_t k = 0; k < d->late.len; k++)
+            out_line(&a->cli->out, OUT_WARN, "%s: late: %s", d->drill, *(char **)vec_at(&d->late, k));
+    }
+    return rc;
 }
 
 static int run(struct asking *a)
@@ -89,8 +100,12 @@ static int run(struct asking *a)
     int rc = evidence_history(a->cli, a->conf, &a->drills, &why);
     if (rc < 0 && rc != E_NOT_FOUND)
         return error_copy(a->err, &why);
+    rc = evidence_drilled(a->cli, a->conf, &a->drilled, a->err);
+    if (rc < 0)
+        return rc;
     const struct drill_stand_options options = { .conf = a->conf,
                                                  .drills = a->drills,
+                                                 .drilled = a->drilled,
                                                  .now = (int64_t)clock_wall(),
                                                  .every = cli_number(a->cli, "every"),
                                                  .every_given = cli_given(a->cli, "every"),
@@ -127,6 +142,7 @@ int cmd_drill_status(struct cli_context *cli, struct error *err)
     drill_stands_free(&a.stands);
     table_free(a.table);
     drills_close(a.drills);
+    drilled_close(a.drilled);
     drill_source_close(&s);
     return rc;
 }

@@ -92,7 +92,7 @@ static int read_file(struct rotation *r, uint64_t *before, struct error *err)
 }
 
 /* Runs come in steps of `since`: with a plain share something could wait for every + since. */
-static uint64_t width_of(uint64_t since, uint64_t every)
+uint64_t rotation_width(uint64_t since, uint64_t every)
 {
     if (since >= every / 2)
         return CIRCLE;
@@ -111,7 +111,7 @@ int rotation_load(struct rotation *r, const char *path, const uint8_t repo_id[RE
         return E_NOMEM;
     int rc = read_file(r, &before, err);
     /* A clock that was set back tells nothing. */
-    r->width = width_of(before != 0 && before <= now ? now - before : ROTATION_FIRST, every);
+    r->width = rotation_width(before != 0 && before <= now ? now - before : ROTATION_FIRST, every);
     return rc;
 }
 

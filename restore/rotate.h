@@ -49,6 +49,8 @@ bool rotation_wants(const struct rotation *r, const char *name);
 void rotation_looked(struct rotation *r, const char *name, bool sound);
 /* How much this run reads, 0 to 1. */
 double rotation_share(const struct rotation *r);
+/* The same as part of 2^32, for others that rotate: of a run that comes `since` seconds after the one before. */
+uint64_t rotation_width(uint64_t since, uint64_t every);
 int rotation_save(struct rotation *r, struct error *err);
 void rotation_free(struct rotation *r);
 

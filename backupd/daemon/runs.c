@@ -6,6 +6,7 @@
 
 #include "backupd/daemon/command.h"
 #include "backupd/daemon/tell.h"
+#include "common/access/access.h"
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -114,14 +115,8 @@ static void ended(struct supervisor *s, size_t i)
 
 static int spawn(struct supervisor *s, size_t job, struct slot *slot, struct error *err)
 {
-    static const enum process_ionice classes[] = { [CONF_IONICE_NONE] = IONICE_NONE,
-                                                   [CONF_IONICE_BEST_EFFORT] = IONICE_BEST_EFFORT,
-                                                   [CONF_IONICE_IDLE] = IONICE_IDLE };
     const struct conf_job *conf = &s->crew.conf->jobs[job];
-    const struct process_limits limits = { .nice = conf->limits.nice,
-                                           .ionice = classes[conf->limits.ionice],
-                                           .memory = conf->limits.memory,
-                                           .open_files = conf->limits.open_files };
+    const struct process_limits limits = access_limits(&conf->limits);
     struct run_command command;
     int rc = run_command_make(&command, s->options->program, s->options->config, conf, err);
     if (rc < 0)

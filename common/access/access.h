@@ -29,10 +29,14 @@
 #include "common/engine/engine.h"
 #include "common/repo/drill_keys.h"
 #include "common/repo/keys.h"
+#include "common/sys/limits.h"
 
 #define ACCESS_ROOT_FILE "root.pub"
 #define ACCESS_ROOT_KEY_FILE "root.key"
 #define ACCESS_RETENTION_FILE "retention.key"
+
+/* What `limits` of the configuration mean for a process. */
+struct process_limits access_limits(const struct conf_limits *limits);
 
 /* conf_load with the engines' hooks; problems are the caller's to print. */
 struct conf *access_configuration(const char *path, bool need_jobs, struct conf_problems *problems,

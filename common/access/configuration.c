@@ -8,6 +8,17 @@
 
 #include "common/base/banned.h"
 
+struct process_limits access_limits(const struct conf_limits *limits)
+{
+    static const enum process_ionice classes[] = { [CONF_IONICE_NONE] = IONICE_NONE,
+                                                   [CONF_IONICE_BEST_EFFORT] = IONICE_BEST_EFFORT,
+                                                   [CONF_IONICE_IDLE] = IONICE_IDLE };
+    return (struct process_limits){ .nice = limits->nice,
+                                    .ionice = classes[limits->ionice],
+                                    .memory = limits->memory,
+                                    .open_files = limits->open_files };
+}
+
 static int options_of(void *arg, const char *name, const char *const **allowed, const char *const **required,
                       struct error *err)
 {

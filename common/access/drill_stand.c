@@ -52,9 +52,11 @@ static int want(struct asking *a, const char *repository, const char *job, const
     struct drill_stand *s = vec_push(a->out, a->err);
     if (s == NULL)
         return E_NOMEM;
-    *s = (struct drill_stand){
-        .repository = str_dup(repository, a->err), .job = str_dup(job, a->err), .drill = drill, .every = every
-    };
+    *s = (struct drill_stand){ .repository = str_dup(repository, a->err),
+                               .job = str_dup(job, a->err),
+                               .drill = drill,
+                               .every = every,
+                               .late = VEC_OF(char *) };
     return s->repository != NULL && s->job != NULL ? 0 : E_NOMEM;
 }
 
@@ -159,6 +161,57 @@ static void judge(struct drill_stand *s, int64_t now)
     }
 }
 
+/* ---- tables of samples -------------------------------------------------------------------------------------- */
+
+struct counting {
+    struct drill_stand *stand;
+    const char *database; /* or NULL: all */
+    uint64_t within;
+    int64_t now;
+};
+
+static int count_table(const struct drilled_table *t, void *arg, struct error *err)
+{
+    struct counting *c = arg;
+    int64_t from = t->last != 0 ? t->last : t->first;
+    if (c->database != NULL && strcmp(c->database, t->database) != 0)
+        return 0;
+    c->stand->tables++;
+    if (c->now <= from || (uint64_t)(c->now - from) <= c->within)
+        return 0;
+    char **slot = vec_push(&c->stand->late, err);
+    if (slot == NULL)
+        return E_NOMEM;
+    *slot = t->name[0] != '\0' ? str_printf(err, "%s: %s", t->database, t->name) : str_dup(t->database, err);
+    return *slot != NULL ? 0 : E_NOMEM;
+}
+
+/* What is worse is told instead. */
+static void judge_late(struct drill_stand *s, uint64_t within)
+{
+    char shown[160];
+    if (s->late.len == 0 || s->trouble > DRILL_STALE)
+        return;
+    s->trouble = DRILL_STALE;
+    (void)snprintf(s->text, sizeof s->text, "%zu of %zu tables were not drilled within %llu days: %s%s",
+                   s->late.len, s->tables, (unsigned long long)(within / DAY),
+                   str_printable(shown, sizeof shown, *(char **)vec_at(&s->late, 0)),
+                   s->late.len > 1 ? ", ..." : "");
+}
+
+static int look_at_tables(struct drill_stand *s, const struct asking *a)
+{
+    const struct conf_drill *d = s->drill != NULL ? conf_find_drill(a->o->conf, s->drill) : NULL;
+    if (d == NULL || d->sample_ms == 0 || a->o->drilled == NULL)
+        return 0;
+    struct counting c = {
+        .stand = s, .database = d->database, .within = d->sample_ms / 1000, .now = a->o->now
+    };
+    int rc = drilled_each(a->o->drilled, NULL, s->job, count_table, &c, a->err);
+    judge_late(s, c.within);
+    return rc;
+}
+
 static int look_at(struct drill_stand *s, const struct asking *a)
 {
     const char *where = s->drill != NULL ? NULL : s->repository; /* a drill's name is enough */
@@ -170,7 +223,7 @@ static int look_at(struct drill_stand *s, const struct asking *a)
     if (rc == 0 && a->o->drills != NULL)
         rc = drills_last_pass(a->o->drills, where, s->job, s->drill, &s->last_pass, a->err);
     judge(s, a->o->now);
-    return rc;
+    return rc < 0 ? rc : look_at_tables(s, a);
 }
 
 int drill_stands(const struct drill_stand_options *options, struct vec *out, struct error *err)
@@ -189,6 +242,9 @@ void drill_stands_free(struct vec *list)
 {
     for (size_t i = 0; i < list->len; i++) {
         struct drill_stand *s = vec_at(list, i);
+        for (size_t k = 0; k < s->late.len; k++)
+            free(*(char **)vec_at(&s->late, k));
+        vec_free(&s->late);
         free(s->repository);
         free(s->job);
     }

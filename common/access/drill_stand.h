@@ -16,6 +16,7 @@
 #include "common/base/number.h"
 #include "common/base/vec.h"
 #include "common/conf/conf.h"
+#include "common/state/drilled.h"
 #include "common/state/drills.h"
 
 enum { DRILL_STAND_TEXT_MAX = 400, DRILL_STAND_EVERY = 30 * 86400 };
@@ -24,7 +25,7 @@ enum { DRILL_STAND_TEXT_MAX = 400, DRILL_STAND_EVERY = 30 * 86400 };
 enum drill_trouble {
     DRILL_WELL = 0,
     DRILL_NOT_RUN, /* the last one could not run; an earlier one passed, and not too long ago */
-    DRILL_STALE,   /* the last that passed is older than it may be */
+    DRILL_STALE,   /* the last that passed is older than it may be, or a table of a sample is late */
     DRILL_NEVER,   /* none was made, or none that ran passed */
     DRILL_FAILING, /* the last one failed */
 };
@@ -43,6 +44,8 @@ struct drill_stand {
     char id[64];
     char reason[200];
     int64_t last_pass; /* 0: never */
+    size_t tables;     /* of a drill with `sample`: that are known; 0: not told */
+    struct vec late;   /* char *: "DATABASE: TABLE" of those that were not drilled in time */
     enum drill_trouble trouble;
     char text[DRILL_STAND_TEXT_MAX]; /* how it stands, for people */
 };
@@ -50,6 +53,7 @@ struct drill_stand {
 struct drill_stand_options {
     const struct conf *conf; /* may be NULL */
     struct drills *drills;   /* NULL: none was ever made here */
+    struct drilled *drilled; /* which tables were; NULL: not known, or not asked for */
     int64_t now;
     uint64_t every;   /* seconds, for drills that do not say; 0: DRILL_STAND_EVERY */
     bool every_given; /* for all of them */

@@ -307,11 +307,13 @@ struct conf_drill {
     const char *snapshot; /* which of the job's: "latest" */
     const char *database; /* or NULL */
     const char *const *tables;
-    size_t ntables;                                    /* 0: everything */
+    size_t ntables;     /* 0: everything */
+    uint64_t sample_ms; /* every table within this time; 0: all of them each time */
     uint64_t every_ms, rto_ms, timeout_ms, max_age_ms; /* 0: not given */
     const char *scratch;                               /* or NULL */
     bool foreign_keys;                                 /* SQLite: foreign_key_check */
     bool gentle;
+    struct conf_limits limits; /* nice, ionice and memory */
     const struct conf_assert *asserts;
     size_t nasserts;
     struct conf_place place;

@@ -98,6 +98,7 @@ struct engine_selection {
     size_t nschemas;
     const char *const *tables; /* TABLE or SCHEMA.TABLE, quoted as in SQL where needed */
     size_t ntables;
+    bool with_needed; /* also the tables that these cannot be made without */
 };
 
 /* What the name of a restored database is. */
@@ -113,6 +114,7 @@ struct engine_check {
     const char *name;    /* for people: "rows and fingerprint" */
     const char *subject; /* a table, "triggers"; or NULL */
     bool differs;
+    bool skipped; /* of a part: this was left out, and is not compared */
     const char *expected;
     const char *found;
 };

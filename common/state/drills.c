@@ -172,6 +172,42 @@ int drills_last_per_job(struct drills *d, drills_fn *fn, void *arg, struct error
     return s != NULL ? rows(d, s, fn, arg, err) : err != NULL ? err->code : E_IO;
 }
 
+int drills_old(struct drills *d, int64_t before, unsigned most, drills_old_fn *fn, void *arg,
+               struct error *err)
+{
+    sqlite3_stmt *s = history_prepare(
+        of(d),
+        "SELECT " COLUMNS
+        ", verdict = 0 AND whole AND id = (SELECT id FROM drill AS y WHERE y.repository = x.repository"
+        " AND y.job = x.job AND y.record = x.record AND y.verdict = 0 AND y.whole ORDER BY y.finished DESC, y.id DESC"
+        " LIMIT 1) FROM drill AS x WHERE finished < ?1"
+        " OR id NOT IN (SELECT id FROM drill ORDER BY finished DESC, id DESC LIMIT ?2) ORDER BY finished, id",
+        err);
+    int rc = 0;
+    int step = SQLITE_DONE;
+    if (s == NULL)
+        return err != NULL ? err->code : E_IO;
+    (void)sqlite3_bind_int64(s, 1, before);
+    (void)sqlite3_bind_int64(s, 2, most);
+    while (rc >= 0 && (step = sqlite3_step(s)) == SQLITE_ROW) {
+        struct drills_row r = row_of(s);
+        rc = fn(&r, sqlite3_column_int(s, COLUMNS_N) != 0, arg);
+    }
+    if (rc >= 0 && step != SQLITE_DONE)
+        rc = history_failed(of(d), "drills", err);
+    (void)sqlite3_finalize(s);
+    return rc < 0 ? rc : 0;
+}
+
+int drills_remove(struct drills *d, const char *id, struct error *err)
+{
+    sqlite3_stmt *s = history_prepare(of(d), "DELETE FROM drill WHERE id = ?", err);
+    if (s == NULL)
+        return err != NULL ? err->code : E_IO;
+    history_bind_text(s, 1, id, DRILLS_TEXT_MAX);
+    return history_step_done(of(d), s, "drill", err);
+}
+
 int drills_last_pass(struct drills *d, const char *repository, const char *job, const char *drill,
                      int64_t *out, struct error *err)
 {

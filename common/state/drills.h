@@ -79,6 +79,12 @@ int drills_each(struct drills *d, const struct drills_filter *filter, drills_fn 
                 struct error *err);
 /* The last drill of every job, by repository and job. Metrics: seconds since row->finished, row->verdict, row->rto_ms. */
 int drills_last_per_job(struct drills *d, drills_fn *fn, void *arg, struct error *err);
+/* Those that ended before `before`, and those that are not among the newest `most`, the oldest first. proof: it is the newest
+ * that passed, whole, of its snapshot. */
+typedef int drills_old_fn(const struct drills_row *row, bool proof, void *arg);
+int drills_old(struct drills *d, int64_t before, unsigned most, drills_old_fn *fn, void *arg,
+               struct error *err);
+int drills_remove(struct drills *d, const char *id, struct error *err);
 /* When a drill of this job (repository and drill may be NULL: any) last passed; 0: never. */
 int drills_last_pass(struct drills *d, const char *repository, const char *job, const char *drill,
                      int64_t *out, struct error *err);

@@ -183,6 +183,15 @@ void child_kill(struct child *c)
     (void)pthread_mutex_unlock(&c->lock);
 }
 
+int child_hand_over(struct child *c)
+{
+    child_watch_end(&c->watch);
+    int fd = c->watch.fd;
+    c->watch.fd = -1;
+    c->pid = -1;
+    return fd;
+}
+
 /* Waits without reaping first: until then nobody else can get the process group's number. */
 static void wait_for_end(struct child *c)
 {

@@ -81,6 +81,10 @@ bool child_ended(struct child *c);
 /* SIGKILL to the whole group; any thread, before child_finish() returned. */
 void child_kill(struct child *c);
 
+/* For a program that takes this process over (exec) and looks after the child from then on: its thread ends, and the
+ * descriptor of its stderr, close-on-exec, is the caller's. child_free() is then all that is legal, and kills nothing. */
+int child_hand_over(struct child *c);
+
 /* Closes the pipes, waits, gives the verdict; a second call gives it again. */
 int child_finish(struct child *c, struct error *err);
 /* After child_finish: the exit status, or 128 + signal. */

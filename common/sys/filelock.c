@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -115,6 +116,28 @@ struct filelock *filelock_wait(const char *path, unsigned ms, struct error *err)
 struct filelock *filelock_dir(const char *path, unsigned ms, struct error *err)
 {
     return wait_for(path, true, ms, err);
+}
+
+int filelock_pass(const struct filelock *lock, struct error *err)
+{
+    return fcntl(lock->fd, F_SETFD, 0) < 0 ? error_sys(err, "hand over a lock") : lock->fd;
+}
+
+struct filelock *filelock_adopt(int fd, const char *path, struct error *err)
+{
+    struct stat is;
+    struct stat wanted;
+    if (fstat(fd, &is) < 0 || lstat(path, &wanted) < 0 || is.st_dev != wanted.st_dev ||
+        is.st_ino != wanted.st_ino || try_lock(fd) < 0) {
+        (void)error_set(err, E_USAGE, "descriptor %d holds no lock on %s", fd, path);
+        return NULL;
+    }
+    struct filelock *lock = mem_alloc(1, sizeof *lock, err);
+    if (lock == NULL)
+        return NULL;
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    lock->fd = fd;
+    return lock;
 }
 
 void filelock_free(struct filelock *lock)

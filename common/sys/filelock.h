@@ -26,6 +26,10 @@ struct filelock *filelock_wait(const char *path, unsigned ms, struct error *err)
 /* A directory itself instead of a file: nothing is made or written, so the holder has no name. Waits as above;
  * E_UNSUPPORTED where the file system has no such locks. */
 struct filelock *filelock_dir(const char *path, unsigned ms, struct error *err);
+/* A lock goes along with exec: the descriptor of one that is held, no longer close-on-exec; then, in the program that took
+ * over, the lock again. E_USAGE: it is no lock on that file. */
+int filelock_pass(const struct filelock *lock, struct error *err);
+struct filelock *filelock_adopt(int fd, const char *path, struct error *err);
 void filelock_free(struct filelock *lock); /* releases; NULL is fine */
 
 /* Whether a process holds it now, without touching it: 1, and *since (may be NULL) is when it took it; 0 when nobody does, or

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { PROCESS_NICE_MAX = 19 };
 enum process_ionice { IONICE_NONE = 0, IONICE_BEST_EFFORT = 2, IONICE_IDLE = 3 }; /* classes of the kernel */
 
 struct process_limits {

@@ -4,15 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/cli/progress.h"
-#include "common/sys/gentle.h"
-#include "common/sys/interrupt.h"
 #include "restore/drill/evidence.h"
 #include "restore/drill/internal.h"
 #include "restore/drill/limit.h"
@@ -100,8 +97,10 @@ static int run(struct drill *d, struct error *err)
     rc = rc < 0 ? rc : drill_storage(d, err);
     d->checking_us = clock_mono_us() - d->began;
     rc = rc < 0 ? rc : members_load(&d->db.c, &d->db.m, err);
+    rc = rc < 0 ? rc : drill_sample(d, err);
     if (rc == 0)
         rc = d->db.engine == NULL ? drill_restore_files(d, err) : drill_restore(d, err);
+    rc = rc < 0 ? rc : drill_sample_left_out(d, err);
     rc = rc < 0 ? rc : drill_freshness(d, err);
     rc = rc < 0 ? rc : check_age(d, err);
     if (rc == 0 && d->db.engine != NULL) {
@@ -161,7 +160,8 @@ static const char *cure_of(const struct drill *d, int code)
     case E_NO_SPACE:
         return "make room, or choose another place with --scratch DIR (drills.NAME.scratch)";
     case E_NOMEM:
-        return "end something else, or drill on a machine with more memory";
+        return "give it more (--memory, drills.NAME.memory), end something else, or drill on a machine with more "
+               "memory, or a part (--table, --sample)";
     case E_DENIED:
         return "give this user the right, or choose another place with --scratch DIR (drills.NAME.scratch)";
     case E_AUTH:
@@ -198,24 +198,6 @@ static int judge_failure(struct drill *d, const struct error *why, struct error 
     return rc;
 }
 
-/* --keep: people look at what was restored, until they have seen enough. */
-static int hold(struct drill *d, struct error *err)
-{
-    const struct out out = d->o->cli->json ? out_on(stderr, true) : d->o->cli->out;
-    const char *how = d->s.connect != NULL ? d->s.connect : d->s.to;
-    int rc = drill_text(&d->r->connect, how, err);
-    out_line(&out, OUT_BOLD, "Verdict: %s. What was restored stays until this program is ended (Ctrl-C).",
-             drill_verdict_name(d->r->verdict));
-    out_line(&out, OUT_PLAIN, "Connect with: %s", how);
-    (void)out_flush(&out, NULL);
-    while (rc == 0 && !interrupt_requested() && scratch_alive(&d->s)) {
-        const struct timespec step = { .tv_nsec = 100 * 1000 * 1000 };
-        (void)nanosleep(&step, NULL);
-    }
-    interrupt_forget();
-    return rc;
-}
-
 static bool is_no_drill(int code)
 {
     return code == E_USAGE || code == E_INTERNAL || (code == E_CANCELLED && !drill_limit_passed());
@@ -223,15 +205,19 @@ static bool is_no_drill(int code)
 
 int drill_run(const struct drill_options *options, struct drill_result *result, struct error *err)
 {
-    struct drill d = { .o = options, .r = result };
+    struct drill d = { .o = options,
+                       .r = result,
+                       .database = options->database,
+                       .tables = options->tables,
+                       .ntables = options->ntables };
     struct error why = ERROR_INIT;
     int rc = introduce(&d, err);
     if (rc < 0)
         return rc;
-    if (options->gentle)
-        process_gentle();
+    if (!process_limits_set(&options->limits))
+        rc = error_sys(err, "the limits of the drill");
     d.began = clock_mono_us();
-    rc = drill_limit_start(options->timeout_seconds, err);
+    rc = rc < 0 ? rc : drill_limit_start(options->timeout_seconds, err);
     rc = rc < 0 ? rc : run(&d, &why);
     if (rc < 0 && why.code == 0)
         (void)error_set(&why, rc, "no memory");
@@ -244,12 +230,18 @@ int drill_run(const struct drill_options *options, struct drill_result *result, 
     rc = rc < 0 ? rc : check_times(&d, err);
     rc = rc < 0 ? rc : drill_result_settle(result, err);
     rc = rc < 0 ? rc : drill_remember(&d, err);
-    if (rc == 0 && options->keep && d.placed && d.loaded != 0)
-        rc = hold(&d, err);
-    if (d.placed)
+    if (rc == 0)
+        drill_sample_keep(&d);
+    bool kept = rc == 0 && options->keep != NULL && d.placed && d.loaded != 0;
+    if (kept)
+        rc = drill_text(&result->connect, d.s.connect != NULL ? d.s.connect : d.s.to, err);
+    if (kept && rc == 0)
+        *options->keep = d.s;
+    else if (d.placed)
         scratch_close(&d.s);
     free(d.name);
     free(d.prefix);
+    drill_units_free(&d);
     if (rc == 0 && d.opened && d.db.c.st.repo != NULL && options->origin != NULL)
         rc = evidence_origin(&d.db.c.st, options->origin, err);
     if (d.opened)

@@ -19,9 +19,11 @@
 
 #include "common/cli/cli.h"
 #include "common/conf/conf.h"
+#include "common/sys/limits.h"
 #include "restore/drill/result.h"
 
 struct evidence_origin;
+struct scratch;
 
 struct drill_options {
     struct cli_context *cli; /* kit, storage and the like are its options */
@@ -31,17 +33,18 @@ struct drill_options {
     const char *database;    /* of a snapshot with several; or NULL */
     const char *const *tables;
     size_t ntables;           /* 0: everything */
+    uint64_t sample_seconds;  /* a random part, so that every table comes around within this time; 0: all */
     uint64_t rto_seconds;     /* target; 0: none */
     uint64_t max_age_seconds; /* of the snapshot; 0: any */
     const struct conf_assert *asserts;
     size_t nasserts;
-    bool no_foreign_keys;           /* SQLite: rows that point to nothing are no failure */
-    const char *bin_dir;            /* of the server's programs; NULL: where Debian has them */
-    uint64_t timeout_seconds;       /* 0: none */
-    bool keep;                      /* leave the server and the directory */
-    bool gentle;                    /* nice and ionice */
-    const char *dir;                /* where scratch directories are made; NULL: the state directory */
-    const char *inject;             /* SQL that damages what was loaded, before it is checked; or NULL */
+    bool no_foreign_keys;         /* SQLite: rows that point to nothing are no failure */
+    const char *bin_dir;          /* of the server's programs; NULL: where Debian has them */
+    uint64_t timeout_seconds;     /* 0: none */
+    struct process_limits limits; /* of this process, and with it of all that the drill starts */
+    struct scratch *keep; /* gets what was restored, with its server, if there is any (keep.h); or NULL */
+    const char *dir;      /* where scratch directories are made; NULL: the state directory */
+    const char *inject;   /* SQL that damages what was loaded, before it is checked; or NULL */
     struct evidence_origin *origin; /* gets what a certificate has to say (evidence.h); or NULL */
 };
 

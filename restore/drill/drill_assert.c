@@ -146,7 +146,8 @@ int drill_remember(const struct drill *d, struct error *err)
     bool ratio = false;
     for (size_t i = 0; i < d->o->nasserts; i++)
         ratio = ratio || d->o->asserts[i].kind == CONF_ASSERT_RATIO;
-    char *path = ratio && d->r->verdict == DRILL_PASS ? last_path(d, &why) : NULL;
+    /* Nor of a part, which may not have asked all of them. */
+    char *path = ratio && d->r->verdict == DRILL_PASS && d->ntables == 0 ? last_path(d, &why) : NULL;
     char *dir = path != NULL ? path_dir(path, err) : NULL;
     int rc = dir != NULL ? dir_make_private(dir, err) : path != NULL ? E_NOMEM : 0;
     if (rc == 0 && path != NULL)
@@ -207,6 +208,9 @@ int drill_asserts(struct drill *d, struct error *err)
                                         : error_set(&why, E_UNSUPPORTED, "files cannot be asked");
         if (asked == E_CANCELLED || asked == E_NOMEM)
             rc = error_copy(err, &why);
+        else if (asked < 0 && d->ntables != 0) /* perhaps a table that was not restored */
+            rc = drill_note(d, "assertion", a->name != NULL ? a->name : "assertion", a->sql, DRILL_SKIPPED,
+                            NULL, NULL, why.text, err);
         else if (asked < 0) /* a table that is missing, for one: what was promised is not there */
             rc = drill_note(d, "assertion", a->name != NULL ? a->name : "assertion", a->sql, DRILL_FAIL, NULL,
                             NULL, why.text, err);

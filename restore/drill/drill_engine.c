@@ -110,10 +110,12 @@ static int amcheck(struct drill *d, struct error *err)
                                                     NULL, NULL, why.text, err);
     }
     if (rc == 0) {
-        const char *const argv[] = {
-            program, "--heapallindexed", d->o->gentle ? "--jobs=1" : "--jobs=2", "--no-password", d->s.to,
-            NULL
-        };
+        const char *const argv[] = { program,
+                                     "--heapallindexed",
+                                     d->o->limits.nice > 0 ? "--jobs=1" : "--jobs=2",
+                                     "--no-password",
+                                     d->s.to,
+                                     NULL };
         struct child *c = child_start(argv, NULL, err);
         rc = c != NULL ? amcheck_result(d, c, err) : err->code;
         child_free(c);
@@ -192,7 +194,7 @@ static int mariadb_checks(struct drill *d, struct error *err)
 
 static int sqlite_checks(struct drill *d, struct error *err)
 {
-    if (d->o->database == NULL && d->db.m.list.len > 1)
+    if (d->database == NULL && d->db.m.list.len > 1)
         return drill_note(
             d, "engine", "integrity_check", NULL, DRILL_SKIPPED, NULL, NULL,
             "several databases: quick_check of each passed; name one with --database for all checks", err);

@@ -33,7 +33,7 @@ static int find_database(struct drill *d, const char *suffix, struct error *err)
             memchr(m->path, '/', len - tail) != NULL)
             continue;
         char *name = name_decode(m->path, len - tail, "database-name", err);
-        bool wanted = name != NULL && (d->o->database == NULL || strcmp(name, d->o->database) == 0);
+        bool wanted = name != NULL && (d->database == NULL || strcmp(name, d->database) == 0);
         rc = name == NULL ? err->code : 0;
         n += wanted;
         if (wanted && found == NULL) {
@@ -46,7 +46,7 @@ static int find_database(struct drill *d, const char *suffix, struct error *err)
     }
     if (rc == 0 && n == 0)
         return error_set(err, E_USAGE, "%s holds no database %s; `restore ls %s` lists what it holds",
-                         d->db.c.name, d->o->database != NULL ? d->o->database : "at all", d->db.c.name);
+                         d->db.c.name, d->database != NULL ? d->database : "at all", d->db.c.name);
     if (rc == 0 && n > 1)
         return error_set(err, E_USAGE, "%s holds %zu databases: say which with --database NAME", d->db.c.name,
                          n);
@@ -60,8 +60,11 @@ static int find_database(struct drill *d, const char *suffix, struct error *err)
 
 static int on_check(const struct engine_check *c, void *arg, struct error *err)
 {
-    return drill_note(arg, c->kind, c->name, c->subject, c->differs ? DRILL_FAIL : DRILL_PASS, c->expected,
-                      c->found, NULL, err);
+    return drill_note(arg, c->kind, c->name, c->subject,
+                      c->skipped   ? DRILL_SKIPPED
+                      : c->differs ? DRILL_FAIL
+                                   : DRILL_PASS,
+                      c->expected, c->found, NULL, err);
 }
 
 static int on_loaded(void *arg, struct error *err)
@@ -94,7 +97,7 @@ static void on_progress(uint64_t bytes, void *arg)
 static int place(struct drill *d, struct error *err)
 {
     struct buf text = BUF_INIT;
-    int rc = scratch_open(&d->s, d->o->dir != NULL ? d->o->dir : scratch_base(), err);
+    int rc = scratch_open(&d->s, d->o->dir != NULL ? d->o->dir : scratch_base(), d->o->limits.memory, err);
     if (rc < 0) {
         (void)drill_text(&d->r->cure, "choose another place with --scratch DIR (drills.NAME.scratch)", NULL);
         return rc;
@@ -132,7 +135,13 @@ static int prepare(struct drill *d, struct error *err)
         return start_server(d, err);
     d->s.engine = is_engine(d, "sqlite") ? d->db.engine : NULL;
     d->s.to = scratch_path(&d->s, is_engine(d, "sqlite") ? "database" : "data", err);
-    return d->s.to != NULL ? 0 : E_NOMEM;
+    if (d->s.to == NULL)
+        return E_NOMEM;
+    char word[SCRATCH_TO_MAX];
+    if (d->s.engine == NULL || (d->database == NULL && d->db.m.list.len > 1))
+        return 0;
+    d->s.connect = str_printf(err, "sqlite3 %s", str_shell_word(word, sizeof word, d->s.to));
+    return d->s.connect != NULL ? 0 : E_NOMEM;
 }
 
 static struct engine_target target_of(struct drill *d)
@@ -140,10 +149,11 @@ static struct engine_target target_of(struct drill *d)
     bool server = d->db.engine->target_kind == TARGET_SERVER;
     bool postgres = is_engine(d, "postgres");
     bool roles = members_find(&d->db.m, postgres ? "globals.sql" : "users.sql") != NULL;
-    bool part = d->o->ntables != 0;
-    d->db.select = (struct engine_selection){ .database = d->o->database,
-                                              .tables = d->o->tables,
-                                              .ntables = d->o->ntables };
+    bool part = d->ntables != 0;
+    d->db.select = (struct engine_selection){ .database = d->database,
+                                              .tables = d->tables,
+                                              .ntables = d->ntables,
+                                              .with_needed = d->o->sample_seconds != 0 };
     return (struct engine_target){ .to = d->s.to,
                                    .facts = d->db.c.snap->object->priv.facts,
                                    .snapshot = d->db.c.name,
@@ -164,7 +174,7 @@ static int start_on_data(struct drill *d, struct error *err)
 {
     d->loaded = 0;
     d->indexing = clock_mono_us();
-    d->base = (struct scratch_database){ .name = d->o->database,
+    d->base = (struct scratch_database){ .name = d->database,
                                          .run_facts = d->db.c.snap->object->priv.facts,
                                          .bin_dir = d->o->bin_dir };
     free(d->s.to);
@@ -194,7 +204,7 @@ int drill_restore(struct drill *d, struct error *err)
     struct engine_target target = target_of(d);
     d->restoring = clock_mono_us();
     d->progress = progress_start(d->o->cli, "restoring", NULL);
-    if (d->o->ntables == 0)
+    if (d->ntables == 0)
         progress_total(d->progress, d->db.m.bytes);
     rc = rc < 0 ? rc : d->db.engine->look(&target, err);
     rc = rc < 0 ? rc : d->db.engine->restore(&streams, &target, err);
@@ -205,6 +215,7 @@ int drill_restore(struct drill *d, struct error *err)
     if (rc == 0 && d->s.version[0] != '\0')
         rc = drill_text(&d->r->server_version, d->s.version, err);
     rc = rc < 0 ? rc : opened(d, err);
+    d->compared = rc == 0;
     return rc < 0 ? rc : drill_bytes_check(d, err);
 }
 

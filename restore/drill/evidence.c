@@ -7,28 +7,49 @@
 
 #include "common/access/evidence.h"
 #include "common/base/alloc.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/repo/drill_cert.h"
 #include "common/sys/atomic_file.h"
 #include "common/sys/dirs.h"
+#include "restore/drill/forget.h"
 #include "restore/drill/page.h"
 #include "restore/drill/send.h"
+#include "restore/snaps.h"
 
 #include "common/base/banned.h"
 
 enum { HISTORY_SHOWN = 400, FILE_MODE = 0600 };
 
-int evidence_origin(const struct station *st, struct evidence_origin *out, struct error *err)
+/* What is live as far as the logs of now say. */
+static int live_of(struct station *st, struct vec *out, struct error *err)
+{
+    struct snaps all;
+    int rc = snaps_load(st, &all, err);
+    for (size_t i = 0; rc == 0 && i < all.list.len; i++) {
+        const struct snap *s = vec_at(&all.list, i);
+        uint8_t *hash = snap_live(s) ? vec_push(out, err) : NULL;
+        if (hash != NULL)
+            memcpy(hash, s->record->hash, HASH_LEN);
+        else if (snap_live(s))
+            rc = E_NOMEM;
+    }
+    snaps_free(&all);
+    return rc;
+}
+
+int evidence_origin(struct station *st, struct evidence_origin *out, struct error *err)
 {
     const struct charter *c = repo_charter(st->repo);
-    *out = (struct evidence_origin){ .known = true, .charter = c->version };
+    *out = (struct evidence_origin){ .known = true, .charter = c->version, .live = { .item = HASH_LEN } };
     memcpy(out->repo_id, st->repo->repo_id, REPO_ID_LEN);
     memcpy(out->charter_hash, c->hash, HASH_LEN);
     if (st->repository != NULL)
         (void)snprintf(out->repository, sizeof out->repository, "%s", st->repository->name);
-    if (!st->has_drill)
-        return 0;
+    int rc = live_of(st, &out->live, err);
+    if (rc < 0 || !st->has_drill)
+        return rc;
     out->seed = secret_copy(secret_view(st->drill.seed), secret_len(st->drill.seed), err);
     return out->seed != NULL ? 0 : E_NOMEM;
 }
@@ -36,6 +57,7 @@ int evidence_origin(const struct station *st, struct evidence_origin *out, struc
 void evidence_origin_free(struct evidence_origin *o)
 {
     secret_free(o->seed);
+    vec_free(&o->live);
     *o = (struct evidence_origin)EVIDENCE_ORIGIN_INIT;
 }
 
@@ -50,6 +72,19 @@ char *evidence_state(const struct cli_context *cli, const struct conf *conf, str
         err, E_USAGE,
         "nothing is remembered of drills without a state directory: give --state DIR, or a configuration");
     return NULL;
+}
+
+int evidence_drilled(const struct cli_context *cli, const struct conf *conf, struct drilled **out,
+                     struct error *err)
+{
+    struct error why = ERROR_INIT;
+    char *state = evidence_state(cli, conf, &why);
+    char *path = state != NULL ? path_join(state, DRILLED_FILE, &why) : NULL;
+    *out = NULL;
+    int rc = path != NULL ? drilled_open_read(path, out, &why) : why.code;
+    free(path);
+    free(state);
+    return rc == E_NOT_FOUND || rc == E_USAGE ? 0 : rc < 0 ? error_copy(err, &why) : 0;
 }
 
 int evidence_history(const struct cli_context *cli, const struct conf *conf, struct drills **out,
@@ -92,7 +127,7 @@ static void text_of(char out[DRILL_CERT_TEXT_MAX], const char *from)
 
 static bool is_whole(const struct drill_result *r)
 {
-    return r->tables.len == 0 && r->masked.len == 0;
+    return r->tables.len == 0 && r->tables_total == 0 && r->masked.len == 0;
 }
 
 static struct drill_cert cert_of(const struct evidence_origin *o, const struct drill_result *r,
@@ -328,6 +363,8 @@ int evidence_keep(const struct cli_context *cli, const struct conf *conf, const 
         rc = save_all(state, dir, o, r, out, err);
     if (rc == 0)
         send_all(conf, state, dir, r, out);
+    if (rc == 0)
+        evidence_forget(state, o, conf != NULL && conf->has_evidence, clock_wall());
     free(dir);
     free(state);
     return rc;

@@ -14,6 +14,8 @@
 #ifndef RESTORE_DRILL_EVIDENCE_H
 #define RESTORE_DRILL_EVIDENCE_H
 
+#include "common/base/vec.h"
+#include "common/state/drilled.h"
 #include "common/state/drills.h"
 #include "restore/drill/result.h"
 #include "restore/station.h"
@@ -28,13 +30,14 @@ struct evidence_origin {
     uint8_t charter_hash[HASH_LEN];
     char repository[CONF_NAME_MAX + 1]; /* "": named by --storage */
     struct secret *seed;                /* of the drill kit, or NULL */
+    struct vec live;                    /* uint8_t[HASH_LEN]: records of the snapshots that are there */
     bool exercise;                      /* damage was planted (--inject): a page, and nothing else */
 };
-#define EVIDENCE_ORIGIN_INIT \
-    {                        \
-        .known = false       \
+#define EVIDENCE_ORIGIN_INIT                        \
+    {                                               \
+        .known = false, .live = {.item = HASH_LEN } \
     }
-int evidence_origin(const struct station *st, struct evidence_origin *out, struct error *err);
+int evidence_origin(struct station *st, struct evidence_origin *out, struct error *err);
 void evidence_origin_free(struct evidence_origin *o);
 
 enum { EVIDENCE_PATH_MAX = 4096 };
@@ -60,6 +63,10 @@ void evidence_tell(const struct cli_context *cli, const struct evidence_kept *ke
 char *evidence_state(const struct cli_context *cli, const struct conf *conf, struct error *err);
 /* The history of this host. E_NOT_FOUND: no drill was made here yet. */
 int evidence_history(const struct cli_context *cli, const struct conf *conf, struct drills **out,
+                     struct error *err);
+
+/* Which tables were drilled; NULL, and 0, when that is not known. */
+int evidence_drilled(const struct cli_context *cli, const struct conf *conf, struct drilled **out,
                      struct error *err);
 
 /* The digest of all checks that a certificate holds (docs/format.md, section 23). */

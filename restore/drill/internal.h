@@ -16,7 +16,14 @@ struct drill {
     struct scratch s;
     bool placed; /* s is to be closed */
     struct scratch_database base;
-    char *name;   /* of the database; NULL: files */
+    char *name; /* of the database; NULL: files */
+    /* what is restored of the snapshot: as asked for, or what a sample chose */
+    const char *database; /* NULL: its only one */
+    const char *const *tables;
+    size_t ntables;      /* 0: all */
+    struct vec units;    /* drill_sample.c: what it holds */
+    const char **chosen; /* owned: the array that `tables` may be */
+    size_t recalled;
     char *prefix; /* of its members: "shop/" */
     struct progress *progress;
     /* accounting, microseconds */
@@ -28,6 +35,7 @@ struct drill {
     uint64_t opening_us;  /* opening what came */
     uint64_t checking_us; /* before the restore */
     uint64_t bytes;
+    bool compared;    /* the restore came to its end */
     bool read_failed; /* the storage, or what it gave, ended the restore */
 };
 
@@ -46,6 +54,11 @@ int drill_restore(struct drill *d, struct error *err);
 int drill_place(struct drill *d, struct error *err);
 /* drill_files.c */
 int drill_restore_files(struct drill *d, struct error *err);
+/* drill_sample.c: which tables; after the members are loaded. Then what a part cannot tell, and what is remembered. */
+int drill_sample(struct drill *d, struct error *err);
+int drill_sample_left_out(struct drill *d, struct error *err);
+void drill_sample_keep(struct drill *d);
+void drill_units_free(struct drill *d);
 /* drill_engine.c: PostgreSQL, MariaDB and SQLite look at themselves. */
 int drill_engine_checks(struct drill *d, struct error *err);
 /* drill_bytes.c: SQLite: the file once more, byte for byte. */

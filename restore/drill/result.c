@@ -46,8 +46,9 @@ static void free_check(struct drill_check *c)
 
 void drill_result_free(struct drill_result *r)
 {
-    char **texts[] = { &r->drill, &r->host,         &r->snapshot,       &r->job,       &r->engine, &r->reason,
-                       &r->cure,  &r->tool_version, &r->server_version, &r->isolation, &r->connect };
+    char **texts[] = { &r->drill,          &r->host,      &r->snapshot, &r->job,
+                       &r->engine,         &r->reason,    &r->cure,     &r->tool_version,
+                       &r->server_version, &r->isolation, &r->connect,  &r->database };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         free(*texts[i]);
     for (size_t i = 0; i < r->checks.len; i++)

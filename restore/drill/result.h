@@ -81,6 +81,7 @@ struct drill_result {
     char *snapshot; /* "shop-pg/42" */
     char *job;
     char *engine;
+    char *database;                /* that was restored; NULL: files, or all of several */
     char writer[DRILL_WRITER_MAX]; /* hex */
     uint64_t snapshot_time;        /* its record's, as its writer said */
 

@@ -30,6 +30,7 @@ static const struct text_field result_texts[] = {
     FIELD(struct drill_result, "snapshot", snapshot),
     FIELD(struct drill_result, "job", job),
     FIELD(struct drill_result, "engine", engine),
+    FIELD(struct drill_result, "database", database),
     FIELD(struct drill_result, "reason", reason),
     FIELD(struct drill_result, "cure", cure),
     FIELD(struct drill_result, "tool_version", tool_version),

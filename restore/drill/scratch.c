@@ -33,7 +33,7 @@ const char *scratch_base(void)
 
 /* ---- what dead drills left -------------------------------------------------------------------------------- */
 
-static bool is_ours(int base, const char *name)
+bool scratch_is_ours(int base, const char *name)
 {
     struct stat st;
     return str_starts(name, PREFIX) && strlen(name) == sizeof PREFIX - 1 + NAME_LEN &&
@@ -76,7 +76,7 @@ size_t scratch_sweep(const char *path)
     DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
     const struct dirent *e = NULL;
     while (d != NULL && (e = readdir(d)) != NULL)
-        if (is_ours(base, e->d_name) && sweep_one(base, path, e->d_name))
+        if (scratch_is_ours(base, e->d_name) && sweep_one(base, path, e->d_name))
             n++;
     if (d != NULL)
         (void)closedir(d);
@@ -130,7 +130,7 @@ static unsigned long memory_mib(void)
     return kib / 1024;
 }
 
-int scratch_open(struct scratch *s, const char *base, struct error *err)
+int scratch_open(struct scratch *s, const char *base, uint64_t memory, struct error *err)
 {
     *s = (struct scratch){ .dir = NULL };
     char *real = realpath(base, NULL);
@@ -156,6 +156,8 @@ int scratch_open(struct scratch *s, const char *base, struct error *err)
     if (rc == 0) {
         s->confine.dir = s->dir;
         s->memory_mib = memory_mib();
+        if (memory != 0 && (s->memory_mib == 0 || s->memory_mib > memory >> 20))
+            s->memory_mib = (unsigned long)(memory >> 20);
         confine_find(&s->confine);
     }
     if (rc < 0)
@@ -175,6 +177,9 @@ void scratch_close(struct scratch *s)
         int run = openat(dir, "run", DIR_FLAGS);
         bool gone = run < 0 || (remove_below(run) && unlinkat(dir, "run", AT_REMOVEDIR) == 0);
         fd_drop(&run);
+        static const char *const kept[] = { KEPT_FILE, KEPT_CONTROL, KEPT_LOG };
+        for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+            (void)unlinkat(dir, kept[i], 0);
         gone = gone && unlinkat(dir, "lock", 0) == 0 && rmdir(s->dir) == 0;
         if (!gone)
             log_event(LOG_WARN, "%s could not be removed: the next drill tries again", s->dir);

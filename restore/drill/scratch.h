@@ -10,6 +10,7 @@
  * BASE/backupd-drill-XXXXXX/
  *     lock     held by the drill: while it is, the directory is in use (filelock.h)
  *     run/     socket directory, data, temporary files
+ *     kept, control, log    of one that stays after its drill (keep.h)
  *
  * When root drills, run/ is root's alone as long as no server runs, so that nobody else can put anything where root writes.
  * scratch_hand_over() gives it to the server's account, which makes its files there; scratch_serve() takes the directory back
@@ -36,6 +37,10 @@
 #include "common/sys/confine.h"
 #include "common/sys/filelock.h"
 
+#define KEPT_FILE "kept"
+#define KEPT_CONTROL "control"
+#define KEPT_LOG "log"
+
 enum { SCRATCH_TO_MAX = 1024, SCRATCH_VERSION_MAX = 128 };
 
 struct scratch {
@@ -55,8 +60,8 @@ struct scratch {
 
 /* $TMPDIR, or /var/tmp: for databases a place on a disk. */
 const char *scratch_base(void);
-/* E_NO_SPACE, E_DENIED, E_NOT_FOUND. */
-int scratch_open(struct scratch *s, const char *base, struct error *err);
+/* memory: bytes that the server may have; 0: what the machine has. E_NO_SPACE, E_DENIED, E_NOT_FOUND. */
+int scratch_open(struct scratch *s, const char *base, uint64_t memory, struct error *err);
 void scratch_close(struct scratch *s);
 /* How many directories of dead drills went, with what their servers left (scratch_end). */
 size_t scratch_sweep(const char *base);
@@ -66,6 +71,8 @@ int scratch_reachable(const struct scratch *s, const char *base, struct error *e
 /* scratch_end.c: ends the processes that work below DIR/run, and frees the shared memory that PostgreSQL's lock file there
  * names: servers without namespaces leave both when they are killed. Only what the owner of the data made. */
 void scratch_end(const char *dir);
+/* Whether the directory `name` in the open directory is one of a drill of this user. */
+bool scratch_is_ours(int base, const char *name);
 
 /* `bytes`: of the database. E_NO_SPACE or E_NOMEM with the cure. */
 int scratch_room(struct scratch *s, uint64_t bytes, struct error *err);

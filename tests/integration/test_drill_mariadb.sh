@@ -64,14 +64,23 @@ same "nothing is left of them" "" "$(left)"
 check_fails 4 "without the server's programs it could not run" drill --bin-dir "$TMP" --out not.json
 contains "and the way out is told" "$(cat not.json)" "apt-get install mariadb-server-core"
 
-spawn killed.log "$RESTORE" --config "$HOST/backupd.yaml" drill run latest --scratch "$SCRATCH" --keep
-check "a drill is kept" wait_for 200 grep -q 'Connect with' killed.log
-socket=$(echo "$SCRATCH"/backupd-drill-*/run/s)
-same "people can look" 4 "$(mariadb --no-defaults -S "$socket" -u root -BN shop -e 'SELECT count(*) FROM marks')"
-mapfile -t children < <(ps -o pid= --ppid "$SPAWNED" | tr -d ' ')
+# ---- a part of it: each drill takes half
+check "a sample" drill --sample 4d --out sample.json
+check "what was left out is told" python3 -c 'import json
+r = json.load(open("sample.json"))
+assert 0 < len(r["tables"]) < r["tables_total"] and r["verdict"] == "pass", r["tables"]
+assert sum(c["kind"] == "table" for c in r["checks"]) == len(r["tables"])'
+
+# ---- kept
+check "a drill is kept, and returns" drill --keep --table marks --out kept.json
+connect=$(python3 -c 'import json; print(json.load(open("kept.json"))["connect"])')
+same "people can look with what it printed" 4 \
+    "$(setsid env -i PATH="$PATH" bash -c "$connect -BN -e 'SELECT count(*) FROM marks'")"
+keeper=$(<"$(echo "$SCRATCH"/backupd-drill-*/lock)")
+mapfile -t children < <(ps -o pid= --ppid "$keeper" | tr -d ' ')
 same "it has one server" 1 "${#children[@]}"
-kill -9 "$SPAWNED"
-check "which dies with it" wait_gone "${children[0]}" 30
+kill -9 "$keeper"
+check "which dies with its keeper" wait_gone "${children[0]}" 30
 check "the next drill" drill --table marks
 same "leaves nothing of either" "" "$(left)"
 finish

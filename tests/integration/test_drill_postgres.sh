@@ -86,14 +86,39 @@ printf '#!/bin/sh\necho "postgres (PostgreSQL) 14.2"\n' >old/postgres && chmod 7
 could_not "with those of another release" "is of PostgreSQL 14.2, the snapshot of PostgreSQL 15" --bin-dir "$TMP/old"
 could_not "within no time" "it took longer than it may" --timeout 1s
 
-# ---- killed in the middle: its servers die, the next one cleans up
-spawn killed.log "$RESTORE" --config "$HOST/backupd.yaml" drill run latest --scratch "$SCRATCH" --keep
-check "a drill is kept" wait_for 120 grep -q 'Connect with' killed.log
-socket=$(echo "$SCRATCH"/backupd-drill-*/run)
-same "people can look" 10 "$("$PG_BIN/psql" -X -A -t -h "$socket" -U postgres -d shop -c 'SELECT count(*) FROM shop.marks')"
-check "what was restored has no network" "$PG_BIN/psql" -X -q -h "$socket" -U postgres -d shop -v ON_ERROR_STOP=1 \
-    -c "CREATE TEMP TABLE net (line text)" -c "COPY net FROM PROGRAM 'cat /proc/self/net/dev'" \
+# ---- a part of it, so that every table comes around
+check "a sample" drill --sample 4d --out sample1.json
+check "what was left out is told" python3 -c 'import json
+r = json.load(open("sample1.json"))
+assert 0 < len(r["tables"]) < r["tables_total"] and r["database"] == "shop" and r["verdict"] == "pass", r["tables"]
+skipped = [c["name"] for c in r["checks"] if c["verdict"] == "skipped"]
+assert "foreign keys to tables that were not restored" in skipped, skipped
+assert {c["kind"] for c in r["checks"]} >= {"storage", "table", "engine"}'
+total=$(python3 -c 'import json; print(json.load(open("sample1.json"))["tables_total"])')
+state=$HOST/state/drilled.db
+# As if no drill had been before, and a day passed between them.
+sqlite3 "$state" "UPDATE item SET last = 0"
+for i in {2..8}; do
+    sqlite3 "$state" "UPDATE item SET last = max(last - 86400, 0), first = first - 86400; UPDATE job SET sampled = sampled - 86400"
+    drill --sample 4d --out sample.json >sample.txt 2>&1 || fail "sample $i: $(tail -3 sample.txt)"
+    [[ $(sqlite3 "$state" "SELECT count(*) FROM item WHERE last = 0") -gt 0 ]] || break
+done
+same "every table came around, in some drills" "$total|0 yes" \
+    "$(sqlite3 "$state" "SELECT count(*), sum(last = 0) FROM item") $([[ $i -gt 2 && $i -lt 8 ]] && echo yes)"
+
+# ---- kept
+kept() { "$RESTORE" --config "$HOST/backupd.yaml" drill kept --scratch "$SCRATCH" "$@"; }
+check "a drill is kept, and returns" drill --keep --keep-for 1h --table shop.marks --out kept.json
+connect=$(python3 -c 'import json; print(json.load(open("kept.json"))["connect"])')
+id=$(python3 -c 'import json; print(json.load(open("kept.json"))["id"])')
+contains "it is listed" "$(kept)" "$id"
+# what COMMAND SQL: in another session
+what() { setsid env -i PATH="$PATH" bash -c "$1 -X -A -t -c '$2'"; }
+same "people can look with what it printed" 10 "$(what "$connect" 'SELECT count(*) FROM shop.marks')"
+check "what was restored has no network" "$PG_BIN/psql" -X -q -h "$(echo "$SCRATCH"/backupd-drill-*/run)" -U postgres -d shop \
+    -v ON_ERROR_STOP=1 -c "CREATE TEMP TABLE net (line text)" -c "COPY net FROM PROGRAM 'cat /proc/self/net/dev'" \
     -c "DO \$\$ BEGIN ASSERT (SELECT count(*) FROM net WHERE line ~ ':' AND line !~ ' lo:') = 0; END \$\$"
+socket=$(echo "$SCRATCH"/backupd-drill-*/run)
 if [[ $EUID -eq 0 ]]; then
     # What was restored runs as the server's account, and root connects by this name.
     "$PG_BIN/psql" -X -q -h "$socket" -U postgres -d shop \
@@ -101,14 +126,28 @@ if [[ $EUID -eq 0 ]]; then
     same "it can put nothing in the place of its own socket" ".s.PGSQL.5432 .s.PGSQL.5432.lock data" "$(find "$socket" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd' ')"
     same "which only its account and root reach" "0 711 700" "$(stat -c '%u %a' "$socket") $(stat -c %a "$socket/.s.PGSQL.5432")"
 fi
-mapfile -t children < <(ps -o pid= --ppid "$SPAWNED" | tr -d ' ')
+check "another drill" drill --table shop.marks
+same "leaves it alone" 10 "$(what "$connect" 'SELECT count(*) FROM shop.marks')"
+check_fails 1 "what is not there cannot be ended" "$RESTORE" drill end 20200101T000000Z-00000000 --scratch "$SCRATCH"
+keeper=$(<"$(echo "$SCRATCH"/backupd-drill-*/lock)")
+same "the keeper is this program anew, without environment" "restore drill keeper/" \
+    "$(tr '\0' ' ' <"/proc/$keeper/cmdline" | cut -d ' ' -f 1-3)/$(tr '\0' ' ' <"/proc/$keeper/environ")"
+check "it is ended" "$RESTORE" drill end "$id" --scratch "$SCRATCH"
+same "and nothing is left" "" "$(left)"
+check "nor its process" wait_gone "$keeper" 30
+
+# ---- a keeper that is killed: its servers die, the next drill cleans up
+check "another is kept" drill --keep --table shop.marks
+keeper=$(<"$(echo "$SCRATCH"/backupd-drill-*/lock)")
+mapfile -t children < <(ps -o pid= --ppid "$keeper" | tr -d ' ')
 mapfile -t backends < <(ps -o pid= --ppid "${children[0]}" | tr -d ' ')
 same "it has one server, and that has processes" "1 yes" "${#children[@]} $([[ ${#backends[@]} -gt 2 ]] && echo yes)"
-kill -9 "$SPAWNED"
+kill -9 "$keeper"
 for pid in "${children[@]}" "${backends[@]}"; do
     wait_gone "$pid" 30 || fail "process $pid outlives the drill"
 done
 pass "its server dies with it"
+same "it is kept no more" "Nothing is kept." "$(kept)"
 check "the next drill" drill --table shop.marks
 same "leaves nothing of either" "" "$(left)"
 same "and no shared memory" "" "$(segments)"

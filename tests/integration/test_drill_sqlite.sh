@@ -107,6 +107,20 @@ backupd backup >/dev/null
 check_fails 9 "half as many rows as the time before" drill --drill shop --out ratio.json
 contains "the ratio is named" "$(failed ratio.json)" "assertion/SELECT count(*) FROM orders"
 
+# ---- what it keeps stays, and what is old goes
+sqlite3 state/drills.db "UPDATE drill SET finished = finished - 401 * 86400 WHERE drill = 'bad'"
+old=$(sqlite3 state/drills.db "SELECT id FROM drill WHERE drill = 'bad'")
+sqlite3 state/drills.db "UPDATE drill SET finished = finished - 500 * 86400 WHERE verdict = 0 AND job = 'tree'"
+check "a drill is kept" drill db/latest --keep --keep-for 5m --memory 1G --out kept.json
+same "one that failed and is old is forgotten" "" "$(sqlite3 state/drills.db "SELECT id FROM drill WHERE drill = 'bad'")$(find state/drills -name "$old*")"
+same "the proof of a snapshot that is there is not" 1 "$(sqlite3 state/drills.db "SELECT count(*) FROM drill WHERE job = 'tree'")"
+connect=$(python3 -c 'import json; print(json.load(open("kept.json"))["connect"])')
+same "people can look" 100 "$(setsid env -i PATH="$PATH" bash -c "$connect 'SELECT count(*) FROM orders'")"
+keeper=$(<"$(echo "$TMPDIR"/backupd-drill-*/lock)")
+same "nothing of its caller stays open" "" "$(find "/proc/$keeper/fd" -type l ! -lname '/dev/null' ! -lname "$TMPDIR/*" ! -lname 'anon_inode:*')"
+check "its time is over" "$RESTORE" drill end --all
+same "nothing is left of it" "" "$(left)"
+
 # ---- flipped bytes: one in each KiB, for what is stored is padded
 find store -path '*/pack/*' -type f -exec chmod u+w {} +
 find store -path '*/pack/*' -type f -print0 | xargs -0 python3 -c 'import sys

@@ -62,6 +62,8 @@ int maria_code_of(unsigned number)
         { ER_NO_SUCH_TABLE, E_NOT_FOUND },
         { ER_DISK_FULL, E_NO_SPACE },
         { ER_RECORD_FILE_FULL, E_NO_SPACE },
+        { ER_OUTOFMEMORY, E_NOMEM },
+        { ER_OUT_OF_RESOURCES, E_NOMEM },
         { ER_CRASHED_ON_USAGE, E_CORRUPT },
         { ER_CRASHED_ON_REPAIR, E_CORRUPT },
         { ER_NOT_KEYFILE, E_CORRUPT },

@@ -28,8 +28,9 @@ int pgsql_code_of(const char *state)
         { "08", E_RETRY },        { "57P01", E_RETRY },     { "57P02", E_RETRY },    { "57P03", E_RETRY },
         { "57P05", E_RETRY },     { "25P03", E_RETRY },     { "55P03", E_RETRY },    { "40", E_RETRY },
         { "53300", E_RETRY },     { "28", E_DENIED },       { "42501", E_DENIED },   { "3D000", E_NOT_FOUND },
-        { "42P01", E_NOT_FOUND }, { "3F000", E_NOT_FOUND }, { "53100", E_NO_SPACE }, { "XX001", E_CORRUPT },
-        { "XX002", E_CORRUPT },   { "0A", E_UNSUPPORTED },  { "54", E_UNSUPPORTED }, { "55006", E_BUSY },
+        { "42P01", E_NOT_FOUND }, { "3F000", E_NOT_FOUND }, { "53100", E_NO_SPACE }, { "53200", E_NOMEM },
+        { "XX001", E_CORRUPT },   { "XX002", E_CORRUPT },   { "0A", E_UNSUPPORTED }, { "54", E_UNSUPPORTED },
+        { "55006", E_BUSY },
     };
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         if (str_starts(state, codes[i].prefix))

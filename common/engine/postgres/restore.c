@@ -13,7 +13,7 @@
 
 #include "common/base/banned.h"
 
-enum { LIST_MAX = 600, SHOWN_MAX = 400, LEFT_LINES = 40 };
+enum { LIST_MAX = 600, SHOWN_MAX = 400, LEFT_LINES = 40, LEFT_REPORTED = 1000 };
 
 /* ---- a mark on what is not complete ---------------------------------------------------------------------- */
 
@@ -173,6 +173,23 @@ static void warn_absent(const char *text, void *arg)
     log_event(LOG_WARN, "%s", text);
 }
 
+/* A drill has them among its results. */
+static int report_left(const struct pgsql_plan *p, struct error *err)
+{
+    const struct vec *left = &p->schema.subset.left;
+    char shown[SHOWN_MAX];
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && p->partial && i < left->len && i < LEFT_REPORTED; i++) {
+        const struct engine_check check = { .kind = "definitions",
+                                            .name = "left out of a part",
+                                            .subject =
+                                                str_printable(shown, sizeof shown, *(char **)vec_at(left, i)),
+                                            .skipped = true };
+        rc = p->target->check(&check, p->target->drill_arg, err);
+    }
+    return rc;
+}
+
 static void tell_left(const struct pgsql_plan *p)
 {
     const struct vec *left = &p->schema.subset.left;
@@ -211,7 +228,9 @@ int pgsql_restore_into(const struct engine_streams *streams, const struct engine
         rc = pgsql_roles_settle(&c, &plan, err);
     if (rc == 0)
         rc = fill_marked(&c, &plan, &tool, tell, err);
-    if (rc == 0)
+    if (rc == 0 && target->check != NULL)
+        rc = report_left(&plan, err);
+    else if (rc == 0)
         tell_left(&plan);
     pgsql_plan_free(&plan);
     pgsql_tool_free(&tool);

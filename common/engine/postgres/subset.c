@@ -373,11 +373,28 @@ static bool is_missed(const struct work *w, size_t i)
            has_wanted(w, e, true);
 }
 
-static int gather(struct work *w, struct error *err)
+/* What a refused table lacks in the end becomes selected: a table that it inherits from, or one that a function in its
+ * definition returns. */
+static bool add_needed(struct work *w, size_t i)
+{
+    size_t at = i;
+    while (w->state[at] == REFUSED)
+        at = w->needs[at];
+    bool more = w->sel->with_needed && is_relation(toc_at(w->toc, at)) && !w->seed[at];
+    w->seed[at] = w->seed[at] || more;
+    return more;
+}
+
+static int gather_seeds(struct work *w, struct error *err)
 {
     int rc = 1;
     for (size_t i = 0; rc >= 0 && i < w->toc->entries.len; i++)
         if (w->seed[i] && (rc = want(w, i, err)) == 0 && toc_is(toc_at(w->toc, i), "TABLE")) {
+            if (add_needed(w, i)) {
+                memset(w->state, UNKNOWN, w->toc->entries.len);
+                i = SIZE_MAX; /* once more, from the first */
+                continue;
+            }
             struct buf lacks = BUF_INIT;
             rc = say_what(w, w->needs[i], &lacks, err);
             if (rc == 0)
@@ -390,6 +407,12 @@ static int gather(struct work *w, struct error *err)
             buf_free(&lacks);
             return rc;
         }
+    return rc;
+}
+
+static int gather(struct work *w, struct error *err)
+{
+    int rc = gather_seeds(w, err);
     for (bool more = true; rc >= 0 && more;) {
         more = false;
         for (size_t i = 0; rc >= 0 && i < w->toc->entries.len; i++)

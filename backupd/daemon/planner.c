@@ -183,6 +183,17 @@ int64_t planner_wake(const struct planner *p, int64_t now)
     return best;
 }
 
+void planner_clock_set(struct planner *p, int64_t by)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct planner_state *s = &p->state[i];
+        if (s->running)
+            s->started += by;
+        if (s->not_before != 0)
+            s->not_before += by;
+    }
+}
+
 int planner_start(struct planner *p, size_t job, int64_t now, struct error *err)
 {
     struct planner_state *s = &p->state[job];

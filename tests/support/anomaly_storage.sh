@@ -73,7 +73,7 @@ far_tries() { # NAME KINDS
 
 # How long a run has to take to be slow, by what runs took so far: seconds.
 slow_enough() { # BASELINE JOB
-    sqlite3 -readonly "$1" "SELECT duration_ms / 1000.0 FROM run WHERE job = '$2'" | /usr/bin/python3 -c '
+    sqlite3 -readonly "$1" "SELECT duration / 1000.0 FROM run WHERE job = '$2'" | /usr/bin/python3 -c '
 import math, statistics, sys
 took = [math.log(float(line) + 60) for line in sys.stdin]
 middle = statistics.median(took)

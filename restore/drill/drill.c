@@ -250,7 +250,6 @@ int drill_run(const struct drill_options *options, struct drill_result *result, 
         scratch_close(&d.s);
     free(d.name);
     free(d.prefix);
-    file_hash_free(d.hash);
     if (rc == 0 && d.opened && d.db.c.st.repo != NULL && options->origin != NULL)
         rc = evidence_origin(&d.db.c.st, options->origin, err);
     if (d.opened)

@@ -110,7 +110,10 @@ static int amcheck(struct drill *d, struct error *err)
                                                     NULL, NULL, why.text, err);
     }
     if (rc == 0) {
-        const char *const argv[] = { program, "--heapallindexed", "--no-password", d->s.to, NULL };
+        const char *const argv[] = {
+            program, "--heapallindexed", d->o->gentle ? "--jobs=1" : "--jobs=2", "--no-password", d->s.to,
+            NULL
+        };
         struct child *c = child_start(argv, NULL, err);
         rc = c != NULL ? amcheck_result(d, c, err) : err->code;
         child_free(c);

@@ -28,8 +28,7 @@ struct drill {
     uint64_t opening_us;  /* opening what came */
     uint64_t checking_us; /* before the restore */
     uint64_t bytes;
-    struct file_hash_state *hash; /* SQLite: of the bytes as they came; or NULL */
-    bool read_failed;             /* the storage, or what it gave, ended the restore */
+    bool read_failed; /* the storage, or what it gave, ended the restore */
 };
 
 /* A check's result; texts may be NULL. */
@@ -50,7 +49,6 @@ int drill_restore_files(struct drill *d, struct error *err);
 /* drill_engine.c: PostgreSQL, MariaDB and SQLite look at themselves. */
 int drill_engine_checks(struct drill *d, struct error *err);
 /* drill_bytes.c: SQLite: the file once more, byte for byte. */
-int drill_bytes_begin(struct drill *d, struct error *err);
 int drill_bytes_check(struct drill *d, struct error *err);
 /* drill_assert.c */
 int drill_asserts(struct drill *d, struct error *err);

@@ -152,8 +152,6 @@ int scratch_open(struct scratch *s, const char *base, struct error *err)
         s->run = str_printf(err, "%s/run", s->dir);
         rc = s->run == NULL ? E_NOMEM : mkdir(s->run, 0700) < 0 ? error_sys(err, "make %s", s->run) : 0;
     }
-    if (rc == 0 && geteuid() == 0 && chown(s->run, s->confine.uid, s->confine.gid) < 0)
-        rc = error_sys(err, "give %s away", s->run);
     rc = rc == 0 ? scratch_reachable(s, base, err) : rc;
     if (rc == 0) {
         s->confine.dir = s->dir;
@@ -232,45 +230,6 @@ int scratch_dir(const struct scratch *s, const char *name, struct error *err)
     int rc = path == NULL ? E_NOMEM : mkdir(path, 0700) < 0 ? error_sys(err, "make %s", path) : 0;
     if (rc == 0 && geteuid() == 0 && lchown(path, s->confine.uid, s->confine.gid) < 0)
         rc = error_sys(err, "give %s away", path);
-    free(path);
-    return rc;
-}
-
-/* A directory that only root has written to so far: no links are in it that anybody else made. */
-static int give_below(int dir, unsigned uid, unsigned gid, struct error *err)
-{
-    int copy = openat(dir, ".", DIR_FLAGS);
-    DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
-    const struct dirent *e = NULL;
-    int rc = d != NULL ? 0 : error_sys(err, "read a directory");
-    while (rc == 0 && (e = readdir(d)) != NULL) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        if (fchownat(copy, e->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-            rc = error_sys(err, "give %s away", e->d_name);
-        int below = rc == 0 ? openat(copy, e->d_name, DIR_FLAGS) : -1;
-        if (below >= 0)
-            rc = give_below(below, uid, gid, err);
-        fd_drop(&below);
-    }
-    if (d != NULL)
-        (void)closedir(d);
-    else
-        fd_drop(&copy);
-    return rc;
-}
-
-int scratch_give(const struct scratch *s, const char *name, struct error *err)
-{
-    if (geteuid() != 0)
-        return 0;
-    char *path = scratch_path(s, name, err);
-    int dir = path != NULL ? open(path, DIR_FLAGS) : -1;
-    int rc = path == NULL ? E_NOMEM : dir < 0 ? error_sys(err, "open %s", path) : 0;
-    rc = rc == 0 ? give_below(dir, s->confine.uid, s->confine.gid, err) : rc;
-    if (rc == 0 && fchown(dir, s->confine.uid, s->confine.gid) < 0)
-        rc = error_sys(err, "give %s away", path);
-    fd_drop(&dir);
     free(path);
     return rc;
 }

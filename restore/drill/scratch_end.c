@@ -127,12 +127,19 @@ static void free_memory(int run, const struct stat *owner)
         free_segment_as(pid, id, owner);
 }
 
+/* Of what the server has made: run/ itself is root's while no server of root's begins. */
+static bool find_owner(int run, struct stat *out)
+{
+    return (fstatat(run, "data", out, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(out->st_mode)) ||
+           fstat(run, out) == 0;
+}
+
 void scratch_end(const char *dir)
 {
     struct stat st;
     char *path = str_printf(NULL, "%s/run", dir);
     int run = path != NULL ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-    if (run >= 0 && fstat(run, &st) == 0) {
+    if (run >= 0 && find_owner(run, &st)) {
         end_processes(path, st.st_uid);
         free_memory(run, &st);
     }

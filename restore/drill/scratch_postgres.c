@@ -245,6 +245,7 @@ int scratch_postgres_start(struct scratch *s, const struct scratch_database *db,
     s->to = address(s, db->name, err);
     if (rc == 0 && (s->engine == NULL || s->asks == NULL || s->to == NULL))
         rc = E_NOMEM;
+    rc = rc == 0 ? scratch_hand_over(s, err) : rc;
     rc = rc == 0 ? make_cluster(s, db, err) : rc;
     rc = rc == 0 ? serve(s, err) : rc;
     rc = rc == 0 ? make_database(s, db->name, err) : rc;

@@ -12,7 +12,7 @@
 
 #include "common/base/banned.h"
 
-enum { USERS_MAX = 64 * 1024 * 1024, VERSION_MAX = 64, SUBJECT_MAX = 300 };
+enum { VERSION_MAX = 64, SUBJECT_MAX = 300 };
 
 static int tell(const struct maria_plan *p, const struct engine_check *check, struct error *err)
 {
@@ -75,21 +75,16 @@ static int compare_table(struct maria_target *t, const struct maria_plan *p, con
 static int compare_tables(struct maria_target *t, const struct maria_plan *p, size_t *differ,
                           struct error *err)
 {
-    struct buf script = BUF_INIT;
-    int rc = maria_plan_read(p, true, "schema.sql", MARIA_SCRIPT_MAX, &script, err);
-    struct maria_statements all =
-        maria_statements_of((const char *)script.data, script.len > 0 ? script.len - 1 : 0);
-    while (rc == 0) {
-        struct maria_statement s;
-        rc = maria_statement_next(&all, true, &s, err);
-        if (rc <= 0)
-            break;
+    struct maria_plan_script script;
+    int rc = maria_plan_script_open(p, true, "schema.sql", MARIA_SCRIPT_MAX, &script, err);
+    struct maria_statement s;
+    while (rc == 0 && (rc = maria_statement_next(&script.statements, true, &s, err)) > 0) {
         rc = 0;
         if (maria_word_is(&s, 0, "create") && maria_word_is(&s, 1, "table") && maria_word_name(&s, 2) != NULL)
             rc = compare_table(t, p, &s, differ, err);
         maria_statement_free(&s);
     }
-    buf_free(&script);
+    maria_plan_script_close(&script);
     return rc < 0 ? rc : 0;
 }
 
@@ -239,22 +234,17 @@ static int compare_grant(struct maria_target *t, const struct maria_plan *p, con
 
 static int compare_rights(struct maria_target *t, const struct maria_plan *p, struct error *err)
 {
-    struct buf script = BUF_INIT;
+    struct maria_plan_script script;
     struct grants count = { 0, 0 };
     if (!p->users || !p->target->create_roles)
         return 0;
-    int rc = maria_plan_read(p, false, "users.sql", USERS_MAX, &script, err);
-    struct maria_statements all =
-        maria_statements_of((const char *)script.data, script.len > 0 ? script.len - 1 : 0);
-    while (rc == 0) {
-        struct maria_statement s;
-        rc = maria_statement_next(&all, true, &s, err);
-        if (rc <= 0)
-            break;
+    int rc = maria_plan_script_open(p, false, "users.sql", MARIA_USERS_MAX, &script, err);
+    struct maria_statement s;
+    while (rc == 0 && (rc = maria_statement_next(&script.statements, true, &s, err)) > 0) {
         rc = maria_word_is(&s, 0, "grant") ? compare_grant(t, p, &s, &count, err) : 0;
         maria_statement_free(&s);
     }
-    buf_free(&script);
+    maria_plan_script_close(&script);
     char subject[SUBJECT_MAX];
     int len = snprintf(subject, sizeof subject, "%zu statements", count.looked_at);
     if (count.of_others != 0)

@@ -59,7 +59,7 @@ fault "a dropped trigger" "DROP TRIGGER marks_audit ON shop.marks" "objects/trig
 fault "a dropped routine" "DROP PROCEDURE shop.nothing_much" "objects/"
 fault "a right that is gone" "REVOKE SELECT ON shop.marks FROM shop_group" "rights and owners/"
 fault "a sequence behind its column" "SELECT setval('shop.marks_id_seq', 2)" "sequences not behind their columns/shop.marks_id_seq"
-fault "a dropped constraint" "ALTER TABLE shop.orders DROP CONSTRAINT orders_customer_fkey" "objects/constraints"
+fault "a dropped constraint" "ALTER TABLE shop.orders DROP CONSTRAINT orders_customer_fkey" "objects/foreign keys"
 fault "a dropped view" "DROP VIEW shop.checked" "objects/views"
 fault "a dropped policy" "DROP POLICY mine ON shop.secrets" "objects/policies"
 fault "a lost large object" "SELECT lo_unlink(7002)" "large"

@@ -193,7 +193,7 @@ static int read_inject(struct command *c, struct error *err)
 
 static int read_options(struct command *c, struct error *err)
 {
-    static const struct conf_drill none = { .foreign_keys = true };
+    static const struct conf_drill none = { .foreign_keys = true, .sequences = true };
     int rc = find_drill(c, err);
     const struct conf_drill *d = c->conf != NULL ? c->conf : &none;
     const struct cli_context *cli = c->cli;
@@ -207,6 +207,7 @@ static int read_options(struct command *c, struct error *err)
                                    .asserts = d->asserts,
                                    .nasserts = d->nasserts,
                                    .no_foreign_keys = !d->foreign_keys,
+                                   .no_sequences = !d->sequences,
                                    .bin_dir = cli_text(cli, "bin-dir"),
                                    .dir = cli_given(cli, "scratch") ? cli_text(cli, "scratch") : d->scratch,
                                    .sample_seconds = seconds(c, "sample", d->sample_ms),

@@ -312,6 +312,7 @@ struct conf_drill {
     uint64_t every_ms, rto_ms, timeout_ms, max_age_ms; /* 0: not given */
     const char *scratch;                               /* or NULL */
     bool foreign_keys;                                 /* SQLite: foreign_key_check */
+    bool sequences;                                    /* PostgreSQL: none is behind its column */
     bool gentle;
     struct conf_limits limits; /* nice, ionice and memory */
     const struct conf_assert *asserts;

@@ -72,6 +72,6 @@ drill_as_user() {
     chmod 711 "$TMP"
     RESTORE=$TMP/own/bin/restore DRILL_CONF=$TMP/own/host/backupd.yaml DRILL_USER=$1
     DRILL_AS=(setpriv "--reuid=$(id -u "$1")" "--regid=$(id -g "$1")" --clear-groups env HOME=/nonexistent)
-    chown "$1" "$SCRATCH"
+    chown "$1" "$SCRATCH" "$TMP"
     all_segments >"$TMP/segments"
 }

@@ -51,7 +51,7 @@ kill_when() {
         sed 's/^/    /' killed.log
     fi
     mapfile -t all < <(descendants "$SPAWNED")
-    kill -9 "$SPAWNED"
+    kill -9 "$SPAWNED" 2>/dev/null || true # it may have ended by itself
     if [[ -z ${KILL_LATER:-} ]]; then
         for pid in "${all[@]}"; do
             wait_gone "$pid" 60 || fail "killed while $name: process $pid stays"

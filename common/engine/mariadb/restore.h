@@ -115,6 +115,8 @@ int maria_compare(struct maria_target *t, struct maria_plan *p, struct error *er
 
 /* definitions.c: for a drill, with the target's check(): tables, the hash of all definitions, rights of accounts. */
 int maria_compare_definitions(struct maria_target *t, const struct maria_plan *p, struct error *err);
+/* values.c: the same for sequences. */
+int maria_compare_values(struct maria_target *t, const struct maria_plan *p, struct error *err);
 /* ask.c */
 int maria_ask(const char *to, const char *sql, bool script, engine_row_fn *fn, void *arg, struct error *err);
 

@@ -40,6 +40,7 @@ struct group {
     const char *sql;
     uint64_t rows, rows_now;
     char sum[FINGERPRINT_TEXT_MAX], sum_now[FINGERPRINT_TEXT_MAX];
+    bool gone; /* cannot be read as what it was */
 };
 
 static struct group *group_of(struct vec *groups, const struct pgsql_table *t, struct error *err)
@@ -84,7 +85,7 @@ static int own_condition(struct pgsql *c, const struct pgsql_table *t, char **ou
     return rc;
 }
 
-static int add_table(struct pgsql *c, const struct pgsql_load *l, uint64_t seed, struct vec *groups,
+static int add_table(struct pgsql *c, const struct pgsql_plan *p, const struct pgsql_load *l, struct vec *groups,
                      struct error *err)
 {
     struct pgsql_table now = l->t;
@@ -95,8 +96,16 @@ static int add_table(struct pgsql *c, const struct pgsql_load *l, uint64_t seed,
     now.condition = NULL;
     int rc = l->t.condition != NULL ? own_condition(c, &l->t, &now.condition, err) : 0;
     if (rc == 0)
-        rc = read_table(c, &now, seed, err);
+        rc = read_table(c, &now, p->seed, err);
     free(now.condition);
+    /* A drill tells everything that differs, and this is the most of all. */
+    if ((rc == E_NOT_FOUND || strcmp(c->state, "42703") == 0) && rc < 0 && p->target->check != NULL) {
+        g->gone = true;
+        error_clear(err);
+        rc = pgsql_exec(c, "ROLLBACK", err);
+        (void)snprintf(now.fingerprint, sizeof now.fingerprint, "%s", FINGERPRINT_NONE);
+        now.rows = 0;
+    }
     if (rc == 0 &&
         (!fingerprint_join(g->sum, l->t.fingerprint) || !fingerprint_join(g->sum_now, now.fingerprint)))
         rc = error_set(err, E_UNSUPPORTED, "fingerprint \"%s\" is of a kind that this program does not know",
@@ -137,11 +146,12 @@ static int judge(const struct pgsql_plan *p, const struct vec *groups, struct ve
         struct engine_check check = { .kind = "table",
                                       .name = "rows and fingerprint",
                                       .subject = g->sql,
-                                      .differs = !rows || strcmp(g->sum_now, g->sum) != 0,
+                                      .differs = g->gone || !rows || strcmp(g->sum_now, g->sum) != 0,
                                       .expected = expected,
                                       .found = found };
         (void)snprintf(expected, sizeof expected, "%llu rows, %s", (unsigned long long)g->rows, g->sum);
-        (void)snprintf(found, sizeof found, "%llu rows, %s", (unsigned long long)g->rows_now, g->sum_now);
+        (void)snprintf(found, sizeof found, "%llu rows, %s%s", (unsigned long long)g->rows_now, g->sum_now,
+                       g->gone ? "; no table with these columns" : "");
         char *text = !check.differs ? NULL
                      : rows         ? str_printf(err, "%s (other contents)", g->sql)
                                     : str_printf(err, "%s (%llu rows, backed up were %llu)", g->sql,
@@ -198,7 +208,7 @@ int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err
     for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
         const struct pgsql_load *l = vec_at(&p->loads, i);
         pgsql_plan_phase(p, l->stream);
-        rc = add_table(c, l, p->seed, &groups, err);
+        rc = add_table(c, p, l, &groups, err);
         rows += l->t.rows;
     }
     if (rc == 0)

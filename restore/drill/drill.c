@@ -189,9 +189,9 @@ static int judge_failure(struct drill *d, const struct error *why, struct error 
     int rc = timed_out ? drill_text(&d->r->reason, "it took longer than it may (--timeout)", err)
                        : drill_text(&d->r->reason, why->text, err);
     if (rc == 0 && d->r->cure == NULL)
-        rc = drill_text(&d->r->cure,
-                        timed_out ? "give it more time, or drill a part (--table, --sample)" : cure_of(code),
-                        err);
+        rc = drill_text(
+            &d->r->cure,
+            timed_out ? "give it more time, or drill a part (--table, --sample)" : cure_of(why->code), err);
     return rc;
 }
 

@@ -78,6 +78,11 @@ static const char *word_of(const struct history_run *r)
     return history_is_cancelled(r->verdict, r->text) ? "cancelled" : history_verdict_name(r->verdict);
 }
 
+static enum out_style colour_of(const struct history_run *r)
+{
+    return history_is_cancelled(r->verdict, r->text) ? OUT_WARN : style_of(r->verdict);
+}
+
 static bool is_bad(enum history_verdict v)
 {
     return v == HISTORY_FAILED || v == HISTORY_STOPPED || v == HISTORY_SKIPPED || v == HISTORY_CUT_OFF;
@@ -176,7 +181,7 @@ static int status_line(const struct history_run *r, void *arg)
         return print_json(s, r, "status", s->err);
     int rc = bytes_of(s->history, r->id, &read, &added, s->err);
     table_cell(s->table, OUT_BOLD, "%s", r->job);
-    table_cell(s->table, style_of(r->verdict), "%s", word_of(r));
+    table_cell(s->table, colour_of(r), "%s", word_of(r));
     table_cell(s->table, OUT_PLAIN, "%s", zone_format(wall, when_of(r)));
     table_cell(s->table, OUT_PLAIN, "%s", duration_of(r, took));
     table_cell(s->table, OUT_PLAIN, "%s", read > 0 ? size_format(size, (uint64_t)read) : "");
@@ -293,7 +298,7 @@ static int history_line(const struct history_run *r, void *arg)
     table_cell(s->table, OUT_BOLD, "%lld", (long long)r->id);
     table_cell(s->table, OUT_PLAIN, "%s", r->job);
     table_cell(s->table, OUT_PLAIN, "%s", zone_format(wall, when_of(r)));
-    table_cell(s->table, style_of(r->verdict), "%s", word_of(r));
+    table_cell(s->table, colour_of(r), "%s", word_of(r));
     table_cell(s->table, OUT_PLAIN, "%s", duration_of(r, took));
     if (r->count > 1)
         table_cell(s->table, OUT_PLAIN, "%llu: %s", (unsigned long long)r->count, r->reason);
@@ -353,7 +358,7 @@ static int show_run(const struct history_run *r, void *arg)
     if (rc == 0)
         rc = bytes_of(s->history, r->id, &read, &added, s->err);
     out_heading(&s->cli->out, "run %lld of %s", (long long)r->id, r->job);
-    pairs_add(t, "verdict", style_of(r->verdict), "%s", word_of(r));
+    pairs_add(t, "verdict", colour_of(r), "%s", word_of(r));
     if (r->text[0] != '\0')
         pairs_add(t, "because", OUT_PLAIN, "%s", r->text);
     pairs_add(t, "why", OUT_PLAIN, "%s", r->reason);

@@ -16,6 +16,7 @@
 #include "common/cli/json.h"
 #include "common/sys/child.h"
 #include "common/sys/dirs.h"
+#include "common/state/refusals.h"
 #include "common/sys/fdio.h"
 
 #include "common/base/banned.h"
@@ -171,8 +172,17 @@ void control_answer(struct client *c, int exit_code, const char *error, const st
 
 void control_refuse(struct supervisor *s, const struct control_peer *peer, const char *what)
 {
+    uint64_t before = 0;
+    (void)refusals_total(s->history, &before, NULL); /* without a history: since a minute ago */
+    for (size_t i = 0; i < s->refused.n; i++)
+        before += s->refused.waiting[i].count;
     refused_note(s, peer->name, what);
-    log_event(LOG_ALARM, "control socket: %s was refused: %s", peer->name, what);
+    log_event(
+        LOG_ALARM,
+        "control socket: %s was refused: %s; usual: %llu refusals, of all accounts, since the history began. "
+        "Which program of that account asks? If it may, make the account a member of the group; if nobody "
+        "knows it, somebody looks around on this host",
+        peer->name, what, (unsigned long long)before);
 }
 
 static const char stranger[] = "it is in no group that may ask (daemon.read_group, daemon.control_group)";

@@ -195,6 +195,8 @@ static int any_end(struct telling *t, const struct conf_channel *c, bool good, b
         told = seen_as(t, c, CONF_ON_FAILURE, NOTICE_CANCELLED, "trouble", text, text);
     else if (!again)
         told = seen(t, c, CONF_ON_FAILURE, "trouble", text, text);
+    if (!good && !again && told == 0 && (c->on & CONF_ON_FAILURE) == 0) /* a failure's notice tells it, too */
+        told = unusual(t, c);
     if (told != 0 || (c->on & CONF_ON_ALWAYS) == 0)
         return told < 0 ? told : 0;
     (void)snprintf(what, sizeof what, "%s%s%s%s", history_verdict_name(t->run->verdict),

@@ -60,6 +60,7 @@ struct supervisor {
     bool stopping;
     int64_t pruned;
     struct refused refused; /* logins and requests that the control socket has refused */
+    int64_t wall_ahead; /* seconds of the wall's clock, less those of the one that nobody sets */
 };
 
 /* Seconds of the wall's clock. */

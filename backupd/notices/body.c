@@ -41,7 +41,7 @@ static void put_run(struct jsonout *o, const struct history_run *r)
 
 static void put_anomalies(struct jsonout *o, const struct jsonin_value *list)
 {
-    static const char *const keys[] = { "kind", "what", "seen", "usual", "look_at" };
+    static const char *const keys[] = { "kind", "severity", "what", "seen", "usual", "look_at" };
     struct jsonout *out = jsonout_array(o, "anomalies");
     for (size_t i = 0; i < jsonin_len(list) && i < NOTICE_ANOMALIES_MAX; i++) {
         struct jsonout *one = jsonout_object(out, NULL);

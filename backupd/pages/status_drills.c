@@ -5,12 +5,12 @@
 
 #include "common/base/banned.h"
 
-enum { DRILL, VERDICT, WHEN, AGE, RTO, TARGET, DUE_BY, NEXT, COLUMNS };
+enum { DRILL, VERDICT, WHEN, RTO, TARGET, DUE_BY, NEXT, COLUMNS };
 
 static const struct page_column columns[COLUMNS] = {
-    [DRILL] = { "Drill", "head" },  [VERDICT] = { "Last drill", NULL }, [WHEN] = { "Ended", "num" },
-    [AGE] = { "Ago", "num" },       [RTO] = { "Took", "num" },          [TARGET] = { "May take", "num" },
-    [DUE_BY] = { "Due by", "num" }, [NEXT] = { "Next", "num" },
+    [DRILL] = { "Drill", "head" }, [VERDICT] = { "Last drill", NULL }, [WHEN] = { "Ended", "num" },
+    [RTO] = { "Took", "num" },     [TARGET] = { "May take", "num" },   [DUE_BY] = { "Due by", "num" },
+    [NEXT] = { "Next", "num" },
 };
 
 static const char *class_of(const struct drill_stand *s)
@@ -82,7 +82,6 @@ static void row(struct html *h, const struct view *view, const struct view_drill
 {
     const struct drill_stand *s = d->stand;
     char text[NUMBER_TEXT_MAX];
-    int64_t age = s->any && view->options.now > s->finished ? view->options.now - s->finished : 0;
     uint64_t target = (uint64_t)s->rto_target_seconds;
     bool noted = s->any && s->verdict != DRILLS_PASS;
     html_open(h, "tr");
@@ -92,8 +91,8 @@ static void row(struct html *h, const struct view *view, const struct view_drill
     html_attr(h, "data-drill", s->drill != NULL ? s->drill : "");
     name_cell(h, s);
     verdict_cell(h, s);
-    time_cell(h, WHEN, "finished", s->any ? s->finished : 0);
-    page_cell(h, &columns[AGE], "", -1, s->any ? duration_format(text, (uint64_t)age * 1000) : "");
+    page_cell(h, &columns[WHEN], "finished", s->any ? s->finished : -1,
+              s->any ? drill_ago(text, view->options.now, s->finished) : "");
     page_cell(h, &columns[RTO], "rto_ms", s->rto_ms > 0 ? s->rto_ms : -1,
               s->rto_ms > 0 ? duration_format(text, (uint64_t)s->rto_ms) : "");
     page_cell(h, &columns[TARGET], "rto_target_seconds", s->any && target > 0 ? (int64_t)target : -1,

@@ -115,10 +115,10 @@ int status_page_write(const struct view *view, struct buf *out, struct error *er
     alarms(&h, view);
     page_jobs(&h, view);
     page_nights(&h, view);
+    page_drills(&h, view);
     page_sizes(&h, view);
     page_next(&h, view);
     page_storage(&h, view);
-    page_drills(&h, view);
     foot(&h);
     page_end(&h);
     int rc = html_finish(&h, out, err);

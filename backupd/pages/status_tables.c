@@ -71,7 +71,11 @@ static void verdict_cell(struct html *h, const struct view_job *j)
     html_attr(h, "data-name", "verdict");
     html_attr(h, "data-value", j->has_last ? history_verdict_name(j->last.p.verdict) : "never");
     html_open(h, "span");
-    html_element(h, "span", j->has_last ? page_class_of(j->last.p.verdict) : "dim",
+    bool cancelled = j->has_last && history_is_cancelled(j->last.p.verdict, j->last.p.text);
+    html_element(h, "span",
+                 cancelled     ? "warn"
+                 : j->has_last ? page_class_of(j->last.p.verdict)
+                               : "dim",
                  j->has_last ? view_verdict_word(&j->last.p) : "not yet");
     if (j->paused)
         html_element(h, "span", "warn", " · paused");
@@ -188,7 +192,8 @@ void page_next(struct html *h, const struct view *view)
         html_open(h, "tr");
         page_cell(h, &columns[0], "", -1, j->name);
         page_cell(h, &columns[1], "next", j->next, zone_format(wall, j->next));
-        page_cell(h, &columns[2], "", -1, duration_format(in, (uint64_t)seconds * 1000));
+        page_cell(h, &columns[2], "", -1,
+                  j->paused ? "paused" : duration_format(in, (uint64_t)seconds * 1000));
         page_cell(h, &columns[3], "", -1, j->schedule != NULL ? j->schedule : "");
         html_close(h);
     }

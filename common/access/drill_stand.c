@@ -9,7 +9,7 @@
 
 #include "common/base/banned.h"
 
-enum { HOUR = 3600, DAY = 86400 };
+enum { MINUTE = 60, HOUR = 3600, DAY = 86400 };
 
 const char *drill_trouble_name(enum drill_trouble t)
 {
@@ -119,12 +119,14 @@ static int take(const struct drills_row *r, void *arg)
     return s->repository != NULL ? 0 : E_NOMEM;
 }
 
-static const char *ago(char out[NUMBER_TEXT_MAX], int64_t now, int64_t then)
+const char *drill_ago(char out[NUMBER_TEXT_MAX], int64_t now, int64_t then)
 {
     int64_t age = now > then ? now - then : 0;
-    bool days = age >= 2 * DAY;
-    (void)snprintf(out, NUMBER_TEXT_MAX, "%lld %s ago", (long long)(age / (days ? DAY : HOUR)),
-                   days ? "days" : "h");
+    int64_t unit = age >= 2 * DAY ? DAY : age >= 2 * HOUR ? HOUR : MINUTE;
+    (void)snprintf(out, NUMBER_TEXT_MAX, "%lld %s ago", (long long)(age / unit),
+                   unit == DAY    ? "days"
+                   : unit == HOUR ? "h"
+                                  : "min");
     return out;
 }
 
@@ -150,12 +152,12 @@ static void judge(struct drill_stand *s, int64_t now)
     } else if (is_stale(s, now)) {
         s->trouble = DRILL_STALE;
         (void)snprintf(text, DRILL_STAND_TEXT_MAX, "stale: the last that passed was %s, more than %llu days",
-                       ago(t, now, s->last_pass), (unsigned long long)(s->every / DAY));
+                       drill_ago(t, now, s->last_pass), (unsigned long long)(s->every / DAY));
     } else if (s->verdict == DRILLS_COULD_NOT_RUN) {
         s->trouble = DRILL_NOT_RUN;
         (void)snprintf(text, DRILL_STAND_TEXT_MAX, "the last one could not run: %s", s->reason);
     } else {
-        (void)snprintf(text, DRILL_STAND_TEXT_MAX, "passed %s", ago(t, now, s->last_pass));
+        (void)snprintf(text, DRILL_STAND_TEXT_MAX, "passed %s", drill_ago(t, now, s->last_pass));
     }
 }
 

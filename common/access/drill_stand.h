@@ -13,6 +13,7 @@
 #ifndef COMMON_ACCESS_DRILL_STAND_H
 #define COMMON_ACCESS_DRILL_STAND_H
 
+#include "common/base/number.h"
 #include "common/base/vec.h"
 #include "common/conf/conf.h"
 #include "common/state/drilled.h"
@@ -61,6 +62,9 @@ struct drill_stand_options {
     const char *const *names; /* only these jobs or drills */
     size_t nnames;            /* 0: all */
 };
+
+/* "5 days ago", "3 h ago", "12 min ago" */
+const char *drill_ago(char out[NUMBER_TEXT_MAX], int64_t now, int64_t then);
 
 int drill_stands(const struct drill_stand_options *options, struct vec *out, struct error *err);
 void drill_stands_free(struct vec *list);

@@ -154,7 +154,7 @@ static bool blames_backup(const struct drill *d, int code)
            scratch_alive(&d->s) && scratch_room_left(&d->s);
 }
 
-static const char *cure_of(int code)
+static const char *cure_of(const struct drill *d, int code)
 {
     switch (code) {
     case E_NO_SPACE:
@@ -170,6 +170,8 @@ static const char *cure_of(int code)
     case E_RETRY:
         return "try again";
     case E_NOT_FOUND:
+        return d->placed ? "install what is missing"
+                         : "name a snapshot that is there (`restore list`), or make a backup";
     case E_UNSUPPORTED:
         return "install what is missing";
     default:
@@ -180,7 +182,8 @@ static const char *cure_of(int code)
 static int judge_failure(struct drill *d, const struct error *why, struct error *err)
 {
     bool timed_out = drill_limit_passed();
-    if (blames_backup(d, why->code) && !timed_out) {
+    int code = drill_cause(why);
+    if (blames_backup(d, code) && !timed_out) {
         bool storage = d->restoring == 0 || d->read_failed;
         return drill_note(d, storage ? "storage" : "load", storage ? "stored bytes" : "loading",
                           d->r->snapshot, DRILL_FAIL, NULL, NULL, why->text, err);
@@ -191,7 +194,7 @@ static int judge_failure(struct drill *d, const struct error *why, struct error 
     if (rc == 0 && d->r->cure == NULL)
         rc = drill_text(
             &d->r->cure,
-            timed_out ? "give it more time, or drill a part (--table, --sample)" : cure_of(why->code), err);
+            timed_out ? "give it more time, or drill a part (--table, --sample)" : cure_of(d, code), err);
     return rc;
 }
 

@@ -118,6 +118,14 @@ same "people can look with what it printed" 10 "$(what "$connect" 'SELECT count(
 check "what was restored has no network" "$PG_BIN/psql" -X -q -h "$(echo "$SCRATCH"/backupd-drill-*/run)" -U postgres -d shop \
     -v ON_ERROR_STOP=1 -c "CREATE TEMP TABLE net (line text)" -c "COPY net FROM PROGRAM 'cat /proc/self/net/dev'" \
     -c "DO \$\$ BEGIN ASSERT (SELECT count(*) FROM net WHERE line ~ ':' AND line !~ ' lo:') = 0; END \$\$"
+socket=$(echo "$SCRATCH"/backupd-drill-*/run)
+if [[ $EUID -eq 0 ]]; then
+    # What was restored runs as the server's account, and root connects by this name.
+    "$PG_BIN/psql" -X -q -h "$socket" -U postgres -d shop \
+        -c "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; mv $socket/.s.PGSQL.5432 $socket/mine; : >$socket/new'" >moved.log 2>&1 || true
+    same "it can put nothing in the place of its own socket" ".s.PGSQL.5432 .s.PGSQL.5432.lock data" "$(find "$socket" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd' ')"
+    same "which only its account and root reach" "0 711 700" "$(stat -c '%u %a' "$socket") $(stat -c %a "$socket/.s.PGSQL.5432")"
+fi
 check "another drill" drill --table shop.marks
 same "leaves it alone" 10 "$(what "$connect" 'SELECT count(*) FROM shop.marks')"
 check_fails 1 "what is not there cannot be ended" "$RESTORE" drill end 20200101T000000Z-00000000 --scratch "$SCRATCH"

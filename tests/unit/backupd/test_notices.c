@@ -223,6 +223,21 @@ START_TEST(anomalies)
 }
 END_TEST
 
+/* What is unusual about a failure goes with its notice; who hears of anomalies only gets it as one. */
+START_TEST(unusual_failures)
+{
+    static const char refused[] =
+        "{\"message_type\":\"unusual\",\"job\":\"shop\",\"anomalies\":[{\"kind\":\"host_key\",\"severity\":\"warning\","
+        "\"what\":\"another key\",\"seen\":\"SHA256:b\",\"usual\":\"SHA256:a\",\"look_at\":\"ask\"}]}";
+    ck_assert_str_eq(run(DAEMON_ENDED, 0, HISTORY_FAILED, "THE HOST KEY HAS CHANGED", refused),
+                     "all:failure bad:failure odd:anomaly ping:failure");
+    ck_assert_ptr_nonnull(strstr(body, "\"kind\":\"host_key\",\"severity\":\"warning\""));
+    ck_assert_ptr_nonnull(strstr(body, "\"usual\":\"SHA256:a\""));
+    ck_assert_str_eq(ENDED(HISTORY_FAILED, "THE HOST KEY HAS CHANGED"), "all:always ping:failure");
+    ck_assert_str_eq(ENDED(HISTORY_OK, ""), "all:recovery ping:success");
+}
+END_TEST
+
 START_TEST(words)
 {
     static const char odd[] =
@@ -412,6 +427,7 @@ int main(void)
     tcase_add_test(all, cancelled);
     tcase_add_test(all, tried_again);
     tcase_add_test(all, anomalies);
+    tcase_add_test(all, unusual_failures);
     tcase_add_test(all, words);
     tcase_add_test(all, words_of_a_drill);
     tcase_add_test(all, words_of_an_alarm);

@@ -1,8 +1,10 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "backupd/ask.h"
 #include "backupd/daemon/crew.h"
 #include "backupd/host.h"
+#include "backupd/schedule_notes.h"
 #include "backupd/verbs.h"
 #include "common/base/clock.h"
 #include "common/base/number.h"
@@ -33,8 +35,10 @@ static int64_t time_of(const struct planner_rules *r, int64_t now, uint64_t k)
     return t != 0 ? t + r->jitter : 0;
 }
 
-static int print_json(const struct crew *crew, size_t job, int64_t now, uint64_t n, struct error *err)
+static int print_json(const struct crew *crew, const struct schedule_notes *notes, size_t job, int64_t now,
+                      uint64_t n, struct error *err)
 {
+    char why[SCHEDULE_NOTE_MAX];
     const struct planner_rules *r = &crew->rules[job];
     const struct conf_job *conf = &crew->conf->jobs[job];
     struct jsonout *o = jsonout_new("schedule");
@@ -48,10 +52,48 @@ static int print_json(const struct crew *crew, size_t job, int64_t now, uint64_t
             break;
         jsonout_time(times, NULL, (uint64_t)t);
     }
+    struct jsonout *skipped = jsonout_array(o, "will_be_skipped"); /* those of "next", and why */
+    for (uint64_t k = 0; r->calendar != NULL && k < n; k++) {
+        int64_t t = time_of(r, now, k);
+        if (t == 0)
+            break;
+        if (schedule_notes_why(notes, job, t, why, sizeof why)[0] == '\0')
+            continue;
+        struct jsonout *one = jsonout_object(skipped, NULL);
+        jsonout_time(one, "time", (uint64_t)t);
+        jsonout_str(one, "reason", why);
+    }
+    const struct schedule_skip *last = &notes->skips[job];
+    struct jsonout *was = last->due != 0 ? jsonout_object(o, "last_skipped") : NULL;
+    if (was != NULL) {
+        jsonout_time(was, "due", (uint64_t)last->due);
+        jsonout_u64(was, "count", last->count);
+        jsonout_str(was, "reason", last->reason);
+    } else {
+        jsonout_str(o, "last_skipped", NULL);
+    }
     return jsonout_emit(o, err);
 }
 
-static void print_job(struct table *t, const struct crew *crew, size_t job, int64_t now, uint64_t n)
+/* What will come of a time; beside the first one also what became of the last. */
+static void add_note(struct table *t, const struct schedule_notes *notes, size_t job, int64_t at, bool first)
+{
+    char why[SCHEDULE_NOTE_MAX] = "";
+    char wall[32];
+    const struct schedule_skip *last = &notes->skips[job];
+    if (at != 0 && schedule_notes_why(notes, job, at, why, sizeof why)[0] != '\0')
+        table_cell(t, OUT_WARN, "will be skipped: %s", why);
+    else if (first && last->due != 0 && last->count > 1)
+        table_cell(t, OUT_DIM, "the last %llu, up to %s, were skipped: %s", (unsigned long long)last->count,
+                   zone_format(wall, last->due), last->reason);
+    else if (first && last->due != 0)
+        table_cell(t, OUT_DIM, "the one of %s was skipped: %s", zone_format(wall, last->due), last->reason);
+    else
+        table_cell(t, OUT_PLAIN, "%s", "");
+}
+
+static void print_job(struct table *t, const struct crew *crew, const struct schedule_notes *notes,
+                      size_t job, int64_t now, uint64_t n)
 {
     const struct planner_rules *r = &crew->rules[job];
     const struct conf_job *conf = &crew->conf->jobs[job];
@@ -71,6 +113,7 @@ static void print_job(struct table *t, const struct crew *crew, size_t job, int6
                    : conf->schedule.when != NULL ? "never"
                                                  : "");
         table_cell(t, OUT_DIM, "%s", at != 0 ? duration_format(in, (uint64_t)(at - now) * 1000) : "");
+        add_note(t, notes, job, at, k == 0);
         if (at == 0)
             return;
     }
@@ -80,6 +123,7 @@ int cmd_schedule(struct cli_context *cli, struct error *err)
 {
     struct vec jobs = VEC_OF(const struct conf_job *);
     struct crew crew = { .n = 0 };
+    struct schedule_notes notes = { .crew = NULL };
     struct table *t = NULL;
     int64_t now = (int64_t)clock_wall();
     uint64_t n = cli_number(cli, "next") > 0 ? (uint64_t)cli_number(cli, "next") : NEXT_DEFAULT;
@@ -88,28 +132,37 @@ int cmd_schedule(struct cli_context *cli, struct error *err)
     struct conf *conf = host_configuration(cli, true, err);
     if (conf == NULL)
         return err->code;
+    if (ask_closed(cli, conf)) {
+        int asked = ask_query(cli, conf, "schedule", err);
+        conf_free(conf);
+        return asked;
+    }
     int rc = host_scheduled(cli, conf, &jobs, err);
     if (rc == 0)
         rc = crew_make(conf, &crew, err);
+    if (rc == 0)
+        rc = schedule_notes_read(&crew, &notes, err);
     if (rc == 0 && !cli->json) {
         t = table_new(err);
         table_column(t, "job", false);
         table_column(t, "schedule", false);
         table_column(t, "next", false);
         table_column(t, "in", true);
+        table_column(t, "", false);
     }
     for (size_t i = 0; rc == 0 && i < jobs.len; i++) {
         size_t job = (size_t)(*(const struct conf_job **)vec_at(&jobs, i) - conf->jobs);
         if (cli->json)
-            rc = print_json(&crew, job, now, n, err);
+            rc = print_json(&crew, &notes, job, now, n, err);
         else
-            print_job(t, &crew, job, now, n);
+            print_job(t, &crew, &notes, job, now, n);
     }
     if (rc == 0 && !cli->json)
         rc = table_print(t, &cli->out, err);
     if (rc == 0 && !cli->json)
         rc = out_flush(&cli->out, err);
     table_free(t);
+    schedule_notes_free(&notes);
     crew_free(&crew);
     vec_free(&jobs);
     conf_free(conf);

@@ -35,7 +35,8 @@ static bool is_drill(enum view_alarm_kind kind)
 
 static bool is_in_table(enum view_alarm_kind kind)
 {
-    return !is_drill(kind) && kind != VIEW_STALE && kind != VIEW_REFUSED && kind != VIEW_DAEMON;
+    return !is_drill(kind) && kind != VIEW_STALE && kind != VIEW_BRAKED && kind != VIEW_REFUSED &&
+           kind != VIEW_DAEMON;
 }
 
 static int emit(const struct alarms *a, const struct view_alarm *alarm)

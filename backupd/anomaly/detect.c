@@ -161,7 +161,8 @@ bool detect_churn(struct detector *d, const struct series *shares, const struct 
 bool detect_entropy(struct detector *d, const struct series *ratios, const struct content *now)
 {
     const struct measure m = { .plain = true,
-                               .high = d->conf->entropy_by / (double)PERCENT / (now->churned ? 2 : 1) };
+                               .high = d->conf->entropy_by / (double)PERCENT / (now->churned ? 2 : 1),
+                               .mads = now->churned ? ROBUST_MADS / 2.0 : ROBUST_MADS };
     double ratio = (double)now->ratio / THOUSAND;
     double replaced = now->fresh - (now->grown > 0 ? now->grown : 0);
     char size[NUMBER_TEXT_MAX];

@@ -10,7 +10,7 @@
  *         sleep until planner_wake(p, now), or until something happens
  *     }
  *
- * The same calls with a simulated clock are the tests' year of nights, and `backupd schedule`.
+ * The same calls with a simulated clock are the tests' years of nights.
  *
  * Rules, all in seconds of the wall's clock, which may jump:
  *   - A job is due at the instants of its calendar, plus its jitter, which is the same every night.

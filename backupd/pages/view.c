@@ -182,6 +182,7 @@ static int read_unusual(struct view_job *job, struct history *h, struct error *e
 
 static int read_history(struct view *view, struct view_job *job, struct history *h, struct error *err)
 {
+    bool is_expire = strcmp(job->kind, conf_task_name(CONF_TASK_EXPIRE)) == 0;
     struct history_job state;
     const struct history_filter newest = { .job = job->name, .limit = 1 };
     struct keeping last = { &job->last, &job->has_last, err };
@@ -199,6 +200,8 @@ static int read_history(struct view *view, struct view_job *job, struct history 
         rc = history_points(h, &good, keep_row, &ok, err);
     if (rc == 0 && job->has_ok)
         rc = read_unusual(job, h, err);
+    if (rc == 0 && job->has_ok && is_expire)
+        rc = history_result_number(h, job->ok.p.id, "suspicious_jobs", &job->braked, err);
     job->stale =
         job->has_ok && job->stale_after != 0 && view->options.now - job->ok.p.ended > job->stale_after;
     return rc;

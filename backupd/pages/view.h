@@ -78,6 +78,7 @@ struct view_job {
     bool has_ok;
     struct view_run ok; /* the newest that ended ok or with a warning */
     char *unusual;      /* what the newest success was found to be, for people; NULL: nothing */
+    int64_t braked;     /* expire: jobs whose newest snapshots the newest success found to be suspicious */
     struct history_sums sums;
     struct view_night *nights; /* VIEW_NIGHTS, or NULL */
     struct vec points;         /* struct history_point without texts, oldest first: runs that have sizes */
@@ -91,6 +92,7 @@ enum view_alarm_kind {
     VIEW_MISSED, /* the last due time passed without a run */
     VIEW_STALE,
     VIEW_UNUSUAL,       /* the newest success is not like those before it */
+    VIEW_BRAKED,        /* retention holds back for jobs whose newest snapshots are suspicious */
     VIEW_DRILL_FAILING, /* the last drill of a job failed */
     VIEW_DRILL_NEVER,   /* a drill of the configuration never passed */
     VIEW_DRILL_STALE,   /* ... or its last pass is older than `every` */

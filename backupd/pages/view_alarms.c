@@ -14,20 +14,10 @@ enum { DAY = 86400 };
 
 const char *view_alarm_name(enum view_alarm_kind kind)
 {
-    static const char *const names[] = { "failed",
-                                         "stopped",
-                                         "cancelled",
-                                         "cut_off",
-                                         "missed",
-                                         "stale",
-                                         "unusual",
-                                         "drill_failing",
-                                         "drill_never",
-                                         "drill_stale",
-                                         "drill_could_not_run",
-                                         "drill_unknown",
-                                         "refused",
-                                         "daemon" };
+    static const char *const names[] = { "failed",        "stopped",     "cancelled",   "cut_off",
+                                         "missed",        "stale",       "unusual",     "braked",
+                                         "drill_failing", "drill_never", "drill_stale", "drill_could_not_run",
+                                         "drill_unknown", "refused",     "daemon" };
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
 
@@ -119,6 +109,15 @@ static int add_job(struct view *view, const struct view_job *job, struct error *
     }
     if (rc == 0 && job->stale)
         rc = add_stale(view, job, err);
+    if (rc == 0 && job->braked > 0)
+        rc = add(
+            view, VIEW_BRAKED, job->name, view_when(&job->ok.p),
+            str_printf(
+                err,
+                "Retention holds back: the newest snapshots of %lld %s are marked as suspicious, and push out no "
+                "other (`backupd anomaly list` on the host that made them)",
+                (long long)job->braked, plural((uint64_t)job->braked, "job", "jobs")),
+            err);
     if (rc == 0 && job->unusual != NULL)
         rc = add(view, VIEW_UNUSUAL, job->name, view_when(&job->ok.p),
                  str_printf(err, "The last success is not like those before it: %s", job->unusual), err);

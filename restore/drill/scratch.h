@@ -65,14 +65,14 @@ int scratch_open(struct scratch *s, const char *base, uint64_t memory, struct er
 void scratch_close(struct scratch *s);
 /* How many directories of dead drills went, with what their servers left (scratch_end). */
 size_t scratch_sweep(const char *base);
-/* Whether the directory `name` in the open directory is one of a drill of this user. */
-bool scratch_is_ours(int base, const char *name);
 /* scratch_account.c: chooses the account, sets confine.uid and gid; and whether it gets to run/. */
 int scratch_account(struct scratch *s, struct error *err);
 int scratch_reachable(const struct scratch *s, const char *base, struct error *err);
 /* scratch_end.c: ends the processes that work below DIR/run, and frees the shared memory that PostgreSQL's lock file there
  * names: servers without namespaces leave both when they are killed. Only what the owner of the data made. */
 void scratch_end(const char *dir);
+/* Whether the directory `name` in the open directory is one of a drill of this user. */
+bool scratch_is_ours(int base, const char *name);
 
 /* `bytes`: of the database. E_NO_SPACE or E_NOMEM with the cure. */
 int scratch_room(struct scratch *s, uint64_t bytes, struct error *err);

@@ -142,6 +142,15 @@ skipped() { [[ $(history "SELECT reason FROM run WHERE job = '$1' AND verdict = 
 check "the first fails" wait_for 30 verdict_is first 3
 check "so the second is skipped" wait_for 30 skipped second "a job it depends on did not succeed"
 check "the paused one too" wait_for 30 skipped third "the job is paused"
+contains "the schedule says that it will be skipped again" "$(backupd schedule --next 1 third)" "will be skipped: the job is paused"
+contains "and why the second was skipped" "$(backupd schedule --next 1 second)" "was skipped: a job it depends on did not succeed"
+same "also as JSON" "the job is paused, a job it depends on did not succeed" "$(backupd schedule --json --next 1 second third | python3 -c '
+import json, sys
+second, third = (json.loads(line) for line in sys.stdin)
+assert second["will_be_skipped"] == [] and third["will_be_skipped"][0]["time"] == third["next"][0]
+print(third["will_be_skipped"][0]["reason"], second["last_skipped"]["reason"], sep=", ")')"
+sed 's/depends_on: first/depends_on: third/' c.yaml >c2.yaml
+contains "and what waits for a paused one" "$("$BACKUPD" --config c2.yaml schedule --next 1 second)" "will be skipped: third, which it depends on, is paused"
 
 # ---- reload: a bad file changes nothing, a good one adds a job, and takes one away
 cp c.yaml good.yaml

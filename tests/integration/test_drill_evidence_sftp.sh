@@ -76,8 +76,8 @@ check_fails 9 "and nothing expires" backupd expire --retention-key safe/retentio
 contains "for what is proven is not known" "$(<.check)" "so nothing expires"
 "$fixture" start "$SSHD" --port "$port"
 # An upload that was cut short: an account that can only add cannot mend it.
-head -c 100 "state/drills/$late.json" >cut
-as_owner "put cut $path/$late.json" "chmod 440 $path/$late.json"
+head -c 100 "state/drills/$late.json" >short
+as_owner "put short $path/$late.json" "chmod 440 $path/$late.json"
 check "the next drill is sent" drill 3
 contains "it tells what is in the way of the other" "$(<.check)" "$late.json was sent before, but not to its end"
 same "what was cut short is no evidence" "2 100" "$(certificates) $(stat -c %s "$there/$late.json")"

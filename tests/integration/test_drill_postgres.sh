@@ -107,7 +107,7 @@ same "every table came around, in some drills" "$total|0 yes" \
     "$(sqlite3 "$state" "SELECT count(*), sum(last = 0) FROM item") $([[ $i -gt 2 && $i -lt 8 ]] && echo yes)"
 
 # ---- kept
-kept() { "$RESTORE" --config "$HOST/backupd.yaml" drill kept --scratch "$SCRATCH" "$@"; }
+kept() { "$RESTORE" --config "$HOST/backupd.yaml" drill kept --scratch "$SCRATCH"; }
 check "a drill is kept, and returns" drill --keep --keep-for 1h --table shop.marks --out kept.json
 connect=$(python3 -c 'import json; print(json.load(open("kept.json"))["connect"])')
 id=$(python3 -c 'import json; print(json.load(open("kept.json"))["id"])')

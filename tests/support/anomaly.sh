@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2317 # functions are called through check
 # Four sources that live, for the proofs of what is unusual: a shop in PostgreSQL, one in MariaDB, one in SQLite and a tree of
 # files, and what a usual night does to them. Source it after lib.sh, shop.sh, postgres.sh, mariadb.sh and pg_gen_shop.sh.
 #
@@ -7,6 +7,8 @@
 #     life_begin SIZE SEED        databases and tree; SIZE is that of the shops of gen-shop, about
 #     life_night N                night N (0 is a Monday): growth, noise, Saturdays with less, Sundays with a batch
 #     summary_of JOB FILE         the summary of one job in the JSON lines of a run
+#     backup JOB..., kinds, noted, show     a run by $CONFIG, and what it found
+#     learn NIGHTS JOB...         usual nights, then everything is put aside; again JOB: everything is as it was then
 
 LITE=$TMP/lite
 TREE=$TMP/tree
@@ -132,3 +134,49 @@ life_night() {
 }
 
 summary_of() { jq -c --arg job "$1" 'select(.message_type == "summary" and .job == $job)' "$2"; }
+
+# ---- runs -------------------------------------------------------------------------------------------------------------------
+backup() { # JOB...: the lines are in $TMP/run.json, the summary of the last in $TMP/summary.json
+    "$BACKUPD" --config "$CONFIG" --quiet --json backup --no-scrub "$@" >"$TMP/run.json" 2>"$TMP/run.log" || return
+    jq -c 'select(.message_type == "summary")' "$TMP/run.json" | tail -1 >"$TMP/summary.json"
+}
+kinds() { jq -r '[.anomalies[].kind] | unique | join(" ")' "$TMP/summary.json"; }
+noted() { jq -r '[.noticed[].kind] | unique | join(" ")' "$TMP/summary.json"; }
+show() { jq -r '(.anomalies + .noticed)[] | "    \(.severity): \(.kind): \(.what)\n        seen: \(.seen)\n        usual: \(.usual)\n        look at: \(.look_at)"' "$TMP/summary.json"; }
+
+# ---- the past, and back to it
+learn() { # NIGHTS JOB...: usual nights, backed up; then everything is put aside
+    local night nights=$1
+    shift
+    for ((night = 0; night < nights; night++)); do
+        ((night == 0)) || life_night "$night"
+        lite .dump >"$TMP/lite.sql"
+        backup "$@" || fail "night $night is backed up" "$(tail -2 "$TMP/run.log")"
+    done
+    mkdir "$TMP/learned"
+    cp -a "$HOST" "$TMP/learned/host"
+    cp -a "$STORAGE" "$TMP/learned/storage"
+    cp -a "$LITE" "$TMP/learned/lite"
+    cp -a "$TREE" "$TMP/learned/tree"
+    cp "$TMP/lite.sql" "$TMP/learned/lite.sql"
+    mariadb-dump --no-defaults --socket="$DBSOCK" --user=root shop >"$TMP/learned/my.sql"
+    pg postgres -c 'ALTER DATABASE shop RENAME TO learned'
+}
+again() { # JOB: everything is as it was after those nights
+    rm -rf "$HOST" "$STORAGE"
+    cp -a "$TMP/learned/host" "$HOST"
+    cp -a "$TMP/learned/storage" "$STORAGE"
+    case $1 in
+    pg) pg postgres -c 'DROP DATABASE IF EXISTS shop WITH (FORCE)' -c 'CREATE DATABASE shop TEMPLATE learned' ;;
+    my)
+        db_client -e 'DROP DATABASE IF EXISTS shop; CREATE DATABASE shop CHARACTER SET utf8mb4'
+        db_client --database=shop <"$TMP/learned/my.sql"
+        ;;
+    lite) rm -rf "$LITE" && cp -a "$TMP/learned/lite" "$LITE" ;;
+    tree) rm -rf "$TREE" && cp -a "$TMP/learned/tree" "$TREE" ;;
+    dump) cp "$TMP/learned/lite.sql" "$TMP/lite.sql" ;;
+    esac
+}
+texts_are_there() {
+    jq -e 'all((.anomalies + .noticed)[]; (.what | length) > 0 and (.seen | length) > 0 and (.usual | length) > 0 and (.look_at | length) > 0)' "$TMP/summary.json"
+}

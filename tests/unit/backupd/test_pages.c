@@ -156,6 +156,23 @@ START_TEST(a_cancelled_run)
 }
 END_TEST
 
+/* What `backupd expire` has said of suspicious snapshots stays open until it says otherwise. */
+START_TEST(a_retention_that_holds_back)
+{
+    jobs[0].task = CONF_TASK_EXPIRE;
+    ran(1, HISTORY_OK, "{\"suspicious_jobs\":2}");
+    struct view v = seen();
+    ck_assert_uint_eq(v.alarms.len, 1);
+    ck_assert_int_eq(((const struct view_alarm *)vec_at(&v.alarms, 0))->kind, VIEW_BRAKED);
+    ck_assert_str_eq(view_alarm_name(VIEW_BRAKED), "braked");
+    view_free(&v);
+    ran(0, HISTORY_OK, "{\"suspicious_jobs\":0}");
+    v = seen();
+    ck_assert_uint_eq(v.alarms.len, 0);
+    view_free(&v);
+}
+END_TEST
+
 START_TEST(names_of_alarms)
 {
     for (int a = 0; a < VIEW_ALARM_KINDS; a++)
@@ -306,6 +323,7 @@ int main(void)
     tcase_add_test(all, nothing_has_run);
     tcase_add_test(all, sums_and_alarms);
     tcase_add_test(all, a_cancelled_run);
+    tcase_add_test(all, a_retention_that_holds_back);
     tcase_add_test(all, names_of_alarms);
     tcase_add_test(all, refused_logins);
     tcase_add_test(all, a_night_is_what_became_of_it);

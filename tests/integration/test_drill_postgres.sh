@@ -12,7 +12,9 @@ at_end rm -rf "$SCRATCH"
 drill() { "$RESTORE" --config "$HOST/backupd.yaml" drill run latest --scratch "$SCRATCH" "$@"; }
 left() { find "$SCRATCH" -mindepth 1; }
 # Of the account that the drill's server runs as, which is nobody's when root starts it.
-segments() { awk -v uid="$(id -u nobody)" 'NR > 1 && $8 == uid { print $2 }' /proc/sysvipc/shm; }
+all_segments() { awk -v uid="$(id -u nobody)" 'NR > 1 && $8 == uid { print $2 }' /proc/sysvipc/shm | sort; }
+before=$(all_segments)
+segments() { comm -13 <(echo "$before") <(all_segments); }
 failed() {
     python3 -c 'import json, sys
 for c in json.load(open(sys.argv[1]))["checks"]:

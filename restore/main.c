@@ -224,7 +224,8 @@ static const struct cli_verb verbs[] = {
       .synopsis = "[JOB ...]",
       .summary = "Tell whether every job was drilled lately, for monitoring.",
       .help =
-          "Exit status as monitoring plugins have it. 0: the last drill of every job passed, not too long ago. 1: stale, or the last "
+          "Exit status as monitoring plugins have it. 0: the last drill of every job passed, not too long ago. 1: stale (also when a "
+          "table of a drill with `sample` was not drilled in time; -v names them all), or the last "
           "one could not run. 2: the last one failed, or a job never passed one. 3: it is not known.",
       .options = drill_status_options,
       .max_args = CLI_ANY,

@@ -97,16 +97,18 @@ static void on_progress(uint64_t bytes, void *arg)
 static int place(struct drill *d, struct error *err)
 {
     struct buf text = BUF_INIT;
-    int rc = scratch_open(&d->s, d->o->dir != NULL ? d->o->dir : scratch_base(), d->o->limits.memory, err);
+    const char *base = d->o->dir != NULL ? d->o->dir : scratch_base();
+    bool server =
+        d->db.engine != NULL && (d->db.engine->target_kind == TARGET_SERVER || is_engine(d, "mariabackup"));
+    int rc = scratch_open(&d->s, base, d->o->limits.memory, err);
+    d->placed = rc == 0;
+    rc = rc == 0 && server ? scratch_reachable(&d->s, base, err) : rc;
     if (rc < 0) {
         (void)drill_text(&d->r->cure, "choose another place with --scratch DIR (drills.NAME.scratch)", NULL);
         return rc;
     }
-    d->placed = true;
     rc = scratch_isolation(&d->s, &text, err);
     rc = rc == 0 ? buf_append(&text, "", 1, err) : rc;
-    bool server =
-        d->db.engine != NULL && (d->db.engine->target_kind == TARGET_SERVER || is_engine(d, "mariabackup"));
     if (rc == 0 && server)
         rc = drill_text(&d->r->isolation, (const char *)text.data, err);
     else if (rc == 0)

@@ -152,7 +152,6 @@ int scratch_open(struct scratch *s, const char *base, uint64_t memory, struct er
         s->run = str_printf(err, "%s/run", s->dir);
         rc = s->run == NULL ? E_NOMEM : mkdir(s->run, 0700) < 0 ? error_sys(err, "make %s", s->run) : 0;
     }
-    rc = rc == 0 ? scratch_reachable(s, base, err) : rc;
     if (rc == 0) {
         s->confine.dir = s->dir;
         s->memory_mib = memory_mib();

@@ -65,7 +65,7 @@ int scratch_open(struct scratch *s, const char *base, uint64_t memory, struct er
 void scratch_close(struct scratch *s);
 /* How many directories of dead drills went, with what their servers left (scratch_end). */
 size_t scratch_sweep(const char *base);
-/* scratch_account.c: chooses the account, sets confine.uid and gid; and whether it gets to run/. */
+/* scratch_account.c: chooses the account, sets confine.uid and gid; and whether it gets to run/, for those with a server. */
 int scratch_account(struct scratch *s, struct error *err);
 int scratch_reachable(const struct scratch *s, const char *base, struct error *err);
 /* scratch_end.c: ends the processes that work below DIR/run, and frees the shared memory that PostgreSQL's lock file there

@@ -1,7 +1,9 @@
 /* Who a scratch server runs as. */
 #include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/sys/fdio.h"
@@ -32,11 +34,17 @@ int scratch_reachable(const struct scratch *s, const char *base, struct error *e
 {
     if (geteuid() != 0)
         return 0;
+    int death = 0;
+    pid_t parent = getppid();
+    (void)prctl(PR_GET_PDEATHSIG, &death);
     int gid = setfsgid(s->confine.gid);
     int uid = setfsuid(s->confine.uid);
     int fd = open(s->run, O_PATH | O_DIRECTORY | O_CLOEXEC);
     (void)setfsuid((uid_t)uid);
     (void)setfsgid((gid_t)gid);
+    /* Another account for a moment, and the kernel forgets that this process dies with its parent (keep.h). */
+    if (death != 0 && (prctl(PR_SET_PDEATHSIG, death) < 0 || getppid() != parent))
+        (void)raise(death);
     bool good = fd >= 0;
     fd_drop(&fd);
     return good

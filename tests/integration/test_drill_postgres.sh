@@ -12,7 +12,9 @@ at_end rm -rf "$SCRATCH"
 drill() { "$RESTORE" --config "$HOST/backupd.yaml" drill run latest --scratch "$SCRATCH" "$@"; }
 left() { find "$SCRATCH" -mindepth 1; }
 # Of the account that the drill's server runs as, which is nobody's when root starts it.
-segments() { awk -v uid="$(id -u nobody)" 'NR > 1 && $8 == uid { print $2 }' /proc/sysvipc/shm; }
+all_segments() { awk -v uid="$(id -u nobody)" 'NR > 1 && $8 == uid { print $2 }' /proc/sysvipc/shm | sort; }
+before=$(all_segments)
+segments() { comm -13 <(echo "$before") <(all_segments); }
 failed() {
     python3 -c 'import json, sys
 for c in json.load(open(sys.argv[1]))["checks"]:
@@ -107,7 +109,7 @@ same "every table came around, in some drills" "$total|0 yes" \
     "$(sqlite3 "$state" "SELECT count(*), sum(last = 0) FROM item") $([[ $i -gt 2 && $i -lt 8 ]] && echo yes)"
 
 # ---- kept
-kept() { "$RESTORE" --config "$HOST/backupd.yaml" drill kept --scratch "$SCRATCH" "$@"; }
+kept() { "$RESTORE" --config "$HOST/backupd.yaml" drill kept --scratch "$SCRATCH"; }
 check "a drill is kept, and returns" drill --keep --keep-for 1h --table shop.marks --out kept.json
 connect=$(python3 -c 'import json; print(json.load(open("kept.json"))["connect"])')
 id=$(python3 -c 'import json; print(json.load(open("kept.json"))["id"])')

@@ -89,12 +89,54 @@ START_TEST(comes_back)
 }
 END_TEST
 
+static int old(const struct drills_row *r, bool proof, void *arg)
+{
+    char *out = arg;
+    (void)snprintf(out + strlen(out), 200 - strlen(out), "%s%s ", r->id, proof ? "!" : "");
+    return 0;
+}
+
+START_TEST(old_ones_go)
+{
+    struct drills *d = NULL;
+    struct error err = ERROR_INIT;
+    char seen[200] = "";
+    ck_assert_int_eq(drills_open(path, &d, &err), 0);
+    struct drills_row rows[] = {
+        row("a", "shop", DRILLS_PASS, 10), row("b", "shop", DRILLS_PASS, 20),
+        row("c", "shop", DRILLS_FAIL, 30), row("d", "shop", DRILLS_PASS, 40),
+        row("e", "web", DRILLS_PASS, 50),
+    };
+    rows[0].record = rows[1].record = rows[2].record = "one";
+    rows[3].record = "two";
+    rows[3].whole = false;
+    rows[4].record = "three";
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_int_eq(drills_add(d, &rows[i], &err), 0);
+    ck_assert_int_eq(drills_old(d, 35, 100, old, seen, &err), 0);
+    ck_assert_str_eq(seen, "a b! c ");
+    seen[0] = '\0';
+    ck_assert_int_eq(drills_old(d, 0, 2, old, seen, &err), 0);
+    ck_assert_str_eq(seen, "a b! c ");
+    seen[0] = '\0';
+    ck_assert_int_eq(drills_old(d, 100, 100, old, seen, &err), 0);
+    ck_assert_str_eq(seen, "a b! c d e! ");
+    ck_assert_int_eq(drills_remove(d, "c", &err), 0);
+    ck_assert_int_eq(drills_remove(d, "nothing", &err), 0);
+    seen[0] = '\0';
+    ck_assert_int_eq(drills_old(d, 100, 100, old, seen, &err), 0);
+    ck_assert_str_eq(seen, "a b! d e! ");
+    drills_close(d);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("drills");
     TCase *t = tcase_create("all");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, comes_back);
+    tcase_add_test(t, old_ones_go);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -15,6 +15,7 @@ check "the year in which Samoa left out a day" year 2011 Pacific/Apia
 check "Liberia, whose clocks showed odd seconds until January 1972" \
     "$TOOLS/calendar_brute" 1 8 <<<"Africa/Monrovia $(date -d 1972-01-05 +%s) $(date -d 1972-01-09 +%s)"
 "$REPO_ROOT/tests/support/clock_spans.py" 1 2025 2 0 >spans.txt 2>counts.txt
+# shellcheck disable=SC2016 # the inner shell's own
 check "the days around twenty changes of clocks, drawn from all there were since 1970" \
     bash -c 'shuf -n 20 --random-source=<(yes) <(tail -n +66 spans.txt) | "$TOOLS/calendar_brute" 7 4'
 finish

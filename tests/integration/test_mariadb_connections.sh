@@ -112,7 +112,8 @@ db shop -e 'DROP TABLE slow'
 run=$!
 check "one of them is killed" db_when "info LIKE 'SELECT%FROM \`shop\`.\`big\`%'" "EXECUTE IMMEDIATE concat('KILL ', @id)"
 check "with one of the connections killed a run is repeated" wait "$run"
-contains "which is told" "$(cat run.log)" "table shop.big: MariaDB at"
+# Killed before its first row, a connection has no table yet.
+contains "which is told" "$(cat run.log)" "; running once more"
 sums >several
 check "and has all of it" diff one several
 

@@ -58,6 +58,7 @@ could_not() {
 assert r["verdict"] == "could_not_run" and r["reason"] and r["cure"]; print(r["reason"], "|", r["cure"])')" "$fragment"
     same "$name: nothing is left" "" "$(left)"
 }
+# shellcheck disable=SC2034 # of those who source this
 NO_NAMESPACES=(/usr/bin/python3 "$REPO_ROOT/tests/support/no_namespaces.py")
 
 # A program that is not root's; what root backed up is its own now. For root: others are one already.

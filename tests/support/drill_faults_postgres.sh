@@ -207,8 +207,8 @@ place=$SCRATCH
 SCRATCH=$TMP/file
 could_not "a place that is no directory" "another place with --scratch DIR"
 if [[ $EUID -eq 0 ]]; then
-    mkdir -p -m 700 "$TMP/closed/in"
-    chmod 700 "$TMP/closed"
+    mkdir -p "$TMP/closed/in"
+    chmod 700 "$TMP/closed" "$TMP/closed/in"
     SCRATCH=$TMP/closed/in
     could_not "a place that the server's account cannot reach" "another place with --scratch DIR"
 fi

@@ -23,8 +23,8 @@ there() {
 asked() {
     local d
     d=$(drill_dir)
-    [[ -n $d && -n $("$PG_BIN/psql" -X -A -t -h "$d/run" -U postgres -d postgres -c "SELECT 1 FROM pg_stat_activity
-        WHERE state = 'active' AND query ~ '$1' AND pid <> pg_backend_pid() LIMIT 1" 2>&1 | grep -x 1) ]]
+    [[ -n $d ]] && "$PG_BIN/psql" -X -A -t -h "$d/run" -U postgres -d postgres -c "SELECT 1 FROM pg_stat_activity
+        WHERE state = 'active' AND query ~ '$1' AND pid <> pg_backend_pid() LIMIT 1" 2>&1 | grep -qx 1
 }
 # descendants PID: it and all that it started, as far as it can be seen now
 descendants() {

@@ -85,8 +85,8 @@ static int own_condition(struct pgsql *c, const struct pgsql_table *t, char **ou
     return rc;
 }
 
-static int add_table(struct pgsql *c, const struct pgsql_plan *p, const struct pgsql_load *l, struct vec *groups,
-                     struct error *err)
+static int add_table(struct pgsql *c, const struct pgsql_plan *p, const struct pgsql_load *l,
+                     struct vec *groups, struct error *err)
 {
     struct pgsql_table now = l->t;
     char shown[200];

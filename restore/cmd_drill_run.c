@@ -167,6 +167,8 @@ static int read_options(struct command *c, struct error *err)
                                    .timeout_seconds = seconds(c, "timeout", d->timeout_ms),
                                    .asserts = d->asserts,
                                    .nasserts = d->nasserts,
+                                   .masks = d->masks,
+                                   .nmasks = d->nmasks,
                                    .no_foreign_keys = !d->foreign_keys,
                                    .bin_dir = cli_text(cli, "bin-dir"),
                                    .dir = cli_given(cli, "scratch") ? cli_text(cli, "scratch") : d->scratch,

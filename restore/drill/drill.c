@@ -16,6 +16,7 @@
 #include "restore/drill/evidence.h"
 #include "restore/drill/internal.h"
 #include "restore/drill/limit.h"
+#include "restore/drill/mask.h"
 #include "version.h"
 
 #include "common/base/banned.h"
@@ -148,6 +149,8 @@ static int check_times(struct drill *d, struct error *err)
 /* Bytes that are not what their author wrote, logs that contradict each other: that is the backup. */
 static bool blames_backup(const struct drill *d, int code)
 {
+    if (drill_mask_blamed(d) && !(code == E_CORRUPT && d->loaded != 0))
+        return false;
     if (code == E_CORRUPT || code == E_CONFLICT)
         return true;
     /* The server is there, has room, and does not take what was backed up. */
@@ -180,14 +183,27 @@ static const char *cure_of(int code)
 static int judge_failure(struct drill *d, const struct error *why, struct error *err)
 {
     bool timed_out = drill_limit_passed();
+    const struct error *misfit = drill_mask_misfit(d);
+    int rc = 0;
+    if (misfit != NULL) {
+        why = misfit;
+        rc = drill_text(&d->r->cure, "correct `mask` of this drill in the configuration", err);
+    } else if (drill_mask_blamed(d) && !timed_out && why->code != E_CANCELLED && why->code != E_NO_SPACE) {
+        rc = drill_text(&d->r->cure,
+                        "a constraint may refuse the masked values: choose another rule for the column; a drill "
+                        "without `mask` tells whether the backup is good",
+                        err);
+    }
+    if (rc < 0)
+        return rc;
     if (blames_backup(d, why->code) && !timed_out) {
         bool storage = d->restoring == 0 || d->read_failed;
         return drill_note(d, storage ? "storage" : "load", storage ? "stored bytes" : "loading",
                           d->r->snapshot, DRILL_FAIL, NULL, NULL, why->text, err);
     }
     d->r->verdict = DRILL_COULD_NOT_RUN;
-    int rc = timed_out ? drill_text(&d->r->reason, "it took longer than it may (--timeout)", err)
-                       : drill_text(&d->r->reason, why->text, err);
+    rc = timed_out ? drill_text(&d->r->reason, "it took longer than it may (--timeout)", err)
+                   : drill_text(&d->r->reason, why->text, err);
     if (rc == 0 && d->r->cure == NULL)
         rc = drill_text(
             &d->r->cure,
@@ -241,12 +257,13 @@ int drill_run(const struct drill_options *options, struct drill_result *result, 
     rc = rc < 0 ? rc : check_times(&d, err);
     rc = rc < 0 ? rc : drill_result_settle(result, err);
     rc = rc < 0 ? rc : drill_remember(&d, err);
-    if (rc == 0 && options->keep && d.placed && d.loaded != 0)
+    if (rc == 0 && options->keep && d.placed && d.loaded != 0 && drill_mask_may_show(&d))
         rc = hold(&d, err);
     if (d.placed)
         scratch_close(&d.s);
     free(d.name);
     free(d.prefix);
+    drill_mask_free(&d);
     file_hash_free(d.hash);
     if (rc == 0 && d.opened && d.db.c.st.repo != NULL && options->origin != NULL)
         rc = evidence_origin(&d.db.c.st, options->origin, err);

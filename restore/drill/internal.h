@@ -8,6 +8,8 @@
 #include "restore/drill/drill.h"
 #include "restore/drill/scratch.h"
 
+struct drill_mask;
+
 struct drill {
     const struct drill_options *o;
     struct drill_result *r;
@@ -30,6 +32,7 @@ struct drill {
     uint64_t bytes;
     struct file_hash_state *hash; /* SQLite: of the bytes as they came; or NULL */
     bool read_failed;             /* the storage, or what it gave, ended the restore */
+    struct drill_mask *mask;      /* or NULL: mask.h */
 };
 
 /* A check's result; texts may be NULL. */

@@ -39,6 +39,7 @@ static int read_table(struct pgsql *c, struct pgsql_table *now, uint64_t seed, s
 struct group {
     const char *sql;
     uint64_t rows, rows_now;
+    bool masked;
     char sum[FINGERPRINT_TEXT_MAX], sum_now[FINGERPRINT_TEXT_MAX];
 };
 
@@ -84,10 +85,12 @@ static int own_condition(struct pgsql *c, const struct pgsql_table *t, char **ou
     return rc;
 }
 
-static int add_table(struct pgsql *c, const struct pgsql_load *l, uint64_t seed, struct vec *groups,
-                     struct error *err)
+static int add_table(struct pgsql *c, const struct pgsql_plan *p, const struct pgsql_load *l,
+                     struct vec *groups, struct error *err)
 {
     struct pgsql_table now = l->t;
+    const struct engine_target *t = p->target;
+    const char *masked = t->masked != NULL ? t->masked(l->stream, t->drill_arg) : NULL;
     char shown[200];
     struct group *g = group_of(groups, &l->t, err);
     if (g == NULL)
@@ -95,14 +98,15 @@ static int add_table(struct pgsql *c, const struct pgsql_load *l, uint64_t seed,
     now.condition = NULL;
     int rc = l->t.condition != NULL ? own_condition(c, &l->t, &now.condition, err) : 0;
     if (rc == 0)
-        rc = read_table(c, &now, seed, err);
+        rc = read_table(c, &now, p->seed, err);
     free(now.condition);
-    if (rc == 0 &&
-        (!fingerprint_join(g->sum, l->t.fingerprint) || !fingerprint_join(g->sum_now, now.fingerprint)))
+    if (rc == 0 && (!fingerprint_join(g->sum, masked != NULL ? masked : l->t.fingerprint) ||
+                    !fingerprint_join(g->sum_now, now.fingerprint)))
         rc = error_set(err, E_UNSUPPORTED, "fingerprint \"%s\" is of a kind that this program does not know",
                        l->t.fingerprint);
     if (rc < 0)
         return error_wrap(err, "compare table %s", str_printable(shown, sizeof shown, l->t.sql));
+    g->masked = g->masked || masked != NULL;
     g->rows += l->t.rows;
     g->rows_now += now.rows;
     return 0;
@@ -135,7 +139,8 @@ static int judge(const struct pgsql_plan *p, const struct vec *groups, struct ve
         char found[FINGERPRINT_TEXT_MAX + 64];
         bool rows = g->rows_now == g->rows;
         struct engine_check check = { .kind = "table",
-                                      .name = "rows and fingerprint",
+                                      .name = g->masked ? "rows and fingerprint, as masked"
+                                                        : "rows and fingerprint",
                                       .subject = g->sql,
                                       .differs = !rows || strcmp(g->sum_now, g->sum) != 0,
                                       .expected = expected,
@@ -198,7 +203,7 @@ int pgsql_compare(struct pgsql *c, const struct pgsql_plan *p, struct error *err
     for (size_t i = 0; rc == 0 && i < p->loads.len; i++) {
         const struct pgsql_load *l = vec_at(&p->loads, i);
         pgsql_plan_phase(p, l->stream);
-        rc = add_table(c, l, p->seed, &groups, err);
+        rc = add_table(c, p, l, &groups, err);
         rows += l->t.rows;
     }
     if (rc == 0)

@@ -215,6 +215,17 @@ static int print_checks(const struct command *c, const struct drill_result *r, s
     return rc;
 }
 
+static void tell_masked(struct table *t, const struct drill_result *r)
+{
+    char n[2][NUMBER_TEXT_MAX];
+    uint64_t remaining = 0;
+    for (size_t i = 0; i < r->masked.len; i++)
+        remaining += ((const struct drill_masked *)vec_at(&r->masked, i))->remaining;
+    pairs_add(t, "masked", remaining == 0 ? OUT_GOOD : OUT_BAD, "%s %s, %s of the original values are left",
+              count_format(n[0], r->masked.len), plural(r->masked.len, "column", "columns"),
+              remaining == 0 ? "none" : count_format(n[1], remaining));
+}
+
 static int print_pairs(const struct command *c, const struct drill_result *r, struct error *err)
 {
     char n[7][NUMBER_TEXT_MAX];
@@ -233,6 +244,8 @@ static int print_pairs(const struct command *c, const struct drill_result *r, st
     if (r->rpo_known)
         pairs_add(t, "newest row", OUT_PLAIN, "%s before the backup",
                   duration_format(n[0], r->rpo_seconds * 1000));
+    if (r->masked.len > 0)
+        tell_masked(t, r);
     pairs_add(t, "checks", OUT_PLAIN, "%zu passed, %zu failed, %zu could not run",
               drill_check_count(r, DRILL_PASS), drill_check_count(r, DRILL_FAIL),
               drill_check_count(r, DRILL_COULD_NOT_RUN));

@@ -229,6 +229,19 @@ static int hold(struct drill *d, struct error *err)
     return rc;
 }
 
+/* What is for people to look at must hold nothing that they are not to see. */
+static int hold_or_not(struct drill *d, struct error *err)
+{
+    const struct out out = d->o->cli->json ? out_on(stderr, true) : d->o->cli->out;
+    if (drill_mask_may_show(d))
+        return hold(d, err);
+    out_line(&out, OUT_WARN,
+             "What was restored is not kept: it is not proven that no original value of the masked columns is "
+             "left.");
+    (void)out_flush(&out, NULL);
+    return 0;
+}
+
 static bool is_no_drill(int code)
 {
     return code == E_USAGE || code == E_INTERNAL || (code == E_CANCELLED && !drill_limit_passed());
@@ -257,8 +270,8 @@ int drill_run(const struct drill_options *options, struct drill_result *result, 
     rc = rc < 0 ? rc : check_times(&d, err);
     rc = rc < 0 ? rc : drill_result_settle(result, err);
     rc = rc < 0 ? rc : drill_remember(&d, err);
-    if (rc == 0 && options->keep && d.placed && d.loaded != 0 && drill_mask_may_show(&d))
-        rc = hold(&d, err);
+    if (rc == 0 && options->keep && d.placed && d.loaded != 0)
+        rc = hold_or_not(&d, err);
     if (d.placed)
         scratch_close(&d.s);
     free(d.name);

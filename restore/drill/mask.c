@@ -14,7 +14,7 @@ enum { SUBJECT_MAX = 400, TEXT_MAX = FINGERPRINT_TEXT_MAX + 64 };
 
 static bool rows_pass(const struct drill *d)
 {
-    return d->db.engine->target_kind == TARGET_SERVER;
+    return d->db.engine != NULL && d->db.engine->target_kind == TARGET_SERVER;
 }
 
 int drill_mask_begin(struct drill *d, struct error *err)
@@ -22,11 +22,11 @@ int drill_mask_begin(struct drill *d, struct error *err)
     const struct engine *e = d->db.engine;
     if (d->o->nmasks == 0)
         return 0;
-    if (!rows_pass(d) && e->mask == NULL) {
-        (void)drill_text(&d->r->cure, "drill without `mask`, or the same data as a snapshot of another engine", NULL);
-        return error_set(err, E_UNSUPPORTED,
-                         "mask: a snapshot of the engine %s cannot be masked: its rows do not pass one by one",
-                         e->name);
+    if (!rows_pass(d) && (e == NULL || e->mask == NULL)) {
+        int rc = drill_text(&d->r->cure, "drill a snapshot of the engines postgres, mariadb or sqlite", err);
+        return rc < 0 ? rc
+                      : error_set(err, E_UNSUPPORTED, "mask: %s holds no tables whose rows could be masked (%s)",
+                                  d->db.c.name, e != NULL ? e->name : "files");
     }
     if (!rows_pass(d) && d->o->database == NULL && d->db.m.list.len > 1)
         return error_set(err, E_USAGE, "mask: %s holds several databases: say which with --database",

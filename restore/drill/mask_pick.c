@@ -253,11 +253,14 @@ static int check_used(const struct picking *p, struct error *err)
             rc = fits_elsewhere(p->d, o->masks[i].column, &fits, err);
         if (rc == 0 && !fits)
             rc = error_set(err, E_NOT_FOUND,
-                           "mask: no column of a table of this snapshot is called %s (%s): nothing was loaded, "
-                           "for what it means would not be masked",
+                           "mask: no table of this snapshot has a column %s (%s), so what is meant would not be "
+                           "masked%s",
                            str_printable(shown, sizeof shown, o->masks[i].column),
                            strcmp(p->d->db.engine->name, "postgres") == 0 ? "SCHEMA.TABLE.COLUMN"
-                                                                          : "TABLE.COLUMN");
+                                                                          : "TABLE.COLUMN",
+                           o->ntables != 0 ? "; when only some tables are drilled, partitions are found by their own "
+                                             "names (orders*)"
+                                           : "");
     }
     return rc;
 }

@@ -267,14 +267,21 @@ int drill_mask_remaining(const struct drill *d, const struct mask_table *t, cons
 
 int drill_mask_copies(struct drill *d, struct error *err)
 {
+    static const char virtual_tables[] = "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL%'";
+    static const char large_objects[] =
+        "SELECT 'large objects' WHERE EXISTS (SELECT FROM pg_largeobject_metadata)";
     struct vec rows;
-    if (!is(d, "sqlite"))
+    bool sqlite = is(d, "sqlite");
+    if (!sqlite && !is(d, "postgres"))
         return 0;
-    int rc = drill_ask(d, "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL%'", &rows, err);
+    int rc = drill_ask(d, sqlite ? virtual_tables : large_objects, &rows, err);
     for (size_t i = 0; rc == 0 && i < rows.len; i++)
         rc = drill_note(d, "mask", "copies of masked values", ((struct drill_row *)vec_at(&rows, i))->fields[0],
                         DRILL_COULD_NOT_RUN, NULL, NULL,
-                        "a virtual table (full text and the like) may keep copies of its own: it was not masked", err);
+                        sqlite ? "a virtual table (full text and the like) may keep copies of its own: it was not "
+                                 "masked"
+                               : "they may hold what the columns held: they were not masked",
+                        err);
     drill_rows_free(&rows);
     return rc;
 }

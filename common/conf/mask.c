@@ -18,7 +18,8 @@ static void constant_read(struct load *l, const char *what, const struct conf_no
     }
     m->rule = CONF_MASK_CONSTANT;
     if (value->kind == NODE_SCALAR && value->plain && value->text[0] == '\0')
-        conf_problem_add(l->problems, value->place, "%s.with.constant has no value (the empty text is \"\")", what);
+        conf_problem_add(l->problems, value->place, "%s.with.constant has no value (the empty text is \"\")",
+                         what);
     else if (value->kind == NODE_SCALAR)
         m->constant = conf_keep_text(l, value->text);
     else if (value->kind != NODE_BAD)
@@ -37,7 +38,8 @@ static void rule_read(struct load *l, const char *what, const struct conf_node *
     else if (n->kind != NODE_BAD)
         conf_problem_add(l->problems, n->place, "%s.with: expected " RULES ", found %s%s%s", what,
                          n->kind == NODE_SCALAR ? "'" : "",
-                         n->kind == NODE_SCALAR ? n->text : conf_node_kind(n), n->kind == NODE_SCALAR ? "'" : "");
+                         n->kind == NODE_SCALAR ? n->text : conf_node_kind(n),
+                         n->kind == NODE_SCALAR ? "'" : "");
 }
 
 static void column_read(struct load *l, const char *what, const struct conf_node *n, struct conf_mask *m)
@@ -47,8 +49,8 @@ static void column_read(struct load *l, const char *what, const struct conf_node
     m->column = conf_keep_text(l, n->text);
     if (strchr(n->text, '.') == NULL)
         conf_problem_add(l->problems, n->place,
-                         "%s: '%s' names no column: write SCHEMA.TABLE.COLUMN (PostgreSQL) or TABLE.COLUMN", what,
-                         n->text);
+                         "%s: '%s' names no column: write SCHEMA.TABLE.COLUMN (PostgreSQL) or TABLE.COLUMN",
+                         what, n->text);
 }
 
 void conf_mask_item(struct load *l, const char *what, const struct conf_node *n, void *slot)
@@ -72,8 +74,8 @@ void conf_mask_item(struct load *l, const char *what, const struct conf_node *n,
         else if (is_with)
             rule_read(l, what, value, m);
         else
-            conf_problem_add(l->problems, key->place, "unknown setting '%s' in %s: column and with", key->text,
-                             what);
+            conf_problem_add(l->problems, key->place, "unknown setting '%s' in %s: column and with",
+                             key->text, what);
         column = column || is_column;
         with = with || is_with;
     }

@@ -276,7 +276,8 @@ struct engine {
     int (*ask)(const char *to, const char *sql, bool script, engine_row_fn *fn, void *arg, struct error *err);
     /* Masks tables of a restored database that nobody else uses, so that no original value stays in its file, also not in
      * what is free. For engines whose rows do not pass as text. May be NULL. */
-    int (*mask)(const char *to, struct vec *tables, struct mask_hash *hash, struct error *err); /* struct mask_table */
+    int (*mask)(const char *to, struct vec *tables, struct mask_hash *hash,
+                struct error *err); /* struct mask_table */
 };
 
 /* By name, or NULL with E_USAGE that lists the known ones. */

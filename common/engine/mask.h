@@ -62,8 +62,8 @@ extern const struct mask_escapes mask_escapes_postgres, mask_escapes_mariadb;
 struct mask_table {
     char *schema; /* or NULL */
     char *name;
-    char *sql;    /* as SQL writes it */
-    char *stream; /* that its rows come from, or NULL */
+    char *sql;          /* as SQL writes it */
+    char *stream;       /* that its rows come from, or NULL */
     struct vec columns; /* struct mask_column: those that are masked */
     size_t fields;      /* of a row */
     const struct mask_escapes *escapes;

@@ -189,10 +189,11 @@ static int judge_failure(struct drill *d, const struct error *why, struct error 
         why = misfit;
         rc = drill_text(&d->r->cure, "correct `mask` of this drill in the configuration", err);
     } else if (drill_mask_blamed(d) && !timed_out && why->code != E_CANCELLED && why->code != E_NO_SPACE) {
-        rc = drill_text(&d->r->cure,
-                        "a constraint may refuse the masked values: choose another rule for the column; a drill "
-                        "without `mask` tells whether the backup is good",
-                        err);
+        rc = drill_text(
+            &d->r->cure,
+            "a constraint may refuse the masked values: choose another rule for the column; a drill "
+            "without `mask` tells whether the backup is good",
+            err);
     }
     if (rc < 0)
         return rc;
@@ -235,9 +236,10 @@ static int hold_or_not(struct drill *d, struct error *err)
     const struct out out = d->o->cli->json ? out_on(stderr, true) : d->o->cli->out;
     if (drill_mask_may_show(d))
         return hold(d, err);
-    out_line(&out, OUT_WARN,
-             "What was restored is not kept: it is not proven that no original value of the masked columns is "
-             "left.");
+    out_line(
+        &out, OUT_WARN,
+        "What was restored is not kept: it is not proven that no original value of the masked columns is "
+        "left.");
     (void)out_flush(&out, NULL);
     return 0;
 }

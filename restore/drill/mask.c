@@ -24,9 +24,10 @@ int drill_mask_begin(struct drill *d, struct error *err)
         return 0;
     if (!rows_pass(d) && (e == NULL || e->mask == NULL)) {
         int rc = drill_text(&d->r->cure, "drill a snapshot of the engines postgres, mariadb or sqlite", err);
-        return rc < 0 ? rc
-                      : error_set(err, E_UNSUPPORTED, "mask: %s holds no tables whose rows could be masked (%s)",
-                                  d->db.c.name, e != NULL ? e->name : "files");
+        return rc < 0
+                   ? rc
+                   : error_set(err, E_UNSUPPORTED, "mask: %s holds no tables whose rows could be masked (%s)",
+                               d->db.c.name, e != NULL ? e->name : "files");
     }
     if (!rows_pass(d) && d->o->database == NULL && d->db.m.list.len > 1)
         return error_set(err, E_USAGE, "mask: %s holds several databases: say which with --database",
@@ -36,8 +37,9 @@ int drill_mask_begin(struct drill *d, struct error *err)
         return E_NOMEM;
     d->mask->tables = (struct vec)VEC_OF(struct mask_table);
     d->mask->hash = mask_hash_new(err);
-    return d->mask->hash != NULL ? fingerprint_seed_read(d->db.c.snap->object->priv.facts, &d->mask->seed, err)
-                                 : E_NOMEM;
+    return d->mask->hash != NULL
+               ? fingerprint_seed_read(d->db.c.snap->object->priv.facts, &d->mask->seed, err)
+               : E_NOMEM;
 }
 
 int drill_mask_defined(void *drill, struct error *err)

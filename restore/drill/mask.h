@@ -52,12 +52,12 @@ struct mask_found {
     const char *table_sql;
     const char *column_sql;
     const char *type;
-    bool text;        /* it can hold a hash */
-    size_t room;      /* characters; 0: no limit */
-    bool blanks;      /* char(n) */
-    bool not_null;    /* or part of a primary key */
-    const char *why;  /* it cannot be masked; or NULL */
-    bool constant;    /* a constant can be written for it */
+    bool text;       /* it can hold a hash */
+    size_t room;     /* characters; 0: no limit */
+    bool blanks;     /* char(n) */
+    bool not_null;   /* or part of a primary key */
+    const char *why; /* it cannot be masked; or NULL */
+    bool constant;   /* a constant can be written for it */
 };
 typedef int mask_found_fn(const struct mask_found *f, void *arg, struct error *err);
 int drill_mask_columns(const struct drill *d, mask_found_fn *fn, void *arg, struct error *err);

@@ -34,11 +34,14 @@ static int judge(const struct mask_found *f, const struct conf_mask *rule, struc
     if (f->why != NULL)
         return refuse(err, f, f->why);
     if (rule->rule == CONF_MASK_NULL && f->not_null)
-        return refuse(err, f, "it is NOT NULL or part of a primary key, so null cannot be put there: hash or a constant");
+        return refuse(
+            err, f,
+            "it is NOT NULL or part of a primary key, so null cannot be put there: hash or a constant");
     if (rule->rule == CONF_MASK_HASH && !f->text)
         return refuse(err, f, "a hash is for columns of text: null or a constant");
     if (rule->rule == CONF_MASK_HASH && f->room != 0 && f->room < MASK_HASH_MIN)
-        return refuse(err, f, "it has no room for a hash, which is 12 characters or more: null or a constant");
+        return refuse(err, f,
+                      "it has no room for a hash, which is 12 characters or more: null or a constant");
     if (rule->rule == CONF_MASK_CONSTANT && !f->constant)
         return refuse(err, f, "a constant is not offered for this type: null");
     return 0;
@@ -85,9 +88,9 @@ static struct mask_column *column_of(struct mask_table *t, const char *name)
 
 static int add(struct drill *d, const struct mask_found *f, const struct conf_mask *rule, struct error *err)
 {
-    static const enum mask_rule rules[] = { [CONF_MASK_NULL] = MASK_NULL,
-                                            [CONF_MASK_CONSTANT] = MASK_CONSTANT,
-                                            [CONF_MASK_HASH] = MASK_HASH };
+    static const enum mask_rule rules[] = {
+        [CONF_MASK_NULL] = MASK_NULL, [CONF_MASK_CONSTANT] = MASK_CONSTANT, [CONF_MASK_HASH] = MASK_HASH
+    };
     struct mask_table *t = table_of(d->mask, f, err);
     struct mask_column *c = t == NULL ? NULL : column_of(t, f->column);
     if (t == NULL)
@@ -167,8 +170,8 @@ static int place(struct mask_table *t, const char *facts, struct error *err)
         while (c->at < names.len && strcmp(*(char **)vec_at(&names, c->at), c->name) != 0)
             c->at++;
         if (c->at == names.len)
-            rc = error_set(err, E_UNSUPPORTED, "mask: %s.%s: the rows that were backed up have no such column",
-                           t->name, c->name);
+            rc = error_set(err, E_UNSUPPORTED,
+                           "mask: %s.%s: the rows that were backed up have no such column", t->name, c->name);
     }
     names_free(&names);
     return rc;
@@ -186,10 +189,11 @@ static int find_stream(const struct drill *d, struct mask_table *t, struct error
         rc = new_text(&t->stream, m->path, err);
         rc = rc == 0 ? place(t, m->facts, err) : rc;
     } else if (rc == 0 && postgres && member(d, &path, ".copybin", err) != NULL) {
-        rc = error_set(err, E_UNSUPPORTED,
-                       "mask: the rows of %s.%s are stored in COPY's binary format (one is longer than 1 GB as "
-                       "text), which is not masked",
-                       t->schema, t->name);
+        rc = error_set(
+            err, E_UNSUPPORTED,
+            "mask: the rows of %s.%s are stored in COPY's binary format (one is longer than 1 GB as "
+            "text), which is not masked",
+            t->schema, t->name);
     }
     buf_free(&path);
     return rc;
@@ -211,7 +215,9 @@ static char *table_name(const struct drill *d, const char *path, struct error *e
     char *name = slash == NULL || schema != NULL
                      ? name_decode(at, len - (size_t)(at - first), "mask-facts", err)
                      : NULL;
-    char *full = name == NULL ? NULL : schema != NULL ? str_printf(err, "%s.%s", schema, name) : str_dup(name, err);
+    char *full = name == NULL     ? NULL
+                 : schema != NULL ? str_printf(err, "%s.%s", schema, name)
+                                  : str_dup(name, err);
     free(schema);
     free(name);
     return full;
@@ -252,15 +258,15 @@ static int check_used(const struct picking *p, struct error *err)
         if (!fits && o->ntables != 0)
             rc = fits_elsewhere(p->d, o->masks[i].column, &fits, err);
         if (rc == 0 && !fits)
-            rc = error_set(err, E_NOT_FOUND,
-                           "mask: no table of this snapshot has a column %s (%s), so what is meant would not be "
-                           "masked%s",
-                           str_printable(shown, sizeof shown, o->masks[i].column),
-                           strcmp(p->d->db.engine->name, "postgres") == 0 ? "SCHEMA.TABLE.COLUMN"
-                                                                          : "TABLE.COLUMN",
-                           o->ntables != 0 ? "; when only some tables are drilled, partitions are found by their own "
-                                             "names (orders*)"
-                                           : "");
+            rc = error_set(
+                err, E_NOT_FOUND,
+                "mask: no table of this snapshot has a column %s (%s), so what is meant would not be "
+                "masked%s",
+                str_printable(shown, sizeof shown, o->masks[i].column),
+                strcmp(p->d->db.engine->name, "postgres") == 0 ? "SCHEMA.TABLE.COLUMN" : "TABLE.COLUMN",
+                o->ntables != 0 ? "; when only some tables are drilled, partitions are found by their own "
+                                  "names (orders*)"
+                                : "");
     }
     return rc;
 }
@@ -280,9 +286,10 @@ static int check_encoding(const struct drill *d, struct error *err)
         for (const char *p = t->schema; ascii && p != NULL && *p != '\0'; p++)
             ascii = (unsigned char)*p < 0x80;
         if (!ascii)
-            return error_set(err, E_UNSUPPORTED,
-                             "mask: %s: names beyond ASCII cannot be masked in a database whose encoding is %s",
-                             t->name, encoding);
+            return error_set(
+                err, E_UNSUPPORTED,
+                "mask: %s: names beyond ASCII cannot be masked in a database whose encoding is %s", t->name,
+                encoding);
     }
     return 0;
 }

@@ -163,11 +163,12 @@ static int mariadb_constant(const struct drill *d, const struct mask_found *f, c
 {
     struct buf sql = BUF_INIT;
     struct error why = ERROR_INIT;
-    int rc = buf_printf(&sql, err,
-                        "CREATE DATABASE `backupd_mask`; CREATE TABLE `backupd_mask`.`c` AS SELECT %s AS v FROM %s "
-                        "LIMIT 0; SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO'; INSERT INTO "
-                        "`backupd_mask`.`c` VALUES (",
-                        f->column_sql, f->table_sql);
+    int rc = buf_printf(
+        &sql, err,
+        "CREATE DATABASE `backupd_mask`; CREATE TABLE `backupd_mask`.`c` AS SELECT %s AS v FROM %s "
+        "LIMIT 0; SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO'; INSERT INTO "
+        "`backupd_mask`.`c` VALUES (",
+        f->column_sql, f->table_sql);
     rc = rc == 0 ? maria_literal(&sql, text, err) : rc;
     rc = rc == 0 ? buf_append(&sql, ")", 1, err) : rc;
     rc = finish_sql(&sql, rc, err);
@@ -209,8 +210,8 @@ int drill_mask_constant(const struct drill *d, const struct mask_found *f, const
 static int postgres_left(struct buf *sql, const struct mask_column *c, size_t length, struct error *err)
 {
     if (c->rule == MASK_HASH)
-        return buf_printf(sql, err, "%s IS NOT NULL AND (%s::text COLLATE \"C\") !~ '^[a-z2-7]{%zu} *$'", c->sql,
-                          c->sql, length);
+        return buf_printf(sql, err, "%s IS NOT NULL AND (%s::text COLLATE \"C\") !~ '^[a-z2-7]{%zu} *$'",
+                          c->sql, c->sql, length);
     int rc = buf_printf(sql, err, "%s IS NULL OR (%s::text COLLATE \"C\") <> (CAST(", c->sql, c->sql);
     rc = rc == 0 ? pgsql_literal(sql, c->constant, err) : rc;
     return rc == 0 ? buf_printf(sql, err, " AS %s)::text COLLATE \"C\")", c->type) : rc;
@@ -219,8 +220,8 @@ static int postgres_left(struct buf *sql, const struct mask_column *c, size_t le
 static int mariadb_left(struct buf *sql, const struct mask_column *c, size_t length, struct error *err)
 {
     if (c->rule == MASK_HASH)
-        return buf_printf(sql, err, "%s IS NOT NULL AND CAST(%s AS BINARY) NOT REGEXP '^[a-z2-7]{%zu}$'", c->sql,
-                          c->sql, length);
+        return buf_printf(sql, err, "%s IS NOT NULL AND CAST(%s AS BINARY) NOT REGEXP '^[a-z2-7]{%zu}$'",
+                          c->sql, c->sql, length);
     char *hex = str_printf(err, "%*s", (int)(2 * strlen(c->constant)), "");
     if (hex == NULL)
         return E_NOMEM;
@@ -233,9 +234,10 @@ static int mariadb_left(struct buf *sql, const struct mask_column *c, size_t len
 static int sqlite_left(struct buf *sql, const struct mask_column *c, size_t length, struct error *err)
 {
     if (c->rule == MASK_HASH)
-        return buf_printf(sql, err,
-                          "%s IS NOT NULL AND (typeof(%s) <> 'text' OR length(%s) <> %zu OR %s GLOB '*[^a-z2-7]*')",
-                          c->sql, c->sql, c->sql, length, c->sql);
+        return buf_printf(
+            sql, err,
+            "%s IS NOT NULL AND (typeof(%s) <> 'text' OR length(%s) <> %zu OR %s GLOB '*[^a-z2-7]*')", c->sql,
+            c->sql, c->sql, length, c->sql);
     int rc = buf_printf(sql, err, "%s IS NULL OR (%s COLLATE BINARY) <> ", c->sql, c->sql);
     return rc == 0 ? pgsql_literal(sql, c->constant, err) : rc;
 }
@@ -255,7 +257,8 @@ int drill_mask_remaining(const struct drill *d, const struct mask_table *t, cons
 {
     struct buf sql = BUF_INIT;
     char *n = NULL;
-    int rc = buf_printf(&sql, err, "SELECT count(*) FROM %s%s WHERE ", is(d, "postgres") ? "ONLY " : "", t->sql);
+    int rc =
+        buf_printf(&sql, err, "SELECT count(*) FROM %s%s WHERE ", is(d, "postgres") ? "ONLY " : "", t->sql);
     rc = rc == 0 ? left_of(d, &sql, c, err) : rc;
     rc = finish_sql(&sql, rc, err);
     rc = rc == 0 ? ask_text(d, (const char *)sql.data, &n, err) : rc;
@@ -276,12 +279,13 @@ int drill_mask_copies(struct drill *d, struct error *err)
         return 0;
     int rc = drill_ask(d, sqlite ? virtual_tables : large_objects, &rows, err);
     for (size_t i = 0; rc == 0 && i < rows.len; i++)
-        rc = drill_note(d, "mask", "copies of masked values", ((struct drill_row *)vec_at(&rows, i))->fields[0],
-                        DRILL_COULD_NOT_RUN, NULL, NULL,
-                        sqlite ? "a virtual table (full text and the like) may keep copies of its own: it was not "
-                                 "masked"
-                               : "they may hold what the columns held: they were not masked",
-                        err);
+        rc = drill_note(
+            d, "mask", "copies of masked values", ((struct drill_row *)vec_at(&rows, i))->fields[0],
+            DRILL_COULD_NOT_RUN, NULL, NULL,
+            sqlite ? "a virtual table (full text and the like) may keep copies of its own: it was not "
+                     "masked"
+                   : "they may hold what the columns held: they were not masked",
+            err);
     drill_rows_free(&rows);
     return rc;
 }

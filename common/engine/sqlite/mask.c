@@ -55,14 +55,15 @@ static int open_quietly(const char *to, struct mask_hash *hash, sqlite3 **db)
         sqlite_distrust(*db);
     if (sq == SQLITE_OK)
         sq = sqlite3_create_function_v2(*db, "backupd_mask", 1,
-                                        SQLITE_UTF8 | SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC, hash, hash_value,
-                                        NULL, NULL, NULL);
+                                        SQLITE_UTF8 | SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC, hash,
+                                        hash_value, NULL, NULL, NULL);
     /* A journal would hold the original pages, and is of no use: what fails is thrown away. */
     if (sq == SQLITE_OK)
-        sq = sqlite3_exec(*db,
-                          "PRAGMA journal_mode = DELETE; PRAGMA journal_mode = OFF; PRAGMA secure_delete = ON; "
-                          "PRAGMA synchronous = OFF",
-                          NULL, NULL, NULL);
+        sq = sqlite3_exec(
+            *db,
+            "PRAGMA journal_mode = DELETE; PRAGMA journal_mode = OFF; PRAGMA secure_delete = ON; "
+            "PRAGMA synchronous = OFF",
+            NULL, NULL, NULL);
     return sq;
 }
 
@@ -114,7 +115,8 @@ static int mask_table(sqlite3 *db, struct mask_table *t)
 static int exists(sqlite3 *db, const char *table, bool *out)
 {
     int64_t n = 0;
-    char *sql = sqlite3_mprintf("SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND name = %Q", table);
+    char *sql =
+        sqlite3_mprintf("SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND name = %Q", table);
     int sq = sql != NULL ? sqlite_number(db, sql, &n) : SQLITE_NOMEM;
     *out = n > 0;
     sqlite3_free(sql);
@@ -177,9 +179,7 @@ int sqlite_mask(const char *to, struct vec *tables, struct mask_hash *hash, stru
     at = sq == SQLITE_OK ? to : at;
     sq = sq == SQLITE_OK ? drop_samples(db) : sq;
     sq = sq == SQLITE_OK ? write_anew(db, made) : sq;
-    int rc = sq == SQLITE_OK   ? 0
-             : g.why.code != 0 ? error_copy(err, &g.why)
-                               : sqlite_error(err, db, sq, at);
+    int rc = sq == SQLITE_OK ? 0 : g.why.code != 0 ? error_copy(err, &g.why) : sqlite_error(err, db, sq, at);
     (void)sqlite3_close(db);
     rc = rc == 0 ? replace(to, made, err) : rc;
     if (rc < 0)

@@ -8,9 +8,9 @@
 #include "common/base/str.h"
 #include "common/conf/conf.h"
 
-#define HEAD                                                     \
+#define HEAD                                                      \
     "repositories:\n  r:\n    storage: {type: local, path: /p}\n" \
-    "jobs:\n  shop: {engine: e}\n"                               \
+    "jobs:\n  shop: {engine: e}\n"                                \
     "drills:\n  d:\n    job: shop\n    mask:\n"
 
 static struct conf *load(const char *text, struct conf_problems *problems)
@@ -31,9 +31,9 @@ static struct conf *load(const char *text, struct conf_problems *problems)
 START_TEST(rules)
 {
     static const struct conf_mask expected[] = {
-        { "a.b.c", CONF_MASK_HASH, NULL },      { "b.c", CONF_MASK_NULL, NULL },
-        { "*.c", CONF_MASK_NULL, NULL },        { "b.d", CONF_MASK_CONSTANT, "Jane Doe" },
-        { "b.e", CONF_MASK_CONSTANT, "" },      { "b.f", CONF_MASK_CONSTANT, "null" },
+        { "a.b.c", CONF_MASK_HASH, NULL }, { "b.c", CONF_MASK_NULL, NULL },
+        { "*.c", CONF_MASK_NULL, NULL },   { "b.d", CONF_MASK_CONSTANT, "Jane Doe" },
+        { "b.e", CONF_MASK_CONSTANT, "" }, { "b.f", CONF_MASK_CONSTANT, "null" },
     };
     enum { RULES = sizeof expected / sizeof expected[0] };
     struct conf_problems problems = CONF_PROBLEMS_INIT;
@@ -69,15 +69,18 @@ static const struct {
     { "      - {with: hash}\n", ":10:9: drills.d.mask[1]: 'column' is missing" },
     { "      - {column: a.b, with: hash}\n      - {column: email, with: hash}\n",
       ":11:18: drills.d.mask[2]: 'email' names no column: write SCHEMA.TABLE.COLUMN (PostgreSQL) or TABLE.COLUMN\n" },
-    { "      - {column: [a.b], with: hash}\n", ":10:18: drills.d.mask[1]: expected a single value, found a list\n" },
+    { "      - {column: [a.b], with: hash}\n",
+      ":10:18: drills.d.mask[1]: expected a single value, found a list\n" },
     { "      - {column: a.b, with: md5}\n",
       ":10:29: drills.d.mask[1].with: expected null, hash or { constant: TEXT }, found 'md5'\n" },
-    { "      - {column: a.b, with: }\n", "drills.d.mask[1].with: expected null, hash or { constant: TEXT }, found ''\n" },
+    { "      - {column: a.b, with: }\n",
+      "drills.d.mask[1].with: expected null, hash or { constant: TEXT }, found ''\n" },
     { "      - {column: a.b, with: [hash]}\n",
       "drills.d.mask[1].with: expected null, hash or { constant: TEXT }, found a list\n" },
     { "      - {column: a.b, with: {text: x}}\n",
       ":10:29: drills.d.mask[1].with: expected null, hash or { constant: TEXT }\n" },
-    { "      - {column: a.b, with: {constant: }}\n", "drills.d.mask[1].with.constant has no value (the empty text is \"\")\n" },
+    { "      - {column: a.b, with: {constant: }}\n",
+      "drills.d.mask[1].with.constant has no value (the empty text is \"\")\n" },
     { "      - {column: a.b, with: {constant: {a: b}}}\n",
       "drills.d.mask[1].with.constant: expected a text, found a mapping\n" },
     { "      - {column: a.b, with: hash, key: x}\n",

@@ -39,10 +39,9 @@ static struct source *bits(const char *data, size_t len, size_t step)
 {
     struct bits *b = mem_alloc(1, sizeof *b, NULL);
     ck_assert_ptr_nonnull(b);
-    *b = (struct bits){ .base = { .read = bits_read, .free = bits_free },
-                        .data = data,
-                        .left = len,
-                        .step = step };
+    *b = (struct bits){
+        .base = { .read = bits_read, .free = bits_free }, .data = data, .left = len, .step = step
+    };
     return &b->base;
 }
 
@@ -111,7 +110,8 @@ static void sum(const char *data, size_t len, char out[FINGERPRINT_TEXT_MAX])
     fingerprint_free(fp);
 }
 
-static void becomes(struct mask_table *t, const void *rows, size_t len, const void *expected, size_t expected_len)
+static void becomes(struct mask_table *t, const void *rows, size_t len, const void *expected,
+                    size_t expected_len)
 {
     static const size_t steps[] = { 1, 2, 3, 5, 64, 1000000 };
     struct buf out = BUF_INIT;
@@ -222,8 +222,8 @@ START_TEST(test_blanks)
     (void)snprintf(texts[0], sizeof texts[0], "%s", hash_of("a b", 3));
     (void)snprintf(texts[1], sizeof texts[1], "%s", hash_of("a  b", 4));
     (void)snprintf(texts[2], sizeof texts[2], "%s", hash_of("", 0));
-    (void)snprintf(expected, sizeof expected, "%-30s\n%-30s\n%-30s\n%-30s\n%-30s\n", texts[0], texts[0], texts[1],
-                   texts[2], texts[2]);
+    (void)snprintf(expected, sizeof expected, "%-30s\n%-30s\n%-30s\n%-30s\n%-30s\n", texts[0], texts[0],
+                   texts[1], texts[2], texts[2]);
     becomes(&t, rows, sizeof rows - 1, expected, strlen(expected));
     mask_table_free(&t);
 }
@@ -233,9 +233,14 @@ static const struct {
     const char *rows;
     const char *said;
 } broken[] = {
-    { "a\tb\nc", "no end" },         { "a\tb\n\\", "no end" },          { "a\n", "1 of 2" },
-    { "a\tb\tc\n", "more than 2" },  { "a\\\tb\n", "backslash" },       { "a\tb\\\n", "backslash" },
-    { "\\Nx\tb\n", "follows a NULL" }, { "\\N\\N\tb\n", "follows a NULL" },
+    { "a\tb\nc", "no end" },
+    { "a\tb\n\\", "no end" },
+    { "a\n", "1 of 2" },
+    { "a\tb\tc\n", "more than 2" },
+    { "a\\\tb\n", "backslash" },
+    { "a\tb\\\n", "backslash" },
+    { "\\Nx\tb\n", "follows a NULL" },
+    { "\\N\\N\tb\n", "follows a NULL" },
 };
 
 START_TEST(test_broken)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/alloc.h"
 #include "common/base/fact.h"
 #include "common/base/glob.h"
 #include "common/base/str.h"
@@ -298,8 +299,8 @@ int drill_mask_pick(struct drill *d, struct error *err)
 {
     struct picking p = { .d = d };
     bool server = d->db.engine->target_kind == TARGET_SERVER;
-    p.used = calloc(d->o->nmasks + 1, sizeof *p.used);
-    int rc = p.used != NULL ? drill_mask_columns(d, on_found, &p, err) : error_set(err, E_NOMEM, "no memory");
+    p.used = mem_alloc(d->o->nmasks + 1, sizeof *p.used, err);
+    int rc = p.used != NULL ? drill_mask_columns(d, on_found, &p, err) : E_NOMEM;
     rc = rc < 0 ? rc : check_used(&p, err);
     rc = rc == 0 && server ? check_encoding(d, err) : rc;
     for (size_t i = 0; rc == 0 && server && i < d->mask->tables.len; i++)

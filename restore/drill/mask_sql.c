@@ -8,6 +8,7 @@
 #include "common/base/str.h"
 #include "common/engine/mariadb/sql.h"
 #include "common/engine/postgres/name.h"
+#include "common/engine/sqlite/sqlite.h"
 #include "restore/drill/mask.h"
 
 #include "common/base/banned.h"
@@ -270,7 +271,8 @@ int drill_mask_remaining(const struct drill *d, const struct mask_table *t, cons
 
 int drill_mask_copies(struct drill *d, struct error *err)
 {
-    static const char virtual_tables[] = "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL%'";
+    static const char virtual_tables[] = "SELECT name FROM sqlite_schema v WHERE sql LIKE "
+                                         "'CREATE VIRTUAL%' AND NOT (" SQLITE_FTS_OF_OTHERS ")";
     static const char large_objects[] =
         "SELECT 'large objects' WHERE EXISTS (SELECT FROM pg_largeobject_metadata)";
     struct vec rows;

@@ -88,6 +88,8 @@ INSERT INTO orders SELECT id, email, id, CAST('planted' AS BLOB) FROM customers;
 DELETE FROM customers WHERE id > 200;
 DELETE FROM orders WHERE id > 190;
 UPDATE customers SET phone = NULL WHERE id <= 10;
+CREATE VIRTUAL TABLE words USING fts5(email, name, content='customers', content_rowid='id');
+INSERT INTO words(words) VALUES ('rebuild');
 CREATE TRIGGER no_change BEFORE UPDATE ON customers BEGIN SELECT raise(ABORT, 'a trigger acts'); END;
 SQL
 "$BACKUPD" --config "$CONF" --quiet init --safe lite/safe --kit-unconfirmed --no-kit-passphrase >/dev/null
@@ -99,6 +101,7 @@ keep
 same "joins work" 190 "$(sqlite3 "$RUN/database" 'SELECT count(*) FROM customers JOIN orders ON who = email')"
 same "every value has its own hash, and only hashes" "200 200" \
     "$(sqlite3 "$RUN/database" "SELECT count(DISTINCT email), sum(email NOT GLOB '*[^a-z2-7]*' AND length(email) = 26) FROM customers" | tr '|' ' ')"
+same "full text finds what is there now" 200 "$(sqlite3 "$RUN/database" "SELECT count(*) FROM words WHERE words MATCH 'jane'")"
 same "constants and nulls" "Jane Doe 0 0" \
     "$(sqlite3 "$RUN/database" 'SELECT min(name), count(phone), count(photo) FROM customers JOIN orders USING (id)' | tr '|' ' ')"
 end_kept SQLite

@@ -9,8 +9,10 @@
 
 #include "common/base/str.h"
 #include "common/engine/mask.h"
+#include "common/engine/name.h"
 #include "common/engine/sqlite/internal.h"
 #include "common/engine/sqlite/restore.h"
+#include "common/engine/sqlite/sqlite.h"
 
 #include "common/base/banned.h"
 
@@ -139,6 +141,26 @@ static int drop_samples(sqlite3 *db)
     return sq;
 }
 
+static int keep_name(sqlite3_stmt *stmt, void *arg)
+{
+    const unsigned char *name = sqlite3_column_text(stmt, 0);
+    return name == NULL || names_add(arg, (const char *)name, NULL) < 0 ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+/* Full text without a copy of its own is made anew of the masked rows; *at is what failed. */
+static int index_anew(sqlite3 *db, struct vec *names, const char **at)
+{
+    int sq = sqlite_rows(db, "SELECT name FROM main.sqlite_schema v WHERE " SQLITE_FTS_OF_OTHERS, keep_name,
+                         names);
+    for (size_t i = 0; sq == SQLITE_OK && i < names->len; i++) {
+        *at = *(char **)vec_at(names, i);
+        char *sql = sqlite3_mprintf("INSERT INTO main.\"%w\"(\"%w\") VALUES ('rebuild')", *at, *at);
+        sq = sql != NULL ? sqlite3_exec(db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+        sqlite3_free(sql);
+    }
+    return sq;
+}
+
 static int write_anew(sqlite3 *db, const char *file)
 {
     char *sql = sqlite3_mprintf("VACUUM main INTO %Q", file);
@@ -165,6 +187,7 @@ int sqlite_mask(const char *to, struct vec *tables, struct mask_hash *hash, stru
     struct guard g = { .why = ERROR_INIT };
     sqlite3 *db = NULL;
     const char *at = to;
+    struct vec indexed = VEC_OF(char *);
     char *made = str_printf(err, "%s.masked", to);
     if (made == NULL)
         return E_NOMEM;
@@ -176,10 +199,13 @@ int sqlite_mask(const char *to, struct vec *tables, struct mask_hash *hash, stru
         at = t->name;
         sq = mask_table(db, t);
     }
+    sq = sq == SQLITE_OK ? index_anew(db, &indexed, &at) : sq;
     at = sq == SQLITE_OK ? to : at;
     sq = sq == SQLITE_OK ? drop_samples(db) : sq;
     sq = sq == SQLITE_OK ? write_anew(db, made) : sq;
     int rc = sq == SQLITE_OK ? 0 : g.why.code != 0 ? error_copy(err, &g.why) : sqlite_error(err, db, sq, at);
+    rc = rc < 0 && at != to ? error_wrap(err, "mask table") : rc;
+    names_free(&indexed);
     (void)sqlite3_close(db);
     rc = rc == 0 ? replace(to, made, err) : rc;
     if (rc < 0)

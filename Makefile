@@ -72,8 +72,8 @@ HARDEN_LD := -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 
 OPT ?= -O2 -g
 ifneq ($(SANITIZE),)
-# Sanitizers see more without FORTIFY's replacements and with frame pointers.
-override OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+# Sanitizers see more without FORTIFY's replacements and with frame pointers; for their traces lines are enough.
+override OPT := -O1 -g1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 SAN_LD := -fsanitize=$(SANITIZE)
 else ifneq ($(COVERAGE),)
 override OPT := -O0 -g --coverage
@@ -180,6 +180,10 @@ $(call obj,$(SUPPORT_SRC) $(UNIT_SRC) $(TOOL_SRC) $(FUZZ_SRC)): ROOM_CFLAGS := $
 # memory unless it is told to leave them whole.
 ifeq ($(SANITIZE)$(COVERAGE),)
 $(B)/obj/common/crypto/checkrows.o: ROOM_CFLAGS += -O3 $(if $(IS_CLANG),,-fno-split-wide-types)
+endif
+# Nothing but arithmetic on lanes: with sanitizers compilers take minutes for it, and no unit test calls it.
+ifneq ($(SANITIZE),)
+$(B)/obj/tests/support/attack_curve.o $(B)/obj/tests/support/attack_lanes.o: ROOM_CFLAGS += -fno-sanitize=all
 endif
 
 $(B)/obj/%.o: %.c $(B)/gen/flags | $(B)/gen/version.h

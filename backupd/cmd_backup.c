@@ -55,6 +55,7 @@ static int run_one(struct cli_context *cli, struct job_run *run, bool alone, str
     }
     t->code = t->bad == 0 || t->code == rc ? rc : E_IO;
     t->bad++;
+    summary_refused(run);
     if (alone || rc == E_CANCELLED || rc == E_NOMEM) {
         (void)error_copy(err, &why);
         return error_wrap(err, "%s", run->job->name);
@@ -122,6 +123,7 @@ int cmd_backup(struct cli_context *cli, struct error *err)
                                .job = *(const struct conf_job **)vec_at(&jobs, i),
                                .level = (unsigned)cli_number(cli, "compression"),
                                .tags = tags,
+                               .refused = ANOMALIES_INIT,
                                .kit_unconfirmed = cli_flag(cli, "kit-unconfirmed"),
                                .scrub = !cli_flag(cli, "no-scrub") };
         rc = interrupt_check(err);

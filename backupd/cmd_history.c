@@ -7,6 +7,7 @@
 #include "backupd/daemon/crew.h"
 #include "backupd/daemon/supervisor.h"
 #include "backupd/host.h"
+#include "backupd/status_alarms.h"
 #include "backupd/verbs.h"
 #include "common/base/clock.h"
 #include "common/base/number.h"
@@ -70,6 +71,16 @@ static enum out_style style_of(enum history_verdict v)
            : v == HISTORY_RUNNING                         ? OUT_BOLD
            : v == HISTORY_WARNING || v == HISTORY_SKIPPED ? OUT_WARN
                                                           : OUT_BAD;
+}
+
+static const char *word_of(const struct history_run *r)
+{
+    return history_is_cancelled(r->verdict, r->text) ? "cancelled" : history_verdict_name(r->verdict);
+}
+
+static enum out_style colour_of(const struct history_run *r)
+{
+    return history_is_cancelled(r->verdict, r->text) ? OUT_WARN : style_of(r->verdict);
 }
 
 static bool is_bad(enum history_verdict v)
@@ -170,7 +181,7 @@ static int status_line(const struct history_run *r, void *arg)
         return print_json(s, r, "status", s->err);
     int rc = bytes_of(s->history, r->id, &read, &added, s->err);
     table_cell(s->table, OUT_BOLD, "%s", r->job);
-    table_cell(s->table, style_of(r->verdict), "%s", history_verdict_name(r->verdict));
+    table_cell(s->table, colour_of(r), "%s", word_of(r));
     table_cell(s->table, OUT_PLAIN, "%s", zone_format(wall, when_of(r)));
     table_cell(s->table, OUT_PLAIN, "%s", duration_of(r, took));
     table_cell(s->table, OUT_PLAIN, "%s", read > 0 ? size_format(size, (uint64_t)read) : "");
@@ -238,6 +249,7 @@ int cmd_status(struct cli_context *cli, struct error *err)
 {
     struct vec jobs = VEC_OF(const struct conf_job *);
     struct crew crew = { .n = 0 };
+    size_t more = 0;
     if (ask_closed(cli, NULL))
         return ask_query(cli, NULL, "status", err);
     struct conf *conf = host_configuration(cli, true, err);
@@ -255,9 +267,14 @@ int cmd_status(struct cli_context *cli, struct error *err)
         rc = open_history(conf, &s.history, err);
     if (rc == 0)
         rc = print_status(&s, &jobs, err);
+    if (rc == 0)
+        rc = status_alarms(cli, &crew, s.history, &jobs, &more, err);
     if (rc == 0 && s.bad > 0)
         rc = error_set(err, E_IO, "%zu of %zu %s not well", s.bad, jobs.len,
                        plural(jobs.len, "job is", "jobs are"));
+    else if (rc == 0 && more > 0)
+        rc = error_set(err, E_IO, "the last runs are well, but %zu %s to be looked at", more,
+                       plural(more, "thing is", "things are"));
     history_close(s.history);
     table_free(s.table);
     crew_free(&crew);
@@ -281,7 +298,7 @@ static int history_line(const struct history_run *r, void *arg)
     table_cell(s->table, OUT_BOLD, "%lld", (long long)r->id);
     table_cell(s->table, OUT_PLAIN, "%s", r->job);
     table_cell(s->table, OUT_PLAIN, "%s", zone_format(wall, when_of(r)));
-    table_cell(s->table, style_of(r->verdict), "%s", history_verdict_name(r->verdict));
+    table_cell(s->table, colour_of(r), "%s", word_of(r));
     table_cell(s->table, OUT_PLAIN, "%s", duration_of(r, took));
     if (r->count > 1)
         table_cell(s->table, OUT_PLAIN, "%llu: %s", (unsigned long long)r->count, r->reason);
@@ -341,7 +358,7 @@ static int show_run(const struct history_run *r, void *arg)
     if (rc == 0)
         rc = bytes_of(s->history, r->id, &read, &added, s->err);
     out_heading(&s->cli->out, "run %lld of %s", (long long)r->id, r->job);
-    pairs_add(t, "verdict", style_of(r->verdict), "%s", history_verdict_name(r->verdict));
+    pairs_add(t, "verdict", colour_of(r), "%s", word_of(r));
     if (r->text[0] != '\0')
         pairs_add(t, "because", OUT_PLAIN, "%s", r->text);
     pairs_add(t, "why", OUT_PLAIN, "%s", r->reason);

@@ -85,8 +85,11 @@ static void tell_time(const struct database *db, struct plan *p)
                    time_format((char[NUMBER_TEXT_MAX]){ 0 }, s.newest));
     keep(PLAN_NOTE, text, NULL, p);
     if (real == 0 && db->engine->target_kind == TARGET_SERVER)
-        keep(PLAN_NOTE, "drills load into a throwaway server without durability: a real one may take longer",
-             NULL, p);
+        keep(
+            PLAN_NOTE,
+            "drills load into a throwaway server without durability, and their time ends when the data can be queried: a real "
+            "restore may take longer, and compares the rows after that",
+            NULL, p);
 }
 
 /* ---- telling --------------------------------------------------------------------------------------------- */

@@ -37,6 +37,11 @@ const struct anomalies *watch_anomalies(const struct watch *w); /* or NULL */
 /* How many runs in a row were suspicious, with this one; 0 when it is not. */
 size_t watch_in_a_row(const struct watch *w);
 
+/* A run that failed with `why`: what was unusual about that (the storage's host key), told to the log as well. *found is
+ * untouched when nothing was; for anomalies_free(). */
+void watch_refused(const struct conf *conf, const struct conf_job *job, const struct error *why,
+                   struct anomalies *found);
+
 /* The findings of a severity range as an array of objects. */
 void anomalies_json(struct jsonout *o, const char *key, const struct anomalies *f, enum anomaly_severity from,
                     enum anomaly_severity to);

@@ -8,13 +8,13 @@
 
 #include "common/base/banned.h"
 
-/* Shares of 1 that make a difference, whatever is usual. */
-static const double churn_step = 0.3;
 static const double churn_times = 2;
-static const double entropy_step = 0.25;
 static const double entropy_least = 0.5; /* better compressed it is text, or numbers */
+static const double entropy_least_churned = 0.4;
+/* What comes in addition replaces nothing: pictures, an archive. Who encrypts replaces; too much that is added is `size`. */
+static const double replaced_part = 0.1;
 
-enum { ENTROPY_PART = 16, THOUSAND = 1000, PERCENT = 100 };
+enum { THOUSAND = 1000, PERCENT = 100 };
 
 /* ---- findings -------------------------------------------------------------------------------------------------------- */
 
@@ -128,12 +128,13 @@ bool detect_size(struct detector *d, const struct series *sizes, const char *nam
     return true;
 }
 
-/* Both the share and the amount: of a table that was just trimmed all is new, and it is not more than ever. */
+/* Both the share and the amount: of a table that was just trimmed all is new, and it is not more than ever. The share decides
+ * whether it is far away; the amount has only to be more than it mostly is. */
 bool detect_churn(struct detector *d, const struct series *shares, const struct series *amounts,
                   const struct content *now)
 {
-    const struct measure m = { .plain = true, .high = churn_step };
-    const struct measure bytes = { .floor = (double)d->conf->min_size, .high = churn_times };
+    const struct measure m = { .plain = true, .high = d->conf->churn_by / (double)PERCENT };
+    const struct measure bytes = { .floor = (double)d->conf->min_size, .high = churn_times, .mads = 1 };
     double share = now->whole > 0 ? now->fresh / now->whole : 0;
     char size[NUMBER_TEXT_MAX];
     char runs[64];
@@ -155,14 +156,19 @@ bool detect_churn(struct detector *d, const struct series *shares, const struct 
     return true;
 }
 
+/* Words of base64 or of hexadecimal digits among other columns still compress. Where much more is new than usual anyway, half
+ * of the rise says the same. */
 bool detect_entropy(struct detector *d, const struct series *ratios, const struct content *now)
 {
-    const struct measure m = { .plain = true, .high = entropy_step };
+    const struct measure m = { .plain = true,
+                               .high = d->conf->entropy_by / (double)PERCENT / (now->churned ? 2 : 1) };
     double ratio = (double)now->ratio / THOUSAND;
+    double replaced = now->fresh - (now->grown > 0 ? now->grown : 0);
     char size[NUMBER_TEXT_MAX];
     char runs[64];
     double usual;
-    if (now->ratio < 0 || ratio < entropy_least || now->fresh < (double)(d->conf->min_size / ENTROPY_PART) ||
+    if (now->ratio < 0 || ratio < (now->churned ? entropy_least_churned : entropy_least) ||
+        replaced < now->least || replaced < replaced_part * now->fresh ||
         series_judge(d, ratios, ratio, &m, &usual) != SWING_HIGH)
         return false;
     struct anomaly *a = anomalies_add(d, "entropy", ANOMALY_ALARM);

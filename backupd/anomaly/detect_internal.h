@@ -21,6 +21,9 @@ enum swing series_judge(const struct detector *d, const struct series *s, double
 struct content {
     const char *name;
     double whole, fresh;
+    double grown; /* larger than at the last run by so much */
+    bool churned; /* much more of it is new than usual */
+    double least; /* less that took the place of what was there is no entropy alarm, whatever it looks like */
     int64_t ratio;
 };
 bool detect_churn(struct detector *d, const struct series *shares, const struct series *amounts,

@@ -1,4 +1,5 @@
 /* The run as a whole, and the storage. */
+#include <math.h>
 #include <string.h>
 
 #include "backupd/anomaly/detect_internal.h"
@@ -9,12 +10,14 @@
 enum {
     MINUTE_MS = 60 * 1000,
     DAY = 86400,
+    DAY_MS = DAY * 1000,
     HOUR = 3600,
     SPAN_LEAST = 3 /* days */,
-    FULL_SOON = 7,
     PERCENT = 100,
     FELL_PERCENT = 10,
-    FILES_LEAST = 100
+    FILES_LEAST = 100,
+    /* People delete, and people bring pictures: of the whole nobody knows what took whose place. */
+    ENTROPY_SHARE = 20
 };
 
 /* ---- the source ------------------------------------------------------------------------------------------------------ */
@@ -53,9 +56,13 @@ static void content(struct detector *d)
     struct series shares = { .n = 0 };
     struct series amounts = { .n = 0 };
     struct series ratios = { .n = 0 };
-    struct content c = {
-        .name = "the source", .whole = (double)now->bytes, .fresh = (double)now->fresh, .ratio = now->ratio
-    };
+    const struct baseline_run *last = detect_last(d);
+    struct content c = { .name = "the source",
+                         .whole = (double)now->bytes,
+                         .fresh = (double)now->fresh,
+                         .grown = last != NULL ? (double)now->bytes - (double)last->bytes : 0,
+                         .least = fmax((double)d->conf->min_size, (double)now->bytes / ENTROPY_SHARE),
+                         .ratio = now->ratio };
     for (size_t i = 0; i < d->runs->len; i++) {
         const struct baseline_run *r = vec_at(d->runs, i);
         series_add(&shares, r, share_of(r));
@@ -64,11 +71,11 @@ static void content(struct detector *d)
             series_add(&ratios, r, (double)r->ratio / 1000);
     }
     if (!d->churned)
-        (void)detect_churn(d, &shares, &amounts, &c);
+        c.churned = detect_churn(d, &shares, &amounts, &c);
     if (!d->squeezed)
         (void)detect_entropy(d, &ratios, &c);
-    if (now->ratio < 0 && detect_last(d) != NULL)
-        now->ratio = detect_last(d)->ratio;
+    if (now->ratio < 0 && last != NULL)
+        now->ratio = last->ratio;
 }
 
 /* Rows that were encrypted last week are no new data today, and still nobody can read them. */
@@ -165,16 +172,17 @@ static void space_falls(struct detector *d)
     const struct baseline_run *now = &d->night->run;
     double last = 0;
     double daily = daily_loss(d, &last);
-    double left = daily > 0 ? (double)now->space_free / daily : FULL_SOON;
+    double soon = (double)d->conf->full_within_ms / DAY_MS;
+    double left = daily > 0 ? (double)now->space_free / daily : soon;
     bool sudden = last > (double)now->space_total * FELL_PERCENT / PERCENT && last > 3 * daily &&
                   last > (double)now->stored * 3;
     char a1[NUMBER_TEXT_MAX];
-    if (!detect_learned(d) || (left >= FULL_SOON && !sudden))
+    if (!detect_learned(d) || (left >= soon && !sudden))
         return;
     struct anomaly *a = anomalies_add(d, "space", ANOMALY_WARNING);
     if (a == NULL)
         return;
-    if (left < FULL_SOON) {
+    if (left < soon) {
         anomaly_printf(a->what, "the storage will be full in about %.0f days", left);
         anomaly_printf(a->seen, "%s free", size_format(a1, now->space_free));
         anomaly_printf(a->usual, "%s less each day", size_format(a1, (uint64_t)daily));

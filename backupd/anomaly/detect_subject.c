@@ -1,5 +1,6 @@
 /* Tables and streams, one by one. */
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +9,14 @@
 
 #include "common/base/banned.h"
 
-enum { PERCENT = 100, EMPTIED_LEAST = 20, OFTEN = 4, NAME_TEXT = 200 };
+enum {
+    PERCENT = 100,
+    EMPTIED_LEAST = 20,
+    OFTEN = 4,
+    NAME_TEXT = 200,
+    ENTROPY_PART = 16,
+    ENTROPY_SHARE = 100
+};
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------ */
 
@@ -163,7 +171,9 @@ static void learn(struct past *p, const struct point *points, size_t n)
     }
 }
 
-static void judge(struct detector *d, struct past *p, const struct baseline_subject *now, const char *name)
+/* before: its bytes at the last run that saw it, or -1 */
+static void judge(struct detector *d, struct past *p, const struct baseline_subject *now, int64_t before,
+                  const char *name)
 {
     bool told = now->rows >= 0 && rows_of(d, &p->rows, name, (double)now->rows);
     if (!told && now->bytes >= 0)
@@ -171,10 +181,15 @@ static void judge(struct detector *d, struct past *p, const struct baseline_subj
     d->sized |= told;
     if (now->bytes < 0)
         return;
-    const struct content c = {
-        .name = name, .whole = (double)now->bytes, .fresh = (double)now->fresh, .ratio = now->ratio
-    };
-    d->churned |= detect_churn(d, &p->shares, &p->amounts, &c);
+    struct content c = { .name = name,
+                         .whole = (double)now->bytes,
+                         .fresh = (double)now->fresh,
+                         .grown = before >= 0 ? (double)now->bytes - (double)before : 0,
+                         .least = fmax((double)d->conf->min_size / ENTROPY_PART,
+                                       (double)now->bytes / ENTROPY_SHARE),
+                         .ratio = now->ratio };
+    c.churned = detect_churn(d, &p->shares, &p->amounts, &c);
+    d->churned |= c.churned;
     d->squeezed |= detect_entropy(d, &p->ratios, &c);
 }
 
@@ -191,7 +206,7 @@ void detect_subject(struct detector *d, const char *name, const struct point *po
     }
     past.rows.n = past.sizes.n = past.shares.n = past.amounts.n = past.ratios.n = 0;
     learn(&past, points, n);
-    judge(d, &past, now, night_name(shown, sizeof shown, name));
+    judge(d, &past, now, points[n - 1].seen.bytes, night_name(shown, sizeof shown, name));
     if (points[n - 1].run == detect_last(d))
         schema(d, name, now->schema, points, n);
     if (now->ratio < 0)
@@ -201,20 +216,21 @@ void detect_subject(struct detector *d, const char *name, const struct point *po
 
 void detect_rest(struct detector *d)
 {
+    const enum anomaly_severity severity = d->conf->tell_schema ? ANOMALY_WARNING : ANOMALY_NOTE;
     struct anomaly *a = NULL;
     for (size_t i = 0; d->runs->len > 0 && i < d->night->subjects.len; i++) {
         const struct baseline_subject *s = vec_at(&d->night->subjects, i);
         if (s->run != -1)
             add_name(d->fresh_list, &d->fresh_names, s->name);
     }
-    if (d->fresh_names > 0 && (a = anomalies_add(d, "schema", ANOMALY_NOTE)) != NULL) {
+    if (d->fresh_names > 0 && (a = anomalies_add(d, "schema", severity)) != NULL) {
         anomaly_printf(a->what, "%zu new %s", d->fresh_names,
                        plural(d->fresh_names, "table or stream", "tables or streams"));
         anomaly_printf(a->seen, "%s", d->fresh_list);
         anomaly_printf(a->usual, "not there at the runs before");
         anomaly_printf(a->look_at, "Nothing, if somebody works on the application.");
     }
-    if (d->changed > 0 && (a = anomalies_add(d, "schema", ANOMALY_NOTE)) != NULL) {
+    if (d->changed > 0 && (a = anomalies_add(d, "schema", severity)) != NULL) {
         anomaly_printf(a->what, "%zu %s changed", d->changed,
                        plural(d->changed, "definition", "definitions"));
         anomaly_printf(a->seen, "%s", d->changed_names);

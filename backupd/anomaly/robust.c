@@ -131,7 +131,8 @@ enum swing robust_judge(const struct sight *past, size_t n, double value, int64_
     middle = robust_median(near, count);
     for (size_t i = 0; i < count; i++)
         near[i] = fabs(near[i] - middle);
-    double spread = ROBUST_MADS * (1 + few / (double)count) * mad_scale * robust_median(near, count);
+    double mads = m->mads > 0 ? m->mads : ROBUST_MADS;
+    double spread = mads * (1 + few / (double)count) * mad_scale * robust_median(near, count);
     double distance = scaled(m, value) - middle;
     double limit = distance < 0 ? m->low : m->high;
     if (limit <= 0)

@@ -37,6 +37,7 @@ struct measure {
     double floor; /* of ratios */
     double low;   /* 0: never too low */
     double high;  /* 0: never too high */
+    double mads;  /* 0: ROBUST_MADS */
 };
 
 enum swing { SWING_NONE = 0, SWING_LOW, SWING_HIGH };

@@ -9,7 +9,7 @@
 #include "common/cli/out.h"
 #include "common/state/history.h"
 
-/* "anomalies": a list of objects, empty when there were none. */
+/* "anomalies" and "noticed": lists of objects, empty when there were none. */
 int told_json(struct history *h, const struct history_run *r, struct jsonout *o, struct error *err);
 /* The run's text and what was unusual, for a line of a table; "" when there is neither. */
 int told_line(struct history *h, const struct history_run *r, char out[ANOMALY_TEXT_MAX], struct error *err);

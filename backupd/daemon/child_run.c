@@ -51,9 +51,12 @@ int child_run_start(struct child_run *run, const char *const argv[], const struc
     };
     if (env == NULL)
         return E_NOMEM;
-    *run = (struct child_run){
-        .pidfd = -1, .line = BUF_INIT, .summary = BUF_INIT, .problem = BUF_INIT, .finding = BUF_INIT
-    };
+    *run = (struct child_run){ .pidfd = -1,
+                               .line = BUF_INIT,
+                               .summary = BUF_INIT,
+                               .unusual = BUF_INIT,
+                               .problem = BUF_INIT,
+                               .finding = BUF_INIT };
     run->child = child_start(argv, &options, err);
     free(env);
     if (run->child == NULL)
@@ -126,6 +129,7 @@ static void note_move(struct child_run *run)
 static void take_line(struct child_run *run)
 {
     struct buf *to = is_message(&run->line, "summary")                       ? &run->summary
+                     : is_message(&run->line, "unusual")                     ? &run->unusual
                      : is_message(&run->line, "error")                       ? &run->problem
                      : is_error_finding(&run->line) && run->finding.len == 0 ? &run->finding
                                                                              : NULL;
@@ -214,7 +218,8 @@ void child_run_finish(struct child_run *run, struct child_run_result *result)
     /* What it wrote between the last look and its end. */
     child_run_read(run);
     *result =
-        (struct child_run_result){ .summary = run->summary.len > 0 ? (const char *)run->summary.data : "" };
+        (struct child_run_result){ .summary = run->summary.len > 0 ? (const char *)run->summary.data : "",
+                                   .unusual = run->unusual.len > 0 ? (const char *)run->unusual.data : "" };
     int rc = child_finish(run->child, &why);
     result->status = child_status(run->child);
     result->killed = result->status > 128;
@@ -237,6 +242,7 @@ void child_run_free(struct child_run *run)
     run->child = NULL;
     buf_free(&run->line);
     buf_free(&run->summary);
+    buf_free(&run->unusual);
     buf_free(&run->problem);
     buf_free(&run->finding);
 }

@@ -30,6 +30,7 @@ struct child_run {
     bool too_long; /* the line that is being read is dropped */
     struct buf line;
     struct buf summary; /* NUL-terminated when not empty */
+    struct buf unusual; /* the same: what was unusual about a run that failed */
     struct buf problem; /* the last "error" line */
     struct buf finding; /* the first "finding" that is an error */
     uint64_t moves;     /* grows with each line that says something new: more than that time has passed */
@@ -42,6 +43,7 @@ struct child_run_result {
     bool no_memory;                /* it says so */
     bool passing;                  /* it says that a repetition may help */
     const char *summary;           /* "" when there is none; lives until child_run_free */
+    const char *unusual;           /* the same */
     char text[CHILD_RUN_TEXT_MAX]; /* what went wrong, in its words */
 };
 

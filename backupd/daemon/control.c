@@ -16,6 +16,7 @@
 #include "common/cli/json.h"
 #include "common/sys/child.h"
 #include "common/sys/dirs.h"
+#include "common/state/refusals.h"
 #include "common/sys/fdio.h"
 
 #include "common/base/banned.h"
@@ -39,11 +40,6 @@ struct control {
     size_t n;
     struct account accounts[ACCOUNTS];
 };
-
-uint64_t control_refused(const struct supervisor *s)
-{
-    return s->refused;
-}
 
 /* ---- the socket --------------------------------------------------------------------------------------------------------- */
 
@@ -176,9 +172,20 @@ void control_answer(struct client *c, int exit_code, const char *error, const st
 
 void control_refuse(struct supervisor *s, const struct control_peer *peer, const char *what)
 {
-    s->refused++;
-    log_event(LOG_ALARM, "control socket: %s was refused: %s", peer->name, what);
+    uint64_t before = 0;
+    (void)refusals_total(s->history, &before, NULL); /* without a history: since a minute ago */
+    for (size_t i = 0; i < s->refused.n; i++)
+        before += s->refused.waiting[i].count;
+    refused_note(s, peer->name, what);
+    log_event(
+        LOG_ALARM,
+        "control socket: %s was refused: %s; usual: %llu refusals, of all accounts, since the history began. "
+        "Which program of that account asks? If it may, make the account a member of the group; if nobody "
+        "knows it, somebody looks around on this host",
+        peer->name, what, (unsigned long long)before);
 }
+
+static const char stranger[] = "it is in no group that may ask (daemon.read_group, daemon.control_group)";
 
 /* An account that tries again and again is told once a minute, with a count. */
 static void refuse_login(struct supervisor *s, struct control *c, const struct control_peer *peer)
@@ -186,7 +193,7 @@ static void refuse_login(struct supervisor *s, struct control *c, const struct c
     int64_t now = supervisor_now();
     struct account *oldest = &c->accounts[0];
     struct account *a = NULL;
-    char what[160];
+    char what[REFUSED_WHAT_MAX];
     for (size_t i = 0; i < ACCOUNTS; i++) {
         if (c->accounts[i].told != 0 && c->accounts[i].uid == peer->uid)
             a = &c->accounts[i];
@@ -195,11 +202,10 @@ static void refuse_login(struct supervisor *s, struct control *c, const struct c
     }
     if (a != NULL && now >= a->told && now - a->told < ALARM_PAUSE) {
         a->silent++;
-        s->refused++;
+        refused_note(s, peer->name, stranger);
         return;
     }
-    (void)snprintf(what, sizeof what,
-                   "it is in no group that may ask (daemon.read_group, daemon.control_group)");
+    (void)snprintf(what, sizeof what, "%s", stranger);
     if (a != NULL && a->silent > 0)
         (void)snprintf(what, sizeof what,
                        "it is in no group that may ask; %llu times more since it was told last",
@@ -405,12 +411,13 @@ static void control_look(struct supervisor *s, void *self, const struct pollfd *
     start_queued(s, c);
     if (n > 0 && fds[0].revents != 0)
         accept_all(s, c);
+    refused_write(s, false);
 }
 
 static int64_t control_wake(struct supervisor *s, void *self)
 {
     const struct control *c = self;
-    int64_t best = INT64_MAX;
+    int64_t best = refused_wake(s);
     for (size_t i = 0; i < c->n; i++) {
         const struct client *k = c->clients[i];
         /* A job that was just started: the planner comes first, then the answer. */
@@ -418,7 +425,6 @@ static int64_t control_wake(struct supervisor *s, void *self)
             return supervisor_now();
         best = k->until < best ? k->until : best;
     }
-    (void)s;
     return best;
 }
 
@@ -426,9 +432,10 @@ static void control_close(struct supervisor *s, void *self)
 {
     struct control *c = self;
     struct stat st;
-    (void)s;
     if (c == NULL)
         return;
+    if (s->history != NULL)
+        refused_write(s, true);
     while (c->n > 0) {
         if (c->clients[c->n - 1]->state == CLIENT_TOLD)
             (void)talk(c->clients[c->n - 1]);

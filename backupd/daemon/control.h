@@ -17,7 +17,7 @@
  *
  * Who asks is what the kernel says (SO_PEERCRED, SO_PEERGROUPS): root and the daemon's own account may everything, members of
  * control_group too, members of read_group the four that only read. Others are refused at once; that is told with an alarm,
- * once a minute for each account, and counted.
+ * once a minute for each account, and counted in the history.
  *
  * Nobody holds the loop up: everything is non-blocking, a request and an answer have CONTROL_TIMEOUT seconds each, and there are
  * limits to how many come in, altogether and of one account. Only who waits for a run's end may stay.
@@ -43,9 +43,6 @@ enum {
     CONTROL_GROUPS_MAX = 4096, /* supplementary groups of an account */
     CONTROL_NAME_MAX = 64,
 };
-
-/* Refused logins and requests since the daemon began. */
-uint64_t control_refused(const struct supervisor *s);
 
 /* ---- control_peer.c ------------------------------------------------------------------------------------------------ */
 
@@ -120,7 +117,7 @@ void control_query_free(struct client *c);
 
 /* Makes the answer that is sent now. error NULL: none. lines (char *) may be NULL. */
 void control_answer(struct client *c, int exit_code, const char *error, const struct vec *lines);
-/* Says an alarm and counts. */
+/* Says an alarm, and counts for the history (refused.h). */
 void control_refuse(struct supervisor *s, const struct control_peer *peer, const char *what);
 
 extern const struct part_kind control_part;

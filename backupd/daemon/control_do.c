@@ -267,7 +267,7 @@ static void cancel(struct supervisor *s, struct client *c)
     if (slot->kill_at != 0) {
         say(&lines, "%s: run %lld is ending already (%s)", slot->job, (long long)slot->id, slot->why);
     } else {
-        (void)snprintf(reason, sizeof reason, "cancelled by %s", c->peer.name);
+        (void)snprintf(reason, sizeof reason, HISTORY_CANCELLED "%s", c->peer.name);
         runs_stop(s, slot, STOP_HAND, reason);
         remember_cancelled(s, slot->job);
         say(&lines, "%s: run %lld is asked to end", slot->job, (long long)slot->id);

@@ -42,10 +42,19 @@ static void tell_dropped(const struct conf_channel *c, uint64_t dropped)
     alarms_quiet(false);
 }
 
-static bool is_task(const struct telling *t)
+static enum conf_task task_of(const struct telling *t)
 {
     size_t job = t->job != NULL ? supervisor_job(t->s, t->job) : SIZE_MAX;
-    return job != SIZE_MAX && t->s->conf->jobs[job].task != CONF_TASK_NONE;
+    return job != SIZE_MAX ? t->s->conf->jobs[job].task : CONF_TASK_NONE;
+}
+
+/* When the job is due next; 0: by hand only, or no longer configured. */
+static int64_t next_of(const struct telling *t)
+{
+    size_t job = t->job != NULL ? supervisor_job(t->s, t->job) : SIZE_MAX;
+    const struct planner_rules *r = job != SIZE_MAX ? &t->s->crew.rules[job] : NULL;
+    int64_t next = r != NULL && r->calendar != NULL ? calendar_next(r->calendar, t->now - r->jitter) : 0;
+    return next != 0 ? next + r->jitter : 0;
 }
 
 static int put(struct telling *t, const struct conf_channel *c, const char *event, const char *what,
@@ -55,11 +64,12 @@ static int put(struct telling *t, const struct conf_channel *c, const char *even
     uint64_t dropped = 0;
     const struct notice_facts facts = { .event = event,
                                         .job = t->job,
-                                        .task = is_task(t),
+                                        .task = task_of(t),
                                         .run = t->run,
                                         .what = what,
                                         .told = told != NULL ? *told : (struct notice_told){ .since = 0 },
                                         .last_good = t->last_good,
+                                        .next = next_of(t),
                                         .time = t->now,
                                         .repeat_after = (int64_t)(c->repeat_after_ms / MS),
                                         .uid = t->uid,
@@ -85,9 +95,9 @@ static int put(struct telling *t, const struct conf_channel *c, const char *even
     return rc;
 }
 
-/* It happened; told when the channel wants it and has not heard it lately. 1 when it was put. */
-static int seen(struct telling *t, const struct conf_channel *c, enum conf_notice event, const char *kind,
-                const char *reason, const char *what)
+/* It happened; told under this name when the channel wants it and has not heard it lately. 1 when it was put. */
+static int seen_as(struct telling *t, const struct conf_channel *c, enum conf_notice event, const char *name,
+                   const char *kind, const char *reason, const char *what)
 {
     struct notice_told told;
     const struct notice_seen seen = { .channel = c->name,
@@ -99,8 +109,14 @@ static int seen(struct telling *t, const struct conf_channel *c, enum conf_notic
     int rc = notices_seen(t->q, &seen, &told, t->err);
     if (rc <= 0 || (c->on & event) == 0)
         return rc < 0 ? rc : 0;
-    rc = put(t, c, conf_notice_name(event), what, &told);
+    rc = put(t, c, name, what, &told);
     return rc < 0 ? rc : 1;
+}
+
+static int seen(struct telling *t, const struct conf_channel *c, enum conf_notice event, const char *kind,
+                const char *reason, const char *what)
+{
+    return seen_as(t, c, event, conf_notice_name(event), kind, reason, what);
 }
 
 /* ---- runs -------------------------------------------------------------------------------------------------------------- */
@@ -162,6 +178,12 @@ static int good_run(struct telling *t, const struct conf_channel *c)
     return rc < 0 ? rc : told != 0;
 }
 
+/* Somebody wanted it so: no failure, and told to who hears of failures, for it is a night without a backup. */
+static bool is_cancelled(const struct history_run *r)
+{
+    return history_is_cancelled(r->verdict, r->text);
+}
+
 static int any_end(struct telling *t, const struct conf_channel *c, bool good, bool again)
 {
     const char *text = t->run->text != NULL ? t->run->text : "";
@@ -169,8 +191,12 @@ static int any_end(struct telling *t, const struct conf_channel *c, bool good, b
     int told = 0;
     if (good)
         told = good_run(t, c);
+    else if (is_cancelled(t->run))
+        told = seen_as(t, c, CONF_ON_FAILURE, NOTICE_CANCELLED, "trouble", text, text);
     else if (!again)
         told = seen(t, c, CONF_ON_FAILURE, "trouble", text, text);
+    if (!good && !again && told == 0 && (c->on & CONF_ON_FAILURE) == 0) /* a failure's notice tells it, too */
+        told = unusual(t, c);
     if (told != 0 || (c->on & CONF_ON_ALWAYS) == 0)
         return told < 0 ? told : 0;
     (void)snprintf(what, sizeof what, "%s%s%s%s", history_verdict_name(t->run->verdict),
@@ -289,7 +315,11 @@ int notices_tell(struct supervisor *s, struct notices *q, const struct daemon_ev
         else if (c->type != CONF_PING)
             rc = e->kind == DAEMON_ENDED ? any_end(&t, c, good, again) : 0;
         else if (!again)
-            rc = ping(&t, c, e->kind == DAEMON_STARTED ? "start" : good ? "success" : "failure");
+            rc = ping(&t, c,
+                      e->kind == DAEMON_STARTED ? "start"
+                      : good                    ? "success"
+                      : is_cancelled(e->run)    ? NOTICE_CANCELLED
+                                                : "failure");
     }
     return end(&t, rc);
 }

@@ -10,9 +10,19 @@
 
 struct pages {
     struct view_daemon daemon;
+    struct drills_file drills;
     struct textfile textfile;
     struct web *web;
 };
+
+/* Held open as long as somebody sees it (drills_file.h). */
+static void look_at_drills(struct pages *p, const struct supervisor *s)
+{
+    if (s->conf->web.kind != CONF_LISTEN_NONE || s->conf->daemon.textfile != NULL)
+        drills_file_look(&p->drills, s->conf->state, true, supervisor_now());
+    else
+        drills_file_close(&p->drills);
+}
 
 static int pages_open(struct supervisor *s, void **self, struct error *err)
 {
@@ -21,12 +31,14 @@ static int pages_open(struct supervisor *s, void **self, struct error *err)
     *self = p;
     if (p == NULL)
         return E_NOMEM;
+    look_at_drills(p, s);
     p->daemon =
         (struct view_daemon){ .asked = true, .alive = true, .started = supervisor_now(), .has_errors = true };
     p->web = web_open(s, &why);
     if (why.code == 0)
         return 0;
     *self = NULL;
+    drills_file_close(&p->drills);
     free(p);
     return error_copy(err, &why);
 }
@@ -84,8 +96,9 @@ static void pages_look(struct supervisor *s, void *self, const struct pollfd *fd
     struct pages *p = self;
     (void)fds;
     (void)n;
+    look_at_drills(p, s);
     web_look(p->web, s, &p->daemon);
-    textfile_look(&p->textfile, s, &p->daemon);
+    textfile_look(&p->textfile, s, &p->daemon, &p->drills);
 }
 
 static int64_t pages_wake(struct supervisor *s, void *self)
@@ -105,7 +118,8 @@ static void pages_close(struct supervisor *s, void *self)
     web_close(p->web);
     p->daemon.alive = false;
     if (s->conf != NULL && s->history != NULL)
-        textfile_write(&p->textfile, s, &p->daemon);
+        textfile_write(&p->textfile, s, &p->daemon, &p->drills);
+    drills_file_close(&p->drills);
     free(p);
 }
 

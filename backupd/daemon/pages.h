@@ -20,10 +20,12 @@ struct textfile {
 
 /* When it wants to be written; INT64_MAX: not. */
 int64_t textfile_wake(const struct textfile *t);
-/* Writes it when it is time to. daemon is what it says of the daemon. */
-void textfile_look(struct textfile *t, const struct supervisor *s, const struct view_daemon *daemon);
+/* Writes it when it is time to. daemon and drills are what it says of them. */
+void textfile_look(struct textfile *t, const struct supervisor *s, const struct view_daemon *daemon,
+                   const struct drills_file *drills);
 /* Writes it now. */
-void textfile_write(struct textfile *t, const struct supervisor *s, const struct view_daemon *daemon);
+void textfile_write(struct textfile *t, const struct supervisor *s, const struct view_daemon *daemon,
+                    const struct drills_file *drills);
 
 /* ---- web.c: the socket, and the process behind it ---- */
 

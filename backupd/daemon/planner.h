@@ -25,7 +25,8 @@
  *     than `limit`. Among those who wait the one that was due first goes first, then by order.
  *   - A run that failed for a passing reason is tried again after a pause that doubles, within the window, at most
  *     `retries` times; a newer due time ends that.
- *   - The clock set back by up to 26 hours repeats no run; by more, the nights begin anew from there.
+ *   - The clock set back by up to 26 hours repeats no run; by more, the nights begin anew from there. planner_clock_set
+ *     keeps a step from counting as time that a run took.
  *
  * Not thread-safe. Names and calendars are borrowed.
  */
@@ -133,6 +134,10 @@ int planner_tick(struct planner *p, int64_t now, struct vec *events, struct erro
 void planner_finished(struct planner *p, size_t job, int64_t now, enum planner_outcome outcome);
 /* The next instant at which tick has something to do; INT64_MAX: never. */
 int64_t planner_wake(const struct planner *p, int64_t now);
+
+/* Somebody has set the clock, by so many seconds (negative: back). What is a length of time goes on as it was: how long a run
+ * has been on, and how long the next try is waited for. Due times and windows are what the clock says now. */
+void planner_clock_set(struct planner *p, int64_t by);
 
 /* E_CONFLICT: it runs or waits already. Starts with the next tick, before its calendar, whether paused or not. */
 int planner_start(struct planner *p, size_t job, int64_t now, struct error *err);

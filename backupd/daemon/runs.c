@@ -97,7 +97,7 @@ static void ended(struct supervisor *s, size_t i)
                                .verdict = verdict,
                                .exit_code = r.status,
                                .text = text,
-                               .result = r.summary };
+                               .result = r.summary[0] != '\0' ? r.summary : r.unusual };
     struct history_job state;
     if (job != SIZE_MAX) {
         /* Of a run that had to end because the daemon does, the job stays as running: the next daemon starts it again. */

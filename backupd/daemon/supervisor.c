@@ -17,6 +17,8 @@
 
 enum {
     PRUNE_EVERY = 86400,
+    STEP_MIN = 5, /* seconds; a smaller step of the clock is nothing to speak of */
+    STEP_BIG = 60,
     RUNS_FDS_MAX = POLL_LOOP_FDS_MAX * 3 / 4, /* the rest is for the parts */
 };
 
@@ -42,6 +44,31 @@ static void announce(struct supervisor *s, enum daemon_event_kind kind)
 {
     struct daemon_event e = { .kind = kind, .job = SIZE_MAX };
     parts_event(s, &e);
+}
+
+static int64_t wall_ahead(void)
+{
+    return supervisor_now() - (int64_t)(clock_mono_ms() / 1000);
+}
+
+/* Before each look at what is due: a clock that was set must not end a run, or hold up one that is tried again. */
+static void look_at_clock(struct supervisor *s)
+{
+    int64_t ahead = wall_ahead();
+    int64_t by = ahead - s->wall_ahead;
+    s->wall_ahead = ahead;
+    if (by > -STEP_MIN && by < STEP_MIN)
+        return;
+    char time[NUMBER_TEXT_MAX];
+    bool forward = by > 0;
+    (void)duration_format(time, (uint64_t)(forward ? by : -by) * 1000);
+    if (by > -STEP_BIG && by < STEP_BIG)
+        tell("the clock was set %s by %s", forward ? "forward" : "back", time);
+    else
+        log_event(LOG_WARN,
+                  "the clock was set %s by %s, or this machine slept: what is due goes by the new time",
+                  forward ? "forward" : "back", time);
+    planner_clock_set(s->crew.planner, by);
 }
 
 static int tick(struct supervisor *s, struct error *err)
@@ -151,8 +178,10 @@ static int loop(struct supervisor *s, struct error *err)
     struct pollfd fds[POLL_LOOP_FDS_MAX];
     struct poll_news news;
     int rc = 0;
+    s->wall_ahead = wall_ahead();
     announce(s, DAEMON_READY);
     while (rc == 0 && !(s->stopping && s->slots.len == 0)) {
+        look_at_clock(s);
         rc = tick(s, err);
         size_t nruns = runs_fds(s, fds, RUNS_FDS_MAX);
         size_t n = nruns + parts_fds(s, fds + nruns, POLL_LOOP_FDS_MAX - nruns);
@@ -160,10 +189,8 @@ static int loop(struct supervisor *s, struct error *err)
             rc = poll_loop_wait(s->loop, wake_at(s), fds, n, &news, err);
         if (rc < 0)
             break;
-        if (news.clock_set) {
-            tell("the clock was set");
+        if (news.clock_set)
             announce(s, DAEMON_CLOCK_SET);
-        }
         if (news.stop)
             begin_to_stop(s);
         if (news.reload && !s->stopping)

@@ -11,6 +11,7 @@
 #include "backupd/daemon/child_run.h"
 #include "backupd/daemon/crew.h"
 #include "backupd/daemon/part.h"
+#include "backupd/daemon/refused.h"
 #include "backupd/daemon/stall.h"
 #include "backupd/daemon/supervisor.h"
 #include "common/base/vec.h"
@@ -58,7 +59,8 @@ struct supervisor {
     struct parts *parts;
     bool stopping;
     int64_t pruned;
-    uint64_t refused; /* logins and requests that the control socket has refused */
+    struct refused refused; /* logins and requests that the control socket has refused */
+    int64_t wall_ahead; /* seconds of the wall's clock, less those of the one that nobody sets */
 };
 
 /* Seconds of the wall's clock. */

@@ -13,12 +13,13 @@ int64_t textfile_wake(const struct textfile *t)
     return t->dirty ? t->written + 1 : INT64_MAX;
 }
 
-void textfile_write(struct textfile *t, const struct supervisor *s, const struct view_daemon *daemon)
+void textfile_write(struct textfile *t, const struct supervisor *s, const struct view_daemon *daemon,
+                    const struct drills_file *drills)
 {
     struct error why = ERROR_INIT;
     struct buf text = BUF_INIT;
     struct view view;
-    const struct view_options options = { .now = supervisor_now(), .daemon = *daemon };
+    const struct view_options options = { .now = supervisor_now(), .daemon = *daemon, .drills = drills };
     t->dirty = false;
     t->written = options.now;
     if (s->conf->daemon.textfile == NULL)
@@ -37,9 +38,10 @@ void textfile_write(struct textfile *t, const struct supervisor *s, const struct
 }
 
 /* A clock that was set back does not hold it up. */
-void textfile_look(struct textfile *t, const struct supervisor *s, const struct view_daemon *daemon)
+void textfile_look(struct textfile *t, const struct supervisor *s, const struct view_daemon *daemon,
+                   const struct drills_file *drills)
 {
     int64_t now = supervisor_now();
     if (t->dirty && (now > t->written || now < t->written - 1))
-        textfile_write(t, s, daemon);
+        textfile_write(t, s, daemon, drills);
 }

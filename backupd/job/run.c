@@ -254,6 +254,8 @@ int job_run(struct job_run *run, struct error *err)
     }
     if (rc == 0)
         watch_published(run->watch, run->session.session);
+    else
+        watch_refused(run->conf, run->job, &why, &run->refused);
     if (rc == E_NOT_FOUND && why.name != NULL && strcmp(why.name, ERR_CHARTER_MISSING) == 0)
         run->cli->exit_code = CLI_EXIT_NO_REPOSITORY;
     run->after_failed = !hooks_after(&h.hooks, rc == 0 ? NULL : &why);
@@ -270,4 +272,5 @@ void job_run_free(struct job_run *run)
 {
     watch_free(run->watch);
     run->watch = NULL;
+    anomalies_free(&run->refused);
 }

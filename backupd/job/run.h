@@ -43,6 +43,7 @@ struct job_run {
     unsigned reruns;
     bool after_failed;          /* the hook at the end */
     struct watch *watch;        /* what was unusual; job_run_free() */
+    struct anomalies refused;   /* of a run that failed */
     char where[ERROR_TEXT_MAX]; /* the storage, for people */
 };
 

@@ -161,6 +161,16 @@ int summary_print(const struct job_run *run, struct error *err)
     return run->cli->quiet ? 0 : print_text(run, id, err);
 }
 
+void summary_refused(const struct job_run *run)
+{
+    if (!run->cli->json || run->refused.list.len == 0)
+        return;
+    struct jsonout *o = jsonout_new("unusual");
+    jsonout_str(o, "job", run->job->name);
+    anomalies_json(o, "anomalies", &run->refused, ANOMALY_WARNING, ANOMALY_ALARM);
+    (void)jsonout_emit(o, NULL); /* the verb fails in any case */
+}
+
 void summary_failed(const struct job_run *run, const struct error *why)
 {
     const char *text = why->text[0] != '\0' ? why->text : error_code_name(why->code);

@@ -12,6 +12,8 @@
 bool summary_flawed(const struct job_run *run);
 /* After a run that published: a block of text or one JSON line "summary", and the receipt to the log. */
 int summary_print(const struct job_run *run, struct error *err);
+/* What was unusual about a run that failed: one JSON line "unusual", nothing otherwise (the log has it). */
+void summary_refused(const struct job_run *run);
 /* A job that failed while others go on. */
 void summary_failed(const struct job_run *run, const struct error *why);
 

@@ -41,7 +41,7 @@ static void put_run(struct jsonout *o, const struct history_run *r)
 
 static void put_anomalies(struct jsonout *o, const struct jsonin_value *list)
 {
-    static const char *const keys[] = { "kind", "what", "seen", "usual", "look_at" };
+    static const char *const keys[] = { "kind", "severity", "what", "seen", "usual", "look_at" };
     struct jsonout *out = jsonout_array(o, "anomalies");
     for (size_t i = 0; i < jsonin_len(list) && i < NOTICE_ANOMALIES_MAX; i++) {
         struct jsonout *one = jsonout_object(out, NULL);
@@ -72,6 +72,7 @@ int notice_body(const struct notice_facts *f, struct notice_words *w, struct err
     jsonout_time(o, "since", (uint64_t)(f->told.since != 0 ? f->told.since : f->time));
     jsonout_u64(o, "count", f->told.count > 0 ? f->told.count : 1);
     jsonout_time(o, "last_good", (uint64_t)f->last_good);
+    jsonout_time(o, "next", (uint64_t)f->next);
     jsonout_str(o, "what", f->what);
     jsonout_str(o, "subject", (const char *)w->subject.data);
     jsonout_str(o, "text", (const char *)w->text.data);

@@ -8,11 +8,12 @@
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/base/zone.h"
+#include "common/cli/exit.h"
 #include "common/crypto/secret.h"
 
 #include "common/base/banned.h"
 
-enum { VALUE_MAX = 2048, COLUMN = 15 };
+enum { VALUE_MAX = 2048, COLUMN = 15, SUBJECT_WHAT = 70 };
 
 const char *notice_host(char out[NOTICE_HOST_MAX])
 {
@@ -47,8 +48,13 @@ bool notice_is(const struct notice_facts *f, const char *event)
 static const char *verb_of(const struct notice_facts *f)
 {
     static const char *const verbs[][2] = {
-        { "failure", "failed" },     { "warning", "is not complete" },       { "recovery", "is well again" },
-        { "missed", "did not run" }, { "anomaly", "saw something unusual" }, { "start", "has started" },
+        { "failure", "failed" },
+        { NOTICE_CANCELLED, "was cancelled" },
+        { "warning", "ended with a warning" },
+        { "recovery", "is well again" },
+        { "missed", "did not run" },
+        { "anomaly", "saw something unusual" },
+        { "start", "has started" },
         { "success", "is done" },
     };
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
@@ -60,9 +66,16 @@ static const char *verb_of(const struct notice_facts *f)
 
 static const char *more_of(const struct notice_facts *f)
 {
-    if (f->task)
+    if (f->task == CONF_TASK_DRILL && notice_is(f, "failure"))
+        return f->run != NULL && f->run->exit_code == CLI_EXIT_DIFFERS
+                   ? " What was restored is not what was backed up: look at it today."
+                   : " It does not say that a backup is bad: nothing is known of it until a drill runs.";
+    if (f->task == CONF_TASK_VERIFY && notice_is(f, "failure") && f->run != NULL &&
+        f->run->exit_code == CLI_EXIT_DIFFERS)
+        return " Something on the storage is damaged, and what needs it cannot be restored whole.";
+    if (f->task != CONF_TASK_NONE)
         return "";
-    if (notice_is(f, "failure"))
+    if (notice_is(f, "failure") || notice_is(f, NOTICE_CANCELLED))
         return " What it stored until then is used by the next run; there is no new snapshot.";
     if (notice_is(f, "warning"))
         return " There is a new snapshot, but something is missing in it or was left behind.";
@@ -73,24 +86,54 @@ static const char *more_of(const struct notice_facts *f)
     return "";
 }
 
+static const char *noun_of(const struct notice_facts *f)
+{
+    return f->task == CONF_TASK_NONE ? "Job" : f->task == CONF_TASK_DRILL ? "Restore drill" : "Task";
+}
+
+/* So much of it is a subject: whole words, if there are any. */
+static size_t cut_at(const char *what)
+{
+    size_t n = strlen(what);
+    if (n <= SUBJECT_WHAT)
+        return n;
+    n = SUBJECT_WHAT;
+    while (n > SUBJECT_WHAT / 2 && what[n] != ' ')
+        n--;
+    while (n > 0 && ((unsigned char)what[n] & 0xc0) == 0x80)
+        n--;
+    return n;
+}
+
 static int put_heads(const struct notice_facts *f, struct notice_words *w, struct error *err)
 {
+    char what[VALUE_MAX];
     int rc = 0;
     if (f->job != NULL) {
         const char *verb = verb_of(f);
-        rc = buf_printf(&w->subject, err, "[backupd] %s: %s %s", f->host, f->job, verb);
-        return rc == 0 ? buf_printf(&w->text, err, "%s %s on %s %s.%s\n\n", f->task ? "Task" : "Job", f->job,
-                                    f->host, verb, more_of(f))
+        rc = buf_printf(&w->subject, err, "[backupd] %s: %s%s %s", f->host,
+                        f->task == CONF_TASK_DRILL ? "restore drill " : "", f->job, verb);
+        return rc == 0 ? buf_printf(&w->text, err, "%s %s on %s %s.%s\n\n", noun_of(f), f->job, f->host, verb,
+                                    more_of(f))
                        : rc;
     }
     bool test = notice_is(f, "test");
-    rc = buf_printf(&w->subject, err, "[backupd] %s: %s", f->host, test ? "a test" : "alarm");
+    (void)str_printable(what, sizeof what, f->what);
+    rc = test ? buf_printf(&w->subject, err, "[backupd] %s: a test", f->host)
+              : buf_printf(&w->subject, err, "[backupd] %s: alarm: %.*s%s", f->host, (int)cut_at(what), what,
+                           what[cut_at(what)] != '\0' ? "..." : "");
     if (rc < 0)
         return rc;
     return buf_printf(&w->text, err,
                       test ? "This is a test from %s: notices arrive here.\n\n"
                            : "The backup daemon on %s raises an alarm.\n\n",
                       f->host);
+}
+
+/* There is no backup, or no drill, of that time. */
+static bool is_night_lost(const struct notice_facts *f)
+{
+    return notice_is(f, "failure") || notice_is(f, "missed") || notice_is(f, NOTICE_CANCELLED);
 }
 
 /* ---- the rest of the text --------------------------------------------------------------------------------------------- */
@@ -139,10 +182,12 @@ static int put_since(const struct notice_facts *f, struct buf *out, struct error
 static int put_last_good(const struct notice_facts *f, struct buf *out, struct error *err)
 {
     char at[128];
-    if (!notice_is(f, "failure") && !notice_is(f, "missed"))
+    if (!is_night_lost(f))
         return 0;
-    return put_row(out, "Last good run:",
-                   f->last_good != 0 ? time_text(f, f->last_good, at) : "none that this host remembers", err);
+    int rc =
+        put_row(out, "Last good run:",
+                f->last_good != 0 ? time_text(f, f->last_good, at) : "none that this host remembers", err);
+    return rc == 0 && f->next != 0 ? put_row(out, "Next run:", time_text(f, f->next, at), err) : rc;
 }
 
 static int put_anomalies(const struct notice_facts *f, struct buf *out, struct error *err)
@@ -187,7 +232,13 @@ int notice_commands(const struct notice_facts *f, int (*fn)(const char *line, co
         (void)snprintf(line, sizeof line, "%s schedule %s", f->command, f->job);
         rc = fn(line, "when it is due next", arg);
     }
-    if (rc == 0 && notice_is(f, "failure") && !f->task) {
+    if (rc == 0 && notice_is(f, "failure") && f->task == CONF_TASK_DRILL) {
+        /* "backupd --config FILE" of the other program. */
+        (void)snprintf(line, sizeof line, "restore%s drill show latest",
+                       f->command + (str_starts(f->command, "backupd") ? strlen("backupd") : 0));
+        rc = fn(line, "what the drill found, check by check", arg);
+    }
+    if (rc == 0 && notice_is(f, "failure") && f->task == CONF_TASK_NONE) {
         (void)snprintf(line, sizeof line, "%s check database %s", f->command, f->job);
         rc = fn(line, "is the source there, and may it be read?", arg);
         if (rc == 0) {
@@ -195,9 +246,11 @@ int notice_commands(const struct notice_facts *f, int (*fn)(const char *line, co
             rc = fn(line, "is the storage there?", arg);
         }
     }
-    if (rc == 0 && (notice_is(f, "failure") || notice_is(f, "missed"))) {
-        (void)snprintf(line, sizeof line, "%s %s %s", f->command, f->task ? "start" : "backup", f->job);
-        return fn(line, "once more now, when the cause is gone", arg);
+    if (rc == 0 && is_night_lost(f)) {
+        bool wanted = notice_is(f, NOTICE_CANCELLED);
+        (void)snprintf(line, sizeof line, "%s %s %s", f->command,
+                       f->task != CONF_TASK_NONE ? "start" : "backup", f->job);
+        return fn(line, wanted ? "make up for it now" : "once more now, when the cause is gone", arg);
     }
     (void)snprintf(line, sizeof line, "%s history %s", f->command, f->job);
     return rc == 0 ? fn(line, "its runs before", arg) : rc;
@@ -219,12 +272,15 @@ static int put_command(const char *line, const char *why, void *arg)
 static int put_end(const struct notice_facts *f, struct buf *out, struct error *err)
 {
     char text[NUMBER_TEXT_MAX];
-    bool repeats = notice_is(f, "failure") || notice_is(f, "missed") || notice_is(f, "warning") ||
-                   notice_is(f, "anomaly") || notice_is(f, "alarm");
+    bool repeats =
+        is_night_lost(f) || notice_is(f, "warning") || notice_is(f, "anomaly") || notice_is(f, "alarm");
     if (!repeats || f->repeat_after == 0)
         return 0;
-    return buf_printf(out, err, "\nThe same again is counted, and told after %s.\n",
-                      duration_format(text, (uint64_t)f->repeat_after * 1000));
+    if (f->repeat_after % 3600 == 0)
+        (void)snprintf(text, sizeof text, "%lld h", (long long)(f->repeat_after / 3600));
+    else
+        (void)duration_format(text, (uint64_t)f->repeat_after * 1000);
+    return buf_printf(out, err, "\nShould the same happen again, it is counted, and told after %s.\n", text);
 }
 
 static int put_text(const struct notice_facts *f, struct buf *out, struct error *err)

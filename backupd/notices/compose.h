@@ -15,6 +15,7 @@
 
 #include "common/base/buffer.h"
 #include "common/cli/jsonin.h"
+#include "common/conf/conf.h"
 #include "common/state/history.h"
 #include "common/state/notices.h"
 
@@ -25,14 +26,18 @@ enum {
     NOTICE_UID_TEXT = 2 * NOTICES_UID_LEN + 1,
 };
 
+/* Of a run that a person has stopped. */
+#define NOTICE_CANCELLED "cancelled"
+
 struct notice_facts {
     const char *
-        event; /* failure, warning, recovery, missed, anomaly, alarm, always, test; start, success of a ping */
-    bool task;                     /* `job` is a task: it makes no snapshots */
+        event; /* failure, cancelled, warning, recovery, missed, anomaly, alarm, always, test; start, success of a ping */
+    enum conf_task task;           /* what `job` does; all but CONF_TASK_NONE make no snapshots */
     const char *job;               /* NULL: the daemon itself */
     const struct history_run *run; /* or NULL */
     const char *what;              /* what happened, in one sentence; "" */
     struct notice_told told;       /* since when, how often; since 0: now, for the first time */
+    int64_t next;                  /* when the job is due next; 0: no schedule says so */
     int64_t last_good;             /* end of the last good run before; 0: none known */
     int64_t time;
     int64_t repeat_after; /* seconds; 0: told each time */

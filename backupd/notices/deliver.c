@@ -103,10 +103,10 @@ int deliver_ping_url(const char *url, const char *job, const char *event, char *
                      struct error *err)
 {
     static const char place[] = "{job}";
-    const char *suffix = strcmp(event, "start") == 0     ? "/start"
-                         : strcmp(event, "failure") == 0 ? "/fail"
-                         : strcmp(event, "test") == 0    ? "/log"
-                                                         : "";
+    const char *suffix = strcmp(event, "start") == 0                                     ? "/start"
+                         : strcmp(event, "failure") == 0                                 ? "/fail"
+                         : strcmp(event, "test") == 0 || strcmp(event, "cancelled") == 0 ? "/log"
+                                                                                         : "";
     size_t path = strcspn(url, "?#");
     size_t n = 0;
     int rc = 0;

@@ -47,7 +47,7 @@ struct answers {
     bool over;
 };
 
-/* SQLite opens the files beside the history with the first question; the C library its time zone. */
+/* SQLite opens the files beside its own with the first question; the C library its time zone. */
 static int read_once(struct answers *a, struct error *err)
 {
     struct view view;
@@ -55,6 +55,7 @@ static int read_once(struct answers *a, struct error *err)
     int rc = look_view(&a->look, &options, &view, err);
     if (rc == 0)
         view_free(&view);
+    a->look.shut = true;
     return rc;
 }
 
@@ -117,6 +118,8 @@ static const struct view_daemon *ask(struct answers *a)
 
 static int make(struct answers *a, size_t kind, struct error *err)
 {
+    /* Only another process can open it. This answer is the last that does without. */
+    a->over = drills_file_changed(&a->look.drills, a->look.conf->state);
     struct made *m = &a->made[kind];
     struct view view;
     const struct view_options options = { .now = (int64_t)clock_wall(),

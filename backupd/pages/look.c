@@ -36,9 +36,13 @@ static int open_history(struct look *look, struct error *err)
 
 int look_view(struct look *look, const struct view_options *options, struct view *out, struct error *err)
 {
+    struct view_options full = *options;
     int rc = open_history(look, err);
+    if (!look->shut)
+        drills_file_look(&look->drills, look->conf->state, false, options->now);
+    full.drills = &look->drills;
     if (rc == 0)
-        rc = view_make(&look->crew, look->history, options, out, err);
+        rc = view_make(&look->crew, look->history, &full, out, err);
     if (rc < 0) {
         /* A file that was damaged is put aside and another one takes its name. */
         history_close(look->history);
@@ -72,6 +76,7 @@ struct view_daemon look_daemon(const struct conf *conf)
 void look_close(struct look *look)
 {
     history_close(look->history);
+    drills_file_close(&look->drills);
     crew_free(&look->crew);
     conf_free(look->conf);
     *look = (struct look){ .conf = NULL };

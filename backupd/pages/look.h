@@ -6,11 +6,13 @@
  *     rc = look_view(&look, &options, &view, err);     // again and again
  *     look_close(&look);
  *
- * The history is opened read-only, and may appear later than this: until it does, nothing has run.
+ * The history and the list of drills are opened read-only, and may appear later than this: until they do, nothing has run. A
+ * list of drills that cannot be read is shown as that, everything else as it is.
  */
 #ifndef BACKUPD_PAGES_LOOK_H
 #define BACKUPD_PAGES_LOOK_H
 
+#include "backupd/pages/drills_file.h"
 #include "backupd/pages/view.h"
 #include "common/cli/cli.h"
 
@@ -18,6 +20,8 @@ struct look {
     struct conf *conf;
     struct crew crew;
     struct history *history;
+    struct drills_file drills;
+    bool shut; /* no file can be opened any more */
 };
 
 int look_open(struct cli_context *cli, struct look *out, struct error *err);

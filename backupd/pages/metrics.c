@@ -1,4 +1,4 @@
-#include "backupd/pages/metrics.h"
+#include "backupd/pages/metrics_internal.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -8,16 +8,9 @@
 
 #include "common/base/banned.h"
 
-struct metrics {
-    const struct view *view;
-    struct buf *out;
-    struct error *err;
-    int rc;
-};
-
 /* ---- the format -------------------------------------------------------------------------------------------------------- */
 
-static void put(struct metrics *m, const char *text)
+void metrics_put(struct metrics *m, const char *text)
 {
     if (m->rc == 0)
         m->rc = buf_append(m->out, text, strlen(text), m->err);
@@ -32,7 +25,7 @@ static void put_value(struct metrics *m, const char *value)
         if (c == '\\' || c == '"')
             m->rc = buf_printf(m->out, m->err, "\\%c", c);
         else if (c == '\n')
-            put(m, "\\n");
+            metrics_put(m, "\\n");
         else if (!good && c >= 0x80)
             m->rc = buf_printf(m->out, m->err, "\\\\x%02x", c);
         else
@@ -40,22 +33,22 @@ static void put_value(struct metrics *m, const char *value)
     }
 }
 
-static void put_label(struct metrics *m, const char *sep, const char *name, const char *value)
+void metrics_label(struct metrics *m, const char *sep, const char *name, const char *value)
 {
-    put(m, sep);
-    put(m, name);
-    put(m, "=\"");
+    metrics_put(m, sep);
+    metrics_put(m, name);
+    metrics_put(m, "=\"");
     put_value(m, value);
-    put(m, "\"");
+    metrics_put(m, "\"");
 }
 
-static void put_number(struct metrics *m, int64_t value)
+void metrics_number(struct metrics *m, int64_t value)
 {
     if (m->rc == 0)
         m->rc = buf_printf(m->out, m->err, " %" PRId64 "\n", value);
 }
 
-static void family(struct metrics *m, const char *name, const char *type, const char *help)
+void metrics_family(struct metrics *m, const char *name, const char *type, const char *help)
 {
     if (m->rc == 0)
         m->rc = buf_printf(m->out, m->err, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
@@ -63,22 +56,22 @@ static void family(struct metrics *m, const char *name, const char *type, const 
 
 static void plain(struct metrics *m, const char *name, const char *type, const char *help, int64_t value)
 {
-    family(m, name, type, help);
-    put(m, name);
-    put_number(m, value);
+    metrics_family(m, name, type, help);
+    metrics_put(m, name);
+    metrics_number(m, value);
 }
 
 /* name{job_name="...",kind="..."[,extra="..."]} value */
 static void of_job(struct metrics *m, const char *name, const struct view_job *j, const char *extra,
                    const char *extra_value, int64_t value)
 {
-    put(m, name);
-    put_label(m, "{", "job_name", j->name);
-    put_label(m, ",", "kind", j->kind);
+    metrics_put(m, name);
+    metrics_label(m, "{", "job_name", j->name);
+    metrics_label(m, ",", "kind", j->kind);
     if (extra != NULL)
-        put_label(m, ",", extra, extra_value);
-    put(m, "}");
-    put_number(m, value);
+        metrics_label(m, ",", extra, extra_value);
+    metrics_put(m, "}");
+    metrics_number(m, value);
 }
 
 /* ---- jobs: a row for each family that is one number of a job --------------------------------------------------------------- */
@@ -212,7 +205,7 @@ static const struct {
 static void job_numbers(struct metrics *m)
 {
     for (size_t f = 0; f < sizeof numbers / sizeof numbers[0]; f++) {
-        family(m, numbers[f].name, "gauge", numbers[f].help);
+        metrics_family(m, numbers[f].name, "gauge", numbers[f].help);
         for (size_t i = 0; i < m->view->jobs.len; i++) {
             const struct view_job *j = vec_at(&m->view->jobs, i);
             int64_t value = 0;
@@ -224,31 +217,31 @@ static void job_numbers(struct metrics *m)
 
 static void job_info(struct metrics *m)
 {
-    family(m, "backupd_job_info", "gauge", "What is configured; always 1.");
+    metrics_family(m, "backupd_job_info", "gauge", "What is configured; always 1.");
     for (size_t i = 0; i < m->view->jobs.len; i++) {
         const struct view_job *j = vec_at(&m->view->jobs, i);
-        put(m, "backupd_job_info");
-        put_label(m, "{", "job_name", j->name);
-        put_label(m, ",", "kind", j->kind);
-        put_label(m, ",", "engine", j->engine);
-        put_label(m, ",", "repository", j->repository);
-        put_label(m, ",", "schedule", j->schedule != NULL ? j->schedule : "");
-        put(m, "}");
-        put_number(m, 1);
+        metrics_put(m, "backupd_job_info");
+        metrics_label(m, "{", "job_name", j->name);
+        metrics_label(m, ",", "kind", j->kind);
+        metrics_label(m, ",", "engine", j->engine);
+        metrics_label(m, ",", "repository", j->repository);
+        metrics_label(m, ",", "schedule", j->schedule != NULL ? j->schedule : "");
+        metrics_put(m, "}");
+        metrics_number(m, 1);
     }
 }
 
 static void job_verdicts(struct metrics *m)
 {
-    family(m, "backupd_job_last_run_verdict", "gauge",
-           "1 for the verdict of the newest run, 0 for the others.");
+    metrics_family(m, "backupd_job_last_run_verdict", "gauge",
+                   "1 for the verdict of the newest run, 0 for the others.");
     for (size_t i = 0; i < m->view->jobs.len; i++) {
         const struct view_job *j = vec_at(&m->view->jobs, i);
         for (int v = 0; v < HISTORY_VERDICTS && j->has_last; v++)
             of_job(m, "backupd_job_last_run_verdict", j, "verdict", view_verdict_id((enum history_verdict)v),
                    (int)j->last.p.verdict == v);
     }
-    family(
+    metrics_family(
         m, "backupd_job_runs", "gauge",
         "Runs by verdict, as far as the history goes back (keep_history); skipped: entries, not due times.");
     for (size_t i = 0; i < m->view->jobs.len; i++) {
@@ -264,11 +257,11 @@ static void job_verdicts(struct metrics *m)
 static void of_daemon(struct metrics *m)
 {
     const struct view_daemon *d = &m->view->options.daemon;
-    family(m, "backupd_build_info", "gauge", "The version of this program; always 1.");
-    put(m, "backupd_build_info");
-    put_label(m, "{", "version", BACKUP_VERSION);
-    put(m, "}");
-    put_number(m, 1);
+    metrics_family(m, "backupd_build_info", "gauge", "The version of this program; always 1.");
+    metrics_put(m, "backupd_build_info");
+    metrics_label(m, "{", "version", BACKUP_VERSION);
+    metrics_put(m, "}");
+    metrics_number(m, 1);
     if (d->asked)
         plain(m, "backupd_daemon_up", "gauge", "1 when the daemon's loop is alive.", d->alive);
     if (d->asked && d->alive && d->started != 0)
@@ -284,26 +277,26 @@ static void alarms(struct metrics *m)
     int64_t n[VIEW_ALARM_KINDS] = { 0 };
     for (size_t i = 0; i < m->view->alarms.len; i++)
         n[((const struct view_alarm *)vec_at(&m->view->alarms, i))->kind]++;
-    family(m, "backupd_alarms", "gauge", "Open alarms by kind, as the status page shows them.");
+    metrics_family(m, "backupd_alarms", "gauge", "Open alarms by kind, as the status page shows them.");
     for (int k = 0; k < VIEW_ALARM_KINDS; k++) {
-        put(m, "backupd_alarms");
-        put_label(m, "{", "alarm", view_alarm_name((enum view_alarm_kind)k));
-        put(m, "}");
-        put_number(m, n[k]);
+        metrics_put(m, "backupd_alarms");
+        metrics_label(m, "{", "alarm", view_alarm_name((enum view_alarm_kind)k));
+        metrics_put(m, "}");
+        metrics_number(m, n[k]);
     }
 }
 
 static void storage_family(struct metrics *m, const char *name, const char *help, bool size)
 {
-    family(m, name, "gauge", help);
+    metrics_family(m, name, "gauge", help);
     for (size_t i = 0; i < m->view->storage.len; i++) {
         const struct view_storage *s = vec_at(&m->view->storage, i);
         if (!s->known)
             continue;
-        put(m, name);
-        put_label(m, "{", "repository", s->repository);
-        put(m, "}");
-        put_number(m, (int64_t)(size ? s->size : s->free));
+        metrics_put(m, name);
+        metrics_label(m, "{", "repository", s->repository);
+        metrics_put(m, "}");
+        metrics_number(m, (int64_t)(size ? s->size : s->free));
     }
 }
 
@@ -315,6 +308,10 @@ int metrics_write(const struct view *view, struct buf *out, struct error *err)
     job_info(&m);
     job_numbers(&m);
     job_verdicts(&m);
+    if (view->drills_known)
+        metrics_drills(&m);
+    plain(&m, "backupd_control_refused_total", "counter",
+          "Logins and requests that the control socket has refused.", (int64_t)view->refused);
     storage_family(&m, "backupd_storage_size_bytes",
                    "Size of the file system that holds the repository, where this host can see it.", true);
     storage_family(&m, "backupd_storage_free_bytes", "What is free on it for this user.", false);

@@ -207,7 +207,7 @@ static int loop(struct server *s, int daemon_fd, struct error *err)
         if (MHD_run(s->http) != MHD_YES)
             return error_set(err, E_IO, "the status page cannot be served any longer");
         if (answers_are_over(s->answers) && !is_busy(s))
-            return error_set(err, E_IO, "the history cannot be read any longer");
+            return error_set(err, E_IO, "there is a file to be read that it may not open");
     }
     return 0;
 }

@@ -114,6 +114,49 @@ static void put_storage(struct jsonout *o, const struct view *v)
     }
 }
 
+static void put_drills(struct jsonout *o, const struct view *v)
+{
+    struct jsonout *list = jsonout_array(o, "drills");
+    for (size_t i = 0; i < v->drills.len; i++) {
+        const struct view_drill *d = vec_at(&v->drills, i);
+        const struct drill_stand *s = d->stand;
+        struct jsonout *drill = jsonout_object(list, NULL);
+        jsonout_str(drill, "drill", s->drill);
+        jsonout_str(drill, "repository", s->repository);
+        jsonout_str(drill, "job", s->job);
+        jsonout_str(drill, "state", drill_trouble_name(s->trouble));
+        jsonout_str(drill, "text", s->text);
+        jsonout_u64(drill, "every_seconds", s->every);
+        jsonout_time(drill, "last_pass", (uint64_t)s->last_pass);
+        jsonout_time(drill, "due_by", (uint64_t)d->due_by);
+        jsonout_time(drill, "next", (uint64_t)d->next);
+        struct jsonout *last = s->any ? jsonout_object(drill, "last") : NULL;
+        jsonout_str(last, "id", s->id);
+        jsonout_str(last, "verdict", drills_verdict_name(s->verdict));
+        jsonout_str(last, "reason", s->reason[0] != '\0' ? s->reason : NULL);
+        jsonout_time(last, "finished", (uint64_t)s->finished);
+        jsonout_i64(last, "rto_ms", s->rto_ms);
+        jsonout_i64(last, "rto_target_seconds", s->rto_target_seconds);
+    }
+}
+
+/* Refused logins: how many ever, and who lately. */
+static void put_refused(struct jsonout *o, const struct view *v)
+{
+    struct jsonout *refused = jsonout_object(o, "control_refused");
+    jsonout_u64(refused, "total", v->refused);
+    struct jsonout *list = jsonout_array(refused, "accounts");
+    for (size_t i = 0; i < v->refusals.len; i++) {
+        const struct view_refusal *r = vec_at(&v->refusals, i);
+        struct jsonout *one = jsonout_object(list, NULL);
+        jsonout_str(one, "account", r->account);
+        jsonout_u64(one, "count", r->count);
+        jsonout_time(one, "first", (uint64_t)r->first);
+        jsonout_time(one, "last", (uint64_t)r->last);
+        jsonout_str(one, "text", r->what);
+    }
+}
+
 int status_json_write(const struct view *view, struct buf *out, struct error *err)
 {
     struct jsonout *o = jsonout_new("status");
@@ -127,6 +170,7 @@ int status_json_write(const struct view *view, struct buf *out, struct error *er
     for (size_t i = 0; i < view->jobs.len; i++)
         put_job(jobs, view, vec_at(&view->jobs, i));
     put_storage(o, view);
-    (void)jsonout_array(o, "drills");
+    put_drills(o, view);
+    put_refused(o, view);
     return jsonout_text(o, out, err);
 }

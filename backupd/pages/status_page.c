@@ -90,17 +90,6 @@ static void alarms(struct html *h, const struct view *view)
     html_close(h);
 }
 
-/* What drills have found is written by `restore drill run`; until there is any, that is said. */
-static void drills(struct html *h)
-{
-    html_open(h, "section");
-    html_attr(h, "id", "drills");
-    html_attr(h, "class", "card");
-    html_element(h, "h2", NULL, "Restore drills");
-    html_element(h, "p", "dim", "No drill has been recorded on this host yet.");
-    html_close(h);
-}
-
 static void foot(struct html *h)
 {
     html_open(h, "footer");
@@ -126,10 +115,10 @@ int status_page_write(const struct view *view, struct buf *out, struct error *er
     alarms(&h, view);
     page_jobs(&h, view);
     page_nights(&h, view);
+    page_drills(&h, view);
     page_sizes(&h, view);
     page_next(&h, view);
     page_storage(&h, view);
-    drills(&h);
     foot(&h);
     page_end(&h);
     int rc = html_finish(&h, out, err);

@@ -15,5 +15,20 @@ void page_sizes(struct html *h, const struct view *view);
 void page_jobs(struct html *h, const struct view *view);
 void page_next(struct html *h, const struct view *view);
 void page_storage(struct html *h, const struct view *view);
+/* status_drills.c */
+void page_drills(struct html *h, const struct view *view);
+
+/* What tables are made of (status_tables.c). */
+struct page_column {
+    const char *title;
+    const char *cls;
+};
+void page_section(struct html *h, const char *id, const char *title);
+void page_table(struct html *h, const char *cls, const struct page_column *columns, size_t n);
+/* Ends table and section. */
+void page_table_end(struct html *h);
+/* A cell with what the text rounds; value < 0: nothing to carry. */
+void page_cell(struct html *h, const struct page_column *c, const char *name, int64_t value,
+               const char *text);
 
 #endif

@@ -11,7 +11,7 @@
 
 #include "common/base/banned.h"
 
-static void section(struct html *h, const char *id, const char *title)
+void page_section(struct html *h, const char *id, const char *title)
 {
     html_open(h, "section");
     html_attr(h, "id", id);
@@ -19,12 +19,7 @@ static void section(struct html *h, const char *id, const char *title)
     html_element(h, "h2", NULL, title);
 }
 
-struct column {
-    const char *title;
-    const char *cls;
-};
-
-static void begin(struct html *h, const char *cls, const struct column *columns, size_t n)
+void page_table(struct html *h, const char *cls, const struct page_column *columns, size_t n)
 {
     html_open(h, "table");
     html_attr(h, "class", cls);
@@ -37,15 +32,14 @@ static void begin(struct html *h, const char *cls, const struct column *columns,
     html_open(h, "tbody");
 }
 
-static void end(struct html *h)
+void page_table_end(struct html *h)
 {
     html_close(h);
     html_close(h);
     html_close(h);
 }
 
-/* A cell with what the text rounds; value < 0: nothing to carry. */
-static void cell(struct html *h, const struct column *c, const char *name, int64_t value, const char *text)
+void page_cell(struct html *h, const struct page_column *c, const char *name, int64_t value, const char *text)
 {
     html_open(h, "td");
     if (c->cls != NULL)
@@ -64,7 +58,7 @@ static void cell(struct html *h, const struct column *c, const char *name, int64
 
 enum { JOB, VERDICT, WHEN, TOOK, READ, NEW, STORED, NEXT, JOB_COLUMNS };
 
-static const struct column job_columns[JOB_COLUMNS] = {
+static const struct page_column job_columns[JOB_COLUMNS] = {
     [JOB] = { "Job", "head" },      [VERDICT] = { "Last run", NULL }, [WHEN] = { "Started", "num" },
     [TOOK] = { "Took", "num" },     [READ] = { "Read", "num" },       [NEW] = { "New", "num" },
     [STORED] = { "Stored", "num" }, [NEXT] = { "Next", "num" },
@@ -77,8 +71,12 @@ static void verdict_cell(struct html *h, const struct view_job *j)
     html_attr(h, "data-name", "verdict");
     html_attr(h, "data-value", j->has_last ? history_verdict_name(j->last.p.verdict) : "never");
     html_open(h, "span");
-    html_element(h, "span", j->has_last ? page_class_of(j->last.p.verdict) : "dim",
-                 j->has_last ? history_verdict_name(j->last.p.verdict) : "not yet");
+    bool cancelled = j->has_last && history_is_cancelled(j->last.p.verdict, j->last.p.text);
+    html_element(h, "span",
+                 cancelled     ? "warn"
+                 : j->has_last ? page_class_of(j->last.p.verdict)
+                               : "dim",
+                 j->has_last ? view_verdict_word(&j->last.p) : "not yet");
     if (j->paused)
         html_element(h, "span", "warn", " · paused");
     if (j->unusual != NULL)
@@ -100,8 +98,8 @@ static void size_cells(struct html *h, const struct view_job *j)
                   { NEW, "data_added", p->fresh },
                   { STORED, "data_added_packed", p->stored } };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-        cell(h, &job_columns[sizes[i].column], sizes[i].name, has ? sizes[i].value : -1,
-             has ? size_format(size, (uint64_t)sizes[i].value) : "");
+        page_cell(h, &job_columns[sizes[i].column], sizes[i].name, has ? sizes[i].value : -1,
+                  has ? size_format(size, (uint64_t)sizes[i].value) : "");
 }
 
 /* What there is to say of the last run that no alarm says. */
@@ -125,15 +123,15 @@ static void job_row(struct html *h, const struct view *view, const struct view_j
     html_attr(h, "data-job", j->name);
     if (why[0] != '\0')
         html_attr(h, "class", "noted");
-    cell(h, &job_columns[JOB], "", -1, j->name);
+    page_cell(h, &job_columns[JOB], "", -1, j->name);
     verdict_cell(h, j);
-    cell(h, &job_columns[WHEN], "started", j->has_last ? view_when(p) : -1,
-         j->has_last ? zone_format(wall, view_when(p)) : "");
-    cell(h, &job_columns[TOOK], "duration_seconds", ran ? (int64_t)(view_took(view, p) / 1000) : -1,
-         ran ? duration_format(took, view_took(view, p)) : "");
+    page_cell(h, &job_columns[WHEN], "started", j->has_last ? view_when(p) : -1,
+              j->has_last ? zone_format(wall, view_when(p)) : "");
+    page_cell(h, &job_columns[TOOK], "duration_seconds", ran ? (int64_t)(view_took(view, p) / 1000) : -1,
+              ran ? duration_format(took, view_took(view, p)) : "");
     size_cells(h, j);
-    cell(h, &job_columns[NEXT], "next", j->next != 0 ? j->next : -1,
-         j->next != 0 ? zone_format(wall, j->next) : "by hand");
+    page_cell(h, &job_columns[NEXT], "next", j->next != 0 ? j->next : -1,
+              j->next != 0 ? zone_format(wall, j->next) : "by hand");
     html_close(h);
     if (why[0] == '\0')
         return;
@@ -149,13 +147,13 @@ static void job_row(struct html *h, const struct view *view, const struct view_j
 
 void page_jobs(struct html *h, const struct view *view)
 {
-    section(h, "jobs", "Jobs");
+    page_section(h, "jobs", "Jobs");
     html_open(h, "div");
     html_attr(h, "class", "wide");
-    begin(h, "stack", job_columns, JOB_COLUMNS);
+    page_table(h, "stack", job_columns, JOB_COLUMNS);
     for (size_t i = 0; i < view->jobs.len; i++)
         job_row(h, view, vec_at(&view->jobs, i));
-    end(h);
+    page_table_end(h);
     html_close(h);
 }
 
@@ -170,7 +168,7 @@ static int sooner(const void *a, const void *b)
 
 void page_next(struct html *h, const struct view *view)
 {
-    static const struct column columns[] = {
+    static const struct page_column columns[] = {
         { "Job", "head" }, { "Due", "num" }, { "In", "num" }, { "Schedule", "why" }
     };
     struct vec due = VEC_OF(const struct view_job *);
@@ -183,19 +181,20 @@ void page_next(struct html *h, const struct view *view)
             *slot = j;
     }
     vec_sort(&due, sooner);
-    section(h, "next", "Next runs");
+    page_section(h, "next", "Next runs");
     if (due.len == 0)
         html_element(h, "p", "dim", "No job has a schedule.");
     else
-        begin(h, "stack auto", columns, 4);
+        page_table(h, "stack auto", columns, 4);
     for (size_t i = 0; i < due.len; i++) {
         const struct view_job *j = *(const struct view_job **)vec_at(&due, i);
         int64_t seconds = j->next > view->options.now ? j->next - view->options.now : 0;
         html_open(h, "tr");
-        cell(h, &columns[0], "", -1, j->name);
-        cell(h, &columns[1], "next", j->next, zone_format(wall, j->next));
-        cell(h, &columns[2], "", -1, duration_format(in, (uint64_t)seconds * 1000));
-        cell(h, &columns[3], "", -1, j->schedule != NULL ? j->schedule : "");
+        page_cell(h, &columns[0], "", -1, j->name);
+        page_cell(h, &columns[1], "next", j->next, zone_format(wall, j->next));
+        page_cell(h, &columns[2], "", -1,
+                  j->paused ? "paused" : duration_format(in, (uint64_t)seconds * 1000));
+        page_cell(h, &columns[3], "", -1, j->schedule != NULL ? j->schedule : "");
         html_close(h);
     }
     if (due.len != 0) {
@@ -208,7 +207,7 @@ void page_next(struct html *h, const struct view *view)
 
 /* ---- storage -------------------------------------------------------------------------------------------------------------- */
 
-static void share_cell(struct html *h, const struct column *c, const struct view_storage *s)
+static void share_cell(struct html *h, const struct page_column *c, const struct view_storage *s)
 {
     double used = s->known && s->size > 0 ? (double)(s->size - s->free) / (double)s->size : 0;
     char name[64];
@@ -232,24 +231,25 @@ static void share_cell(struct html *h, const struct column *c, const struct view
 
 void page_storage(struct html *h, const struct view *view)
 {
-    static const struct column columns[] = { { "Repository", "head" }, { "Kind", NULL }, { "Size", "num" },
-                                             { "Free", "num" },        { "Used", NULL }, { "Where", "why" } };
+    static const struct page_column columns[] = { { "Repository", "head" }, { "Kind", NULL },
+                                                  { "Size", "num" },        { "Free", "num" },
+                                                  { "Used", NULL },         { "Where", "why" } };
     char size[NUMBER_TEXT_MAX];
-    section(h, "storage", "Storage");
-    begin(h, "stack auto", columns, 6);
+    page_section(h, "storage", "Storage");
+    page_table(h, "stack auto", columns, 6);
     for (size_t i = 0; i < view->storage.len; i++) {
         const struct view_storage *s = vec_at(&view->storage, i);
         html_open(h, "tr");
         html_attr(h, "data-repository", s->repository);
-        cell(h, &columns[0], "", -1, s->repository);
-        cell(h, &columns[1], "", -1, s->type);
-        cell(h, &columns[2], "size_bytes", s->known ? (int64_t)s->size : -1,
-             s->known ? size_format(size, s->size) : "");
-        cell(h, &columns[3], "free_bytes", s->known ? (int64_t)s->free : -1,
-             s->known ? size_format(size, s->free) : "");
+        page_cell(h, &columns[0], "", -1, s->repository);
+        page_cell(h, &columns[1], "", -1, s->type);
+        page_cell(h, &columns[2], "size_bytes", s->known ? (int64_t)s->size : -1,
+                  s->known ? size_format(size, s->size) : "");
+        page_cell(h, &columns[3], "free_bytes", s->known ? (int64_t)s->free : -1,
+                  s->known ? size_format(size, s->free) : "");
         share_cell(h, &columns[4], s);
-        cell(h, &columns[5], "", -1, s->place != NULL ? s->place : "");
+        page_cell(h, &columns[5], "", -1, s->place != NULL ? s->place : "");
         html_close(h);
     }
-    end(h);
+    page_table_end(h);
 }

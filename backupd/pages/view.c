@@ -19,6 +19,11 @@ const char *view_verdict_id(enum history_verdict verdict)
     return verdict == HISTORY_CUT_OFF ? "cut_off" : history_verdict_name(verdict);
 }
 
+const char *view_verdict_word(const struct history_point *p)
+{
+    return history_is_cancelled(p->verdict, p->text) ? "cancelled" : history_verdict_name(p->verdict);
+}
+
 bool view_verdict_is_bad(enum history_verdict v)
 {
     return v == HISTORY_FAILED || v == HISTORY_STOPPED || v == HISTORY_CUT_OFF || v == HISTORY_SKIPPED;
@@ -238,12 +243,19 @@ int view_make(const struct crew *crew, struct history *history, const struct vie
                           .zone = crew->conf->daemon.time_zone,
                           .jobs = VEC_OF(struct view_job),
                           .alarms = VEC_OF(struct view_alarm),
+                          .stands = VEC_OF(struct drill_stand),
+                          .drills = VEC_OF(struct view_drill),
+                          .refusals = VEC_OF(struct view_refusal),
                           .storage = VEC_OF(struct view_storage) };
     int rc = 0;
     if (gethostname(out->host, sizeof out->host - 1) < 0)
         out->host[0] = '\0';
     for (size_t i = 0; rc == 0 && i < crew->n; i++)
         rc = add_job(out, crew, i, history, err);
+    if (rc == 0)
+        rc = view_add_drills(out, crew, err);
+    if (rc == 0)
+        rc = view_add_refusals(out, history, err);
     if (rc == 0)
         rc = view_add_alarms(out, err);
     if (rc == 0)
@@ -262,4 +274,7 @@ void view_free(struct view *view)
     vec_free(&view->jobs);
     vec_free(&view->alarms);
     vec_free(&view->storage);
+    vec_free(&view->drills);
+    drill_stands_free(&view->stands);
+    view_free_refusals(view);
 }

@@ -13,13 +13,17 @@
 #define BACKUPD_PAGES_VIEW_H
 
 #include "backupd/daemon/crew.h"
+#include "backupd/pages/drills_file.h"
+#include "common/access/drill_stand.h"
 #include "common/base/vec.h"
 #include "common/state/history_stats.h"
 
 enum {
-    VIEW_NIGHTS = 42,     /* days of the calendar, today the last */
-    VIEW_POINTS = 60,     /* of the newest runs with sizes, for pictures */
-    VIEW_ROWS_MAX = 5000, /* rows of the history that one job's nights are made of */
+    VIEW_NIGHTS = 42,             /* days of the calendar, today the last */
+    VIEW_REFUSED_SECONDS = 86400, /* so long a refused login is an open alarm */
+    VIEW_REFUSED_SHOWN = 3,       /* accounts that have an alarm of their own */
+    VIEW_POINTS = 60,             /* of the newest runs with sizes, for pictures */
+    VIEW_ROWS_MAX = 5000,         /* rows of the history that one job's nights are made of */
     VIEW_STALE_EXTRA =
         86400, /* a job is stale when its last success is older than the longest pause of its schedule
                                  and this (for short pauses: twice the pause) */
@@ -38,6 +42,7 @@ struct view_options {
     int64_t now;
     bool nights; /* also what only the page shows: nights and points */
     struct view_daemon daemon;
+    const struct drills_file *drills; /* looked at just now; NULL: drills are not shown */
 };
 
 struct view_night {
@@ -80,12 +85,19 @@ struct view_job {
 
 enum view_alarm_kind {
     VIEW_FAILED = 0, /* the last run failed */
-    VIEW_STOPPED,
+    VIEW_STOPPED,    /* ... by its window, its limit, or because nothing moved */
+    VIEW_CANCELLED,  /* ... by a person */
     VIEW_CUT_OFF,
     VIEW_MISSED, /* the last due time passed without a run */
     VIEW_STALE,
-    VIEW_UNUSUAL, /* the newest success is not like those before it */
-    VIEW_DAEMON,  /* it is not there, or does not answer */
+    VIEW_UNUSUAL,       /* the newest success is not like those before it */
+    VIEW_DRILL_FAILING, /* the last drill of a job failed */
+    VIEW_DRILL_NEVER,   /* a drill of the configuration never passed */
+    VIEW_DRILL_STALE,   /* ... or its last pass is older than `every` */
+    VIEW_DRILL_NOT_RUN, /* the last one could not run */
+    VIEW_DRILL_UNKNOWN, /* the list of drills cannot be read */
+    VIEW_REFUSED,       /* somebody was refused at the control socket */
+    VIEW_DAEMON,        /* it is not there, or does not answer */
     VIEW_ALARM_KINDS
 };
 /* "failed", "cut_off", ...: for programs. */
@@ -98,6 +110,13 @@ struct view_alarm {
     char *text; /* for people */
 };
 
+/* A drill of the configuration, or a job that was drilled here beside them. */
+struct view_drill {
+    const struct drill_stand *stand; /* of view.stands */
+    int64_t due_by;                  /* it has to pass until then; 0: nobody says so, or it never passed */
+    int64_t next;                    /* when a task of the daemon drills it next; 0: none does */
+};
+
 struct view_storage {
     const char *repository;
     const char *type; /* "local", "sftp" */
@@ -107,6 +126,14 @@ struct view_storage {
     uint64_t free;
 };
 
+/* An account that was refused at the control socket. */
+struct view_refusal {
+    char *account;
+    char *what;
+    int64_t first, last;
+    uint64_t count;
+};
+
 struct view {
     struct view_options options;
     char host[256];
@@ -114,6 +141,11 @@ struct view {
     struct vec jobs;   /* struct view_job, in the order of the configuration */
     struct vec alarms; /* struct view_alarm */
     struct vec storage;
+    struct vec stands;   /* struct drill_stand */
+    struct vec drills;   /* struct view_drill, of each stand */
+    struct vec refusals; /* struct view_refusal of the last VIEW_REFUSED_SECONDS, the newest first */
+    uint64_t refused;    /* logins and requests, of all times */
+    bool drills_known;   /* the list could be read (or there is none yet) */
 };
 
 /* Borrows the crew's configuration. history NULL: the daemon has not run yet. Sets the process's zone as crew_make did. */
@@ -127,6 +159,8 @@ uint64_t view_took(const struct view *view, const struct history_point *p);
 int64_t view_when(const struct history_point *p);
 /* "cut_off" where people read "cut off". */
 const char *view_verdict_id(enum history_verdict verdict);
+/* What people read: "cancelled" where a person has stopped it. */
+const char *view_verdict_word(const struct history_point *p);
 bool view_verdict_is_bad(enum history_verdict verdict);
 
 #endif

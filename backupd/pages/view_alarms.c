@@ -1,17 +1,33 @@
 /* What is open: alarms, and room on storage that this host can see. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
 #include "backupd/pages/view_internal.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
+#include "common/base/zone.h"
 
 #include "common/base/banned.h"
 
+enum { DAY = 86400 };
+
 const char *view_alarm_name(enum view_alarm_kind kind)
 {
-    static const char *const names[] = { "failed", "stopped", "cut_off", "missed",
-                                         "stale",  "unusual", "daemon" };
+    static const char *const names[] = { "failed",
+                                         "stopped",
+                                         "cancelled",
+                                         "cut_off",
+                                         "missed",
+                                         "stale",
+                                         "unusual",
+                                         "drill_failing",
+                                         "drill_never",
+                                         "drill_stale",
+                                         "drill_could_not_run",
+                                         "drill_unknown",
+                                         "refused",
+                                         "daemon" };
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
 
@@ -43,6 +59,14 @@ static int add_run(struct view *view, const struct view_job *job, enum view_alar
     return add(view, kind, job->name, view_when(p), text, err);
 }
 
+/* No failure, and still a night without a backup. */
+static int add_cancelled(struct view *view, const struct view_job *job, struct error *err)
+{
+    const struct history_point *p = &job->last.p;
+    char *text = str_printf(err, "The last run was %s; there is no backup of that night", p->text);
+    return add(view, VIEW_CANCELLED, job->name, view_when(p), text, err);
+}
+
 static int add_missed(struct view *view, const struct view_job *job, struct error *err)
 {
     const struct history_point *p = &job->last.p;
@@ -51,14 +75,22 @@ static int add_missed(struct view *view, const struct view_job *job, struct erro
     return add(view, VIEW_MISSED, job->name, p->due, text, err);
 }
 
+/* Of what is many days old nobody wants the minutes. */
+static const char *age_text(char out[NUMBER_TEXT_MAX], int64_t seconds)
+{
+    if (seconds < 3 * DAY)
+        return duration_format(out, (uint64_t)seconds * 1000);
+    (void)snprintf(out, NUMBER_TEXT_MAX, "%lld days", (long long)(seconds / DAY));
+    return out;
+}
+
 static int add_stale(struct view *view, const struct view_job *job, struct error *err)
 {
     char age[NUMBER_TEXT_MAX];
     char limit[NUMBER_TEXT_MAX];
     int64_t seconds = view->options.now - job->ok.p.ended;
     char *text = str_printf(err, "The last success is %s old; with this schedule at most %s is usual",
-                            duration_format(age, (uint64_t)seconds * 1000),
-                            duration_format(limit, (uint64_t)job->stale_after * 1000));
+                            age_text(age, seconds), age_text(limit, job->stale_after));
     return add(view, VIEW_STALE, job->name, job->ok.p.ended, text, err);
 }
 
@@ -71,7 +103,9 @@ static int add_job(struct view *view, const struct view_job *job, struct error *
             rc = add_run(view, job, VIEW_FAILED, err);
             break;
         case HISTORY_STOPPED:
-            rc = add_run(view, job, VIEW_STOPPED, err);
+            rc = history_is_cancelled(job->last.p.verdict, job->last.p.text)
+                     ? add_cancelled(view, job, err)
+                     : add_run(view, job, VIEW_STOPPED, err);
             break;
         case HISTORY_CUT_OFF:
             rc = add_run(view, job, VIEW_CUT_OFF, err);
@@ -91,6 +125,66 @@ static int add_job(struct view *view, const struct view_job *job, struct error *
     return rc;
 }
 
+/* ---- drills ------------------------------------------------------------------------------------------------------------- */
+
+static int add_drill(struct view *view, const struct drill_stand *s, struct error *err)
+{
+    static const enum view_alarm_kind kinds[] = { [DRILL_NOT_RUN] = VIEW_DRILL_NOT_RUN,
+                                                  [DRILL_STALE] = VIEW_DRILL_STALE,
+                                                  [DRILL_NEVER] = VIEW_DRILL_NEVER,
+                                                  [DRILL_FAILING] = VIEW_DRILL_FAILING };
+    if (s->trouble == DRILL_WELL || (s->trouble == DRILL_NEVER && s->drill == NULL))
+        return 0;
+    static const char stale[] = "stale: ";
+    const char *how = str_starts(s->text, stale) ? s->text + sizeof stale - 1 : s->text;
+    char *text = str_printf(err, "Restore drill%s%s: %s", s->drill != NULL ? " " : "",
+                            s->drill != NULL ? s->drill : "", how);
+    int64_t since = s->trouble == DRILL_STALE ? s->last_pass : s->finished;
+    return add(view, kinds[s->trouble], s->job, since, text, err);
+}
+
+static int add_drills(struct view *view, struct error *err)
+{
+    const struct drills_file *f = view->options.drills;
+    int rc = 0;
+    if (f != NULL && !view->drills_known)
+        rc = add(view, VIEW_DRILL_UNKNOWN, NULL, 0,
+                 str_printf(err, "What restore drills found cannot be read%s%s", f->why.code != 0 ? ": " : "",
+                            f->why.text),
+                 err);
+    for (size_t i = 0; rc == 0 && i < view->stands.len; i++)
+        rc = add_drill(view, vec_at(&view->stands, i), err);
+    return rc;
+}
+
+/* ---- refused logins ------------------------------------------------------------------------------------------------------- */
+
+static int add_refusal(struct view *view, const struct view_refusal *r, struct error *err)
+{
+    char first[32];
+    char *text = r->count > 1
+                     ? str_printf(err, "The control socket refused %s %llu times since %s: %s", r->account,
+                                  (unsigned long long)r->count, zone_format(first, r->first), r->what)
+                     : str_printf(err, "The control socket refused %s: %s", r->account, r->what);
+    return add(view, VIEW_REFUSED, NULL, r->last, text, err);
+}
+
+static int add_refusals(struct view *view, struct error *err)
+{
+    size_t n = view->refusals.len;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n && i < VIEW_REFUSED_SHOWN; i++)
+        rc = add_refusal(view, vec_at(&view->refusals, i), err);
+    if (rc == 0 && n > VIEW_REFUSED_SHOWN)
+        rc = add(view, VIEW_REFUSED, NULL, 0,
+                 str_printf(err, "... and %zu more %s since yesterday", n - VIEW_REFUSED_SHOWN,
+                            plural(n - VIEW_REFUSED_SHOWN, "account", "accounts")),
+                 err);
+    return rc;
+}
+
+/* ---- all of them ---------------------------------------------------------------------------------------------------------- */
+
 int view_add_alarms(struct view *view, struct error *err)
 {
     const struct view_daemon *d = &view->options.daemon;
@@ -100,7 +194,9 @@ int view_add_alarms(struct view *view, struct error *err)
                  str_dup("The daemon does not answer: nothing runs by itself", err), err);
     for (size_t i = 0; rc == 0 && i < view->jobs.len; i++)
         rc = add_job(view, vec_at(&view->jobs, i), err);
-    return rc;
+    if (rc == 0)
+        rc = add_drills(view, err);
+    return rc == 0 ? add_refusals(view, err) : rc;
 }
 
 /* A storage that is elsewhere is not asked: no page and no metric makes a connection. */

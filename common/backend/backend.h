@@ -27,6 +27,9 @@
 #ifndef COMMON_BACKEND_BACKEND_H
 #define COMMON_BACKEND_BACKEND_H
 
+/* The name of an error: the server's key is another one than this host expects, or revoked. */
+#define ERR_HOST_KEY "host-key"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

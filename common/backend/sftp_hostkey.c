@@ -293,8 +293,8 @@ static int refuse(const struct sftp *s, int code, struct error *err)
             "(ssh-keygen -lf on the server), then add this line to %s: %s",
             s->base.where, print, file, line);
     else
-        (void)error_set(
-            err, code,
+        (void)error_named(
+            err, code, ERR_HOST_KEY,
             "%s: THE HOST KEY HAS CHANGED: the server now shows %s. Somebody may be between, or the server "
             "was set up anew. Nothing was sent. If its administrator confirms this fingerprint, replace "
             "the old line%s%s by: %s",
@@ -329,10 +329,10 @@ static int check_known(const struct sftp *s, const char *key, struct error *err)
         goto out;
     int found = look_up(&h, host, blob, len, type != NULL ? type->bit : 0);
     if (h.revoked)
-        rc = error_set(err, E_AUTH,
-                       "%s: the host key is marked @revoked in known_hosts: it is known to be stolen or "
-                       "retired. Give the server a new key",
-                       s->base.where);
+        rc = error_named(err, E_AUTH, ERR_HOST_KEY,
+                         "%s: the host key is marked @revoked in known_hosts: it is known to be stolen or "
+                         "retired. Give the server a new key",
+                         s->base.where);
     else if (found == LIBSSH2_KNOWNHOST_CHECK_MISMATCH)
         rc = refuse(s, E_CONFLICT, err);
     else if (found != LIBSSH2_KNOWNHOST_CHECK_MATCH)

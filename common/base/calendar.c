@@ -44,24 +44,22 @@ static void take(int64_t t, int64_t after, int64_t *best)
 }
 
 /* One time of the wall. */
-static void look_at_time(const struct calendar *c, const struct civil *at, int64_t after, int64_t *best)
+static void look_at_time(const struct calendar *c, const struct civil *at, const struct zone_day *zone,
+                         int64_t after, int64_t *best)
 {
     int64_t when[2];
     int64_t later = 0;
-    int n = zone_instants(at, when, &later);
+    int n = zone_instants(at, zone, when, &later);
     take(n == 0 ? later : when[0], after, best);
     if (n == 2 && c->hours == ALL_HOURS)
         take(when[1], after, best);
 }
 
-/* Lowers *best to the first instant after `after` of this day's times; whether the day is a plain one. */
-static bool look_at_day(const struct calendar *c, const struct civil *day, int64_t days, int64_t after,
-                        int64_t *best)
+/* Lowers *best to the first instant after `after` of this day's times. */
+static void look_at_day(const struct calendar *c, const struct civil *day, int64_t days,
+                        const struct zone_day *zone, int64_t after, int64_t *best)
 {
     struct civil at = *day;
-    int64_t offset = 0;
-    /* On nearly all days all times lie equally far from UTC: the first one that is late enough is the answer. */
-    bool plain = zone_plain_day(days, &offset);
     at.second = c->second;
     for (at.hour = 0; at.hour < 24; at.hour++) {
         if (((c->hours >> at.hour) & 1) == 0)
@@ -69,17 +67,17 @@ static bool look_at_day(const struct calendar *c, const struct civil *day, int64
         for (at.minute = 0; at.minute < 60; at.minute++) {
             if (((c->minutes >> at.minute) & 1) == 0)
                 continue;
-            if (!plain) {
-                look_at_time(c, &at, after, best);
-                continue;
-            }
-            int64_t t = days * DAY + at.hour * 3600 + at.minute * 60 + at.second - offset;
-            take(t, after, best);
-            if (t > after)
-                return true;
+            int64_t wall = days * DAY + at.hour * 3600 + at.minute * 60 + at.second;
+            if (wall - zone->least <= after)
+                continue; /* too early, whatever the clocks do */
+            if (*best != 0 && wall - zone->most >= *best)
+                return; /* neither this nor what follows comes before */
+            if (zone->count > 1)
+                look_at_time(c, &at, zone, after, best);
+            else
+                take(wall - zone->least, after, best);
         }
     }
-    return plain;
 }
 
 int64_t calendar_next(const struct calendar *c, int64_t after)
@@ -87,11 +85,12 @@ int64_t calendar_next(const struct calendar *c, int64_t after)
     if (c->interval > 0)
         return (after / (int64_t)c->interval + 1) * (int64_t)c->interval;
     struct civil civil;
+    struct zone_day at_first, later;
     zone_civil(after, &civil);
     int64_t today = civil_days(civil.year, civil.month, civil.day);
-    int64_t offset = 0;
+    zone_day(today, &at_first);
     /* Around a plain day no time of the days before can still come. */
-    int64_t days = zone_plain_day(today, &offset) ? today : today - AROUND;
+    int64_t days = at_first.count == 1 ? today : today - AROUND;
     int64_t end = today + (int64_t)CALENDAR_YEARS * 366;
     int64_t best = 0;
     for (; days < end; days++) {
@@ -99,8 +98,11 @@ int64_t calendar_next(const struct calendar *c, int64_t after)
         if (!day_fits(c, &civil, days))
             continue;
         bool first = best == 0;
-        bool plain = look_at_day(c, &civil, days, after, &best);
-        if (best != 0 && plain)
+        const struct zone_day *zone = days == today ? &at_first : &later;
+        if (days != today)
+            zone_day(days, &later);
+        look_at_day(c, &civil, days, zone, after, &best);
+        if (best != 0 && zone->count == 1)
             break;
         /* Times of later days can only come earlier where a day was left out or comes twice. */
         if (best != 0 && first && end > days + AROUND + 1)

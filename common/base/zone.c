@@ -16,8 +16,8 @@
 enum {
     ZONE_NAME_MAX = 128,
     DAY = 86400,
-    PROBE_STEP = 6 * 3600, /* changes of a zone are at least so far apart */
-    PROBES = 6,            /* to each side: 36 h, more than any zone's distance to UTC plus a change */
+    PROBE_STEP = 6 * 3600,             /* changes of a zone are at least so far apart */
+    AROUND = ZONE_PROBES * PROBE_STEP, /* 36 h: more than any zone's distance to UTC plus a change */
 };
 
 static bool is_name(const char *name)
@@ -109,22 +109,31 @@ static int64_t first_at_least(int64_t low, int64_t high, int64_t wall)
     return high;
 }
 
-int zone_instants(const struct civil *c, int64_t out[2], int64_t *after)
+void zone_day(int64_t days, struct zone_day *out)
+{
+    int64_t noon = days * DAY + DAY / 2;
+    *out = (struct zone_day){ 0 };
+    for (int i = -ZONE_PROBES; i <= ZONE_PROBES; i++) {
+        int64_t probe = noon + (int64_t)i * PROBE_STEP;
+        int64_t ahead = wall_at(probe) - probe;
+        bool seen = false;
+        for (int k = 0; k < out->count; k++)
+            seen = seen || out->ahead[k] == ahead;
+        if (seen)
+            continue;
+        out->least = out->count == 0 || ahead < out->least ? ahead : out->least;
+        out->most = out->count == 0 || ahead > out->most ? ahead : out->most;
+        out->ahead[out->count++] = ahead;
+    }
+}
+
+int zone_instants(const struct civil *c, const struct zone_day *day, int64_t out[2], int64_t *after)
 {
     int64_t wall = wall_of(c);
     int n = 0;
-    int64_t tried[2 * PROBES + 1];
-    int ntried = 0;
-    for (int i = -PROBES; i <= PROBES; i++) {
-        int64_t probe = wall + (int64_t)i * PROBE_STEP;
-        int64_t instant = wall - (wall_at(probe) - probe);
-        bool seen = false;
-        for (int k = 0; k < ntried; k++)
-            seen = seen || tried[k] == instant;
-        if (seen)
-            continue;
-        tried[ntried++] = instant;
-        if (n < 2 && wall_at(instant) == wall)
+    for (int k = 0; k < day->count && n < 2; k++) {
+        int64_t instant = wall - day->ahead[k];
+        if (wall_at(instant) == wall)
             out[n++] = instant;
     }
     if (n == 2 && out[1] < out[0]) {
@@ -133,21 +142,8 @@ int zone_instants(const struct civil *c, int64_t out[2], int64_t *after)
         out[0] = first;
     }
     if (n == 0 && after != NULL)
-        *after =
-            first_at_least(wall - (int64_t)PROBES * PROBE_STEP, wall + (int64_t)PROBES * PROBE_STEP, wall);
+        *after = first_at_least(wall - AROUND, wall + AROUND, wall);
     return n;
-}
-
-bool zone_plain_day(int64_t days, int64_t *offset)
-{
-    int64_t noon = days * DAY + DAY / 2;
-    *offset = wall_at(noon) - noon;
-    for (int i = -PROBES; i <= PROBES; i++) {
-        int64_t probe = noon + (int64_t)i * PROBE_STEP;
-        if (i != 0 && wall_at(probe) - probe != *offset)
-            return false;
-    }
-    return true;
 }
 
 /* ---- the calendar: years begin in March, so that the leap day is the last of one --------------------------- */

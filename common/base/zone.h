@@ -3,7 +3,8 @@
  *
  *     rc = zone_set("Europe/Berlin", &err);            // once, before threads start
  *     zone_civil(t, &c);                               // what the wall shows at an instant
- *     n = zone_instants(&c, out);                      // when the wall shows this: never, once or twice
+ *     zone_day(civil_days(c.year, c.month, c.day), &day);
+ *     n = zone_instants(&c, &day, out, &after);        // when the wall shows this: never, once or twice
  *
  * Until zone_set the zone is the system's. The zone's rules are those of the C library and its tz database; names are
  * checked against that database first, because the C library takes an unknown name for UTC and says nothing.
@@ -36,13 +37,22 @@ int zone_check(const char *name, struct error *err);
 
 void zone_civil(int64_t instant, struct civil *out);
 
-/* The instants at which the wall shows c, ascending; 0 when clocks are set forward over it. In that case *after, when
- * not NULL, gets the first instant at which the wall shows more. c must be a day that exists. */
-int zone_instants(const struct civil *c, int64_t out[2], int64_t *after);
+enum { ZONE_PROBES = 6 }; /* to each side of a day's noon, six hours apart */
 
-/* Whether all times of a day (civil_days) are equally far from UTC, and none of them comes twice or not at all; then
- * *offset gets the seconds by which the wall is ahead of UTC. */
-bool zone_plain_day(int64_t days, int64_t *offset);
+/* How far the wall is ahead of UTC, in seconds, on a day and somewhat more than a day to each side of it. With one
+ * distance (count 1: nearly always) each time of the day comes once, so far from UTC. */
+struct zone_day {
+    int count;
+    int64_t ahead[2 * ZONE_PROBES + 1];
+    int64_t least, most;
+};
+/* days: civil_days. */
+void zone_day(int64_t days, struct zone_day *out);
+
+/* The instants at which the wall shows c, a time of this day, ascending; 0 when clocks are set forward over it. In that
+ * case *after, when not NULL, gets the first instant at which the wall shows more. All these lie from c - most to
+ * c - least (c as if it were UTC). c must be a day that exists. */
+int zone_instants(const struct civil *c, const struct zone_day *day, int64_t out[2], int64_t *after);
 
 /* Days since 1970-01-01 of a day, and back; 0 = Sunday .. 6 of such a number. */
 int64_t civil_days(int year, int month, int day);

@@ -191,9 +191,13 @@ struct conf_anomalies {
     unsigned shrinks_to;  /* percent of what is usual */
     unsigned grows_to;    /* the same */
     unsigned slower_than; /* the same */
+    unsigned churn_by;    /* percentage points */
+    unsigned entropy_by;  /* the same */
     unsigned min_rows;    /* changes of less are none */
     uint64_t min_size;
     unsigned min_free; /* percent of the storage; 0: do not look */
+    uint64_t full_within_ms;
+    bool tell_schema; /* not only noted */
     struct conf_names ignore;
     struct conf_place place;
 };

@@ -44,6 +44,12 @@ const char *history_verdict_name(enum history_verdict verdict)
     return (size_t)verdict < sizeof names / sizeof names[0] ? names[verdict] : "unknown";
 }
 
+bool history_is_cancelled(enum history_verdict verdict, const char *text)
+{
+    return verdict == HISTORY_STOPPED && text != NULL &&
+           strncmp(text, HISTORY_CANCELLED, sizeof HISTORY_CANCELLED - 1) == 0;
+}
+
 /* ---- SQLite ---------------------------------------------------------------------------------------------------- */
 
 int history_failed(const struct history *h, const char *what, struct error *err)

@@ -59,6 +59,10 @@ enum history_verdict {
 /* "ok", "warning", ... */
 const char *history_verdict_name(enum history_verdict verdict);
 
+/* What the text of a run that a person has stopped begins with; behind it is who. */
+#define HISTORY_CANCELLED "cancelled by "
+bool history_is_cancelled(enum history_verdict verdict, const char *text);
+
 struct history_run {
     int64_t id; /* 1.. */
     const char *job;

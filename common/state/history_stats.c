@@ -108,7 +108,10 @@ int history_sums(struct history *h, const char *job, struct history_sums *out, s
     if (rc < 0)
         return rc;
     sqlite3_stmt *s =
-        history_prepare(h, "SELECT count(*) FROM run WHERE job = ? AND id > ? AND verdict IN (3, 4, 6)", err);
+        history_prepare(h,
+                        "SELECT count(*) FROM run WHERE job = ? AND id > ? AND verdict IN (3, 4, 6)"
+                        " AND NOT (verdict = 4 AND text LIKE '" HISTORY_CANCELLED "%')",
+                        err);
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
     history_bind_text(s, 1, job, HISTORY_NAME_MAX);

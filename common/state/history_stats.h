@@ -35,9 +35,9 @@ int history_points(struct history *h, const struct history_filter *filter,
                    int (*fn)(const struct history_point *p, void *arg), void *arg, struct error *err);
 
 struct history_sums {
-    int64_t last_ok;                /* id of the newest run that ended ok or with a warning; 0: none */
-    int64_t failures;               /* runs since then that failed, were stopped or cut off */
-    int64_t skipped;                /* due times */
+    int64_t last_ok;  /* id of the newest run that ended ok or with a warning; 0: none */
+    int64_t failures; /* runs since then that failed, were stopped (but by a person) or cut off */
+    int64_t skipped;  /* due times */
     int64_t runs[HISTORY_VERDICTS]; /* rows by verdict */
 };
 /* All zero for a job that nothing is known of. */

@@ -158,7 +158,7 @@ static bool blames_backup(const struct drill *d, int code)
            scratch_alive(&d->s) && scratch_room_left(&d->s);
 }
 
-static const char *cure_of(int code)
+static const char *cure_of(const struct drill *d, int code)
 {
     switch (code) {
     case E_NO_SPACE:
@@ -173,6 +173,8 @@ static const char *cure_of(int code)
     case E_RETRY:
         return "try again";
     case E_NOT_FOUND:
+        return d->placed ? "install what is missing"
+                         : "name a snapshot that is there (`restore list`), or make a backup";
     case E_UNSUPPORTED:
         return "install what is missing";
     default:
@@ -180,24 +182,31 @@ static const char *cure_of(int code)
     }
 }
 
+/* The way out where it is the mask that does not fit, or may not. */
+static int tell_mask(struct drill *d, int code, struct error *err)
+{
+    if (drill_mask_misfit(d) != NULL)
+        return drill_text(&d->r->cure, "correct `mask` of this drill in the configuration", err);
+    if (!drill_mask_blamed(d) || drill_limit_passed() ||
+        (code != E_IO && code != E_CORRUPT && code != E_UNSUPPORTED))
+        return 0;
+    return drill_text(
+        &d->r->cure,
+        "a constraint may refuse the masked values: choose another rule for the column; a drill "
+        "without `mask` tells whether the backup is good",
+        err);
+}
+
 static int judge_failure(struct drill *d, const struct error *why, struct error *err)
 {
     bool timed_out = drill_limit_passed();
     const struct error *misfit = drill_mask_misfit(d);
-    int rc = 0;
-    if (misfit != NULL) {
-        why = misfit;
-        rc = drill_text(&d->r->cure, "correct `mask` of this drill in the configuration", err);
-    } else if (drill_mask_blamed(d) && !timed_out && why->code != E_CANCELLED && why->code != E_NO_SPACE) {
-        rc = drill_text(
-            &d->r->cure,
-            "a constraint may refuse the masked values: choose another rule for the column; a drill "
-            "without `mask` tells whether the backup is good",
-            err);
-    }
+    why = misfit != NULL ? misfit : why;
+    int code = drill_cause(why);
+    int rc = tell_mask(d, code, err);
     if (rc < 0)
         return rc;
-    if (blames_backup(d, why->code) && !timed_out) {
+    if (blames_backup(d, code) && !timed_out) {
         bool storage = d->restoring == 0 || d->read_failed;
         return drill_note(d, storage ? "storage" : "load", storage ? "stored bytes" : "loading",
                           d->r->snapshot, DRILL_FAIL, NULL, NULL, why->text, err);
@@ -208,7 +217,7 @@ static int judge_failure(struct drill *d, const struct error *why, struct error 
     if (rc == 0 && d->r->cure == NULL)
         rc = drill_text(
             &d->r->cure,
-            timed_out ? "give it more time, or drill a part (--table, --sample)" : cure_of(why->code), err);
+            timed_out ? "give it more time, or drill a part (--table, --sample)" : cure_of(d, code), err);
     return rc;
 }
 
@@ -279,7 +288,6 @@ int drill_run(const struct drill_options *options, struct drill_result *result, 
     free(d.name);
     free(d.prefix);
     drill_mask_free(&d);
-    file_hash_free(d.hash);
     if (rc == 0 && d.opened && d.db.c.st.repo != NULL && options->origin != NULL)
         rc = evidence_origin(&d.db.c.st, options->origin, err);
     if (d.opened)

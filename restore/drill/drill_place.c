@@ -132,7 +132,7 @@ static int prepare(struct drill *d, struct error *err)
         return start_server(d, err);
     d->s.engine = is_engine(d, "sqlite") ? d->db.engine : NULL;
     d->s.to = scratch_path(&d->s, is_engine(d, "sqlite") ? "database" : "data", err);
-    return d->s.to != NULL ? drill_bytes_begin(d, err) : E_NOMEM;
+    return d->s.to != NULL ? 0 : E_NOMEM;
 }
 
 static struct engine_target target_of(struct drill *d)

@@ -32,8 +32,6 @@ static int64_t timed_read(struct source *s, void *data, size_t cap, struct error
     add(t->d, clock_mono_us() - began, fetcher_waited_us(f) - waited);
     if (n > 0 && t->d->loaded == 0)
         t->d->bytes += (uint64_t)n;
-    if (n > 0 && t->d->hash != NULL)
-        file_hash_update(t->d->hash, data, (size_t)n);
     t->d->read_failed = t->d->read_failed || n < 0;
     return n;
 }

@@ -30,9 +30,8 @@ struct drill {
     uint64_t opening_us;  /* opening what came */
     uint64_t checking_us; /* before the restore */
     uint64_t bytes;
-    struct file_hash_state *hash; /* SQLite: of the bytes as they came; or NULL */
-    bool read_failed;             /* the storage, or what it gave, ended the restore */
-    struct drill_mask *mask;      /* or NULL: mask.h */
+    bool read_failed;        /* the storage, or what it gave, ended the restore */
+    struct drill_mask *mask; /* or NULL: mask.h */
 };
 
 /* A check's result; texts may be NULL. */
@@ -53,12 +52,13 @@ int drill_restore_files(struct drill *d, struct error *err);
 /* drill_engine.c: PostgreSQL, MariaDB and SQLite look at themselves. */
 int drill_engine_checks(struct drill *d, struct error *err);
 /* drill_bytes.c: SQLite: the file once more, byte for byte. */
-int drill_bytes_begin(struct drill *d, struct error *err);
 int drill_bytes_check(struct drill *d, struct error *err);
 /* drill_assert.c */
 int drill_asserts(struct drill *d, struct error *err);
 /* Keeps what the next drill compares with. */
 int drill_remember(const struct drill *d, struct error *err);
+/* drill_cause.c: the code of a failure, or E_NO_SPACE and E_NOMEM where a server told of those in words. */
+int drill_cause(const struct error *why);
 /* drill_time.c: RPO, from the facts of the backup. */
 int drill_freshness(struct drill *d, struct error *err);
 /* "2026-11-28 02:00:11.5+01", with T or Z, or seconds since 1970. Without a zone it is UTC. */

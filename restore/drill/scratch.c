@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,8 +58,11 @@ static bool sweep_one(int base, const char *path, const char *name)
     /* A lock that is not there, or held, is of somebody who is about to remove or to use it. */
     struct filelock *lock =
         file != NULL && lstat(file, &st) == 0 && S_ISREG(st.st_mode) ? filelock_take(file, NULL) : NULL;
-    if (lock != NULL)
+    if (lock != NULL) {
+        file[strlen(file) - sizeof "/lock" + 1] = '\0';
+        scratch_end(file);
         gone = remove_dir(base, name);
+    }
     filelock_free(lock);
     free(file);
     return gone;
@@ -85,24 +87,6 @@ size_t scratch_sweep(const char *path)
 }
 
 /* ---- making it -------------------------------------------------------------------------------------------- */
-
-/* Root's servers run as somebody without rights. */
-static int choose_account(struct scratch *s, struct error *err)
-{
-    static const char *const names[] = { "backupd-drill", "nobody" };
-    for (size_t i = 0; geteuid() == 0 && s->confine.uid == 0 && i < sizeof names / sizeof names[0]; i++) {
-        const struct passwd *pw = getpwnam(names[i]);
-        if (pw != NULL && pw->pw_uid != 0) {
-            s->confine.uid = pw->pw_uid;
-            s->confine.gid = pw->pw_gid;
-        }
-    }
-    if (geteuid() == 0 && s->confine.uid == 0)
-        return error_set(err, E_NOT_FOUND,
-                         "there is neither an account backupd-drill nor nobody to run the scratch server as: "
-                         "adduser --system backupd-drill");
-    return 0;
-}
 
 static int make_dir(struct scratch *s, const char *base, struct error *err)
 {
@@ -160,7 +144,7 @@ int scratch_open(struct scratch *s, const char *base, struct error *err)
         if (n > 0)
             log_event(LOG_INFO, "removed %zu %s of drills that did not end", n,
                       plural(n, "directory", "directories"));
-        rc = choose_account(s, err);
+        rc = scratch_account(s, err);
     }
     rc = rc == 0 ? make_dir(s, real, err) : rc;
     free(real);
@@ -168,8 +152,7 @@ int scratch_open(struct scratch *s, const char *base, struct error *err)
         s->run = str_printf(err, "%s/run", s->dir);
         rc = s->run == NULL ? E_NOMEM : mkdir(s->run, 0700) < 0 ? error_sys(err, "make %s", s->run) : 0;
     }
-    if (rc == 0 && geteuid() == 0 && chown(s->run, s->confine.uid, s->confine.gid) < 0)
-        rc = error_sys(err, "give %s away", s->run);
+    rc = rc == 0 ? scratch_reachable(s, base, err) : rc;
     if (rc == 0) {
         s->confine.dir = s->dir;
         s->memory_mib = memory_mib();
@@ -184,6 +167,8 @@ void scratch_close(struct scratch *s)
 {
     child_free(s->server);
     s->server = NULL;
+    if (s->dir != NULL)
+        scratch_end(s->dir);
     int dir = s->dir != NULL ? open(s->dir, DIR_FLAGS) : -1;
     if (dir >= 0) {
         /* The lock last: until then nobody else cleans up here. */
@@ -245,45 +230,6 @@ int scratch_dir(const struct scratch *s, const char *name, struct error *err)
     int rc = path == NULL ? E_NOMEM : mkdir(path, 0700) < 0 ? error_sys(err, "make %s", path) : 0;
     if (rc == 0 && geteuid() == 0 && lchown(path, s->confine.uid, s->confine.gid) < 0)
         rc = error_sys(err, "give %s away", path);
-    free(path);
-    return rc;
-}
-
-/* A directory that only root has written to so far: no links are in it that anybody else made. */
-static int give_below(int dir, unsigned uid, unsigned gid, struct error *err)
-{
-    int copy = openat(dir, ".", DIR_FLAGS);
-    DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
-    const struct dirent *e = NULL;
-    int rc = d != NULL ? 0 : error_sys(err, "read a directory");
-    while (rc == 0 && (e = readdir(d)) != NULL) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-            continue;
-        if (fchownat(copy, e->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-            rc = error_sys(err, "give %s away", e->d_name);
-        int below = rc == 0 ? openat(copy, e->d_name, DIR_FLAGS) : -1;
-        if (below >= 0)
-            rc = give_below(below, uid, gid, err);
-        fd_drop(&below);
-    }
-    if (d != NULL)
-        (void)closedir(d);
-    else
-        fd_drop(&copy);
-    return rc;
-}
-
-int scratch_give(const struct scratch *s, const char *name, struct error *err)
-{
-    if (geteuid() != 0)
-        return 0;
-    char *path = scratch_path(s, name, err);
-    int dir = path != NULL ? open(path, DIR_FLAGS) : -1;
-    int rc = path == NULL ? E_NOMEM : dir < 0 ? error_sys(err, "open %s", path) : 0;
-    rc = rc == 0 ? give_below(dir, s->confine.uid, s->confine.gid, err) : rc;
-    if (rc == 0 && fchown(dir, s->confine.uid, s->confine.gid) < 0)
-        rc = error_sys(err, "give %s away", path);
-    fd_drop(&dir);
     free(path);
     return rc;
 }

@@ -9,7 +9,12 @@
  *
  * BASE/backupd-drill-XXXXXX/
  *     lock     held by the drill: while it is, the directory is in use (filelock.h)
- *     run/     socket directory, data, temporary files; of the account that the server runs as
+ *     run/     socket directory, data, temporary files
+ *
+ * When root drills, run/ is root's alone as long as no server runs, so that nobody else can put anything where root writes.
+ * scratch_hand_over() gives it to the server's account, which makes its files there; scratch_serve() takes the directory back
+ * once the server answers: what was restored may act as that account, and must not put another server's socket in the place of
+ * the one that root connects to.
  *
  * A directory is made under another name, locked, and then gets its own, so none
  * that has the name is without a lock. scratch_sweep() removes those of this user
@@ -53,8 +58,14 @@ const char *scratch_base(void);
 /* E_NO_SPACE, E_DENIED, E_NOT_FOUND. */
 int scratch_open(struct scratch *s, const char *base, struct error *err);
 void scratch_close(struct scratch *s);
-/* How many directories of dead drills went. */
+/* How many directories of dead drills went, with what their servers left (scratch_end). */
 size_t scratch_sweep(const char *base);
+/* scratch_account.c: chooses the account, sets confine.uid and gid; and whether it gets to run/. */
+int scratch_account(struct scratch *s, struct error *err);
+int scratch_reachable(const struct scratch *s, const char *base, struct error *err);
+/* scratch_end.c: ends the processes that work below DIR/run, and frees the shared memory that PostgreSQL's lock file there
+ * names: servers without namespaces leave both when they are killed. Only what the owner of the data made. */
+void scratch_end(const char *dir);
 
 /* `bytes`: of the database. E_NO_SPACE or E_NOMEM with the cure. */
 int scratch_room(struct scratch *s, uint64_t bytes, struct error *err);
@@ -65,8 +76,12 @@ bool scratch_room_left(const struct scratch *s);
 char *scratch_path(const struct scratch *s, const char *name, struct error *err);
 /* A directory below run/, of the server's account. */
 int scratch_dir(const struct scratch *s, const char *name, struct error *err);
-/* Everything below run/NAME belongs to the server's account from now on. */
+/* Everything below run/NAME belongs to the server's account from now on. Before scratch_hand_over(). */
 int scratch_give(const struct scratch *s, const char *name, struct error *err);
+/* run/ itself does: what comes next runs as that account. Root writes nothing there from now on. */
+int scratch_hand_over(const struct scratch *s, struct error *err);
+/* The server's files stay its own, the names in run/ are root's again. */
+int scratch_seal(const struct scratch *s, struct error *err);
 
 /* Runs a program as the server's account, confined; its last words are in the error. */
 int scratch_run(const struct scratch *s, const char *const argv[], const char *const *env, struct error *err);

@@ -172,6 +172,7 @@ static int start(struct scratch *s, const struct scratch_database *db, bool fres
         rc = E_NOMEM;
     rc = rc == 0 ? scratch_dir(s, "tmp", err) : rc;
     rc = rc == 0 && fresh ? scratch_dir(s, "data", err) : rc;
+    rc = rc == 0 ? scratch_hand_over(s, err) : rc;
     rc = rc == 0 && fresh ? make_data(s, db, err) : rc;
     rc = rc == 0 ? serve(s, program, fresh, err) : rc;
     if (rc == 0)

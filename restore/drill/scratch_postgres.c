@@ -112,10 +112,12 @@ static int make_cluster(struct scratch *s, const struct scratch_database *db, st
                                      NULL };
         const char *const env[] = { "LC_ALL=C", "TZ=UTC", NULL };
         rc = scratch_run(s, argv, env, err);
-        if (rc == E_IO && str_starts(collate, "C") == false)
-            rc = error_wrap(
-                err, "initdb with the locale of the database (%s; it must be installed here: locale-gen)",
-                collate);
+        if (rc == E_IO && strstr(err->text, "locale") != NULL)
+            rc = error_set(
+                err, E_UNSUPPORTED,
+                "initdb does not know the locale of the database (%s, %s; it must be installed here: "
+                "locale-gen, or apt-get install locales-all)",
+                collate, ctype);
         else if (rc < 0)
             rc = error_wrap(err, "initdb");
     }
@@ -219,7 +221,7 @@ static char *address(const struct scratch *s, const char *database, struct error
 static int make_database(const struct scratch *s, const char *name, struct error *err)
 {
     struct buf sql = BUF_INIT;
-    if (strcmp(name, "postgres") == 0)
+    if (strcmp(name, "postgres") == 0 || strcmp(name, "template1") == 0) /* initdb has made them */
         return 0;
     int rc = buf_printf(&sql, err, "CREATE DATABASE \"");
     for (const char *at = name; rc == 0 && *at != '\0'; at++)
@@ -243,6 +245,7 @@ int scratch_postgres_start(struct scratch *s, const struct scratch_database *db,
     s->to = address(s, db->name, err);
     if (rc == 0 && (s->engine == NULL || s->asks == NULL || s->to == NULL))
         rc = E_NOMEM;
+    rc = rc == 0 ? scratch_hand_over(s, err) : rc;
     rc = rc == 0 ? make_cluster(s, db, err) : rc;
     rc = rc == 0 ? serve(s, err) : rc;
     rc = rc == 0 ? make_database(s, db->name, err) : rc;

@@ -57,7 +57,7 @@ int scratch_serve(struct scratch *s, const char *const argv[], const char *const
         return err != NULL && err->code < 0 ? err->code : E_IO;
     int rc = wait_for_answer(s, &why);
     if (rc == 0)
-        return 0;
+        return scratch_seal(s, err);
     if (rc == E_CANCELLED)
         return error_copy(err, &why);
     char line[CHILD_LAST_LINE_MAX];

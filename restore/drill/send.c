@@ -67,8 +67,13 @@ static int put(struct backend *b, const char *name, const struct buf *bytes, str
     if (rc < 0 || st.size == bytes->len)
         return rc;
     rc = backend_remove(b, name, err);
-    return rc < 0 ? error_wrap(err, "%s was sent before, but not to its end, and cannot be removed", name)
-                  : backend_put(b, name, bytes->data, bytes->len, err);
+    if (rc < 0)
+        return error_wrap(
+            err,
+            "%s was sent before, but not to its end, and this account cannot remove it: remove it there with "
+            "another one, and the next drill sends it",
+            name);
+    return backend_put(b, name, bytes->data, bytes->len, err);
 }
 
 static int send_one(struct backend *b, const char *dir, const char *id, struct error *err)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/vec.h"
 #include "common/sys/fdio.h"
 
 #include "common/base/banned.h"
@@ -15,6 +16,12 @@
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 enum sweep { SWEPT, DEEPER, STUCK };
+
+/* A directory that was left for one below it. */
+struct step {
+    dev_t dev;
+    ino_t ino;
+};
 
 /* Removes what can be removed in one directory; *next becomes an open subdirectory that is not empty. */
 static enum sweep sweep(int dir, int *next)
@@ -34,7 +41,7 @@ static enum sweep sweep(int dir, int *next)
             continue;
         bool full = errno == ENOTEMPTY || errno == EEXIST;
         *next = full ? openat(copy, e->d_name, DIR_FLAGS) : -1;
-        if (*next < 0 && full && errno == EACCES && fchmodat(copy, e->d_name, 0700, 0) == 0)
+        if (*next < 0 && full && errno == EACCES && fchmodat(copy, e->d_name, 0700, AT_SYMLINK_NOFOLLOW) == 0)
             *next = openat(copy, e->d_name, DIR_FLAGS);
         result = *next >= 0 ? DEEPER : STUCK;
     }
@@ -43,30 +50,49 @@ static enum sweep sweep(int dir, int *next)
     return result;
 }
 
-/* One descriptor at a time, and no stack: a tree may be deeper than either. */
+/* Back to where the directory was entered from. Somebody who still runs may move it away while it is emptied: its ".." then
+ * leads out of the tree, and what is there is not ours to remove. */
+static int climb(int at, struct vec *way)
+{
+    struct stat st;
+    const struct step from = *(const struct step *)vec_at(way, --way->len);
+    int up = openat(at, "..", DIR_FLAGS);
+    if (up >= 0 && (fstat(up, &st) < 0 || st.st_ino != from.ino || st.st_dev != from.dev))
+        fd_drop(&up);
+    return up;
+}
+
+static bool remember(struct vec *way, int at)
+{
+    struct stat st;
+    struct step *step = fstat(at, &st) == 0 ? vec_push(way, NULL) : NULL;
+    if (step != NULL)
+        *step = (struct step){ .dev = st.st_dev, .ino = st.st_ino };
+    return step != NULL;
+}
+
+/* One descriptor at a time: a tree may be deeper than there are. */
 bool remove_below(int dir)
 {
+    struct vec way = VEC_OF(struct step);
     struct stat root;
     struct stat st;
-    size_t depth = 0;
     int at = openat(dir, ".", DIR_FLAGS);
     bool good = at >= 0 && fstat(at, &root) == 0;
     while (good) {
         int next = -1;
         (void)fchmod(at, 0700); /* some got their own permissions already */
         enum sweep result = sweep(at, &next);
-        if (result == SWEPT) {
-            if (depth == 0)
-                break;
-            next = openat(at, "..", DIR_FLAGS);
-            depth--;
-        } else {
-            depth++;
-        }
-        good = result != STUCK && next >= 0 && fstat(next, &st) == 0 && st.st_dev == root.st_dev;
+        if (result == SWEPT && way.len == 0)
+            break;
+        if (result == SWEPT)
+            next = climb(at, &way);
+        good = result != STUCK && next >= 0 && (result == SWEPT || remember(&way, at)) &&
+               fstat(next, &st) == 0 && st.st_dev == root.st_dev;
         fd_drop(&at);
         at = next;
     }
     fd_drop(&at);
+    vec_free(&way);
     return good;
 }

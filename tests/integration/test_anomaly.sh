@@ -5,6 +5,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 source "$REPO_ROOT/tests/support/shop.sh"
+source "$REPO_ROOT/tests/support/notices.sh"
 
 DB=$HOST/shop.db
 CONFIG=$HOST/backupd.yaml
@@ -127,8 +128,10 @@ sed -i 's/^anomalies:.*/anomalies: off/' "$CONFIG"
 backup
 same "all can be off" "0" "$(jq '.anomalies | length' "$TMP/run.json")"
 
-# A run of the daemon.
+# A run of the daemon, and what a webhook receives.
 tries "a normal night before the daemon" "" ""
+receiver web http
+printf "notify: { web: { type: webhook, url: 'http://127.0.0.1:%s/hook' } }\n" "$(<web.port)" >>"$CONFIG"
 far="0 $(((10#$(date -u +%H) + 12) % 24)) * * *"
 sed -i "s|^    path: .*|&\n    schedule: '$far'\n    catch_up_within: 2d|" "$CONFIG"
 daemon_start() {
@@ -147,7 +150,12 @@ sql "DELETE FROM orders WHERE id > 300"
 sqlite3 "$HOST/state/history.db" "INSERT OR REPLACE INTO job VALUES ('shop-db', strftime('%s','now') - 86400, 0, 0, 0, 0, 0, 1, 0, 0, 0)"
 daemon_start
 check "the daemon runs it" wait_for 120 ended
+check "and sends it" wait_for 120 received_is web 1
 daemon_stop
+notice=$(newest web)
+same "as an anomaly" "anomaly shop-db rows alarm 300 rows" "$(for key in event job anomalies.0.kind anomalies.0.severity anomalies.0.seen; do seen json "$notice" "$key"; done | xargs)"
+contains "with what is usual" "$(seen json "$notice" text)" "usual         about 4,0"
+contains "and what to look at" "$(seen json "$notice" text)" "look at       What deleted or replaced rows since the last run?"
 contains "history tells" "$("$BACKUPD" --config "$CONFIG" history)" "table orders of shop.db has far fewer rows than usual"
 contains "so does status" "$("$BACKUPD" --config "$CONFIG" status)" "table orders of shop.db has far fewer rows than usual"
 contains "show tells all of it" "$("$BACKUPD" --config "$CONFIG" show 1)" "What deleted or replaced rows since the last run?"
@@ -160,4 +168,26 @@ printf 'no database at all, but long enough to be looked at as one' >"$HOST/stat
 rm -f "$HOST/state/baseline.db-wal"
 check "a damaged baseline is no reason to fail" backup
 contains "it is told" "$(cat "$TMP/run.log")" "was damaged and is now"
+
+# A server that shows another host key: a run that nobody answers is no summary, and says what is unusual all the same.
+rm -rf "$HOST" "$SAFE" "$STATION"
+shop_sftp
+printf 'anomalies: { min_age: 0s, min_free: 0, min_rows: 50, min_size: 64KiB }\n' >>"$CONFIG"
+database
+backup
+old=$(ssh-keygen -lf "$SSHD/host_key.pub" | cut -d' ' -f2)
+"$REPO_ROOT/tests/fixture/sshd.sh" halt "$SSHD"
+rm "$SSHD"/server/host_ed25519*
+"$REPO_ROOT/tests/fixture/sshd.sh" start "$SSHD" --port "$(<"$SSHD/port")"
+new=$(ssh-keygen -lf "$SSHD/host_key.pub" | cut -d' ' -f2)
+check_fails 9 "another host key: nothing is sent" backup
+unusual() { jq -r "select(.message_type == \"unusual\") | .anomalies[] | $1" <(grep '^{' "$TMP/run.log"); }
+same "it is told like what is unusual" "host_key $new" "$(unusual '"\(.kind) \(.seen)"')"
+contains "with the key that is usual" "$(unusual .usual)" "$old, as at the last run"
+contains "and what to look at" "$(unusual .look_at)" "Ask its administrator"
+sed -i "s|host_key: .*|host_key: \"$(<"$SSHD/host_key.pub")\"|" "$CONFIG"
+backup
+same "a key that somebody changed here, too, is told once" "host_key $new $old" "$(jq -r '.anomalies[] | "\(.kind) \(.seen) \(.usual)"' "$TMP/run.json")"
+backup
+same "and then it is usual" "" "$(kinds)"
 finish

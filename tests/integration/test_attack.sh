@@ -9,5 +9,5 @@ source "$REPO_ROOT/tests/support/shop.sh"
 # shellcheck source=tests/support/attack_rounds.sh
 source "$REPO_ROOT/tests/support/attack_rounds.sh"
 
-attack_rounds 3M "${SEED:-7}" 2
+attack_rounds 1M "${SEED:-7}" 2
 finish

@@ -190,10 +190,14 @@ check_fails 12 "taken out: nothing that it signed counts" restore drill certific
 same "nor for retention" "expire unneeded" "$(backupd_expire 2>/dev/null | verdict one/4)"
 
 # ---- a drill that really was
+measured() { restore --kit safe/restore-kit.key --json plan one/5 --to new.db | python3 -c 'import json, sys
+print(*[o["drills_measured"] for o in map(json.loads, sys.stdin) if "drills_measured" in o])'; }
+measured=$(measured)
 mv first.key drill.key
 check "drill run" restore --kit drill.key drill run --job one
 contains "says where its report is" "$(<.check)" "report:"
 contains "and that it is kept as evidence" "$(<.check)" "sent, and kept there"
+same "a plan goes by this one, too" "$((measured + 1))" "$(measured)"
 id=$(restore --json drill list --limit 1 | python3 -c 'import json, sys; print(json.loads(sys.stdin.readline())["id"])')
 check "its certificate is good" restore drill certificate --check "evidence/$id.cert"
 same "and is about the newest snapshot" "$(of_snapshot 5 | sed 's/.*record=\([^ ]*\) writer=\(.*\)/\2 \1/')" "$(sed -n 's/^record //p' "evidence/$id.cert")"

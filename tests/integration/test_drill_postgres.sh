@@ -94,6 +94,13 @@ same "people can look" 10 "$("$PG_BIN/psql" -X -A -t -h "$socket" -U postgres -d
 check "what was restored has no network" "$PG_BIN/psql" -X -q -h "$socket" -U postgres -d shop -v ON_ERROR_STOP=1 \
     -c "CREATE TEMP TABLE net (line text)" -c "COPY net FROM PROGRAM 'cat /proc/self/net/dev'" \
     -c "DO \$\$ BEGIN ASSERT (SELECT count(*) FROM net WHERE line ~ ':' AND line !~ ' lo:') = 0; END \$\$"
+if [[ $EUID -eq 0 ]]; then
+    # What was restored runs as the server's account, and root connects by this name.
+    "$PG_BIN/psql" -X -q -h "$socket" -U postgres -d shop \
+        -c "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; mv $socket/.s.PGSQL.5432 $socket/mine; : >$socket/new'" >moved.log 2>&1 || true
+    same "it can put nothing in the place of its own socket" ".s.PGSQL.5432 .s.PGSQL.5432.lock data" "$(find "$socket" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | paste -sd' ')"
+    same "which only its account and root reach" "0 711 700" "$(stat -c '%u %a' "$socket") $(stat -c %a "$socket/.s.PGSQL.5432")"
+fi
 mapfile -t children < <(ps -o pid= --ppid "$SPAWNED" | tr -d ' ')
 mapfile -t backends < <(ps -o pid= --ppid "${children[0]}" | tr -d ' ')
 same "it has one server, and that has processes" "1 yes" "${#children[@]} $([[ ${#backends[@]} -gt 2 ]] && echo yes)"

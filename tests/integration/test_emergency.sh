@@ -316,7 +316,7 @@ forged() {
 # within MiB COMMAND...: with that much address space for each process.
 within() { (ulimit -v $(($1 * 1024)) && "${@:2}"); }
 forged big
-same "a stream of 1 GiB in 250 MiB of memory" 1073741824 "$(within 250 reader cat forge/6 big "${forged[@]}" | wc -c)"
+same "a stream of 384 MiB in 250 MiB of memory" 402653184 "$(within 250 reader cat forge/6 big "${forged[@]}" | wc -c)"
 "${READER[@]}" extract forge/6 --to out-big "${forged[@]}" >stopped 2>&1 &
 extracting=$!
 check "a file begins" wait_for 60 test -s out-big/.emergency-restore.partial
@@ -330,8 +330,8 @@ same "only the owner reads the new directory" 700 "$(stat -c %a out-big)"
 same "also the one above and the one without a mode of its own" "700 700" \
     "$(stat -c %a out-text | xargs) $(stat -c %a out-kit/shop/3/db)"
 forged hole
-same "a gap of 400 MiB to standard output, in 250 MiB of memory" \
-    "$({ printf 'he' && head -c 419430400 /dev/zero && printf 'l'; } | b2sum)" \
+same "a gap of 300 MiB to standard output, in 250 MiB of memory" \
+    "$({ printf 'he' && head -c 314572800 /dev/zero && printf 'l'; } | b2sum)" \
     "$(within 250 reader cat forge/6 small "${forged[@]}" | b2sum)"
 check "a file of 1 TiB with a few bytes, in 250 MiB" within 250 "${READER[@]}" extract forge/6 --to out-hole "${forged[@]}"
 same "its size" 1099511627776 "$(stat -c %s out-hole/huge)"
@@ -355,10 +355,12 @@ same "no file there" "" "$(grep -F tmp-empty trace.txt || true)"
 check "every negative was tried" "$PYTHON" "$REPO_ROOT/tests/support/emergency_negatives.py" "${READER[1]}" "$GOLDEN" "$TMP"
 same "negatives" "$(find "$GOLDEN/negatives" -mindepth 1 -maxdepth 1 | wc -l)" "$(find . -name 'result-*' | wc -l)"
 for negative in "$GOLDEN"/negatives/*/; do
-    name=$(basename "$negative")
+    name=${negative%/}
+    name=${name##*/}
     read -r verb names <"$negative/expect"
-    found=$(cat "result-$name")
-    wanted="$verb|$(tr ' ' '\n' <<<"$names" | sort -u | xargs)"
+    found=$(<"result-$name")
+    [[ $names != *' '* ]] || names=$(tr ' ' '\n' <<<"$names" | sort -u | xargs)
+    wanted="$verb|$names"
     same "$name" "$wanted" "${found%|*}"
     # Damage is 9, keys that do not fit are 12, and notes alone are no failure.
     case $names in

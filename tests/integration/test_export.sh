@@ -33,8 +33,8 @@ printf 'u' >"$tree/$(printf 'not utf8 \xff\xfe\x80')"
 : >"$tree/nothing"
 truncate -s 3M "$tree/hole"
 printf 'end' >>"$tree/hole"
-truncate -s 2G "$tree/holes"
-for at in 5 7000000 1500000000; do
+truncate -s 48M "$tree/holes"
+for at in 5 7000000 40000000; do
     printf 'data' | dd of="$tree/holes" bs=1 seek="$at" conv=notrunc status=none
 done
 truncate -s 1T "$tree/only-a-hole"
@@ -218,7 +218,7 @@ done
 
 # Ctrl-C, and what a kill leaves.
 mkdir "$HOST/large"
-head -c 150M /dev/urandom >"$HOST/large/file"
+head -c 48M /dev/urandom >"$HOST/large/file"
 sed -i "s|path: $HOST/odd|path: $HOST/large|" "$HOST/backupd.yaml"
 "$BACKUPD" --config "$HOST/backupd.yaml" --quiet backup tree
 for form in tar.zst dir; do

@@ -10,6 +10,7 @@ certificate other
 receiver web http
 receiver tls http good.crt good.key
 receiver post smtp good.crt good.key login
+receiver posts smtps good.crt good.key login
 receiver plain smtp
 web=http://127.0.0.1:$(cat web.port)
 tls=https://127.0.0.1:$(cat tls.port)
@@ -127,6 +128,15 @@ check_fails 1 "a certificate that is not good" backupd notify test m
 config "m: { type: mail, host: 127.0.0.1, port: $(cat plain.port), ca_file: good.crt, from: b@example.net, to: d@example.net }"
 check_fails 1 "a server without TLS" backupd notify test m
 same "nothing was sent" "$before" "$(received post)"
+config "m: { type: mail, tls: implicit, host: 127.0.0.1, port: $(cat plain.port), ca_file: good.crt, from: b@example.net, to: d@example.net }"
+check_fails 1 "one that is to speak TLS from the first byte and does not" backupd notify test m
+config "m: { ${mail/port: $port/tls: implicit, port: $(cat posts.port)}, to: dba@example.net, password: { file: password.key } }"
+check "TLS from the first byte" backupd notify test m
+for line in "X-Seen-Tls: implicit" "X-Seen-Login: True"; do contains "has $line" "$(seen mail "$(newest posts)")" "$line"; done
+config "m: { ${mail/port: $port/tls: implicit, port: $(cat posts.port)}, to: dba@example.net, password: { file: password.key } }"
+sed -i 's/good\.crt/other.crt/' c.yaml
+check_fails 1 "a certificate that is not good there" backupd notify test m
+same "nothing more came" 1 "$(received posts)"
 config "m: { type: mail, tls: none, host: 127.0.0.1, port: $(cat plain.port), from: b@example.net, to: d@example.net }"
 check "tls: none on this machine" backupd notify test m
 contains "arrives" "$(seen mail "$(newest plain)")" "X-Seen-Tls: no"

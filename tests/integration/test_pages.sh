@@ -6,10 +6,11 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
 far="0 $(((10#$(date -u +%H) + 12) % 24)) * * *"
-mkdir store
+mkdir store run
+chmod 711 "$TMP"
 mkdir -m 700 state
 printf 'a customer\n' >data
-kinds=(good failing stopped missed stale new warning running paused unusual hostile)
+kinds=(good failing stopped cancelled missed stale new warning running paused unusual hostile)
 # config LISTEN JOBS...: the rest of the jobs is of no schedule that comes due here
 config() {
     local listen=$1
@@ -17,7 +18,8 @@ config() {
     {
         printf 'state: %s/state\n' "$TMP"
         printf 'repositories:\n  main:\n    storage: { type: local, path: %s/store }\n    keys: %s/keys\n' "$TMP" "$TMP"
-        printf 'daemon: { time_zone: Europe/Berlin, textfile: %s/backup.prom, stop_timeout: 5s }\n' "$TMP"
+        printf 'daemon: { time_zone: Europe/Berlin, textfile: %s/backup.prom, stop_timeout: 5s, ' "$TMP"
+        printf 'socket: %s/run/c.sock, control_group: "54322" }\n' "$TMP"
         [[ -z $listen ]] || printf 'web: { listen: "%s" }\n' "$listen"
         printf 'jobs:\n'
         local job
@@ -25,6 +27,9 @@ config() {
             printf '  %s: { engine: command, command: [cat, %s/data], schedule: "%s", catch_up_within: 2d }\n' \
                 "$job" "$TMP" "$far"
         done
+        printf 'tasks:\n  weekly: { do: drill, schedule: "%s", catch_up_within: 0s, arguments: [--drill, night] }\n' "$far"
+        printf 'drills:\n  night: { job: good, rto: 30m, every: 7d }\n  wrong: { job: failing, every: 7d }\n'
+        printf '  old: { job: stale, every: 7d }\n  never: { job: new }\n  broken: { job: warning }\n'
     } >c.yaml
 }
 backupd() { "$BACKUPD" --config c.yaml "$@"; }
@@ -87,7 +92,50 @@ contains "what comes from outside is shown, not run" "$page" "&lt;script&gt;aler
 contains "also what would turn the text around" "$page" 'b onclick=x&gt; \u202e txet'
 contains "alarms are counted" "$page" "open alarms</h2>"
 contains "what is unusual is an alarm" "$page" "not like those before it: table t has &lt;few&gt; rows"
-contains "no drill yet" "$page" "No drill has been recorded"
+contains "who cancelled a run is told, not as a failure" "$page" "The last run was cancelled by alice; there is no backup of that night"
+
+# ---- drills: the page's process may open no file, and shows them from the first one on
+alarms_are() { [[ $(grep -o "data-alarm=\"$1\"" page.html | wc -l) -eq $2 ]]; }
+check "drills of the configuration that were never made are alarms" alarms_are drill_never 5
+server_pid() { pgrep -P "$DAEMON" -f serve-status; }
+server=$(server_pid)
+"$TOOLS/fill_drills" state "$(date +%s)" good:night:pass:3:81000:1800 failing:wrong:pass:30:5000 failing:wrong:fail:1:7000 \
+    stale:old:pass:20:1200 warning:broken:pass:2:99 warning:broken:could_not_run:0 hostile::fail:0:1
+drilled() { compare && alarms_are drill_failing 2; }
+check "what drills found is there, and the same everywhere" wait_for 30 drilled
+same "by the same process" "$server" "$(server_pid)"
+for text in "Restore drill wrong: the last drill failed: table orders: 12 rows are missing" \
+    "Restore drill old: the last that passed was 20 days ago, more than 7 days" "Restore drill never: never drilled" \
+    "Restore drill broken: the last one could not run" "Has never passed."; do
+    contains "said: $text" "$(<page.html)" "$text"
+done
+out=$(backupd status 2>/dev/null || true)
+contains "status: how many are well" "$out" "Restore drills: 1 of 5 is well."
+contains "and what is not" "$out" "Restore drill wrong: the last drill failed"
+contains "a run that was cancelled" "$out" "cancelled by alice"
+check "of one job only its own" not grep -q 'Restore drill wrong' <<<"$(backupd status good 2>/dev/null || true)"
+
+# ---- a list of drills that is another file now: a new process opens it
+mv state/drills.db state/old.db
+rm -f state/drills.db-*
+"$TOOLS/fill_drills" state "$(date +%s)" good:night:fail:0:81000:1800
+another() { get -o page.html "$url/" && alarms_are drill_failing 1 && alarms_are drill_never 4; }
+check "another list in its place is seen" wait_for 30 another
+check "and everything agrees again" wait_for 30 compare
+
+# ---- refused logins
+if [[ $(id -u) == 0 ]]; then
+    for _ in 1 2 3; do
+        setpriv --reuid 54320 --regid 54320 --clear-groups "$BACKUPD" status --socket "$TMP/run/c.sock" >/dev/null 2>&1 || true
+    done
+    refused() { compare && alarms_are refused 1; }
+    check "who was refused is an alarm" wait_for 30 refused
+    contains "with the account and why" "$(<page.html)" "The control socket refused uid 54320: it is in no group that may ask"
+    contains "status tells it" "$(backupd status 2>/dev/null || true)" "The control socket refused uid 54320"
+    contains "the first at once, as a number that only grows" "$(<metrics.txt)" $'\nbackupd_control_refused_total 1\n'
+else
+    skip "refused logins" "only root can be somebody else"
+fi
 same "the verb's metrics are the page's" "$(grep -c '^backupd_job' metrics.txt)" "$(backupd metrics | grep -c '^backupd_job')"
 contains "the daemon is up, for who reads its lock" "$(backupd metrics)" $'\nbackupd_daemon_up 1\n'
 contains "its history took everything" "$(<metrics.txt)" $'\nbackupd_daemon_history_errors_total 0\n'
@@ -132,7 +180,6 @@ check "a request that is too long" not_ok
 check "and it goes on" test "$(code "$url/healthz")" = 200
 
 # ---- the process behind it: confined, its own, replaced when it dies
-server_pid() { pgrep -P "$DAEMON" -f serve-status; }
 server=$(server_pid)
 same "no new privileges" 1 "$(awk '/^NoNewPrivs/ { print $2 }' "/proc/$server/status")"
 same "no capabilities" 0000000000000000 "$(awk '/^CapEff/ { print $2 }' "/proc/$server/status")"

@@ -56,6 +56,12 @@ counted "no tests at all is a failure" 1 "0 passed, 1 failed"
 counted "a test with a child left behind" 0 "1 passed, 0 failed" ./child
 check "what a test leaves behind is ended" wait_gone "$(cat child.pid)"
 check "there is a log for each test" test -s logs/good.log
+for first in good two_suites; do
+    printf '1.0 ./good\n1.5 ./two_suites\n9.0 ./%s\nnonsense\n' "$first" >logs/seconds
+    counted "two tests, one at a time" 0 "10 passed, 0 failed" --jobs 1 ./good ./two_suites
+    same "what took longer the last time begins" "$first" "$(awk 'NR == 1 { print $2 }' out)"
+done
+check "what it took is remembered" grep -q '^[0-9.]* ./good$' logs/seconds
 check_fails 1 "no colours without a terminal" grep -q $'\033' out
 
 # lib.sh itself: a test that stops early or leaves a process is seen.

@@ -25,6 +25,7 @@ unset UNITS
 check "make install-units puts them where systemd looks" make -C "$REPO_ROOT" --no-print-directory B="$B" DESTDIR="$TMP/d" PREFIX=/usr install-units
 same "with the programs' paths" "ExecStart=/usr/bin/backupd daemon" "$(grep '^ExecStart=' d/usr/lib/systemd/system/backupd.service)"
 check "and the list of what the others may not" test -s d/usr/lib/systemd/system/backupd-.service.d/harden.conf
+check "and what drills may" test -s d/usr/lib/systemd/system/backupd-drill@.service.d/needs.conf
 check "and users and directories" test -s d/usr/lib/sysusers.d/backupd.conf -a -s d/usr/lib/tmpfiles.d/backupd.conf
 check "make uninstall-units takes all of it away" make -C "$REPO_ROOT" --no-print-directory B="$B" DESTDIR="$TMP/d" PREFIX=/usr uninstall-units
 same "nothing is left" "" "$(find d -type f)"

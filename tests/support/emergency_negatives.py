@@ -7,14 +7,17 @@ import importlib.util
 import os
 import shutil
 import sys
+import traceback
+
+sys.dont_write_bytecode = True
+from golden_copy import Copy
 
 reader_path, GOLDEN, WORK = sys.argv[1:4]
-sys.dont_write_bytecode = True
 specification = importlib.util.spec_from_file_location("reader", reader_path)
 er = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(er)
 
-AT_ONCE = 4
+AT_ONCE = 2
 LATE = 1768111680 + 10 * 86400
 with open(os.path.join(GOLDEN, "keys", "root.pub"), encoding="ascii") as file:
     ROOT = file.read().strip()
@@ -46,7 +49,8 @@ def change(negative, copy):
     with open(os.path.join(negative, "change"), encoding="utf-8") as lines:
         for line in lines:
             verb, path, *rest = line.split()
-            path = os.path.join(copy, path)
+            copy.touch(path)
+            path = os.path.join(copy.root, path)
             if verb == "set":
                 with open(path, "r+b") as file:
                     file.seek(int(rest[0]))
@@ -56,7 +60,8 @@ def change(negative, copy):
             elif verb == "put":
                 shutil.copyfile(os.path.join(negative, rest[0]), path)
             elif verb == "copy":
-                shutil.copyfile(path, os.path.join(copy, rest[0]))
+                copy.touch(rest[0])
+                shutil.copyfile(path, os.path.join(copy.root, rest[0]))
             elif verb == "remove":
                 os.remove(path)
             else:
@@ -99,39 +104,35 @@ def told(log):
     return " ".join(sorted(names))
 
 
-def one(name):
+def one(name, copy):
     negative = os.path.join(GOLDEN, "negatives", name)
-    copy = os.path.join(WORK, "negative-" + name)
     log = os.path.join(WORK, "log-" + name)
-    for part in ("repo", "keys"):
-        shutil.copytree(os.path.join(GOLDEN, part), os.path.join(copy, part))
-    for directory, _, files in os.walk(copy):
-        os.chmod(directory, 0o700)
-        for file in files:
-            os.chmod(os.path.join(directory, file), 0o600)
     change(negative, copy)
     with open(os.path.join(negative, "expect"), encoding="utf-8") as file:
         verb = file.read().split()[0]
-    status = run(verb, copy, log)
+    status = run(verb, copy.root, log)
     with open(os.path.join(WORK, "result-" + name), "w", encoding="utf-8") as file:
         print("%s|%s|%d" % (verb, told(log), status), file=file)
-    shutil.rmtree(copy)
+    copy.reset("out", "marks")
 
 
-children = {}
-failed = False
-names = sorted(os.listdir(os.path.join(GOLDEN, "negatives")))
-while names or children:
-    while names and len(children) < AT_ONCE:
-        name = names.pop(0)
-        pid = os.fork()
-        if pid == 0:
-            one(name)
-            os._exit(0)
-        children[pid] = name
-    pid, status = os.wait()
-    name = children.pop(pid)
-    if status != 0:
-        print("%s: the harness failed" % name, file=sys.stderr)
-        failed = True
+def some(number):
+    """Every so-manieth of the negatives, in a copy of its own."""
+    copy = Copy(GOLDEN, os.path.join(WORK, "negatives-%d" % number), ("repo", "keys"))
+    for name in sorted(os.listdir(os.path.join(GOLDEN, "negatives")))[number::AT_ONCE]:
+        one(name, copy)
+
+
+children = []
+for number in range(AT_ONCE):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            some(number)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    children.append(pid)
+failed = [pid for pid in children if os.waitpid(pid, 0)[1] != 0]
 sys.exit(1 if failed else 0)

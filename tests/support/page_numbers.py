@@ -21,6 +21,7 @@ class Page(html.parser.HTMLParser):
         self.open, self.jobs, self.storage, self.next, self.alarms = [], {}, {}, {}, []
         self.section, self.row, self.cell, self.headline = None, None, None, ""
         self.nights = {}
+        self.drills, self.drill = {}, None
 
     def handle_starttag(self, tag, attrs):
         a = dict(attrs)
@@ -33,6 +34,10 @@ class Page(html.parser.HTMLParser):
             problems.append(f"<{tag}>")
         if tag == "section":
             self.section = a.get("id")
+        if "data-drill" in a:
+            self.drill = self.drills.setdefault((a["data-job"], a["data-drill"] or None), {})
+        if self.section == "drills" and "data-value" in a:
+            self.drill[a["data-name"]] = a["data-value"]
         if "data-job" in a:
             self.row = a["data-job"]
             if self.section == "jobs":
@@ -91,11 +96,13 @@ def main(page_path, json_path, metrics_path, status_path):
         problems.append(f"left open: {page.open}")
     api = json.load(open(json_path, encoding="utf-8"))
     metrics = metrics_of(metrics_path)
-    status = {}
+    status, cli_alarms = {}, []
     for line in open(status_path, encoding="utf-8"):
         one = json.loads(line)
         if one["message_type"] == "status":
             status[one["job"]] = one
+        elif one["message_type"] == "alarm":
+            cli_alarms.append(one)
     compared = 0
 
     def same(what, *values):
@@ -152,7 +159,35 @@ def main(page_path, json_path, metrics_path, status_path):
     for s in api["storage"]:
         shown = page.storage[s["repository"]]
         same(f"size of {s['repository']}", s.get("size_bytes"), int(shown["size_bytes"]) if "size_bytes" in shown else None)
+    same("drills", sorted(page.drills, key=str), sorted(((d["job"], d["drill"]) for d in api["drills"]), key=str))
+    for d in api["drills"]:
+        what, last, shown = f"drill {d['drill']} of {d['job']}", d.get("last"), page.drills[(d["job"], d["drill"])]
+        labels = {"job_name": d["job"], "drill": d["drill"] or "", "repository": d["repository"]}
+        same(f"{what} verdict", (last or {}).get("verdict", "never"), shown.get("verdict"))
+        same(f"{what} expected", float(d["drill"] is not None), metric("backupd_drill_expected", **labels))
+        for key in ("last_pass", "next"):
+            same(f"{what} {key}", number(seconds(d[key])), metric(f"backupd_drill_{key}_timestamp_seconds", **labels))
+        same(f"{what} next", number(seconds(d["next"])), number(shown.get("next")))
+        same(f"{what} due by", number(seconds(d["due_by"])), number(shown.get("due_by")),
+             d["every_seconds"] + seconds(d["last_pass"]) if d["every_seconds"] and d["last_pass"] else None)
+        same(f"{what} every", float(d["every_seconds"]) or None, metric("backupd_drill_stale_after_seconds", **labels))
+        if not last:
+            same(f"{what} nothing", None, shown.get("finished"), metric("backupd_drill_rto_seconds", **labels))
+            continue
+        same(f"{what} finished", seconds(last["finished"]), int(shown["finished"]),
+             int(metric("backupd_drill_last_timestamp_seconds", **labels)))
+        same(f"{what} rto", last["rto_ms"] or None, int(shown["rto_ms"]) if "rto_ms" in shown else None,
+             round(1000 * metric("backupd_drill_rto_seconds", **labels)) if last["rto_ms"] else None)
+        same(f"{what} target", last["rto_target_seconds"] or None, number(shown.get("rto_target_seconds")),
+             metric("backupd_drill_rto_target_seconds", **labels))
+        for v in ("pass", "fail", "could_not_run"):
+            same(f"{what} {v}", float(last["verdict"] == v), metric("backupd_drill_last_verdict", verdict=v, **labels))
+        if last["verdict"] != "pass":
+            same(f"{what} last pass", seconds(d["last_pass"]) or 0, int(shown["last_pass"]))
+    same("refused", float(api["control_refused"]["total"]), metric("backupd_control_refused_total"))
     same("alarms", [a["alarm"] for a in api["alarms"]], [a for a, _ in page.alarms])
+    same("alarms of status", [(a["alarm"], a["job"], a["since"]) for a in api["alarms"]],
+         [(a["alarm"], a["job"], a["since"]) for a in cli_alarms])
     for a, (_, text) in zip(api["alarms"], page.alarms):
         clean = lambda t: re.sub(r"\s+", " ", t.replace("\u202e", "\\u202e"))
         same("alarm's text", True, clean(a["text"]) in clean(text))

@@ -19,7 +19,7 @@ PG_USER=postgres
 unset PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGPASSFILE PGSERVICE PGOPTIONS
 
 pg_start() {
-    "$REPO_ROOT/tests/fixture/postgres.sh" start "$PG" "$@"
+    "$REPO_ROOT/tests/fixture/postgres.sh" start "$PG" "$@" --template yes
     at_end "$REPO_ROOT/tests/fixture/postgres.sh" stop "$PG"
     PGSOCK=$(readlink "$PG/socket")
     mkdir -p "$HOST" "$STORAGE"

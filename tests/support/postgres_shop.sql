@@ -57,12 +57,12 @@ CREATE INDEX ON shop.orders (customer);
 
 CREATE TABLE shop.blobs (id int PRIMARY KEY, body bytea, note text);
 INSERT INTO shop.blobs
-SELECT i, decode(repeat(md5(i::text), 20000 * i), 'hex'), repeat('long text ' || i, 100000)
+SELECT i, decode(repeat(md5(i::text), 4000 * i), 'hex'), repeat('long text ' || i, 30000)
 FROM generate_series(1, 6) i;
 ALTER TABLE shop.blobs ALTER body SET STORAGE EXTERNAL;
 INSERT INTO shop.blobs
 SELECT 10 + i, string_agg(decode(md5(i || '-' || j), 'hex'), ''), NULL
-FROM generate_series(1, 3) i, generate_series(1, 150000) j GROUP BY i;
+FROM generate_series(1, 3) i, generate_series(1, CASE i WHEN 1 THEN 150000 ELSE 20000 END) j GROUP BY i;
 
 CREATE TABLE shop.types (
     b boolean, s smallint, r real, d double precision, n numeric, c char(5), v varchar(20), u uuid, i inet, m money,

@@ -1,7 +1,7 @@
 /*
  * fill_history FILE SEED NIGHTS NOW JOB... - writes a history as a daemon would have had it: so many nights of each job up to NOW
  * (seconds since 1970), with sizes that grow, failures, skipped nights, a night that was tried twice. The same seed
- * gives the same history. JOB is a name, or NAME=KIND with KIND good (default), failing, stopped, missed, stale, new, warning,
+ * gives the same history. JOB is a name, or NAME=KIND with KIND good (default), failing, stopped, cancelled, missed, stale, new, warning,
  * running, paused, unusual or hostile (texts full of markup).
  */
 #include <inttypes.h>
@@ -103,7 +103,7 @@ static void night(struct filling *f, int64_t due, int last)
     int64_t started = due + (int64_t)draw(5);
     const char *text = is(f, "hostile") ? markup : "server 'db1' closed the connection unexpectedly";
     f->size += f->size / 200 + draw(f->size / 100 + 1);
-    if ((last && is(f, "missed")) || luck < 3) {
+    if ((last && is(f, "missed")) || (luck < 3 && !(last && is(f, "cancelled")))) {
         skip(f, due, last && is(f, "hostile") ? markup : "could not start within its window");
         return;
     }
@@ -114,6 +114,8 @@ static void night(struct filling *f, int64_t due, int last)
         end(f, id, started + took, HISTORY_FAILED, text);
     else if (last && is(f, "stopped"))
         end(f, id, started + took, HISTORY_STOPPED, "its window is over");
+    else if (last && is(f, "cancelled"))
+        end(f, id, started + took, HISTORY_STOPPED, HISTORY_CANCELLED "alice");
     else if (luck < 6 && !last) {
         end(f, id, started + 30, HISTORY_FAILED, text);
         id = begin(f, due, started + 330, 2);

@@ -64,18 +64,13 @@ static int take(struct maria_target *t, struct maria_plan *p, const struct maria
 
 int maria_parts_find(struct maria_target *t, struct maria_plan *p, struct error *err)
 {
-    struct buf script = BUF_INIT;
-    int rc = maria_plan_read(p, true, "schema.sql", MARIA_SCRIPT_MAX, &script, err);
-    struct maria_statements all =
-        maria_statements_of((const char *)script.data, script.len > 0 ? script.len - 1 : 0);
-    while (rc == 0) {
-        struct maria_statement s;
-        rc = maria_statement_next(&all, true, &s, err);
-        if (rc <= 0)
-            break;
+    struct maria_plan_script script;
+    int rc = maria_plan_script_open(p, true, "schema.sql", MARIA_SCRIPT_MAX, &script, err);
+    struct maria_statement s;
+    while (rc == 0 && (rc = maria_statement_next(&script.statements, true, &s, err)) > 0) {
         rc = take(t, p, &s, err);
         maria_statement_free(&s);
     }
-    buf_free(&script);
+    maria_plan_script_close(&script);
     return rc < 0 ? error_wrap(err, "schema.sql") : 0;
 }

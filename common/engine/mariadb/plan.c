@@ -11,8 +11,6 @@
 
 #include "common/base/banned.h"
 
-enum { BLOCK = 1 << 16 };
-
 static int unknown(const char *name, struct error *err)
 {
     char shown[256];
@@ -273,27 +271,7 @@ void maria_plan_free(struct maria_plan *p)
     free(p->code_facts);
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------------------------ */
-
-int maria_plan_read(const struct maria_plan *p, bool of_database, const char *rest, size_t limit,
-                    struct buf *out, struct error *err)
-{
-    char *name = str_printf(err, "%s%s", of_database ? p->prefix : "", rest);
-    struct source *s = name != NULL ? p->streams->open(p->streams->arg, name, err) : NULL;
-    int64_t n = s != NULL ? 1 : maria_failed(err);
-    int rc = n < 0 ? (int)n : 0;
-    while (rc == 0 && n > 0) {
-        rc = buf_reserve(out, BLOCK, err);
-        n = rc == 0 ? source_read(s, out->data + out->len, BLOCK, err) : rc;
-        rc = n < 0 ? (int)n : 0;
-        out->len += n > 0 ? (size_t)n : 0;
-        if (rc == 0 && out->len > limit)
-            rc = error_corrupt(err, "too-large", "%s is longer than %zu bytes", rest, limit);
-    }
-    source_free(s);
-    free(name);
-    return rc == 0 ? buf_append(out, "", 1, err) : rc;
-}
+/* ---- how far it is ------------------------------------------------------------------------------------------------ */
 
 void maria_plan_progress(struct maria_plan *p, uint64_t bytes)
 {

@@ -5,6 +5,7 @@
 #define COMMON_ENGINE_MARIADB_RESTORE_H
 
 #include "common/engine/mariadb/internal.h"
+#include "common/engine/mariadb/statement.h"
 
 /* One table of a snapshot, from the name and the facts of its stream. */
 struct maria_load {
@@ -38,11 +39,19 @@ enum { MARIA_SCRIPT_MAX = 512 * 1024 * 1024 };
 int maria_plan_make(struct maria_plan *p, const struct engine_streams *streams,
                     const struct engine_target *target, struct error *err);
 void maria_plan_free(struct maria_plan *p);
-/* A stream of the database by what follows "DB/" (of_database), or of the server; whole, with a NUL behind it. */
-int maria_plan_read(const struct maria_plan *p, bool of_database, const char *rest, size_t limit,
-                    struct buf *out, struct error *err);
 void maria_plan_progress(struct maria_plan *p, uint64_t bytes);
 void maria_plan_phase(const struct maria_plan *p, const char *what);
+
+/* plan_script.c: a stream of the database, by what follows "DB/" (of_database), or of the server, for maria_statement_next. Closed
+ * in any case. */
+enum { MARIA_USERS_MAX = 64 * 1024 * 1024 };
+struct maria_plan_script {
+    struct buf text;
+    struct maria_statements statements;
+};
+int maria_plan_script_open(const struct maria_plan *p, bool of_database, const char *rest, size_t limit,
+                           struct maria_plan_script *out, struct error *err);
+void maria_plan_script_close(struct maria_plan_script *s);
 
 /* goal.c: `to`, as an address. */
 struct maria_goal {

@@ -72,42 +72,32 @@ static bool backslash(const struct maria_target *t)
 
 int maria_run_script(struct maria_target *t, const struct maria_plan *p, const char *rest, struct error *err)
 {
-    struct buf script = BUF_INIT;
-    int rc = maria_plan_read(p, true, rest, MARIA_SCRIPT_MAX, &script, err);
-    struct maria_statements all =
-        maria_statements_of((const char *)script.data, script.len > 0 ? script.len - 1 : 0);
-    while (rc == 0) {
-        struct maria_statement s;
-        rc = maria_statement_next(&all, backslash(t), &s, err);
-        if (rc <= 0)
-            break;
+    struct maria_plan_script script;
+    int rc = maria_plan_script_open(p, true, rest, MARIA_SCRIPT_MAX, &script, err);
+    struct maria_statement s;
+    while (rc == 0 && (rc = maria_statement_next(&script.statements, backslash(t), &s, err)) > 0) {
         rc = run_one(t, p, &s, err);
         maria_statement_free(&s);
     }
-    buf_free(&script);
+    maria_plan_script_close(&script);
     return rc < 0 ? error_wrap(err, "%s", rest) : 0;
 }
 
 /* Of load.sql only the values of sequences: rows come from the streams themselves. */
 int maria_run_sequences(struct maria_target *t, const struct maria_plan *p, struct error *err)
 {
-    struct buf script = BUF_INIT;
+    struct maria_plan_script script;
     uint64_t expected = 0;
     uint64_t done = 0;
-    int rc = maria_plan_read(p, true, "load.sql", MARIA_SCRIPT_MAX, &script, err);
-    struct maria_statements all =
-        maria_statements_of((const char *)script.data, script.len > 0 ? script.len - 1 : 0);
-    while (rc == 0) {
-        struct maria_statement s;
-        rc = maria_statement_next(&all, true, &s, err);
-        if (rc <= 0)
-            break;
+    int rc = maria_plan_script_open(p, true, "load.sql", MARIA_SCRIPT_MAX, &script, err);
+    struct maria_statement s;
+    while (rc == 0 && (rc = maria_statement_next(&script.statements, true, &s, err)) > 0) {
         bool value = maria_shape_of(&s) == SHAPE_VALUE && (!p->partial || maria_parts_want(p, &s));
         rc = value ? maria_exec_len(&t->c, s.text, s.len, err) : 0;
         done += value;
         maria_statement_free(&s);
     }
-    buf_free(&script);
+    maria_plan_script_close(&script);
     if (rc == 0 && !fact_number(p->script_facts, "sequences", &expected))
         expected = UINT64_MAX;
     if (rc == 0 && done != (p->partial ? p->draws.len : expected))

@@ -12,7 +12,7 @@
 
 #include "common/base/banned.h"
 
-enum { USERS_MAX = 64 * 1024 * 1024, LIST_MAX = 400 };
+enum { LIST_MAX = 400 };
 
 static bool is_in(const struct vec *names, const char *name)
 {
@@ -140,26 +140,21 @@ static int apply(struct maria *c, const struct maria_statement *s, struct vec *m
 
 int maria_make_users(struct maria_target *t, const struct maria_plan *p, struct error *err)
 {
-    struct buf script = BUF_INIT;
+    struct maria_plan_script script;
     struct vec made = VEC_OF(char *);
     char list[LIST_MAX];
     if (!p->users)
         return error_set(err, E_USAGE, "--create-roles: the snapshot holds no accounts (`users: no`)");
-    int rc = maria_plan_read(p, false, "users.sql", USERS_MAX, &script, err);
-    struct maria_statements all =
-        maria_statements_of((const char *)script.data, script.len > 0 ? script.len - 1 : 0);
-    while (rc == 0) {
-        struct maria_statement s;
-        rc = maria_statement_next(&all, true, &s, err);
-        if (rc <= 0)
-            break;
+    int rc = maria_plan_script_open(p, false, "users.sql", MARIA_USERS_MAX, &script, err);
+    struct maria_statement s;
+    while (rc == 0 && (rc = maria_statement_next(&script.statements, true, &s, err)) > 0) {
         rc = apply(&t->c, &s, &made, err);
         maria_statement_free(&s);
     }
     if (rc == 0 && made.len > 0)
         log_event(LOG_INFO, "%s: made the accounts %s", t->c.where, names_text(&made, list, sizeof list));
     names_free(&made);
-    buf_free(&script);
+    maria_plan_script_close(&script);
     return rc < 0 ? error_wrap(err, "make the missing accounts") : 0;
 }
 

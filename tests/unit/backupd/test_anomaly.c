@@ -2,6 +2,7 @@
  * happens in one of them is. */
 #include <check.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,9 @@ static struct conf_anomalies settings(void)
                                     .slower_than = 300,
                                     .min_rows = 500,
                                     .min_size = 1024 * 1024,
+                                    .churn_by = 30,
+                                    .entropy_by = 25,
+                                    .full_within_ms = (uint64_t)7 * DAY * 1000,
                                     .min_free = 5 };
 }
 
@@ -279,6 +283,12 @@ static size_t count(const struct anomalies *f, const char *kind, enum anomaly_se
     return n;
 }
 
+static const struct baseline_subject *find(struct night *n, const char *name)
+{
+    night_sort(n);
+    return night_find(n, name);
+}
+
 static const struct {
     const char *kind;
     enum anomaly_severity severity;
@@ -352,6 +362,154 @@ START_TEST(kinds_can_be_ignored)
 }
 END_TEST
 
+/* For each kind that has a limit: the setting that says that an event is nothing. */
+static const struct {
+    int event; /* of events[] */
+    size_t offset;
+    unsigned value;
+} turned[] = {
+    { 0, offsetof(struct conf_anomalies, shrinks_to), 10 },
+    { 1, offsetof(struct conf_anomalies, min_rows), 1000000 },
+    { 2, offsetof(struct conf_anomalies, grows_to), 1000 },
+    { 5, offsetof(struct conf_anomalies, churn_by), 99 },
+    { 7, offsetof(struct conf_anomalies, entropy_by), 40 },
+    { 8, offsetof(struct conf_anomalies, slower_than), 5000 },
+    { 9, offsetof(struct conf_anomalies, min_free), 1 },
+};
+
+START_TEST(limits_are_settings)
+{
+    struct conf_anomalies conf = settings();
+    int at = turned[_i].event;
+    memcpy((char *)&conf + turned[_i].offset, &turned[_i].value, sizeof turned[_i].value);
+    struct shop s = shop_open(4, DAY);
+    quiet_nights(&s, 4, 38);
+    while (sunday(s.now))
+        quiet_nights(&s, 4, 1);
+    struct night n = make(&s, &events[at].event);
+    struct anomalies f = judge(&s, &n, &conf);
+    size_t told = 0;
+    for (size_t i = 0; i < f.list.len; i++) {
+        const struct anomaly *a = vec_at(&f.list, i);
+        /* A storage that is nearly full also became so at once, which has no limit. */
+        told += strcmp(a->kind, events[at].kind) == 0 && strstr(a->what, "suddenly") == NULL;
+    }
+    ck_assert_msg(told == 0, "event %d is told although the setting says no", at);
+    anomalies_free(&f);
+    night_free(&n);
+    shop_close(&s);
+}
+END_TEST
+
+START_TEST(schema_is_told_on_request)
+{
+    static const struct event migrated = { .orders = 1, .customers = 1, .migrated = true };
+    struct conf_anomalies conf = settings();
+    struct shop s = shop_open(6, DAY);
+    quiet_nights(&s, 6, 30);
+    struct night n = make(&s, &migrated);
+    conf.tell_schema = true;
+    struct anomalies f = judge(&s, &n, &conf);
+    ck_assert_uint_eq(count(&f, "schema", ANOMALY_WARNING), 2); /* each day has a new table, too */
+    ck_assert_uint_eq(count(&f, "schema", ANOMALY_NOTE), 0);
+    ck_assert_uint_eq(f.alarms, 0);
+    anomalies_free(&f);
+    night_free(&n);
+    shop_close(&s);
+}
+END_TEST
+
+/* The days until the storage is full, against `full_within`. */
+START_TEST(full_soon)
+{
+    static const struct event ordinary = { .orders = 1, .customers = 1 };
+    struct conf_anomalies conf = settings();
+    struct shop s = shop_open(7, DAY);
+    for (int i = 0; i < 12; i++) {
+        struct night n = make(&s, &ordinary);
+        n.run.space_total = (uint64_t)2 << 40;
+        n.run.space_free = ((uint64_t)1 << 40) / 10 * (uint64_t)(14 - i);
+        conf.full_within_ms = (uint64_t)7 * DAY * 1000;
+        struct anomalies f = judge(&s, &n, &conf);
+        bool soon = 14 - i < 7 && i >= 7;
+        ck_assert_msg((count(&f, "space", ANOMALY_WARNING) == 1) == soon, "day %d", i);
+        anomalies_free(&f);
+        conf.full_within_ms = 0;
+        f = judge(&s, &n, &conf);
+        ck_assert_uint_eq(count(&f, "space", ANOMALY_WARNING), 0);
+        anomalies_free(&f);
+        keep(&s, &n);
+        s.now += DAY;
+        s.n++;
+    }
+    shop_close(&s);
+}
+END_TEST
+
+/* What is added replaces nothing: pictures. The same bytes in place of others are an alarm. */
+START_TEST(added_is_not_encrypted)
+{
+    static const struct event ordinary = { .orders = 1, .customers = 1 };
+    struct conf_anomalies conf = settings();
+    struct shop s = shop_open(8, DAY);
+    quiet_nights(&s, 8, 38);
+    while (sunday(s.now))
+        quiet_nights(&s, 8, 1);
+    for (size_t in_place = 0; in_place < 2; in_place++) {
+        struct night n = make(&s, &ordinary);
+        struct baseline_subject *orders =
+            (struct baseline_subject *)(uintptr_t)find(&n, "shop/tables/public/orders");
+        int64_t bytes = orders->bytes / 5;
+        orders->fresh = bytes;
+        orders->ratio = 990;
+        orders->bytes += in_place != 0 ? 0 : bytes;
+        struct anomalies f = judge(&s, &n, &conf);
+        ck_assert_uint_eq(count(&f, "entropy", ANOMALY_ALARM), in_place);
+        anomalies_free(&f);
+        night_free(&n);
+    }
+    shop_close(&s);
+}
+END_TEST
+
+/* The storage's key: at a run, and where it kept a run from beginning. */
+START_TEST(host_keys)
+{
+    static const struct event ordinary = { .orders = 1, .customers = 1 };
+    struct conf_anomalies conf = settings();
+    struct shop s = shop_open(9, DAY);
+    quiet_nights(&s, 9, 3);
+    for (size_t i = 0; i < s.nights.len; i++)
+        (void)snprintf(((struct night *)vec_at(&s.nights, i))->run.identity, 32, "SHA256:old");
+    struct night n = make(&s, &ordinary);
+    (void)snprintf(n.run.identity, sizeof n.run.identity, "SHA256:new");
+    struct anomalies f = judge(&s, &n, &conf);
+    ck_assert_uint_eq(count(&f, "host_key", ANOMALY_WARNING), 1); /* at once, whatever min_runs says */
+    anomalies_free(&f);
+    night_free(&n);
+    shop_close(&s);
+
+    static char nowhere[] = "/nonexistent";
+    struct conf c = { .state = nowhere, .anomalies = settings() };
+    struct conf_job job = { .name = "shop", .repository = "main" };
+    struct error why = ERROR_INIT;
+    (void)error_set(&why, E_CONFLICT, "the server now shows SHA256:abc+/. Somebody");
+    watch_refused(&c, &job, &why, &f);
+    ck_assert_uint_eq(f.list.len, 0);
+    (void)error_named(&why, E_CONFLICT, "host-key", "the server now shows SHA256:abc+/. Somebody");
+    watch_refused(&c, &job, &why, &f);
+    ck_assert_uint_eq(f.list.len, 1);
+    const struct anomaly *a = vec_at(&f.list, 0);
+    ck_assert_str_eq(a->kind, "host_key");
+    ck_assert_str_eq(a->seen, "SHA256:abc+/");
+    ck_assert_str_eq(a->usual, "the key in host_key or known_hosts");
+    anomalies_free(&f);
+    c.anomalies.watch = false;
+    watch_refused(&c, &job, &why, &f);
+    ck_assert_uint_eq(f.list.len, 0);
+}
+END_TEST
+
 /* What a person accepted is usual at once, and so is what goes on from there. */
 START_TEST(accepted_is_usual)
 {
@@ -402,11 +560,27 @@ START_TEST(median_and_mad)
 }
 END_TEST
 
-static const struct baseline_subject *find(struct night *n, const char *name)
+/* Numbers that were always the same lie no distance apart, and still a little more is nothing. */
+START_TEST(constant)
 {
-    night_sort(n);
-    return night_find(n, name);
+    const struct measure m = { .floor = 10, .low = 0.5, .high = 3 };
+    const struct measure share = { .plain = true, .high = 0.3 };
+    struct sight past[40];
+    double usual;
+    for (int i = 0; i < 40; i++)
+        past[i] = (struct sight){ .value = 1000, .time = (int64_t)i * DAY };
+    ck_assert_int_eq(robust_judge(past, 40, 1001, 40 * DAY, &m, &usual), SWING_NONE);
+    ck_assert_int_eq(robust_judge(past, 40, 999, 40 * DAY, &m, &usual), SWING_NONE);
+    ck_assert_int_eq(robust_judge(past, 40, 510, 40 * DAY, &m, &usual), SWING_NONE);
+    ck_assert_int_eq(robust_judge(past, 40, 480, 40 * DAY, &m, &usual), SWING_LOW);
+    for (int i = 0; i < 40; i++)
+        past[i].value = 0;
+    ck_assert_int_eq(robust_judge(past, 40, 19, 40 * DAY, &m, &usual), SWING_NONE);
+    ck_assert_int_eq(robust_judge(past, 40, 21, 40 * DAY, &m, &usual), SWING_HIGH);
+    ck_assert_int_eq(robust_judge(past, 40, 0.29, 40 * DAY, &share, &usual), SWING_NONE);
+    ck_assert_int_eq(robust_judge(past, 40, 0.31, 40 * DAY, &share, &usual), SWING_HIGH);
 }
+END_TEST
 
 START_TEST(facts_become_subjects)
 {
@@ -472,8 +646,14 @@ int main(void)
     tcase_add_loop_test(nights, each_kind_is_seen, 0, EVENTS);
     tcase_add_test(nights, nothing_before_enough_is_known);
     tcase_add_test(nights, kinds_can_be_ignored);
+    tcase_add_loop_test(nights, limits_are_settings, 0, sizeof turned / sizeof turned[0]);
+    tcase_add_test(nights, schema_is_told_on_request);
+    tcase_add_test(nights, full_soon);
+    tcase_add_test(nights, added_is_not_encrypted);
+    tcase_add_test(nights, host_keys);
     tcase_add_test(nights, accepted_is_usual);
     tcase_add_test(parts, median_and_mad);
+    tcase_add_test(parts, constant);
     tcase_add_test(parts, facts_become_subjects);
     tcase_add_test(parts, texts);
     suite_add_tcase(suite, nights);

@@ -177,6 +177,21 @@ START_TEST(warnings_and_missed)
 }
 END_TEST
 
+/* No failure, and told to who hears of failures; nothing for a ping to be alarmed by. */
+START_TEST(cancelled)
+{
+    ck_assert_str_eq(ENDED(HISTORY_STOPPED, HISTORY_CANCELLED "alice"),
+                     "all:cancelled bad:cancelled ping:cancelled");
+    ck_assert_ptr_nonnull(strstr(body, "shop was cancelled\""));
+    ck_assert_ptr_nonnull(strstr(body, "\"what\":\"cancelled by alice\""));
+    ck_assert_ptr_nonnull(strstr(body, "\"next\":\"2025-11-30T"));
+    /* What another run says of itself does not make it one. */
+    ck_assert_str_eq(ENDED(HISTORY_FAILED, HISTORY_CANCELLED "itself"),
+                     "all:failure bad:failure ping:failure");
+    ck_assert_str_eq(ENDED(HISTORY_OK, ""), "all:recovery ping:success");
+}
+END_TEST
+
 /* A failure that the planner will try again is none yet. */
 START_TEST(tried_again)
 {
@@ -205,6 +220,21 @@ START_TEST(anomalies)
     ck_assert_str_eq(run(DAEMON_ENDED, 0, HISTORY_OK, "", "{\"anomalies\":[]}"), "all:always ping:success");
     ck_assert_str_eq(run(DAEMON_ENDED, 0, HISTORY_OK, "", "{\"anomalies\":7}"), "all:always ping:success");
     ck_assert_str_eq(run(DAEMON_ENDED, 0, HISTORY_OK, "", "{broken"), "all:always ping:success");
+}
+END_TEST
+
+/* What is unusual about a failure goes with its notice; who hears of anomalies only gets it as one. */
+START_TEST(unusual_failures)
+{
+    static const char refused[] =
+        "{\"message_type\":\"unusual\",\"job\":\"shop\",\"anomalies\":[{\"kind\":\"host_key\",\"severity\":\"warning\","
+        "\"what\":\"another key\",\"seen\":\"SHA256:b\",\"usual\":\"SHA256:a\",\"look_at\":\"ask\"}]}";
+    ck_assert_str_eq(run(DAEMON_ENDED, 0, HISTORY_FAILED, "THE HOST KEY HAS CHANGED", refused),
+                     "all:failure bad:failure odd:anomaly ping:failure");
+    ck_assert_ptr_nonnull(strstr(body, "\"kind\":\"host_key\",\"severity\":\"warning\""));
+    ck_assert_ptr_nonnull(strstr(body, "\"usual\":\"SHA256:a\""));
+    ck_assert_str_eq(ENDED(HISTORY_FAILED, "THE HOST KEY HAS CHANGED"), "all:always ping:failure");
+    ck_assert_str_eq(ENDED(HISTORY_OK, ""), "all:recovery ping:success");
 }
 END_TEST
 
@@ -237,7 +267,7 @@ START_TEST(words)
     jsonin_free(list);
     notice_words_free(&w);
     const struct notice_facts task = { .event = "failure",
-                                       .task = true,
+                                       .task = CONF_TASK_EXPIRE,
                                        .job = "tidy",
                                        .what = "no storage",
                                        .time = (int64_t)now,
@@ -249,6 +279,58 @@ START_TEST(words)
     ck_assert_ptr_nonnull(strstr(text, "Task tidy on web1 failed.\n"));
     ck_assert_ptr_nonnull(strstr(text, "\n  backupd start tidy\n"));
     ck_assert_ptr_null(strstr(text, "snapshot"));
+    notice_words_free(&w);
+}
+END_TEST
+
+/* A drill that found a bad backup, and one that found out nothing, are not the same. */
+START_TEST(words_of_a_drill)
+{
+    struct notice_words w = NOTICE_WORDS_INIT;
+    struct history_run r = { .id = 7, .job = "weekly", .verdict = HISTORY_FAILED, .exit_code = 9 };
+    const struct notice_facts facts = { .event = "failure",
+                                        .task = CONF_TASK_DRILL,
+                                        .job = "weekly",
+                                        .run = &r,
+                                        .what = "table orders: 12 rows are missing",
+                                        .time = (int64_t)now,
+                                        .uid = "00",
+                                        .host = "web1",
+                                        .command = "backupd --config /etc/b.yaml" };
+    ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
+    const char *text = (const char *)w.text.data;
+    ck_assert_str_eq((const char *)w.subject.data, "[backupd] web1: restore drill weekly failed");
+    ck_assert_ptr_nonnull(strstr(text, "What was restored is not what was backed up"));
+    ck_assert_ptr_nonnull(strstr(text, "\n  restore --config /etc/b.yaml drill show latest\n"));
+    notice_words_free(&w);
+    r.exit_code = 4;
+    ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
+    ck_assert_ptr_nonnull(strstr((const char *)w.text.data, "does not say that a backup is bad"));
+    notice_words_free(&w);
+}
+END_TEST
+
+/* The subject alone says what it is about, and is no longer than a line. */
+START_TEST(words_of_an_alarm)
+{
+    struct notice_words w = NOTICE_WORDS_INIT;
+    struct notice_facts facts = { .event = "alarm",
+                                  .what =
+                                      "control socket: uid 1001 was refused: it is in no group that may ask "
+                                      "(daemon.read_group)",
+                                  .time = (int64_t)now,
+                                  .uid = "00",
+                                  .host = "web1",
+                                  .command = "backupd" };
+    ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
+    ck_assert_str_eq(
+        (const char *)w.subject.data,
+        "[backupd] web1: alarm: control socket: uid 1001 was refused: it is in no group that may ask...");
+    notice_words_free(&w);
+    facts.what = "\xc3\xa9\xc3\xa9\nBcc: x@example.net";
+    ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
+    ck_assert_str_eq((const char *)w.subject.data,
+                     "[backupd] web1: alarm: \xc3\xa9\xc3\xa9\\x0aBcc: x@example.net");
     notice_words_free(&w);
 }
 END_TEST
@@ -319,6 +401,7 @@ START_TEST(pings)
         { "https://hc/{job}/", "success", "https://hc/shop/" },
         { "https://hc/k/{job}?create=1&x={job}", "failure", "https://hc/k/shop/fail?create=1&x=shop" },
         { "https://hc#x", "test", "https://hc/log#x" },
+        { "https://hc/{job}", "cancelled", "https://hc/shop/log" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_int_eq(deliver_ping_url(cases[i][0], "shop", cases[i][1], url, sizeof url, &err), 0);
@@ -341,9 +424,13 @@ int main(void)
     tcase_set_timeout(all, 60);
     tcase_add_test(all, runs);
     tcase_add_test(all, warnings_and_missed);
+    tcase_add_test(all, cancelled);
     tcase_add_test(all, tried_again);
     tcase_add_test(all, anomalies);
+    tcase_add_test(all, unusual_failures);
     tcase_add_test(all, words);
+    tcase_add_test(all, words_of_a_drill);
+    tcase_add_test(all, words_of_an_alarm);
     tcase_add_test(all, alarms);
     tcase_add_test(all, wires);
     tcase_add_test(all, pings);

@@ -9,6 +9,7 @@
 #include "backupd/pages/metrics.h"
 #include "backupd/pages/server.h"
 #include "backupd/pages/status_page.h"
+#include "common/state/refusals.h"
 #include "common/base/banned.h"
 
 enum { DAY = 86400 };
@@ -133,6 +134,74 @@ START_TEST(sums_and_alarms)
 }
 END_TEST
 
+/* A night that somebody gave up is no failure, and still a night without a backup. */
+START_TEST(a_cancelled_run)
+{
+    ran(1, HISTORY_OK, summary);
+    ran(0, HISTORY_RUNNING, NULL);
+    const struct history_run end = {
+        .ended = NOON - 3600, .verdict = HISTORY_STOPPED, .text = HISTORY_CANCELLED "alice: bye", .result = ""
+    };
+    ck_assert_int_eq(history_end(history, 2, &end, NULL, NULL), 0);
+    struct view v = seen();
+    const struct view_job *j = vec_at(&v.jobs, 0);
+    ck_assert_int_eq(j->sums.failures, 0);
+    ck_assert_str_eq(view_verdict_word(&j->last.p), "cancelled");
+    ck_assert_uint_eq(v.alarms.len, 1);
+    const struct view_alarm *a = vec_at(&v.alarms, 0);
+    ck_assert_int_eq(a->kind, VIEW_CANCELLED);
+    ck_assert_str_eq(view_alarm_name(a->kind), "cancelled");
+    ck_assert_ptr_nonnull(strstr(a->text, "cancelled by alice"));
+    view_free(&v);
+}
+END_TEST
+
+START_TEST(names_of_alarms)
+{
+    for (int a = 0; a < VIEW_ALARM_KINDS; a++)
+        for (int b = 0; b < a; b++)
+            ck_assert_str_ne(view_alarm_name((enum view_alarm_kind)a),
+                             view_alarm_name((enum view_alarm_kind)b));
+    ck_assert_str_eq(view_alarm_name(VIEW_DAEMON), "daemon");
+    ck_assert_str_eq(view_alarm_name(VIEW_REFUSED), "refused");
+    ck_assert_str_eq(view_alarm_name(VIEW_DRILL_FAILING), "drill_failing");
+    ck_assert_str_eq(view_alarm_name(VIEW_ALARM_KINDS), "unknown");
+}
+END_TEST
+
+/* Streaks of an account, the total of all, and what is too long ago to be told. */
+START_TEST(refused_logins)
+{
+    struct error err = ERROR_INIT;
+    uint64_t total = 7;
+    ck_assert_int_eq(refusals_total(history, &total, &err), 0);
+    ck_assert_uint_eq(total, 0);
+    ck_assert_int_eq(refusals_add(history, "uid 1001", "no group", 2, NOON - 3 * DAY, &err), 0);
+    ck_assert_int_eq(refusals_add(history, "uid 1001", "no group", 3, NOON - 3600, &err), 0);
+    ck_assert_int_eq(refusals_add(history, "uid 1001", "may only read", 4, NOON - 60, &err), 0);
+    ck_assert_int_eq(refusals_add(history, "uid 1002", "no group", 1, NOON - 2 * DAY, &err), 0);
+    struct view v = seen();
+    ck_assert_uint_eq(v.refused, 10);
+    ck_assert_uint_eq(v.refusals.len, 1);
+    const struct view_refusal *r = vec_at(&v.refusals, 0);
+    ck_assert_uint_eq(r->count, 7);
+    ck_assert_int_eq(r->first, NOON - 3600);
+    ck_assert_str_eq(r->what, "may only read");
+    ck_assert_uint_eq(v.alarms.len, 1);
+    view_free(&v);
+    for (int i = 0; i < REFUSALS_KEPT + 9; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "uid %d", 5000 + i);
+        ck_assert_int_eq(refusals_add(history, name, "no group", 1, NOON - 10, &err), 0);
+    }
+    v = seen();
+    ck_assert_uint_eq(v.refused, 10 + REFUSALS_KEPT + 9);
+    ck_assert_uint_eq(v.refusals.len, REFUSALS_KEPT);
+    ck_assert_uint_eq(v.alarms.len, VIEW_REFUSED_SHOWN + 1);
+    view_free(&v);
+}
+END_TEST
+
 START_TEST(a_night_is_what_became_of_it)
 {
     ran(2, HISTORY_FAILED, "");
@@ -236,6 +305,9 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, nothing_has_run);
     tcase_add_test(all, sums_and_alarms);
+    tcase_add_test(all, a_cancelled_run);
+    tcase_add_test(all, names_of_alarms);
+    tcase_add_test(all, refused_logins);
     tcase_add_test(all, a_night_is_what_became_of_it);
     tcase_add_test(all, labels_are_escaped);
     tcase_add_test(all, the_page_of_an_empty_history);

@@ -37,6 +37,10 @@ START_TEST(defaults)
     ck_assert_uint_eq(a->shrinks_to, 50);
     ck_assert_uint_eq(a->grows_to, 300);
     ck_assert_uint_eq(a->slower_than, 300);
+    ck_assert_uint_eq(a->churn_by, 30);
+    ck_assert_uint_eq(a->entropy_by, 25);
+    ck_assert_uint_eq(a->full_within_ms, 7ull * 86400000);
+    ck_assert(!a->tell_schema);
     ck_assert_uint_eq(a->min_rows, 500);
     ck_assert_uint_eq(a->min_size, 1024 * 1024);
     ck_assert_uint_eq(a->min_free, 5);
@@ -49,16 +53,22 @@ END_TEST
 START_TEST(the_job_counts_alone)
 {
     struct conf_problems problems = CONF_PROBLEMS_INIT;
-    struct conf *conf = load(HEAD "jobs:\n"
-                                  "  a: {engine: e}\n"
-                                  "  b: {engine: e, anomalies: off}\n"
-                                  "  c: {engine: e, anomalies: {ignore: [slow, host_key], min_free: 0}}\n"
-                                  "anomalies: {min_runs: 20, min_free: 10}\n",
-                             &problems);
+    struct conf *conf = load(
+        HEAD
+        "jobs:\n"
+        "  a: {engine: e}\n"
+        "  b: {engine: e, anomalies: off}\n"
+        "  c: {engine: e, anomalies: {ignore: [slow, host_key], min_free: 0}}\n"
+        "anomalies: {min_runs: 20, min_free: 10, churn_by: 50, entropy_by: 40, full_within: 2d, tell_schema: yes}\n",
+        &problems);
     ck_assert_ptr_nonnull(conf);
     const struct conf_anomalies *a = conf_anomalies_of(conf, &conf->jobs[0]);
     ck_assert_uint_eq(a->min_runs, 20);
     ck_assert_uint_eq(a->min_free, 10);
+    ck_assert_uint_eq(a->churn_by, 50);
+    ck_assert_uint_eq(a->entropy_by, 40);
+    ck_assert_uint_eq(a->full_within_ms, 2ull * 86400000);
+    ck_assert(a->tell_schema);
     ck_assert(!conf_anomalies_of(conf, &conf->jobs[1])->watch);
     a = conf_anomalies_of(conf, &conf->jobs[2]);
     ck_assert(a->watch);

@@ -94,10 +94,10 @@ START_TEST(second_night_is_small)
 }
 END_TEST
 
-/* Bytes that are new when 200 of a stream's bytes, all over it, are others. */
+/* Bytes that are new when 100 of a stream's bytes, all over it, are others. */
 static uint64_t fresh_after_changes(struct world *w, const char *name, uint32_t chunk_avg, uint64_t seed)
 {
-    enum { LEN = 8000000, CHANGES = 200 };
+    enum { LEN = 4000000, CHANGES = 100 };
     struct session_result r;
     uint8_t *a = bytes(LEN, seed, true);
     uint8_t *b = bytes(5000, seed + 1, true);
@@ -165,9 +165,10 @@ END_TEST
 /* Whatever operation fails, in whatever way: nothing false is published, and the next run succeeds. */
 static void sweep(enum fault_kind kind, int code, unsigned long step)
 {
-    uint8_t *a = bytes(1500000, 11, true);
-    uint8_t *b = bytes(1500000, 12, false);
-    struct world_stream s[] = { { "a", a, 1500000, 0, false }, { "b", b, 1500000, 4096, false } };
+    enum { LESS = 300000, ALL = 450000 };
+    uint8_t *a = bytes(ALL, 11, true);
+    uint8_t *b = bytes(ALL, 12, false);
+    struct world_stream s[] = { { "a", a, ALL, 0, false }, { "b", b, ALL, 4096, false } };
     bool fired = true;
     for (unsigned long at = 1; fired && at < 400; at += step) {
         struct world w;
@@ -175,9 +176,9 @@ static void sweep(enum fault_kind kind, int code, unsigned long step)
         struct session_result r;
         struct fault_plan plan = { .kind = kind, .at = at, .code = code };
         world_init(&w, backend_memory(NULL), 1);
-        s[0].len = 1000000;
+        s[0].len = LESS;
         backup(&w, s, 1, &r);
-        s[0].len = 1500000;
+        s[0].len = ALL;
         struct backend *faulty = backend_fault(backend_clone(w.backend, &err), &plan, &err);
         ck_assert_ptr_nonnull(faulty);
         int rc = world_backup_on(&w, faulty, 0, s, 2, &r, &err);

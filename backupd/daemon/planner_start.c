@@ -1,0 +1,146 @@
+/* Who may start, who waits and for what, and who has to stop. */
+#include <stdio.h>
+#include <string.h>
+
+#include "backupd/daemon/planner_parts.h"
+
+#include "common/base/banned.h"
+
+/* ---- who may start ------------------------------------------------------------------------------------------------ */
+
+static bool has_lane(const struct planner_rules *r, const char *name, unsigned *limit)
+{
+    for (size_t i = 0; i < r->nlanes; i++)
+        if (strcmp(r->lanes[i].name, name) == 0) {
+            if (r->lanes[i].limit < *limit)
+                *limit = r->lanes[i].limit;
+            return true;
+        }
+    return false;
+}
+
+/* A lane of this job that is full, or NULL. */
+static const char *full_lane(const struct planner *p, size_t job)
+{
+    const struct planner_rules *r = &p->rules[job];
+    for (size_t l = 0; l < r->nlanes; l++) {
+        unsigned limit = r->lanes[l].limit;
+        unsigned used = 0;
+        for (size_t i = 0; i < p->n; i++)
+            if (p->state[i].running && has_lane(&p->rules[i], r->lanes[l].name, &limit))
+                used++;
+        if (used >= limit)
+            return r->lanes[l].name;
+    }
+    return NULL;
+}
+
+static unsigned count_running(const struct planner *p)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        n += p->state[i].running ? 1 : 0;
+    return n;
+}
+
+/* The first job it depends on that is not over yet, or SIZE_MAX. */
+static size_t unfinished(const struct planner *p, size_t job)
+{
+    const struct planner_rules *r = &p->rules[job];
+    for (size_t i = 0; !p->state[job].by_hand && i < r->ndepends; i++)
+        if (p->state[r->depends[i]].due != 0)
+            return r->depends[i];
+    return SIZE_MAX;
+}
+
+/* The first job it depends on that did not succeed, or SIZE_MAX. One that never had its time is no obstacle. */
+static size_t unsuccessful(const struct planner *p, size_t job)
+{
+    const struct planner_rules *r = &p->rules[job];
+    for (size_t i = 0; !p->state[job].by_hand && i < r->ndepends; i++) {
+        enum planner_outcome last = p->state[r->depends[i]].last;
+        if (last == PLANNER_FAILED || last == PLANNER_SKIPPED)
+            return r->depends[i];
+    }
+    return SIZE_MAX;
+}
+
+int64_t plan_window_end(const struct planner *p, size_t job)
+{
+    const struct planner_state *s = &p->state[job];
+    return p->rules[job].window > 0 && !s->by_hand ? s->from + p->rules[job].window : INT64_MAX;
+}
+
+static enum planner_reason start_reason(const struct planner *p, size_t job)
+{
+    const struct planner_state *s = &p->state[job];
+    if (s->by_hand)
+        return PLANNER_BY_HAND;
+    if (s->attempt > 0)
+        return PLANNER_AGAIN;
+    return s->from > s->due + p->rules[job].jitter ? PLANNER_CATCH_UP : PLANNER_DUE;
+}
+
+int plan_try_start(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err)
+{
+    struct planner_state *s = &p->state[job];
+    if (now >= plan_window_end(p, job))
+        return plan_skip(p, job, PLANNER_WINDOW_OVER, job, events, err);
+    if (now < s->not_before || unfinished(p, job) != SIZE_MAX)
+        return 0;
+    size_t other = unsuccessful(p, job);
+    if (other != SIZE_MAX)
+        return plan_skip(p, job, PLANNER_DEPENDENCY, other, events, err);
+    if (count_running(p) >= p->limit || full_lane(p, job) != NULL)
+        return 0;
+    struct planner_event e = { PLANNER_START, start_reason(p, job), job, s->due, 1, job };
+    s->running = true;
+    s->stopping = false;
+    s->started = now;
+    s->attempt++;
+    return plan_tell(events, &e, err);
+}
+
+/* ---- who has to stop --------------------------------------------------------------------------------------------- */
+
+int64_t plan_stop_at(const struct planner *p, size_t job, enum planner_reason *reason)
+{
+    const struct planner_rules *r = &p->rules[job];
+    const struct planner_state *s = &p->state[job];
+    int64_t window = plan_window_end(p, job);
+    int64_t duration = r->max_duration > 0 ? s->started + r->max_duration : INT64_MAX;
+    *reason = window < duration ? PLANNER_WINDOW_OVER : PLANNER_DURATION;
+    return window < duration ? window : duration;
+}
+
+int plan_try_stop(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err)
+{
+    struct planner_state *s = &p->state[job];
+    enum planner_reason reason;
+    if (s->stopping || now < plan_stop_at(p, job, &reason))
+        return 0;
+    struct planner_event e = { PLANNER_STOP, reason, job, s->due, 1, job };
+    s->stopping = true;
+    return plan_tell(events, &e, err);
+}
+
+/* ---- who waits ------------------------------------------------------------------------------------------ */
+
+const char *planner_waits_for(const struct planner *p, size_t job, int64_t now, char *out, size_t cap)
+{
+    const struct planner_state *s = &p->state[job];
+    out[0] = '\0';
+    if (s->due == 0 || s->running)
+        return out;
+    size_t on = unfinished(p, job);
+    const char *lane = full_lane(p, job);
+    if (now < s->not_before)
+        (void)snprintf(out, cap, "is tried again");
+    else if (on != SIZE_MAX)
+        (void)snprintf(out, cap, "waits for job %s", p->rules[on].name);
+    else if (lane != NULL)
+        (void)snprintf(out, cap, "waits for another job with the same %s", lane);
+    else if (count_running(p) >= p->limit)
+        (void)snprintf(out, cap, "waits until fewer than %u jobs run", p->limit);
+    return out;
+}

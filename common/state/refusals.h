@@ -1,0 +1,32 @@
+/*
+ * refusals.h - who was refused at the daemon's control socket, in the daemon's history (history.h).
+ *
+ *     rc = refusals_add(h, "uid 1001", "it may only read", 3, now, err);      // only the daemon: one transaction
+ *     rc = refusals_each(h, now - 86400, print, &state, err);                  // the newest first
+ *     rc = refusals_total(h, &n, err);                                         // of all times; never falls
+ *
+ * A row for each account, the REFUSALS_KEPT newest. A streak ends when nothing came for REFUSALS_PAUSE: the next refusal begins
+ * another one. The table is made with the first refusal; without it there were none.
+ */
+#ifndef COMMON_STATE_REFUSALS_H
+#define COMMON_STATE_REFUSALS_H
+
+#include "common/state/history.h"
+
+enum { REFUSALS_KEPT = 64, REFUSALS_PAUSE = 86400, REFUSALS_TEXT_MAX = 256 };
+
+struct refusal {
+    const char *account;
+    const char *what;    /* why, the last time */
+    int64_t first, last; /* of the streak */
+    uint64_t count;      /* in it */
+};
+
+int refusals_add(struct history *h, const char *account, const char *what, uint64_t count, int64_t now,
+                 struct error *err);
+/* fn's negative return ends it and is returned. The strings live during the call. */
+int refusals_each(struct history *h, int64_t since, int (*fn)(const struct refusal *r, void *arg), void *arg,
+                  struct error *err);
+int refusals_total(struct history *h, uint64_t *out, struct error *err);
+
+#endif

@@ -4,12 +4,11 @@
 # shellcheck disable=SC2016,SC2119,SC2317 # arguments are optional; functions are called through check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+source "$REPO_ROOT/tests/support/drill.sh"
 
-SCRATCH=$(mktemp -d /var/tmp/drill-test.XXXXXX)
-chmod 755 "$SCRATCH"
-at_end rm -rf "$SCRATCH"
-left() { find "$SCRATCH" -mindepth 1; }
-failed() {
+drill_place
+# found FILE: what failed, "NAME/SUBJECT/FOUND" a line
+found() {
     python3 -c 'import json, sys
 for c in json.load(open(sys.argv[1]))["checks"]:
     if c["verdict"] == "fail": print(c["name"] + "/" + (c["subject"] or "") + "/" + (c["found"] or ""))' "$1"
@@ -185,7 +184,7 @@ check_fails 4 "a key that is masked on one side only" drill --out not.json
 contains "is no fault of the backup" "$(<not.json)" "without \`mask\` tells"
 rules "$CONF" "${all[@]/visits.who/visits*.who}"
 check_fails 9 "values that came back, in a drill of one table" drill --table '"Shop".customers' --inject back.sql --keep --out back.json
-found=$(failed back.json)
+found=$(found back.json)
 contains "the column is named" "$found" "no original value is left/Shop.customers.phone/1 other values"
 contains "the other one, too" "$found" "no original value is left/Shop.customers.email/1 other values"
 contains "and the table" "$found" 'rows and fingerprint, as masked/"Shop"."customers"'
@@ -230,7 +229,7 @@ customers phone null 190 0
 orders who hash 200 0" "$(masked kept.json)"
 printf '%s\n' "UPDATE customers SET phone = '+49 30 1', name = 'Alice' WHERE id = 7;" >faults.sql
 check_fails 9 "values that came back to MariaDB" drill --inject faults.sql --out back.json
-found=$(failed back.json)
+found=$(found back.json)
 contains "the column is named" "$found" "no original value is left/customers.phone/1 other values"
 contains "the other one, too" "$found" "no original value is left/customers.name/1 other values"
 contains "and the table" "$found" 'rows and fingerprint, as masked/customers'

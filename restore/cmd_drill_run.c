@@ -206,6 +206,8 @@ static int read_options(struct command *c, struct error *err)
                                    .timeout_seconds = seconds(c, "timeout", d->timeout_ms),
                                    .asserts = d->asserts,
                                    .nasserts = d->nasserts,
+                                   .masks = d->masks,
+                                   .nmasks = d->nmasks,
                                    .no_foreign_keys = !d->foreign_keys,
                                    .no_sequences = !d->sequences,
                                    .bin_dir = cli_text(cli, "bin-dir"),
@@ -253,6 +255,17 @@ static int print_checks(const struct command *c, const struct drill_result *r, s
     return rc;
 }
 
+static void tell_masked(struct table *t, const struct drill_result *r)
+{
+    char n[2][NUMBER_TEXT_MAX];
+    uint64_t remaining = 0;
+    for (size_t i = 0; i < r->masked.len; i++)
+        remaining += ((const struct drill_masked *)vec_at(&r->masked, i))->remaining;
+    pairs_add(t, "masked", remaining == 0 ? OUT_GOOD : OUT_BAD, "%s %s, %s of the original values are left",
+              count_format(n[0], r->masked.len), plural(r->masked.len, "column", "columns"),
+              remaining == 0 ? "none" : count_format(n[1], remaining));
+}
+
 static int print_pairs(const struct command *c, const struct drill_result *r, struct error *err)
 {
     char n[7][NUMBER_TEXT_MAX];
@@ -275,6 +288,8 @@ static int print_pairs(const struct command *c, const struct drill_result *r, st
         pairs_add(t, "part", OUT_PLAIN, "%zu of %s tables%s%s", r->tables.len,
                   count_format(n[0], r->tables_total), r->database != NULL ? ", of " : "",
                   r->database != NULL ? r->database : "");
+    if (r->masked.len > 0)
+        tell_masked(t, r);
     pairs_add(t, "checks", OUT_PLAIN, "%zu passed, %zu failed, %zu could not run",
               drill_check_count(r, DRILL_PASS), drill_check_count(r, DRILL_FAIL),
               drill_check_count(r, DRILL_COULD_NOT_RUN));

@@ -301,6 +301,14 @@ struct conf_assert {
     uint64_t within_ms;
 };
 
+/* What happens to the columns that a pattern names, before anybody can see them. */
+enum conf_mask_rule { CONF_MASK_NULL, CONF_MASK_CONSTANT, CONF_MASK_HASH };
+struct conf_mask {
+    const char *column; /* a pattern (base/glob.h) of SCHEMA.TABLE.COLUMN or TABLE.COLUMN */
+    enum conf_mask_rule rule;
+    const char *constant; /* CONF_MASK_CONSTANT */
+};
+
 struct conf_drill {
     const char *name;
     const char *job;      /* label of the snapshots */
@@ -317,6 +325,8 @@ struct conf_drill {
     struct conf_limits limits; /* nice, ionice and memory */
     const struct conf_assert *asserts;
     size_t nasserts;
+    const struct conf_mask *masks; /* the first that fits a column counts */
+    size_t nmasks;
     struct conf_place place;
 };
 

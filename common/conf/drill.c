@@ -226,6 +226,8 @@ void conf_drill_read(struct load *l, const struct conf_node *key, const struct c
                            sizeof(struct conf_assert), assert_item, &d->nasserts);
     d->tables = list_read(l, path, "tables", f.values[conf_section_index(CONF_AT_DRILL, "tables")],
                           sizeof(const char *), table_item, &d->ntables);
+    d->masks = list_read(l, path, "mask", f.values[conf_section_index(CONF_AT_DRILL, "mask")],
+                         sizeof(struct conf_mask), conf_mask_item, &d->nmasks);
 }
 
 const struct conf_drill *conf_find_drill(const struct conf *conf, const char *name)

@@ -128,6 +128,8 @@ void conf_evidence_read(struct load *l, const struct conf_node *key, const struc
 /* The settings of a storage; `path` is where they stand, for messages. */
 void conf_storage_read(struct load *l, const char *path, const struct conf_node *map,
                        struct conf_storage *out);
+/* mask.c: an item of a drill's list; slot is a struct conf_mask. */
+void conf_mask_item(struct load *l, const char *what, const struct conf_node *n, void *slot);
 void conf_drill_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_repository_read(struct load *l, const struct conf_node *key, const struct conf_node *value);
 void conf_job_read(struct load *l, const struct conf_node *key, const struct conf_node *value);

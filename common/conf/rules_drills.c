@@ -122,6 +122,11 @@ static const struct rule drill[] = {
         .flags = CONF_RELOADABLE,
         .help = "A list of what has to be true in the restored database." },
       0 },
+    { { .name = "mask",
+        .type = CONF_MAPPING,
+        .flags = CONF_RELOADABLE,
+        .help = "A list of columns whose values are replaced while the database is loaded." },
+      0 },
 };
 
 RULES(conf_rules_drills, drills);

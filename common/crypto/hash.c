@@ -103,6 +103,11 @@ struct file_hash_state *file_hash_new(struct error *err)
     return s;
 }
 
+void file_hash_begin_keyed(struct file_hash_state *s, const uint8_t key[HASH_LEN])
+{
+    (void)crypto_generichash_blake2b_init(&s->blake, key, HASH_LEN, HASH_LEN);
+}
+
 void file_hash_update(struct file_hash_state *s, const void *data, size_t len)
 {
     if (len != 0)
@@ -116,6 +121,8 @@ void file_hash_final(struct file_hash_state *s, uint8_t out[HASH_LEN])
 
 void file_hash_free(struct file_hash_state *s)
 {
+    if (s != NULL)
+        sodium_memzero(s, sizeof *s);
     free(s);
 }
 

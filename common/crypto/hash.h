@@ -64,8 +64,11 @@ void file_hash(const void *data, size_t len, uint8_t out[HASH_LEN]);
 struct file_hash_state;
 struct file_hash_state *file_hash_new(struct error *err);
 void file_hash_update(struct file_hash_state *s, const void *data, size_t len);
-void file_hash_final(struct file_hash_state *s, uint8_t out[HASH_LEN]); /* may be called once */
+void file_hash_final(struct file_hash_state *s,
+                     uint8_t out[HASH_LEN]); /* may be called once for each beginning */
 void file_hash_free(struct file_hash_state *s);
+/* Keyed BLAKE2b-256 of a stream without a person: for what stays on this host. Begins again with each call. */
+void file_hash_begin_keyed(struct file_hash_state *s, const uint8_t key[HASH_LEN]);
 /* Unkeyed BLAKE2b-512, for signatures. */
 void wide_hash(const void *data, size_t len, uint8_t out[64]);
 

@@ -75,6 +75,8 @@ struct engine_flaws {
 };
 
 struct engine_run;
+struct mask_hash;
+struct vec;
 
 /* A finding of probe: what would fail (fatal) or be missed, and the cure. Texts are borrowed for the call. */
 typedef void engine_finding_fn(bool fatal, const char *what, const char *cure, void *arg);
@@ -154,6 +156,10 @@ struct engine_target {
     bool no_verify;      /* without comparing afterwards */
     bool no_tablespaces; /* everything into the database's own */
     bool data_only;      /* rows alone, into tables that exist and are empty */
+    /* For drills that mask. defined: the tables are there, without rows; a failure ends the restore. masked: the fingerprint
+     * that the rows of this stream have now, since they were changed on their way; NULL: they were not. Or NULL. */
+    int (*defined)(void *drill_arg, struct error *err);
+    const char *(*masked)(const char *stream, void *drill_arg);
     /* For drills. loaded: all is there and will be compared now; a failure ends the restore. check: gets every
      * comparison, and what differs is no error then. Both with drill_arg, on the calling thread; or NULL. */
     int (*loaded)(void *drill_arg, struct error *err);
@@ -270,6 +276,10 @@ struct engine {
     /* Asks a restored database: SQL to `to` as restore() takes it, the rows of the answer to fn (NULL: dropped). `script`:
      * several statements, and no rows. For scratch servers, whose whole content is the caller's. May be NULL. */
     int (*ask)(const char *to, const char *sql, bool script, engine_row_fn *fn, void *arg, struct error *err);
+    /* Masks tables of a restored database that nobody else uses, so that no original value stays in its file, also not in
+     * what is free. For engines whose rows do not pass as text. May be NULL. */
+    int (*mask)(const char *to, struct vec *tables, struct mask_hash *hash,
+                struct error *err); /* struct mask_table */
 };
 
 /* By name, or NULL with E_USAGE that lists the known ones. */

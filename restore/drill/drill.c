@@ -13,6 +13,7 @@
 #include "restore/drill/evidence.h"
 #include "restore/drill/internal.h"
 #include "restore/drill/limit.h"
+#include "restore/drill/mask.h"
 #include "version.h"
 
 #include "common/base/banned.h"
@@ -147,6 +148,8 @@ static int check_times(struct drill *d, struct error *err)
 /* Bytes that are not what their author wrote, logs that contradict each other: that is the backup. */
 static bool blames_backup(const struct drill *d, int code)
 {
+    if (drill_mask_blamed(d) && !(code == E_CORRUPT && d->loaded != 0))
+        return false;
     if (code == E_CORRUPT || code == E_CONFLICT)
         return true;
     /* The server is there, has room, and does not take what was backed up. */
@@ -179,23 +182,57 @@ static const char *cure_of(const struct drill *d, int code)
     }
 }
 
+/* The way out where it is the mask that does not fit, or may not. */
+static int tell_mask(struct drill *d, int code, struct error *err)
+{
+    if (drill_mask_misfit(d) != NULL)
+        return drill_text(&d->r->cure, "correct `mask` of this drill in the configuration", err);
+    if (!drill_mask_blamed(d) || drill_limit_passed() ||
+        (code != E_IO && code != E_CORRUPT && code != E_UNSUPPORTED))
+        return 0;
+    return drill_text(
+        &d->r->cure,
+        "a constraint may refuse the masked values: choose another rule for the column; a drill "
+        "without `mask` tells whether the backup is good",
+        err);
+}
+
 static int judge_failure(struct drill *d, const struct error *why, struct error *err)
 {
     bool timed_out = drill_limit_passed();
+    const struct error *misfit = drill_mask_misfit(d);
+    why = misfit != NULL ? misfit : why;
     int code = drill_cause(why);
+    int rc = tell_mask(d, code, err);
+    if (rc < 0)
+        return rc;
     if (blames_backup(d, code) && !timed_out) {
         bool storage = d->restoring == 0 || d->read_failed;
         return drill_note(d, storage ? "storage" : "load", storage ? "stored bytes" : "loading",
                           d->r->snapshot, DRILL_FAIL, NULL, NULL, why->text, err);
     }
     d->r->verdict = DRILL_COULD_NOT_RUN;
-    int rc = timed_out ? drill_text(&d->r->reason, "it took longer than it may (--timeout)", err)
-                       : drill_text(&d->r->reason, why->text, err);
+    rc = timed_out ? drill_text(&d->r->reason, "it took longer than it may (--timeout)", err)
+                   : drill_text(&d->r->reason, why->text, err);
     if (rc == 0 && d->r->cure == NULL)
         rc = drill_text(
             &d->r->cure,
             timed_out ? "give it more time, or drill a part (--table, --sample)" : cure_of(d, code), err);
     return rc;
+}
+
+/* What is for people to look at must hold nothing that they are not to see. */
+static bool may_keep(const struct drill *d)
+{
+    const struct out out = d->o->cli->json ? out_on(stderr, true) : d->o->cli->out;
+    if (drill_mask_may_show(d))
+        return true;
+    out_line(
+        &out, OUT_WARN,
+        "What was restored is not kept: it is not proven that no original value of the masked columns is "
+        "left.");
+    (void)out_flush(&out, NULL);
+    return false;
 }
 
 static bool is_no_drill(int code)
@@ -232,7 +269,7 @@ int drill_run(const struct drill_options *options, struct drill_result *result, 
     rc = rc < 0 ? rc : drill_remember(&d, err);
     if (rc == 0)
         drill_sample_keep(&d);
-    bool kept = rc == 0 && options->keep != NULL && d.placed && d.loaded != 0;
+    bool kept = rc == 0 && options->keep != NULL && d.placed && d.loaded != 0 && may_keep(&d);
     if (kept)
         rc = drill_text(&result->connect, d.s.connect != NULL ? d.s.connect : d.s.to, err);
     if (kept && rc == 0)
@@ -242,6 +279,7 @@ int drill_run(const struct drill_options *options, struct drill_result *result, 
     free(d.name);
     free(d.prefix);
     drill_units_free(&d);
+    drill_mask_free(&d);
     if (rc == 0 && d.opened && d.db.c.st.repo != NULL && options->origin != NULL)
         rc = evidence_origin(&d.db.c.st, options->origin, err);
     if (d.opened)

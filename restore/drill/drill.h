@@ -38,6 +38,8 @@ struct drill_options {
     uint64_t max_age_seconds; /* of the snapshot; 0: any */
     const struct conf_assert *asserts;
     size_t nasserts;
+    const struct conf_mask *masks; /* columns whose values are replaced */
+    size_t nmasks;
     bool no_sequences;            /* PostgreSQL: one that is behind its column is no failure */
     bool no_foreign_keys;         /* SQLite: rows that point to nothing are no failure */
     const char *bin_dir;          /* of the server's programs; NULL: where Debian has them */

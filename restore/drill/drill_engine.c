@@ -110,7 +110,8 @@ static int amcheck_result(struct drill *d, struct child *c, struct error *err)
     if (child_status(c) == FOUND_CORRUPTION)
         return drill_note(d, "engine", "pg_amcheck", NULL, DRILL_FAIL, NULL, NULL,
                           "tables or indexes are not what they should be", err);
-    (void)snprintf(text, sizeof text, "%s (the extension amcheck comes with the server's package)", why.text);
+    (void)snprintf(text, sizeof text, "%.500s (the extension amcheck comes with the server's package)",
+                   why.text);
     return drill_note(d, "engine", "pg_amcheck", NULL, DRILL_COULD_NOT_RUN, NULL, NULL, text, err);
 }
 

@@ -11,7 +11,7 @@
 #include "common/cli/progress.h"
 #include "common/sys/fdio.h"
 #include "common/sys/interrupt.h"
-#include "restore/drill/internal.h"
+#include "restore/drill/mask.h"
 #include "restore/target/tree.h"
 
 #include "common/base/banned.h"
@@ -99,7 +99,8 @@ int drill_restore_files(struct drill *d, struct error *err)
 {
     struct walk w = { .d = d };
     struct chosen *c = &d->db.c;
-    int rc = drill_place(d, err);
+    int rc = drill_mask_begin(d, err);
+    rc = rc < 0 ? rc : drill_place(d, err);
     if (rc == 0 && (d->s.to = scratch_path(&d->s, "files", err)) == NULL)
         rc = E_NOMEM;
     rc = rc == 0 ? tree_open(d->s.to, &w.tree, err) : rc;

@@ -7,7 +7,7 @@
 #include "common/base/str.h"
 #include "common/cli/progress.h"
 #include "common/engine/name.h"
-#include "restore/drill/internal.h"
+#include "restore/drill/mask.h"
 #include "restore/speed.h"
 
 #include "common/base/banned.h"
@@ -166,6 +166,8 @@ static struct engine_target target_of(struct drill *d)
                                    .create_roles = server && roles && (postgres || !part),
                                    .no_owner = server && !roles,
                                    .no_tablespaces = server,
+                                   .defined = server && d->mask != NULL ? drill_mask_defined : NULL,
+                                   .masked = server && d->mask != NULL ? drill_mask_sum : NULL,
                                    .loaded = on_loaded,
                                    .check = on_check,
                                    .drill_arg = d };
@@ -197,7 +199,8 @@ static int opened(struct drill *d, struct error *err)
 int drill_restore(struct drill *d, struct error *err)
 {
     struct engine_streams streams = drill_streams(d);
-    int rc = place(d, err);
+    int rc = drill_mask_begin(d, err);
+    rc = rc < 0 ? rc : place(d, err);
     rc = rc < 0 ? rc : prepare(d, err);
     if (rc < 0)
         return rc;
@@ -218,7 +221,8 @@ int drill_restore(struct drill *d, struct error *err)
         rc = drill_text(&d->r->server_version, d->s.version, err);
     rc = rc < 0 ? rc : opened(d, err);
     d->compared = rc == 0;
-    return rc < 0 ? rc : drill_bytes_check(d, err);
+    rc = rc < 0 ? rc : drill_bytes_check(d, err);
+    return rc < 0 ? rc : drill_mask_finish(d, err);
 }
 
 int drill_place(struct drill *d, struct error *err)

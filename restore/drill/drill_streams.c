@@ -3,7 +3,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
-#include "restore/drill/internal.h"
+#include "restore/drill/mask.h"
 
 #include "common/base/banned.h"
 
@@ -63,7 +63,7 @@ static struct source *open_timed(void *arg, const char *name, struct error *err)
     t->inner = all.open(all.arg, name, err);
     add(d, clock_mono_us() - began, fetcher_waited_us(d->db.c.fetcher) - waited);
     if (t->inner != NULL)
-        return &t->base;
+        return drill_mask_rows(d, name, &t->base, err);
     d->read_failed = true;
     free(t);
     return NULL;

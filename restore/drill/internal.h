@@ -8,6 +8,8 @@
 #include "restore/drill/drill.h"
 #include "restore/drill/scratch.h"
 
+struct drill_mask;
+
 struct drill {
     const struct drill_options *o;
     struct drill_result *r;
@@ -35,8 +37,9 @@ struct drill {
     uint64_t opening_us;  /* opening what came */
     uint64_t checking_us; /* before the restore */
     uint64_t bytes;
-    bool compared;    /* the restore came to its end */
-    bool read_failed; /* the storage, or what it gave, ended the restore */
+    bool compared;           /* the restore came to its end */
+    bool read_failed;        /* the storage, or what it gave, ended the restore */
+    struct drill_mask *mask; /* or NULL: mask.h */
 };
 
 /* A check's result; texts may be NULL. */

@@ -204,9 +204,11 @@ static void not_proves(struct html *h, const struct drill_result *r)
         item(h, text);
     }
     if (r->masked.len > 0) {
-        (void)snprintf(text, sizeof text,
-                       "The original values of %zu masked %s: they were replaced while loading.",
-                       r->masked.len, plural(r->masked.len, "column", "columns"));
+        (void)snprintf(
+            text, sizeof text,
+            "That a database takes the original values of %zu masked %s: they were the same as backed up, "
+            "and were replaced while loading.",
+            r->masked.len, plural(r->masked.len, "column", "columns"));
         item(h, text);
     }
     item(h, "Other backups, older or newer. Each drill is about one.");

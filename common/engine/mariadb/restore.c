@@ -44,6 +44,8 @@ static int fill(struct maria_target *t, struct maria_plan *p, struct error *err)
     int rc = p->partial ? maria_parts_find(t, p, err) : 0;
     if (rc == 0)
         rc = maria_run_script(t, p, "schema.sql", err);
+    if (rc == 0 && p->target->defined != NULL)
+        rc = p->target->defined(p->target->drill_arg, err);
     if (rc == 0)
         rc = maria_load_tables(t, p, err);
     if (rc == 0)

@@ -39,6 +39,7 @@ static int read_table(struct pgsql *c, struct pgsql_table *now, uint64_t seed, s
 struct group {
     const char *sql;
     uint64_t rows, rows_now;
+    bool masked;
     char sum[FINGERPRINT_TEXT_MAX], sum_now[FINGERPRINT_TEXT_MAX];
     bool gone; /* cannot be read as what it was */
 };
@@ -89,6 +90,8 @@ static int add_table(struct pgsql *c, const struct pgsql_plan *p, const struct p
                      struct vec *groups, struct error *err)
 {
     struct pgsql_table now = l->t;
+    const struct engine_target *t = p->target;
+    const char *masked = t->masked != NULL ? t->masked(l->stream, t->drill_arg) : NULL;
     char shown[200];
     struct group *g = group_of(groups, &l->t, err);
     if (g == NULL)
@@ -106,12 +109,13 @@ static int add_table(struct pgsql *c, const struct pgsql_plan *p, const struct p
         (void)snprintf(now.fingerprint, sizeof now.fingerprint, "%s", FINGERPRINT_NONE);
         now.rows = 0;
     }
-    if (rc == 0 &&
-        (!fingerprint_join(g->sum, l->t.fingerprint) || !fingerprint_join(g->sum_now, now.fingerprint)))
+    if (rc == 0 && (!fingerprint_join(g->sum, masked != NULL ? masked : l->t.fingerprint) ||
+                    !fingerprint_join(g->sum_now, now.fingerprint)))
         rc = error_set(err, E_UNSUPPORTED, "fingerprint \"%s\" is of a kind that this program does not know",
                        l->t.fingerprint);
     if (rc < 0)
         return error_wrap(err, "compare table %s", str_printable(shown, sizeof shown, l->t.sql));
+    g->masked = g->masked || masked != NULL;
     g->rows += l->t.rows;
     g->rows_now += now.rows;
     return 0;
@@ -144,7 +148,8 @@ static int judge(const struct pgsql_plan *p, const struct vec *groups, struct ve
         char found[FINGERPRINT_TEXT_MAX + 64];
         bool rows = g->rows_now == g->rows;
         struct engine_check check = { .kind = "table",
-                                      .name = "rows and fingerprint",
+                                      .name = g->masked ? "rows and fingerprint, as masked"
+                                                        : "rows and fingerprint",
                                       .subject = g->sql,
                                       .differs = g->gone || !rows || strcmp(g->sum_now, g->sum) != 0,
                                       .expected = expected,

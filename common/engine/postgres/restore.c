@@ -86,6 +86,8 @@ static int fill(struct pgsql *c, struct pgsql_plan *p, const struct pgsql_tool *
     pgsql_plan_phase(p, "definitions");
     if (definitions)
         rc = pgsql_schema_load(c, p, tool, "--section=pre-data", 1, err);
+    if (rc == 0 && p->target->defined != NULL)
+        rc = p->target->defined(p->target->drill_arg, err);
     if (rc == 0)
         rc = pgsql_load_tables(c, p, jobs, err);
     pgsql_plan_phase(p, "large objects");

@@ -29,6 +29,9 @@ int sqlite_compare(const struct work *w, const struct wanted *o, const char *fil
 /* ask.c */
 int sqlite_ask(const char *to, const char *sql, bool script, engine_row_fn *fn, void *arg, struct error *err);
 
+/* mask.c */
+int sqlite_mask(const char *to, struct vec *tables, struct mask_hash *hash, struct error *err);
+
 /* after.c: the script of the target on a file that has no name of its own yet. */
 int sqlite_after(const char *file, const char *shown, const struct engine_target *target, struct error *err);
 

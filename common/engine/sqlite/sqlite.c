@@ -144,4 +144,5 @@ const struct engine engine_sqlite = {
     .swap = sqlite_swap,
     .export = sqlite_export,
     .ask = sqlite_ask,
+    .mask = sqlite_mask,
 };

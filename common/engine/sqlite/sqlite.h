@@ -75,4 +75,10 @@
 
 extern const struct engine engine_sqlite;
 
+/* A condition on a row `v` of sqlite_schema: full text that has its words from another table, whose rows it can be made of
+ * again. Other virtual tables keep what they hold themselves. */
+#define SQLITE_FTS_OF_OTHERS                                                                   \
+    "v.sql LIKE 'CREATE VIRTUAL%USING%fts_%content%=%' AND v.sql NOT LIKE '%content%=%''''%' " \
+    "AND NOT EXISTS (SELECT 1 FROM sqlite_schema s WHERE s.name = v.name || '_content')"
+
 #endif

@@ -5,7 +5,9 @@
 #     db_job [LINE...]                    writes the configuration anew, with these more lines of the job
 #     db DATABASE [client options]        the stock client as root, stopping at errors; bytes as they are stored
 #     db_fill DATABASE                    the schema and rows of tests/support/mariadb_shop.sql
-#     db_when CONDITION [SQL]             when information_schema.processlist has such a session: its id, then the SQL at once (@id)
+#     db_watch CONDITION SQL...           from now on: as soon as information_schema.processlist has such a session (@id), the SQL; then
+#                                         the next condition, of a later session. Started before what it waits for, it misses nothing.
+#     db_seen                             waits until all that db_watch waits for came and the SQL is done; fails after a minute
 #     db_backup [ARGS], db_restore_to DATABASE [ARGS]   the two programs
 #     db_sums DATABASE                    a line for each table: its name, rows, a sum of them; made without our code
 #     db_definitions DATABASE             what mariadb-dump says of it, without rows, values of sequences and the database a default's sequence is in
@@ -49,24 +51,33 @@ db() {
     db_client --batch --raw --skip-column-names --database="$database" "$@"
 }
 
-db_when() {
-    db_client -BN <<SQL
-DELIMITER //
+db_watch_sql() {
+    printf 'SELECT "watching"; SET @last = 0;\nDELIMITER //\n'
+    while [[ $# -gt 0 ]]; do
+        cat <<SQL
 BEGIN NOT ATOMIC
     DECLARE waited int DEFAULT 0;
     SET @id = NULL;
     WHILE @id IS NULL DO
         IF waited >= 30000 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no session came in a minute'; END IF;
-        SELECT max(id) INTO @id FROM information_schema.processlist WHERE id <> connection_id() AND $1;
+        SELECT max(id) INTO @id FROM information_schema.processlist WHERE id <> connection_id() AND id > @last AND $1;
         DO sleep(if(@id IS NULL, 0.002, 0));
         SET waited = waited + 1;
     END WHILE;
     SELECT @id;
 END //
-DELIMITER ;
-${2:-}
+$2 //
+SET @last = @id //
 SQL
+        shift 2
+    done
 }
+db_watch() {
+    db_watch_sql "$@" | db_client -BN --unbuffered >watch.out &
+    db_watcher=$!
+    wait_for 60 grep -q watching watch.out
+}
+db_seen() { wait "$db_watcher"; }
 
 db_fill() {
     db_client -e "CREATE DATABASE \`$1\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci COMMENT 'the shop''s own'"

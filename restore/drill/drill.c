@@ -1,9 +1,11 @@
 #include "restore/drill/drill.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -29,21 +31,25 @@ int drill_note(struct drill *d, const char *kind, const char *name, const char *
 
 /* ---- who and what --------------------------------------------------------------------------------------- */
 
-/* "20261128T231502Z-3f9c01ab" */
+/* "20261128T231502Z-2f9c01ab": after the dash three digits are the millisecond, so that ids sort as the drills began, and
+ * five are random. */
 static int make_id(struct drill_result *r, struct error *err)
 {
-    uint8_t random[4];
+    enum { MS = 1000000, RANDOM_BITS = 20 };
+    uint32_t random = 0;
     char time[NUMBER_TEXT_MAX];
-    char hex[2 * sizeof random + 1];
     char plain[NUMBER_TEXT_MAX] = "";
     size_t n = 0;
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
-        return error_sys(err, "random bytes");
-    hex_encode(hex, random, sizeof random);
+    struct timespec now;
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random ||
+        clock_gettime(CLOCK_REALTIME, &now) < 0)
+        return error_sys(err, "random bytes, or the time");
+    uint32_t ms = (uint64_t)now.tv_sec == r->started ? (uint32_t)(now.tv_nsec / MS) : 0;
     for (const char *at = time_format(time, r->started); *at != '\0'; at++)
         if (*at != '-' && *at != ':')
             plain[n++] = *at;
-    (void)snprintf(r->id, sizeof r->id, "%.20s-%s", plain, hex);
+    (void)snprintf(r->id, sizeof r->id, "%.20s-%03" PRIx32 "%05" PRIx32, plain, ms,
+                   random & ((1U << RANDOM_BITS) - 1));
     return 0;
 }
 

@@ -29,7 +29,7 @@
 enum {
     DRILL_RESULT_VERSION = 1,
     DRILL_CHECKS_MAX = 1000000, /* of one drill, when it is read */
-    DRILL_ID_MAX = 40,          /* "20261128T231502Z-3f9c01ab" and NUL */
+    DRILL_ID_MAX = 40,          /* "20261128T231502Z-2f9c01ab" and NUL */
     DRILL_WRITER_MAX = 33,
 };
 

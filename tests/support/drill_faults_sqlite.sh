@@ -62,6 +62,7 @@ fault "a dropped view" "DROP VIEW w" "all definitions/"
 fault "a row that points to nothing" "INSERT INTO items VALUES (900, 900)" "foreign_key_check/items row 900"
 check_fails 9 "an assertion that does not hold" drill --drill wrong --out fault.json
 contains "an assertion that does not hold: named" "$(failed fault.json)" "seven/"
+sleep 2 # its age is told in whole seconds
 check_fails 9 "a stale snapshot" drill --max-age 1s --out fault.json
 contains "a stale snapshot: named" "$(failed fault.json)" "age of the snapshot/"
 
@@ -83,6 +84,9 @@ DRILL_AS=()
 could_not "no such snapshot" "restore list" --job other
 
 part "killed, loading and asking"
+# Large enough to be met while it is loaded.
+sqlite3 one.db "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) INSERT INTO t SELECT randomblob(1000000) FROM n"
+back_up
 kill_when "the directory is made" "there lock"
 size() { [[ -n $(find "$(drill_dir)" -name 'database*' 2>/dev/null | head -1) ]]; }
 kill_when "rows are loaded" size

@@ -1,9 +1,8 @@
-#include <archive.h>
-#include <archive_entry.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/archive/archive_out.h"
 #include "common/archive/catalog.h"
 #include "common/archive/catalog_path.h"
 #include "common/base/alloc.h"
@@ -14,35 +13,14 @@
 struct catalog_writer {
     struct archive *pax;
     struct archive_entry *entry;
-    struct sink *out;
-    struct error why; /* of the sink */
-    bool dropping;    /* after a failure, or when it is freed unfinished: nothing reaches the sink any more */
-    char *last;       /* path of the entry before */
+    struct archive_out out;
+    char *last; /* path of the entry before */
     bool finished;
 };
 
-/* Never fails for libarchive, which would then lose the memory of this output; done() looks at `why`. */
-static la_ssize_t to_sink(struct archive *a, void *arg, const void *data, size_t len)
-{
-    struct catalog_writer *w = arg;
-    (void)a;
-    if (!w->dropping && sink_write(w->out, data, len, &w->why) < 0)
-        w->dropping = true;
-    return (la_ssize_t)len;
-}
-
-/* The outcome of a call into libarchive. */
 static int done(struct catalog_writer *w, bool good, struct error *err)
 {
-    if (w->dropping)
-        return w->why.code != 0 ? error_copy(err, &w->why)
-                                : error_set(err, E_INTERNAL, "catalog: it failed before");
-    if (good)
-        return 0;
-    w->dropping = true;
-    const char *text = archive_error_string(w->pax);
-    return error_set(err, E_INTERNAL, "write the catalog: %s",
-                     text == NULL ? "libarchive gives no reason" : text);
+    return archive_out_done(&w->out, w->pax, good, err);
 }
 
 struct catalog_writer *catalog_writer_new(struct sink *out, struct error *err)
@@ -50,7 +28,7 @@ struct catalog_writer *catalog_writer_new(struct sink *out, struct error *err)
     struct catalog_writer *w = mem_alloc(1, sizeof *w, err);
     if (w == NULL)
         return NULL;
-    w->out = out;
+    w->out = (struct archive_out){ .sink = out, .what = "the catalog" };
     w->pax = archive_write_new();
     w->entry = archive_entry_new();
     if (w->pax == NULL || w->entry == NULL) {
@@ -63,7 +41,7 @@ struct catalog_writer *catalog_writer_new(struct sink *out, struct error *err)
         archive_write_set_format_option(w->pax, "pax", "xattrheader", "LIBARCHIVE") != ARCHIVE_OK ||
         archive_write_set_bytes_per_block(w->pax, 512) != ARCHIVE_OK ||
         archive_write_set_bytes_in_last_block(w->pax, 512) != ARCHIVE_OK ||
-        archive_write_open(w->pax, w, NULL, to_sink, NULL) != ARCHIVE_OK) {
+        archive_write_open(w->pax, &w->out, NULL, archive_out_write, NULL) != ARCHIVE_OK) {
         (void)done(w, false, err);
         goto fail;
     }
@@ -139,27 +117,8 @@ static int check_entry(const struct catalog_writer *w, const struct catalog_entr
 
 static void fill(struct archive_entry *to, const struct catalog_entry *e)
 {
-    static const unsigned types[] = {
-        [CATALOG_REGULAR] = AE_IFREG,
-        [CATALOG_DIR] = AE_IFDIR,
-        [CATALOG_SYMLINK] = AE_IFLNK,
-        [CATALOG_HARDLINK] = AE_IFREG,
-    };
-    archive_entry_clear(to);
-    archive_entry_set_pathname(to, e->path);
-    archive_entry_set_filetype(to, types[e->type]);
-    archive_entry_set_perm(to, (__LA_MODE_T)e->mode);
-    archive_entry_set_uid(to, (la_int64_t)e->uid);
-    archive_entry_set_gid(to, (la_int64_t)e->gid);
-    if (e->uname != NULL)
-        archive_entry_set_uname(to, e->uname);
-    if (e->gname != NULL)
-        archive_entry_set_gname(to, e->gname);
+    archive_out_fill(to, e);
     archive_entry_set_mtime(to, e->mtime, (long)e->mtime_nsec);
-    if (e->type == CATALOG_SYMLINK)
-        archive_entry_set_symlink(to, e->target);
-    else if (e->type == CATALOG_HARDLINK)
-        archive_entry_set_hardlink(to, e->target);
     archive_entry_set_size(to, (la_int64_t)e->body_len);
     /* libarchive writes them last in, first out. */
     for (size_t i = e->nxattrs; i > 0; i--)
@@ -198,7 +157,7 @@ void catalog_writer_free(struct catalog_writer *w)
     if (w == NULL)
         return;
     /* Freeing an open archive writes its end marker, which would make it look complete. */
-    w->dropping = true;
+    w->out.dropping = true;
     archive_entry_free(w->entry);
     (void)archive_write_free(w->pax);
     free(w->last);

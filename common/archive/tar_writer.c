@@ -1,11 +1,10 @@
 #include "common/archive/tar_writer.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/archive/archive_out.h"
 #include "common/archive/catalog_path.h"
 #include "common/archive/catalog_seen.h"
 #include "common/archive/xattr.h"
@@ -19,9 +18,7 @@ enum { BLOCK = 10240, HOLE_STEP = 1 << 20 };
 struct tar_writer {
     struct archive *tar;
     struct archive_entry *entry;
-    struct sink *out;
-    struct error why; /* of the sink */
-    bool dropping;    /* after a failure, or when it is freed unfinished: nothing reaches the sink any more */
+    struct archive_out out;
     bool finished;
     tar_lost_fn *told;
     void *arg;
@@ -32,27 +29,9 @@ struct tar_writer {
     uint8_t *zeros;
 };
 
-/* As in catalog_writer.c: libarchive itself never sees the failure. */
-static la_ssize_t to_sink(struct archive *a, void *arg, const void *data, size_t len)
-{
-    struct tar_writer *w = arg;
-    (void)a;
-    if (!w->dropping && sink_write(w->out, data, len, &w->why) < 0)
-        w->dropping = true;
-    return (la_ssize_t)len;
-}
-
 static int done(struct tar_writer *w, bool good, struct error *err)
 {
-    if (w->dropping)
-        return w->why.code != 0 ? error_copy(err, &w->why)
-                                : error_set(err, E_INTERNAL, "the archive failed before");
-    if (good)
-        return 0;
-    w->dropping = true;
-    const char *text = archive_error_string(w->tar);
-    return error_set(err, E_INTERNAL, "write the archive: %s",
-                     text == NULL ? "libarchive gives no reason" : text);
+    return archive_out_done(&w->out, w->tar, good, err);
 }
 
 static bool set_up(struct tar_writer *w, bool zstd)
@@ -62,7 +41,7 @@ static bool set_up(struct tar_writer *w, bool zstd)
            archive_write_set_bytes_per_block(w->tar, BLOCK) == ARCHIVE_OK &&
            archive_write_set_bytes_in_last_block(w->tar, 1) == ARCHIVE_OK &&
            (!zstd || archive_write_add_filter_zstd(w->tar) == ARCHIVE_OK) &&
-           archive_write_open(w->tar, w, NULL, to_sink, NULL) == ARCHIVE_OK;
+           archive_write_open(w->tar, &w->out, NULL, archive_out_write, NULL) == ARCHIVE_OK;
 }
 
 struct tar_writer *tar_writer_new(struct sink *out, bool zstd, struct error *err)
@@ -70,7 +49,7 @@ struct tar_writer *tar_writer_new(struct sink *out, bool zstd, struct error *err
     struct tar_writer *w = mem_alloc(1, sizeof *w, err);
     if (w == NULL)
         return NULL;
-    w->out = out;
+    w->out = (struct archive_out){ .sink = out, .what = "the archive" };
     w->seen = (struct catalog_seen)CATALOG_SEEN_INIT;
     w->zeros = mem_alloc(1, HOLE_STEP, err);
     w->plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -165,29 +144,9 @@ static void set_time(struct archive_entry *to, const struct catalog_entry *e)
 
 static void fill(struct tar_writer *w, const struct catalog_entry *e)
 {
-    static const unsigned types[] = {
-        [CATALOG_REGULAR] = AE_IFREG,
-        [CATALOG_DIR] = AE_IFDIR,
-        [CATALOG_SYMLINK] = AE_IFLNK,
-        [CATALOG_HARDLINK] = AE_IFREG,
-    };
-    struct archive_entry *to = w->entry;
-    archive_entry_clear(to);
-    archive_entry_set_pathname(to, e->path);
-    archive_entry_set_filetype(to, types[e->type]);
-    archive_entry_set_perm(to, (__LA_MODE_T)e->mode);
-    archive_entry_set_uid(to, (la_int64_t)e->uid);
-    archive_entry_set_gid(to, (la_int64_t)e->gid);
-    if (e->uname != NULL)
-        archive_entry_set_uname(to, e->uname);
-    if (e->gname != NULL)
-        archive_entry_set_gname(to, e->gname);
-    set_time(to, e);
-    if (e->type == CATALOG_SYMLINK)
-        archive_entry_set_symlink(to, e->target);
-    else if (e->type == CATALOG_HARDLINK)
-        archive_entry_set_hardlink(to, e->target);
-    archive_entry_set_size(to, e->type == CATALOG_REGULAR ? (la_int64_t)w->left : 0);
+    archive_out_fill(w->entry, e);
+    set_time(w->entry, e);
+    archive_entry_set_size(w->entry, e->type == CATALOG_REGULAR ? (la_int64_t)w->left : 0);
     add_attributes(w, e);
 }
 
@@ -204,7 +163,7 @@ static bool write_header(struct tar_writer *w)
 
 static int unfinished_file(struct tar_writer *w, struct error *err)
 {
-    w->dropping = true;
+    w->out.dropping = true;
     return error_set(err, E_INTERNAL, "the archive lacks %llu bytes of a file", (unsigned long long)w->left);
 }
 
@@ -258,7 +217,7 @@ int tar_data(struct tar_writer *w, const void *data, size_t len, struct error *e
 {
     const uint8_t *at = data;
     if (len > w->left) {
-        w->dropping = true;
+        w->out.dropping = true;
         return error_set(err, E_INTERNAL, "the archive got more bytes than the file announced");
     }
     while (len > 0) {
@@ -299,7 +258,7 @@ void tar_writer_free(struct tar_writer *w)
     if (w == NULL)
         return;
     /* Freeing an open archive writes its end marker, which would make it look complete. */
-    w->dropping = true;
+    w->out.dropping = true;
     archive_entry_free(w->entry);
     (void)archive_write_free(w->tar);
     if (w->plain != (locale_t)0)

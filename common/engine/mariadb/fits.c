@@ -9,6 +9,7 @@
 #include "common/base/fact.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
+#include "common/engine/lacking.h"
 #include "common/engine/mariadb/grants.h"
 #include "common/engine/mariadb/restore.h"
 #include "common/engine/mariadb/sql.h"
@@ -16,7 +17,7 @@
 
 #include "common/base/banned.h"
 
-enum { SAY_MAX = 1024, SHOWN_MAX = 300, TABLES_SHOWN = 30, MISSING_SHOWN = 2 };
+enum { SAY_MAX = 1024, SHOWN_MAX = 300, TABLES_SHOWN = 30 };
 
 struct fits {
     struct maria_target *t;
@@ -320,35 +321,11 @@ int maria_fits(struct maria_target *t, const struct maria_plan *p, engine_plan_f
     return rc;
 }
 
-struct missing {
-    struct buf list;
-    size_t n;
-};
-
-/* The first few, each with its cure; `restore plan` has all of them. */
-static void collect(enum engine_plan_kind kind, const char *what, const char *cure, void *arg)
-{
-    struct missing *m = arg;
-    char shown[SAY_MAX];
-    if (kind != PLAN_MISSING || m->n++ >= MISSING_SHOWN)
-        return;
-    (void)buf_printf(&m->list, NULL, "%s%s%s%s", m->n != 1 ? "; " : "",
-                     str_printable(shown, sizeof shown, what), cure != NULL ? ": " : "",
-                     cure != NULL ? cure : "");
-}
-
 int maria_fits_or_fail(struct maria_target *t, const struct maria_plan *p, struct error *err)
 {
-    struct missing m = { .list = BUF_INIT };
-    int rc = maria_fits(t, p, collect, &m, err);
-    if (rc == 0 && m.n != 0)
-        rc = buf_append(&m.list, "", 1, err);
-    if (rc == 0 && m.n != 0)
-        rc = error_set(err, E_UNSUPPORTED, "%s: %s%s; nothing was changed", t->c.where,
-                       (const char *)m.list.data,
-                       m.n > MISSING_SHOWN ? "; and more, which `restore plan` lists" : "");
-    buf_free(&m.list);
-    return rc;
+    struct lacking l = LACKING_INIT;
+    int rc = maria_fits(t, p, lacking_collect, &l, err);
+    return lacking_end(&l, t->c.where, rc, err);
 }
 
 int maria_plan_tell(const struct engine_streams *streams, const struct engine_target *target,

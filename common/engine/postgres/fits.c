@@ -9,13 +9,14 @@
 #include "common/base/fact.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
+#include "common/engine/lacking.h"
 #include "common/engine/postgres/name.h"
 #include "common/engine/postgres/swap.h"
 #include "common/engine/select.h"
 
 #include "common/base/banned.h"
 
-enum { SAY_MAX = 1024, LIST_MAX = 600, SHOWN_MAX = 300, TABLES_SHOWN = 30, MISSING_SHOWN = 2 };
+enum { SAY_MAX = 1024, LIST_MAX = 600, SHOWN_MAX = 300, TABLES_SHOWN = 30 };
 
 void fits_say(const struct fits *f, enum engine_plan_kind kind, const char *cure, const char *fmt, ...)
 {
@@ -246,37 +247,11 @@ int pgsql_fits(struct pgsql *c, const struct pgsql_plan *p, bool exists, engine_
     return rc;
 }
 
-struct missing {
-    struct buf list;
-    size_t n;
-};
-
-/* The first few, each with its cure; `restore plan` has all of them. */
-static void collect(enum engine_plan_kind kind, const char *what, const char *cure, void *arg)
-{
-    struct missing *m = arg;
-    char shown[SAY_MAX];
-    if (kind != PLAN_MISSING || m->n++ >= MISSING_SHOWN)
-        return;
-    (void)buf_printf(&m->list, NULL, "%s%s%s%s", m->n != 1 ? "; " : "",
-                     str_printable(shown, sizeof shown, what), cure != NULL ? ": " : "",
-                     cure != NULL ? cure : "");
-}
-
 int pgsql_fits_or_fail(struct pgsql *c, const struct pgsql_plan *p, bool exists, struct error *err)
 {
-    struct missing m = { .list = BUF_INIT };
-    char more[64] = "";
-    int rc = pgsql_fits(c, p, exists, collect, &m, err);
-    if (rc == 0 && m.n != 0)
-        rc = buf_append(&m.list, "", 1, err);
-    if (m.n > MISSING_SHOWN)
-        (void)snprintf(more, sizeof more, "; and %zu more, which `restore plan` lists", m.n - MISSING_SHOWN);
-    if (rc == 0 && m.n != 0)
-        rc = error_set(err, E_UNSUPPORTED, "%s: %s%s; nothing was changed", c->where,
-                       (const char *)m.list.data, more);
-    buf_free(&m.list);
-    return rc;
+    struct lacking l = LACKING_INIT;
+    int rc = pgsql_fits(c, p, exists, lacking_collect, &l, err);
+    return lacking_end(&l, c->where, rc, err);
 }
 
 /* "createdb -T template0 -E UTF8 ... NAME": a database that is like the one that was backed up. */

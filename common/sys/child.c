@@ -207,6 +207,11 @@ static void wait_for_end(struct child *c)
     (void)pthread_mutex_unlock(&c->lock);
 }
 
+bool child_has_said(struct child *c, const char *words)
+{
+    return child_watch_said(&c->watch, words);
+}
+
 const char *child_last_line(const struct child *c, char out[CHILD_LAST_LINE_MAX])
 {
     const char *text = (const char *)c->watch.tail.data;

@@ -78,6 +78,9 @@ void child_close_stdin(struct child *c);
 /* True once its leader has ended, reaped or not; never waits. What its output holds then is all that it wrote. */
 bool child_ended(struct child *c);
 
+/* Whether it has written these words to stderr, as far as that is kept; before child_finish(). */
+bool child_has_said(struct child *c, const char *words);
+
 /* SIGKILL to the whole group; any thread, before child_finish() returned. */
 void child_kill(struct child *c);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -26,6 +27,7 @@ void child_watch_init(struct child_watch *w, const struct child_options *opt, vo
     w->running = false;
     atomic_init(&w->timed_out, false);
     atomic_init(&w->interrupted, false);
+    (void)pthread_mutex_init(&w->lock, NULL);
     buf_init(&w->tail);
 }
 
@@ -41,7 +43,7 @@ static void keep_tail(struct child_watch *w, const char *data, size_t len)
 
 /* Reads what is there, at most about a full pipe: one that writes without end must not keep the thread
  * from the clock. False at the end of the stream. */
-static bool drain(struct child_watch *w)
+static bool drain_locked(struct child_watch *w)
 {
     char block[4096];
     for (int i = 0; i < BLOCKS_AT_ONCE; i++) {
@@ -54,6 +56,23 @@ static bool drain(struct child_watch *w)
             return true;
     }
     return true;
+}
+
+static bool drain(struct child_watch *w)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    bool more = drain_locked(w);
+    (void)pthread_mutex_unlock(&w->lock);
+    return more;
+}
+
+bool child_watch_said(struct child_watch *w, const char *words)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    (void)drain_locked(w); /* the thread may not have come to it yet */
+    bool said = w->tail.len != 0 && memmem(w->tail.data, w->tail.len, words, strlen(words)) != NULL;
+    (void)pthread_mutex_unlock(&w->lock);
+    return said;
 }
 
 static void judge_time(struct child_watch *w)
@@ -119,5 +138,6 @@ void child_watch_free(struct child_watch *w)
     child_watch_end(w);
     fd_drop(&w->stop[0]);
     fd_drop(&w->fd);
+    (void)pthread_mutex_destroy(&w->lock);
     buf_free(&w->tail);
 }

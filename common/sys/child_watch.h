@@ -11,6 +11,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #include "common/base/buffer.h"
 #include "common/base/error.h"
@@ -27,12 +28,15 @@ struct child_watch {
     bool running;
     atomic_bool timed_out;
     atomic_bool interrupted;
-    struct buf tail; /* the thread's until it ended; then NUL-terminated */
+    pthread_mutex_t lock; /* of tail, and of reading fd, until the thread ended */
+    struct buf tail;      /* then NUL-terminated */
 };
 
 void child_watch_init(struct child_watch *w, const struct child_options *opt, void (*kill)(void *),
                       void *arg);
 int child_watch_start(struct child_watch *w, struct error *err);
+/* Whether the words are in what it has written to stderr until now, as far as that is kept. While the thread runs. */
+bool child_watch_said(struct child_watch *w, const char *words);
 void child_watch_end(struct child_watch *w);
 void child_watch_free(struct child_watch *w); /* also ends it */
 

@@ -107,6 +107,7 @@ static int run(struct drill *d, struct error *err)
     rc = rc < 0 ? rc : drill_sample(d, err);
     if (rc == 0)
         rc = d->db.engine == NULL ? drill_restore_files(d, err) : drill_restore(d, err);
+    rc = rc < 0 ? rc : drill_doubt_of_room(d, err);
     rc = rc < 0 ? rc : drill_sample_left_out(d, err);
     rc = rc < 0 ? rc : drill_freshness(d, err);
     rc = rc < 0 ? rc : check_age(d, err);

@@ -72,6 +72,8 @@ int drill_asserts(struct drill *d, struct error *err);
 int drill_remember(const struct drill *d, struct error *err);
 /* drill_cause.c: the code of a failure, or E_NO_SPACE and E_NOMEM where a server told of those in words. */
 int drill_cause(const struct error *why);
+/* E_NO_SPACE where tables differ and the server lacked room: nobody can tell whose fault it is. */
+int drill_doubt_of_room(struct drill *d, struct error *err);
 /* drill_time.c: RPO, from the facts of the backup. */
 int drill_freshness(struct drill *d, struct error *err);
 /* "2026-11-28 02:00:11.5+01", with T or Z, or seconds since 1970. Without a zone it is UTC. */

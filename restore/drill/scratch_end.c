@@ -83,13 +83,12 @@ static bool parse_lock_file(const char *text, long *pid, long *id)
     return *pid > 1 && end != text && *id >= 0 && *id <= INT32_MAX;
 }
 
-/* The file is of whoever ran what was restored, and may name anything: only what that account made, as this process, and
- * nobody uses, goes. */
+/* The file is of whoever ran what was restored, and may name anything: only what that account made, as this process, goes.
+ * When somebody who could not be ended still uses it, it goes with them. */
 static void free_segment(long pid, long id, unsigned uid)
 {
     struct shmid_ds ds;
-    if (shmctl((int)id, IPC_STAT, &ds) == 0 && ds.shm_perm.cuid == uid && ds.shm_cpid == (pid_t)pid &&
-        ds.shm_nattch == 0)
+    if (shmctl((int)id, IPC_STAT, &ds) == 0 && ds.shm_perm.cuid == uid && ds.shm_cpid == (pid_t)pid)
         (void)shmctl((int)id, IPC_RMID, NULL);
 }
 

@@ -197,21 +197,15 @@ def drill():
 
 def learn_server():
     """How a drill starts its server: its words and the directory in them."""
-    log = out + ".keep"
-    with open(log, "w") as f:
-        kept = subprocess.Popen([*RESTORE, "drill", "run", SNAPSHOT, "--table", os.environ["SMALL"], "--scratch", SCRATCH, "--keep"],
-                                stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT)
-    while "Connect with" not in open(log).read():
-        if kept.poll() is not None:
-            sys.exit("the first drill: " + open(log).read())
-        time.sleep(0.05)
-    pid = int(subprocess.run(["pgrep", "-P", str(kept.pid)], stdout=subprocess.PIPE, check=True, text=True).stdout.split()[0])
+    call(*RESTORE, "--quiet", "drill", "run", SNAPSHOT, "--table", os.environ["SMALL"], "--scratch", SCRATCH, "--keep")
+    directory = SCRATCH + "/" + [d for d in os.listdir(SCRATCH) if d.startswith("backupd-drill-")][0]
+    with open(directory + "/lock") as f:
+        keeper = f.read().strip()
+    pid = int(subprocess.run(["pgrep", "-P", keeper], stdout=subprocess.PIPE, check=True, text=True).stdout.split()[0])
     with open("/proc/%d/cmdline" % pid) as f:
         words = f.read().rstrip("\0").split("\0")
-    directory = [d for d in os.listdir(SCRATCH) if d.startswith("backupd-drill-")][0]
-    kept.send_signal(signal.SIGTERM)
-    kept.wait()
-    return words, SCRATCH + "/" + directory + "/run"
+    call(*RESTORE, "--quiet", "drill", "end", "--all", "--scratch", SCRATCH)
+    return words, directory + "/run"
 
 
 drill_server, drill_run = ([], "") if engine == "sqlite" else learn_server()

@@ -126,6 +126,21 @@ START_TEST(status_and_stderr_stay_readable)
 }
 END_TEST
 
+START_TEST(what_it_has_said_is_known_while_it_runs)
+{
+    const char *const argv[] = { "sh", "-c", "echo some words >&2; echo; exec sleep 60", NULL };
+    struct child_options opt = { .want_stdout = true };
+    struct error err = ERROR_INIT;
+    char byte;
+    struct child *c = child_start(argv, &opt, &err);
+    ck_assert_ptr_nonnull(c);
+    ck_assert_int_eq(fd_read(child_stdout(c), &byte, 1, "sh", &err), 1);
+    ck_assert(child_has_said(c, "some words"));
+    ck_assert(!child_has_said(c, "some other words"));
+    child_free(c);
+}
+END_TEST
+
 START_TEST(the_end_is_seen_before_it_is_waited_for)
 {
     const char *const argv[] = { "cat", NULL };
@@ -395,6 +410,7 @@ int main(void)
     tcase_add_test(all, default_signals_in_the_child);
     tcase_add_test(all, verdicts);
     tcase_add_test(all, status_and_stderr_stay_readable);
+    tcase_add_test(all, what_it_has_said_is_known_while_it_runs);
     tcase_add_test(all, the_end_is_seen_before_it_is_waited_for);
     tcase_add_test(all, programs_are_found);
     tcase_add_test(all, input_through_a_pipe);

@@ -259,11 +259,21 @@ static void tell_masked(struct table *t, const struct drill_result *r)
 {
     char n[2][NUMBER_TEXT_MAX];
     uint64_t remaining = 0;
+    size_t unknown = 0; /* places that may hold copies */
     for (size_t i = 0; i < r->masked.len; i++)
         remaining += ((const struct drill_masked *)vec_at(&r->masked, i))->remaining;
-    pairs_add(t, "masked", remaining == 0 ? OUT_GOOD : OUT_BAD, "%s %s, %s of the original values are left",
-              count_format(n[0], r->masked.len), plural(r->masked.len, "column", "columns"),
-              remaining == 0 ? "none" : count_format(n[1], remaining));
+    for (size_t i = 0; i < r->checks.len; i++) {
+        const struct drill_check *c = vec_at(&r->checks, i);
+        unknown += strcmp(c->kind, "mask") == 0 && c->verdict != DRILL_PASS && c->verdict != DRILL_FAIL;
+    }
+    pairs_add(t, "masked",
+              remaining != 0 ? OUT_BAD
+              : unknown != 0 ? OUT_WARN
+                             : OUT_GOOD,
+              "%s %s, %s of the original values are left in %s%s", count_format(n[0], r->masked.len),
+              plural(r->masked.len, "column", "columns"),
+              remaining == 0 ? "none" : count_format(n[1], remaining), r->masked.len == 1 ? "it" : "them",
+              unknown != 0 ? "; what else may hold copies was not masked: see the checks" : "");
 }
 
 static int print_pairs(const struct command *c, const struct drill_result *r, struct error *err)

@@ -164,7 +164,7 @@ static bool blames_backup(const struct drill *d, int code)
            scratch_alive(&d->s) && scratch_room_left(&d->s);
 }
 
-static const char *cure_of(const struct drill *d, int code)
+static const char *cure_of(const struct drill *d, int code, const char *why)
 {
     switch (code) {
     case E_NO_SPACE:
@@ -175,15 +175,20 @@ static const char *cure_of(const struct drill *d, int code)
     case E_DENIED:
         return "give this user the right, or choose another place with --scratch DIR (drills.NAME.scratch)";
     case E_AUTH:
-        return "use the kit of this repository (--kit)";
+        return "use a kit of this repository that may open it (--kit): a drill kit opens what was stored since its recipient "
+               "is in the charter, until it expires, and older snapshots after `restore grant`";
     case E_BUSY:
     case E_RETRY:
         return "try again";
     case E_NOT_FOUND:
-        return d->placed ? "install what is missing"
-                         : "name a snapshot that is there (`restore list`), or make a backup";
+        return d->placed ? d->restoring == 0 ? "install what is missing"
+                                             : "name what the snapshot holds (`restore ls`)"
+               : d->opened && d->db.c.st.repo == NULL
+                   ? "see that the storage is mounted and reached, and what the configuration says of it"
+                   : "name a snapshot that is there (`restore list`), or make a backup; snapshots of writers that are newer than "
+                     "the drill kit need a new kit";
     case E_UNSUPPORTED:
-        return "install what is missing";
+        return d->restoring != 0 ? drill_cure_of_lack(why) : "install what is missing";
     default:
         return "see the reason; `restore plan` and `restore verify` tell more";
     }
@@ -209,22 +214,25 @@ static int judge_failure(struct drill *d, const struct error *why, struct error 
     bool timed_out = drill_limit_passed();
     const struct error *misfit = drill_mask_misfit(d);
     why = misfit != NULL ? misfit : why;
+    char reason[DRILL_REASON_MAX];
+    drill_reason(d, why->text, reason);
     int code = drill_cause(why);
     int rc = tell_mask(d, code, err);
     if (rc < 0)
         return rc;
-    if (blames_backup(d, code) && !timed_out) {
+    if (misfit == NULL && blames_backup(d, code) && !timed_out) {
         bool storage = d->restoring == 0 || d->read_failed;
         return drill_note(d, storage ? "storage" : "load", storage ? "stored bytes" : "loading",
-                          d->r->snapshot, DRILL_FAIL, NULL, NULL, why->text, err);
+                          d->r->snapshot, DRILL_FAIL, NULL, NULL, reason, err);
     }
     d->r->verdict = DRILL_COULD_NOT_RUN;
     rc = timed_out ? drill_text(&d->r->reason, "it took longer than it may (--timeout)", err)
-                   : drill_text(&d->r->reason, why->text, err);
+                   : drill_text(&d->r->reason, reason, err);
     if (rc == 0 && d->r->cure == NULL)
-        rc = drill_text(
-            &d->r->cure,
-            timed_out ? "give it more time, or drill a part (--table, --sample)" : cure_of(d, code), err);
+        rc = drill_text(&d->r->cure,
+                        timed_out ? "give it more time, or drill a part (--table, --sample)"
+                                  : cure_of(d, code, why->text),
+                        err);
     return rc;
 }
 

@@ -77,11 +77,12 @@ static void by_age(const struct drill *d, const struct conf_assert *a, const str
     char text[NUMBER_TEXT_MAX];
     char time[NUMBER_TEXT_MAX];
     uint64_t t = 0;
-    (void)snprintf(f->expected, sizeof f->expected, "at most %s before the snapshot of %s",
+    (void)snprintf(f->expected, sizeof f->expected, "within %s of the snapshot of %s",
                    duration_format(text, a->within_ms), time_format(time, d->r->snapshot_time));
     (void)snprintf(f->found, sizeof f->found, "%s", is->first != NULL ? is->first : "nothing");
     f->good = is->first != NULL && drill_time_parse(is->first, &t) &&
-              t + a->within_ms / 1000 >= d->r->snapshot_time;
+              t + a->within_ms / 1000 >= d->r->snapshot_time &&
+              t <= d->r->snapshot_time + a->within_ms / 1000;
 }
 
 /* ---- the drill before ---------------------------------------------------------------------------------------- */

@@ -161,12 +161,13 @@ static int postgres_checks(struct drill *d, struct error *err)
                       err);
     /* Those that were backed up as NOT VALID are compared with the other objects. */
     if (rc == 0)
-        rc =
-            nothing_wrong(d, "constraint", "foreign keys enforced",
-                          "SELECT format('%s on %s', conname, conrelid::regclass) FROM pg_constraint c WHERE "
-                          "contype = 'f' AND convalidated AND NOT EXISTS (SELECT FROM pg_trigger t WHERE "
-                          "t.tgconstraint = c.oid) AND conparentid = 0",
-                          err);
+        rc = nothing_wrong(
+            d, "constraint", "foreign keys enforced",
+            "SELECT format('%s on %s', conname, conrelid::regclass) FROM pg_constraint c WHERE "
+            "contype = 'f' AND convalidated AND (EXISTS (SELECT FROM pg_trigger t WHERE "
+            "t.tgconstraint = c.oid AND t.tgenabled = 'D') OR (conparentid = 0 AND NOT EXISTS (SELECT "
+            "FROM pg_trigger t WHERE t.tgconstraint = c.oid)))",
+            err);
     rc = rc < 0 ? rc : sequences_behind(d, err);
     return rc < 0 ? rc : amcheck(d, err);
 }

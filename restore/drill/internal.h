@@ -72,6 +72,11 @@ int drill_asserts(struct drill *d, struct error *err);
 int drill_remember(const struct drill *d, struct error *err);
 /* drill_cause.c: the code of a failure, or E_NO_SPACE and E_NOMEM where a server told of those in words. */
 int drill_cause(const struct error *why);
+/* The way out of E_UNSUPPORTED, where something was missing that the definitions need. */
+const char *drill_cure_of_lack(const char *why);
+/* What a report may hold of an error: of a masked drill, nothing that may be a value. */
+enum { DRILL_REASON_MAX = 2 * ERROR_TEXT_MAX };
+void drill_reason(const struct drill *d, const char *text, char out[DRILL_REASON_MAX]);
 /* E_NO_SPACE where tables differ and the server lacked room: nobody can tell whose fault it is. */
 int drill_doubt_of_room(struct drill *d, struct error *err);
 /* drill_time.c: RPO, from the facts of the backup. */

@@ -93,6 +93,29 @@ static char *address(const struct scratch *s, const char *database, struct error
     return (char *)out.data;
 }
 
+enum { SOURCE_OPTIONS = 2 };
+
+/* What tables and questions need as the source had it, where that is known. Appended to argv, which has room. */
+static void add_source_options(const char *argv[ARGS], char texts[SOURCE_OPTIONS][TEXT_MAX],
+                               const struct scratch_database *db)
+{
+    static const struct {
+        const char *fact;
+        const char *option;
+    } all[SOURCE_OPTIONS] = { { "innodb_page_size", "innodb-page-size" },
+                              { "lower_case_table_names", "lower-case-table-names" } };
+    size_t n = 0;
+    while (argv[n] != NULL)
+        n++;
+    for (size_t i = 0; i < SOURCE_OPTIONS && n + 1 < ARGS; i++) {
+        uint64_t value = 0;
+        if (!fact_number(db->run_facts, all[i].fact, &value) || value == 0)
+            continue;
+        (void)snprintf(texts[i], TEXT_MAX, "--%s=%llu", all[i].option, (unsigned long long)value);
+        argv[n++] = texts[i];
+    }
+}
+
 static int make_data(const struct scratch *s, const struct scratch_database *db, struct error *err)
 {
     char *program = find_program(db, "mariadb-install-db", err);
@@ -102,17 +125,19 @@ static int make_data(const struct scratch *s, const struct scratch_database *db,
              : err != NULL   ? err->code
                              : E_NOT_FOUND;
     if (rc == 0) {
-        const char *const argv[] = { program,
-                                     "--no-defaults",
-                                     data,
-                                     tmp,
-                                     "--auth-root-authentication-method=normal",
-                                     "--skip-test-db",
-                                     "--skip-name-resolve",
-                                     "--innodb-flush-log-at-trx-commit=0",
-                                     "--innodb-doublewrite=0",
-                                     NULL };
+        char texts[SOURCE_OPTIONS][TEXT_MAX];
+        const char *argv[ARGS] = { program,
+                                   "--no-defaults",
+                                   data,
+                                   tmp,
+                                   "--auth-root-authentication-method=normal",
+                                   "--skip-test-db",
+                                   "--skip-name-resolve",
+                                   "--innodb-flush-log-at-trx-commit=0",
+                                   "--innodb-doublewrite=0",
+                                   NULL };
         const char *const env[] = { "LC_ALL=C", NULL };
+        add_source_options(argv, texts, db);
         rc = scratch_run(s, argv, env, err);
         rc = rc < 0 ? error_wrap(err, "mariadb-install-db") : 0;
     }
@@ -122,9 +147,11 @@ static int make_data(const struct scratch *s, const struct scratch_database *db,
     return rc;
 }
 
-static int serve(struct scratch *s, const char *program, bool accounts, struct error *err)
+static int serve(struct scratch *s, const struct scratch_database *db, const char *program, bool accounts,
+                 struct error *err)
 {
     char texts[6][TEXT_MAX];
+    char more[SOURCE_OPTIONS][TEXT_MAX];
     unsigned long pool = s->memory_mib / 4;
     pool = pool < POOL_MIN ? POOL_MIN : pool > POOL_MAX ? POOL_MAX : pool;
     (void)snprintf(texts[0], TEXT_MAX, "--datadir=%s/data", s->run);
@@ -134,28 +161,29 @@ static int serve(struct scratch *s, const char *program, bool accounts, struct e
     (void)snprintf(texts[4], TEXT_MAX, "--innodb-buffer-pool-size=%luM", pool);
     (void)snprintf(texts[5], TEXT_MAX, "--secure-file-priv=%s/tmp", s->run);
     /* OFF and not DISABLED: with that no event could be made. */
-    const char *const argv[ARGS] = { program,
-                                     "--no-defaults",
-                                     texts[0],
-                                     texts[1],
-                                     texts[2],
-                                     texts[3],
-                                     texts[4],
-                                     texts[5],
-                                     "--skip-networking",
-                                     "--skip-log-bin",
-                                     "--skip-slave-start",
-                                     "--skip-name-resolve",
-                                     "--event-scheduler=OFF",
-                                     "--innodb-doublewrite=0",
-                                     "--innodb-flush-log-at-trx-commit=0",
-                                     "--max-allowed-packet=1G",
-                                     "--performance-schema=OFF",
-                                     "--local-infile=ON",
-                                     "--default-storage-engine=InnoDB",
-                                     accounts ? NULL : "--skip-grant-tables",
-                                     NULL };
+    const char *argv[ARGS] = { program,
+                               "--no-defaults",
+                               texts[0],
+                               texts[1],
+                               texts[2],
+                               texts[3],
+                               texts[4],
+                               texts[5],
+                               "--skip-networking",
+                               "--skip-log-bin",
+                               "--skip-slave-start",
+                               "--skip-name-resolve",
+                               "--event-scheduler=OFF",
+                               "--innodb-doublewrite=0",
+                               "--innodb-flush-log-at-trx-commit=0",
+                               "--max-allowed-packet=1G",
+                               "--performance-schema=OFF",
+                               "--local-infile=ON",
+                               "--default-storage-engine=InnoDB",
+                               accounts ? NULL : "--skip-grant-tables",
+                               NULL };
     const char *const env[] = { "LC_ALL=C", NULL };
+    add_source_options(argv, more, db);
     return scratch_serve(s, argv, env, err);
 }
 
@@ -174,7 +202,7 @@ static int start(struct scratch *s, const struct scratch_database *db, bool fres
     rc = rc == 0 && fresh ? scratch_dir(s, "data", err) : rc;
     rc = rc == 0 ? scratch_hand_over(s, err) : rc;
     rc = rc == 0 && fresh ? make_data(s, db, err) : rc;
-    rc = rc == 0 ? serve(s, program, fresh, err) : rc;
+    rc = rc == 0 ? serve(s, db, program, fresh, err) : rc;
     if (rc == 0)
         s->connect = str_printf(err, "mariadb --no-defaults --user=root --socket=%s/s %s",
                                 str_shell_word(word, sizeof word, s->run),

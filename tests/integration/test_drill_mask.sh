@@ -144,6 +144,7 @@ CREATE MATERIALIZED VIEW mails AS SELECT email, name FROM "Shop".customers;
 CREATE FUNCTION acts() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a trigger acts'; END $$;
 CREATE TRIGGER acts BEFORE INSERT OR UPDATE ON "Shop".customers FOR EACH ROW EXECUTE FUNCTION acts();
 SQL
+pg shop -c 'CREATE ROLE "q""q"' -c 'GRANT SELECT ON "Shop".customers TO "q""q"'
 check "a backup of PostgreSQL" pg_backup
 all=('{ column: Shop.customers.email, with: hash }' '{ column: public.orders.who, with: hash }'
     '{ column: Shop.customers.phone, with: null }' '{ column: Shop.customers.name, with: { constant: Jane Döe } }'
@@ -179,6 +180,8 @@ SQL
 rules "$CONF" '{ column: Shop.customers.email, with: hash }' '{ column: Shop.customers.phone, with: null }'
 check_fails 4 "a key that is masked on one side only" drill --out not.json
 contains "is no fault of the backup" "$(<not.json)" "without \`mask\` tells"
+same "and what the server said of a row is not kept" "" "$(grep -rlaF -e planted1 not.json "$HOST"/state/drills)"
+refused "a constant that is no date" "correct \`mask\`" '{ column: Shop.customers.born, with: { constant: soon } }'
 rules "$CONF" "${all[@]/visits.who/visits*.who}"
 check_fails 9 "values that came back, in a drill of one table" drill --table '"Shop".customers' --inject back.sql --keep --out back.json
 found=$(found back.json)

@@ -54,6 +54,8 @@ drills:
       - { sql: SELECT 1 FROM nothing, expect: 1, name: no such table }
       - fresh: { query: SELECT min(at) FROM orders, within: 1h }
         name: old rows
+      - fresh: { query: SELECT '2099-01-01T00:00:00Z', within: 1h }
+        name: rows of the future
 YAML
 fill() {
     rm -f shop.db
@@ -88,6 +90,7 @@ check_fails 9 "assertions that do not hold" drill --drill bad --out bad.json
 contains "each is named" "$(failed bad.json)" "seven/SELECT count(*) FROM orders"
 contains "a question that cannot be asked, too" "$(failed bad.json)" "no such table/"
 contains "and rows that are too old" "$(failed bad.json)" "old rows/"
+contains "or not yet written" "$(failed bad.json)" "rows of the future/"
 fault() { # NAME SQL EXPECTED
     printf '%s\n' "$2" >fault.sql
     check_fails 9 "$1" drill db/latest --inject fault.sql --out fault.json

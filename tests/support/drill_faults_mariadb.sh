@@ -129,6 +129,22 @@ db_job 'database: "we ird/db.x#`é"'
 db_backup >/dev/null
 passes "a hostile name"
 
+"$REPO_ROOT/tests/fixture/mariadb.sh" halt "$DB"
+part "no false alarms, of servers with other settings"
+wide=$TMP/wide
+"$REPO_ROOT/tests/fixture/mariadb.sh" start "$wide" --set innodb-page-size=65536 --set lower-case-table-names=1 --set innodb-buffer-pool-size=128M
+at_end "$REPO_ROOT/tests/fixture/mariadb.sh" stop "$wide"
+DBSOCK=$(readlink "$wide/socket")/s
+db_client -e "CREATE DATABASE wide; USE wide; CREATE TABLE MixedCase (id int PRIMARY KEY, $(printf 'c%d char(100) CHARACTER SET latin1 NOT NULL DEFAULT 0, ' {1..120}) z int);
+    INSERT INTO mixedcase (id) VALUES (1), (2)"
+db_job "database: wide"
+printf 'drills:\n  cases: { job: my, assert: [ { sql: SELECT count(*) FROM MIXEDCASE, expect: 2 } ] }\n' >>"$HOST/backupd.yaml"
+db_backup >/dev/null
+passes "pages of 64 KiB, names without case" --drill cases
+"$REPO_ROOT/tests/fixture/mariadb.sh" stop "$wide"
+"$REPO_ROOT/tests/fixture/mariadb.sh" start "$DB"
+DBSOCK=$(readlink "$DB/socket")/s
+
 part "could not run, with the way out"
 could_not "no programs" "apt-get install mariadb-server-core" --bin-dir "$TMP"
 mkdir old

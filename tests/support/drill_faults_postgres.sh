@@ -60,6 +60,7 @@ fault "a dropped routine" "DROP PROCEDURE shop.nothing_much" "objects/"
 fault "a right that is gone" "REVOKE SELECT ON shop.marks FROM shop_group" "rights and owners/"
 fault "a sequence behind its column" "SELECT setval('shop.marks_id_seq', 2)" "sequences not behind their columns/shop.marks_id_seq"
 fault "a dropped constraint" "ALTER TABLE shop.orders DROP CONSTRAINT orders_customer_fkey" "objects/foreign keys"
+fault "a foreign key that is not enforced" "ALTER TABLE shop.orders DISABLE TRIGGER ALL" "foreign keys enforced/"
 fault "a dropped view" "DROP VIEW shop.checked" "objects/views"
 fault "a dropped policy" "DROP POLICY mine ON shop.secrets" "objects/policies"
 fault "a lost large object" "SELECT lo_unlink(7002)" "large"
@@ -186,6 +187,10 @@ if [[ -e $TMP/locales/de_DE.UTF-8 ]]; then
     pg_job "database: german"
     pg_backup >/dev/null
     could_not "a locale that is not here" "locale-gen"
+    made sorted <<<"CREATE COLLATION de (locale = 'de_DE.UTF-8'); CREATE TABLE t (v text COLLATE de); INSERT INTO t VALUES ('a')"
+    pg_job "database: sorted"
+    pg_backup >/dev/null
+    could_not "a collation whose locale is not here" "locale-gen"
 fi
 made large <<<"CREATE TABLE n (v int); INSERT INTO n SELECT g % 10 FROM generate_series(1, 1500000) g; CREATE INDEX ON n (v);
     CREATE INDEX ON n ((v + 1)); CREATE INDEX ON n ((v + 2))"

@@ -77,7 +77,9 @@ static int fill_marked(struct maria_target *t, struct maria_plan *p, struct erro
         rc = maria_target_end(t, p, &why);
     if (rc == 0)
         return 0;
-    (void)error_copy(err, &why);
+    rc = error_copy(err, &why);
+    if (p->target->drill_arg != NULL) /* nothing of it stays */
+        return rc;
     return error_wrap(
         err,
         "%s: database %s holds only a part of the snapshot and must not be used (its comment says so, "

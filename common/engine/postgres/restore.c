@@ -132,6 +132,8 @@ static int unfinished(const struct pgsql *c, const struct pgsql_plan *p, bool ma
 {
     struct vec names = VEC_OF(char *);
     char list[LIST_MAX];
+    if (p->target->drill_arg != NULL) /* nothing of it stays */
+        return err != NULL ? err->code : E_IO;
     if (!is_guest(p->target))
         return error_wrap(
             err,

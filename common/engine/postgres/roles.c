@@ -37,6 +37,20 @@ static int exists(struct pgsql *c, const char *name, bool *out, struct error *er
     return rc;
 }
 
+/* Quotes in a name are doubled where it is quoted. */
+static bool mentions(const char *sql, const char *role)
+{
+    for (; *sql != '\0'; sql++) {
+        const char *at = sql;
+        const char *r = role;
+        for (; *r != '\0' && *at == *r; r++, at++)
+            at += *at == '"' && at[1] == '"';
+        if (*r == '\0')
+            return true;
+    }
+    return false;
+}
+
 /* Owner of something that is restored, or named in its rights. More than it is does no harm. */
 static bool is_needed(const struct pgsql_plan *p, const char *role)
 {
@@ -47,7 +61,7 @@ static bool is_needed(const struct pgsql_plan *p, const char *role)
         bool rights = toc_is(e, "ACL") || toc_is(e, "DEFAULT ACL") || toc_is(e, "POLICY");
         needed = s->subset.wanted[i] && !p->target->data_only &&
                  ((!p->target->no_owner && strcmp(e->owner, role) == 0) ||
-                  (rights && (!p->target->no_owner || toc_is(e, "POLICY")) && strstr(e->sql, role) != NULL));
+                  (rights && (!p->target->no_owner || toc_is(e, "POLICY")) && mentions(e->sql, role)));
     }
     return needed;
 }

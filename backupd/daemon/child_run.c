@@ -56,7 +56,8 @@ int child_run_start(struct child_run *run, const char *const argv[], const struc
                                .summary = BUF_INIT,
                                .unusual = BUF_INIT,
                                .problem = BUF_INIT,
-                               .finding = BUF_INIT };
+                               .finding = BUF_INIT,
+                               .said = VEC_OF(struct child_run_said) };
     run->child = child_start(argv, &options, err);
     free(env);
     if (run->child == NULL)
@@ -125,6 +126,28 @@ static void note_move(struct child_run *run)
     run->last_line = sum;
 }
 
+/* What a line of JSON says under this name; "" when it does not. */
+static const char *said(const struct jsonin *in, const char *key)
+{
+    const char *text = in != NULL ? jsonflat_text(in, key) : NULL;
+    return text != NULL ? text : "";
+}
+
+static void keep_said(struct child_run *run)
+{
+    struct jsonin *in = run->said.len < CHILD_RUN_SAID_MAX && !run->too_long
+                            ? jsonin_parse((const char *)run->line.data, run->line.len, NULL)
+                            : NULL;
+    bool alarm = strcmp(said(in, "level"), "alarm") == 0;
+    struct child_run_said *to =
+        alarm || strcmp(said(in, "level"), "warning") == 0 ? vec_push(&run->said, NULL) : NULL;
+    if (to != NULL && (to->text = str_dup(said(in, "message"), NULL)) == NULL)
+        run->said.len--;
+    else if (to != NULL)
+        to->alarm = alarm;
+    jsonin_free(in);
+}
+
 /* A failure to keep a line (no memory) loses the line: the exit status is what counts. */
 static void take_line(struct child_run *run)
 {
@@ -138,6 +161,8 @@ static void take_line(struct child_run *run)
         if (buf_append(to, run->line.data, run->line.len, NULL) < 0 || buf_append(to, "", 1, NULL) < 0)
             to->len = 0;
     }
+    if (is_message(&run->line, "log"))
+        keep_said(run);
     note_move(run);
     run->line.len = 0;
     run->too_long = false;
@@ -179,13 +204,6 @@ void child_run_stop(struct child_run *run)
 {
     /* It is not reaped before child_run_finish(), so the number is still its own. */
     (void)kill((pid_t)child_pid(run->child), SIGTERM);
-}
-
-/* What a line of JSON says under this name; "" when it does not. */
-static const char *said(const struct jsonin *in, const char *key)
-{
-    const char *text = in != NULL ? jsonflat_text(in, key) : NULL;
-    return text != NULL ? text : "";
 }
 
 static struct jsonin *parse(const struct buf *line)
@@ -235,6 +253,14 @@ void child_run_finish(struct child_run *run, struct child_run_result *result)
     jsonin_free(problem);
 }
 
+void child_run_each_said(const struct child_run *run, child_run_said_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < run->said.len; i++) {
+        const struct child_run_said *said = vec_at(&run->said, i);
+        fn(said->alarm, said->text, arg);
+    }
+}
+
 void child_run_free(struct child_run *run)
 {
     fd_drop(&run->pidfd);
@@ -245,4 +271,7 @@ void child_run_free(struct child_run *run)
     buf_free(&run->unusual);
     buf_free(&run->problem);
     buf_free(&run->finding);
+    for (size_t i = 0; i < run->said.len; i++)
+        free(((struct child_run_said *)vec_at(&run->said, i))->text);
+    vec_free(&run->said);
 }

@@ -77,6 +77,28 @@ static void explain(const struct supervisor *s, const struct slot *slot, enum hi
                    limited ? size_format(size, memory) : "", limited ? ")" : "");
 }
 
+/* What a run said on its way is in the log of the daemon, and its first alarm with what went wrong: "1 alarm (see above)" has
+ * nothing above it in a history. */
+struct said {
+    const char *job;
+    char alarm[CHILD_RUN_TEXT_MAX];
+};
+
+static void on_said(bool alarm, const char *text, void *arg)
+{
+    struct said *said = arg;
+    log_event(LOG_WARN, "%s: %s%s", said->job, alarm ? "alarm: " : "", text);
+    if (alarm && said->alarm[0] == '\0')
+        (void)snprintf(said->alarm, sizeof said->alarm, "%s", text);
+}
+
+static void add_alarm(const struct said *said, enum history_verdict verdict, char text[HISTORY_TEXT_MAX])
+{
+    size_t used = strlen(text);
+    if (verdict != HISTORY_OK && said->alarm[0] != '\0' && strstr(text, said->alarm) == NULL)
+        (void)snprintf(text + used, HISTORY_TEXT_MAX - used, "%s%s", used > 0 ? ": " : "", said->alarm);
+}
+
 /* What happened is in the history before anything else is decided. A history that takes nothing (a full disk) stops no
  * backup: it is told, again with each run. */
 static void ended(struct supervisor *s, size_t i)
@@ -88,7 +110,10 @@ static void ended(struct supervisor *s, size_t i)
     child_run_finish(&slot->run, &r);
     enum history_verdict verdict = verdict_of(slot, &r);
     size_t job = supervisor_job(s, slot->job);
+    struct said said = { .job = slot->job };
+    child_run_each_said(&slot->run, on_said, &said);
     explain(s, slot, verdict, &r, text);
+    add_alarm(&said, verdict, text);
     struct history_run run = { .id = slot->id,
                                .job = slot->job,
                                .started = slot->started,

@@ -121,6 +121,18 @@ check "the other job is not held up" backupd backup shop
 stop "$holder"
 check "afterwards it runs" backupd backup small
 
+# ---- somebody holds the database itself: that passes
+sqlite3 held.db "CREATE TABLE t(a)"
+printf '  held: { engine: sqlite, path: %s/held.db, busy_timeout: 1s }\n' "$TMP" >>c.yaml
+python3 -c 'import sqlite3, time
+c = sqlite3.connect("held.db"); c.execute("begin exclusive"); print("held", flush=True); time.sleep(60)' >holding &
+holder=$!
+wait_for 20 test -s holding
+check_fails 11 "a locked database" backupd backup held
+contains "is told" "$(<.check)" "busy_timeout"
+stop "$holder"
+sed -i '/^  held: /d' c.yaml
+
 # ---- an interrupt
 "$gen_shop" create shop.db.new --size 300M --seed 9 >/dev/null
 mv shop.db.new shop.db

@@ -59,14 +59,15 @@ static int probe_file(const struct settings *s, const struct listed *file, bool 
     struct origin o;
     struct error why = ERROR_INIT;
     int rc = origin_open(&o, s, file, &why);
+    bool passes = rc == E_BUSY && !preflight; /* no fault of this machine: later it may be well */
     bool skip = rc < 0 && o.other && s->skip_others && !file->by_hand;
     if (rc == 0) {
         warn_block(&o, s, file->path, preflight, fn, arg);
         origin_close(&o);
-    } else if (!skip) {
+    } else if (!skip && !passes) {
         tell_failure(file->path, &why, fn, arg);
     }
-    return rc == E_NOMEM || rc == E_CANCELLED ? error_copy(err, &why) : interrupt_check(err);
+    return rc == E_NOMEM || rc == E_CANCELLED || passes ? error_copy(err, &why) : interrupt_check(err);
 }
 
 static int probe_files(const struct settings *s, const struct engine_job *job, engine_finding_fn *fn,

@@ -1,0 +1,24 @@
+#!/bin/bash
+# What a run of the daemon says on its way is not lost: it is in the daemon's log, and an alarm is in the history of a run that failed.
+# shellcheck disable=SC2317 # functions are called through check
+set -euo pipefail
+# shellcheck source=tests/support/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
+
+mkdir store
+sqlite3 a.db 'CREATE TABLE t(a)'
+cat >c.yaml <<END
+state: $TMP/state
+repositories:
+  main: { storage: { type: local, path: $TMP/store }, keys: $TMP/keys }
+daemon: { time_zone: UTC }
+jobs:
+  hooked: { engine: sqlite, path: $TMP/a.db, after: [/bin/sh, -c, 'echo the mount stays >&2; exit 7'] }
+END
+backupd() { "$BACKUPD" --config c.yaml "$@"; }
+backupd --quiet init --safe safe --no-kit-passphrase --kit-unconfirmed >/dev/null
+spawn daemon.log "$BACKUPD" --config c.yaml daemon
+wait_for 30 grep -q 'runs: ' daemon.log
+check_fails 3 "a run whose \`after\` fails" backupd start hooked --wait
+contains "the log has what it said" "$(<daemon.log)" "the mount stays"
+finish

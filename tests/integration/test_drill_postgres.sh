@@ -105,8 +105,8 @@ for i in {2..8}; do
     drill --sample 4d --out sample.json >sample.txt 2>&1 || fail "sample $i: $(tail -3 sample.txt)"
     [[ $(sqlite3 "$state" "SELECT count(*) FROM item WHERE last = 0") -gt 0 ]] || break
 done
-same "every table came around, in some drills" "$total|0 yes" \
-    "$(sqlite3 "$state" "SELECT count(*), sum(last = 0) FROM item") $([[ $i -gt 2 && $i -lt 8 ]] && echo yes)"
+# How many drills that takes is chance, two or a few more.
+same "every table came around, in some drills" "$total|0" "$(sqlite3 "$state" "SELECT count(*), sum(last = 0) FROM item")"
 
 # ---- kept
 kept() { "$RESTORE" --config "$HOST/backupd.yaml" drill kept --scratch "$SCRATCH"; }

@@ -133,18 +133,24 @@ static const char *said(const struct jsonin *in, const char *key)
     return text != NULL ? text : "";
 }
 
+/* Alarms have places of their own behind those of all; what has none is counted. */
 static void keep_said(struct child_run *run)
 {
-    struct jsonin *in = run->said.len < CHILD_RUN_SAID_MAX && !run->too_long
-                            ? jsonin_parse((const char *)run->line.data, run->line.len, NULL)
-                            : NULL;
+    struct jsonin *in =
+        run->too_long ? NULL : jsonin_parse((const char *)run->line.data, run->line.len, NULL);
     bool alarm = strcmp(said(in, "level"), "alarm") == 0;
-    struct child_run_said *to =
-        alarm || strcmp(said(in, "level"), "warning") == 0 ? vec_push(&run->said, NULL) : NULL;
-    if (to != NULL && (to->text = str_dup(said(in, "message"), NULL)) == NULL)
-        run->said.len--;
-    else if (to != NULL)
-        to->alarm = alarm;
+    bool wanted = in == NULL || alarm || strcmp(said(in, "level"), "warning") == 0;
+    size_t most = alarm ? CHILD_RUN_SAID_MAX + CHILD_RUN_ALARMS_MAX : CHILD_RUN_SAID_MAX;
+    char *text =
+        in != NULL && wanted && run->said.len < most
+            ? str_dup_len(said(in, "message"), strnlen(said(in, "message"), CHILD_RUN_TEXT_MAX), NULL)
+            : NULL;
+    struct child_run_said *to = text != NULL ? vec_push(&run->said, NULL) : NULL;
+    if (to != NULL)
+        *to = (struct child_run_said){ .text = text, .alarm = alarm };
+    else
+        free(text);
+    run->unsaid += wanted && to == NULL ? 1 : 0;
     jsonin_free(in);
 }
 
@@ -259,6 +265,10 @@ void child_run_each_said(const struct child_run *run, child_run_said_fn *fn, voi
         const struct child_run_said *said = vec_at(&run->said, i);
         fn(said->alarm, said->text, arg);
     }
+    char more[64];
+    (void)snprintf(more, sizeof more, "%zu more warnings or alarms are left out", run->unsaid);
+    if (run->unsaid != 0)
+        fn(false, more, arg);
 }
 
 void child_run_free(struct child_run *run)

@@ -22,7 +22,12 @@
 #include "common/sys/child.h"
 #include "common/sys/limits.h"
 
-enum { CHILD_RUN_LINE_MAX = 64 * 1024, CHILD_RUN_TEXT_MAX = 1024, CHILD_RUN_SAID_MAX = 50 };
+enum {
+    CHILD_RUN_LINE_MAX = 64 * 1024,
+    CHILD_RUN_TEXT_MAX = 1024,
+    CHILD_RUN_SAID_MAX = 50,
+    CHILD_RUN_ALARMS_MAX = 50
+};
 
 struct child_run_said {
     char *text;
@@ -39,8 +44,8 @@ struct child_run {
     struct buf unusual; /* the same: what was unusual about a run that failed */
     struct buf problem; /* the last "error" line */
     struct buf finding; /* the first "finding" that is an error */
-    struct vec
-        said; /* struct child_run_said: the first CHILD_RUN_SAID_MAX "log" lines that are alarms or warnings */
+    struct vec said;    /* struct child_run_said: "log" lines that are alarms or warnings, the first ones */
+    size_t unsaid;      /* how many more there were */
     uint64_t moves;     /* grows with each line that says something new: more than that time has passed */
     uint64_t last_line; /* what the last status said, as a sum */
 };
@@ -68,7 +73,7 @@ bool child_run_ended(struct child_run *run);
 /* Asks it to end in order; child_kill(run->child) when it does not. */
 void child_run_stop(struct child_run *run);
 void child_run_finish(struct child_run *run, struct child_run_result *result);
-/* Each alarm and warning that it said on its way, oldest first. */
+/* Each alarm and warning that it said on its way, oldest first, each within CHILD_RUN_TEXT_MAX; then how many more there were. */
 typedef void child_run_said_fn(bool alarm, const char *text, void *arg);
 void child_run_each_said(const struct child_run *run, child_run_said_fn *fn, void *arg);
 void child_run_free(struct child_run *run); /* kills it when it still runs */

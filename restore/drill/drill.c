@@ -35,7 +35,7 @@ int drill_note(struct drill *d, const char *kind, const char *name, const char *
  * five are random. */
 static int make_id(struct drill_result *r, struct error *err)
 {
-    enum { MS = 1000000, RANDOM_BITS = 20 };
+    enum { MS = 1000000, LAST_MS = 999, RANDOM_BITS = 20 };
     uint32_t random = 0;
     char time[NUMBER_TEXT_MAX];
     char plain[NUMBER_TEXT_MAX] = "";
@@ -44,7 +44,7 @@ static int make_id(struct drill_result *r, struct error *err)
     if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random ||
         clock_gettime(CLOCK_REALTIME, &now) < 0)
         return error_sys(err, "random bytes, or the time");
-    uint32_t ms = (uint64_t)now.tv_sec == r->started ? (uint32_t)(now.tv_nsec / MS) : 0;
+    uint32_t ms = (uint64_t)now.tv_sec == r->started ? (uint32_t)(now.tv_nsec / MS) : LAST_MS;
     for (const char *at = time_format(time, r->started); *at != '\0'; at++)
         if (*at != '-' && *at != ':')
             plain[n++] = *at;
@@ -184,11 +184,11 @@ static const char *cure_of(const struct drill *d, int code, const char *why)
         return d->placed ? d->restoring == 0 ? "install what is missing"
                                              : "name what the snapshot holds (`restore ls`)"
                : d->opened && d->db.c.st.repo == NULL
-                   ? "see that the storage is mounted and reached, and what the configuration says of it"
+                   ? "see that what is named is there: the storage (mounted, reached), the kit, the snapshot"
                    : "name a snapshot that is there (`restore list`), or make a backup; snapshots of writers that are newer than "
                      "the drill kit need a new kit";
     case E_UNSUPPORTED:
-        return d->restoring != 0 ? drill_cure_of_lack(why) : "install what is missing";
+        return drill_cure_of_lack(why);
     default:
         return "see the reason; `restore plan` and `restore verify` tell more";
     }

@@ -77,7 +77,7 @@ const char *drill_cure_of_lack(const char *why);
 /* What a report may hold of an error: of a masked drill, nothing that may be a value. */
 enum { DRILL_REASON_MAX = 2 * ERROR_TEXT_MAX };
 void drill_reason(const struct drill *d, const char *text, char out[DRILL_REASON_MAX]);
-/* E_NO_SPACE where tables differ and the server lacked room: nobody can tell whose fault it is. */
+/* E_NO_SPACE where tables differ and the server lacked room: nobody can tell whose fault it is. What else failed stays failed. */
 int drill_doubt_of_room(struct drill *d, struct error *err);
 /* drill_time.c: RPO, from the facts of the backup. */
 int drill_freshness(struct drill *d, struct error *err);

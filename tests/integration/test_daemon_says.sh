@@ -21,4 +21,13 @@ spawn daemon.log "$BACKUPD" --config c.yaml daemon
 wait_for 30 grep -q 'runs: ' daemon.log
 check_fails 3 "a run whose \`after\` fails" backupd start hooked --wait
 contains "the log has what it said" "$(<daemon.log)" "the mount stays"
+
+# ---- an alarm: what the runs before found is damaged
+baseline=$(find state -name baseline.db)
+printf 'no database at all, but long enough to be looked at as one, with more bytes than its header has: %0200d' 0 >"$baseline"
+rm -f "$baseline-wal" "$baseline-shm"
+check_fails 3 "the next one" backupd start hooked --wait
+contains "has its alarm in the log" "$(<daemon.log)" "hooked: alarm: "
+said=$(sed -n 's/.*hooked: alarm: //p' daemon.log | head -n 1 | cut -c 1-40)
+contains "and in the history" "$(backupd show 2 --json)" "$said"
 finish

@@ -34,8 +34,8 @@ int maria_list_fact(struct buf *out, const char *key, const struct vec *names, s
 
 static const char about_server[] =
     "SELECT @@version, @@version_comment, @@hostname, @@port, @@server_id, @@global.sql_mode, "
-    "@@character_set_server, @@collation_server, @@lower_case_table_names, @@innodb_page_size, @@gtid_binlog_pos, @@gtid_slave_pos, "
-    "@@global.time_zone, @@system_time_zone, CURRENT_USER()";
+    "@@character_set_server, @@collation_server, @@lower_case_table_names, @@innodb_page_size, "
+    "@@gtid_binlog_pos, @@gtid_slave_pos, @@global.time_zone, @@system_time_zone, CURRENT_USER()";
 static const char *const about_keys[] = { "server_version",   "version_comment",  "source_host",
                                           "source_port",      "server_id",        "sql_mode",
                                           "server_charset",   "server_collation", "lower_case_table_names",

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -98,12 +97,14 @@ static bool hide(const struct confine *c, const char *program)
     return true;
 }
 
+/* Without the C library, which would have all threads do so: it knows nothing of this fork, and waits for ever for one that its
+ * parent was just starting. This is the only thread here. */
 static bool become(const struct confine *c)
 {
     if (c->uid == 0 || geteuid() != 0)
         return true;
-    return setgroups(0, NULL) == 0 && setresgid(c->gid, c->gid, c->gid) == 0 &&
-           setresuid(c->uid, c->uid, c->uid) == 0;
+    return syscall(SYS_setgroups, 0, NULL) == 0 && syscall(SYS_setresgid, c->gid, c->gid, c->gid) == 0 &&
+           syscall(SYS_setresuid, c->uid, c->uid, c->uid) == 0;
 }
 
 bool confine_enter(const struct confine *c, const char *program)

@@ -2,7 +2,9 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -381,6 +383,35 @@ START_TEST(confined_children_reach_nothing)
 }
 END_TEST
 
+static void *nothing(void *arg)
+{
+    return arg;
+}
+
+static void *begin_threads(void *arg)
+{
+    while (!atomic_load((atomic_bool *)arg)) {
+        pthread_t t;
+        if (pthread_create(&t, NULL, nothing, NULL) == 0)
+            (void)pthread_join(t, NULL);
+    }
+    return NULL;
+}
+
+/* A child that is forked while a thread is just starting must not wait for it: there is none in the child. */
+START_TEST(confined_children_begin_while_threads_begin)
+{
+    struct confine c = { .uid = 65534, .gid = 65534, .dir = "/var" };
+    atomic_bool enough = false;
+    pthread_t t;
+    ck_assert_int_eq(pthread_create(&t, NULL, begin_threads, &enough), 0);
+    for (int i = 0; i < 300; i++)
+        confine_find(&c);
+    atomic_store(&enough, true);
+    (void)pthread_join(t, NULL);
+}
+END_TEST
+
 START_TEST(confined_children_die_with_what_they_started)
 {
     struct confine c = { .uid = 65534, .gid = 65534, .dir = "/var" };
@@ -424,6 +455,7 @@ int main(void)
     tcase_add_test(all, limits_hold_for_the_child);
     tcase_add_test(all, what_a_tree_has_used);
     tcase_add_test(all, confined_children_reach_nothing);
+    tcase_add_test(all, confined_children_begin_while_threads_begin);
     tcase_add_test(all, confined_children_die_with_what_they_started);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

@@ -10,9 +10,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "backupd/daemon/accepted.h"
 #include "backupd/daemon/supervisor.h"
 #include "backupd/host.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/str.h"
 #include "common/cli/jsonflat.h"
 #include "common/sys/dirs.h"
@@ -49,21 +51,54 @@ static bool is_closed(const char *path)
     return access(path, R_OK) < 0 && errno == EACCES;
 }
 
+static char *socket_of(const struct conf *conf, struct error *err)
+{
+    return conf->daemon.socket != NULL ? str_dup(conf->daemon.socket, err)
+                                       : path_join(conf->state, SUPERVISOR_SOCKET, err);
+}
+
+/* Of a configuration with mistakes: where it could be read, else where packages put it. */
+static char *socket_in_spite(const struct conf_problems *problems, struct error *err)
+{
+    char *path = problems->socket != NULL  ? str_dup(problems->socket, err)
+                 : problems->state != NULL ? path_join(problems->state, SUPERVISOR_SOCKET, err)
+                                           : NULL;
+    if (path != NULL && access(path, F_OK) == 0)
+        return path;
+    free(path);
+    return str_dup(ASK_DEFAULT_SOCKET, err);
+}
+
+static char *socket_by_configuration(const struct cli_context *cli, struct error *err)
+{
+    struct conf_problems problems = CONF_PROBLEMS_INIT;
+    struct error why = ERROR_INIT;
+    struct conf *conf = access_configuration(cli->config, false, &problems, &why);
+    char *path = NULL;
+    if (conf != NULL) {
+        path = socket_of(conf, err);
+    } else if (problems.total > 0) {
+        log_event(
+            LOG_WARN,
+            "%s (`backupd check config` lists them): asks the daemon, which goes on with what it accepted",
+            why.text);
+        path = socket_in_spite(&problems, err);
+    } else {
+        (void)error_copy(err, &why);
+    }
+    conf_free(conf);
+    conf_problems_free(&problems);
+    return path;
+}
+
 /* For free(). conf may be NULL. */
-static char *socket_path(struct cli_context *cli, const struct conf *conf, struct error *err)
+static char *socket_path(const struct cli_context *cli, const struct conf *conf, struct error *err)
 {
     if (cli_given(cli, "socket"))
         return str_dup(cli_text(cli, "socket"), err);
-    if (conf == NULL && is_closed(cli->config))
-        return str_dup(ASK_DEFAULT_SOCKET, err);
-    struct conf *own = conf == NULL ? host_configuration(cli, false, err) : NULL;
-    if (conf == NULL && own == NULL)
-        return NULL;
-    const struct conf *c = conf != NULL ? conf : own;
-    char *path = c->daemon.socket != NULL ? str_dup(c->daemon.socket, err)
-                                          : path_join(c->state, SUPERVISOR_SOCKET, err);
-    conf_free(own);
-    return path;
+    if (conf != NULL)
+        return socket_of(conf, err);
+    return is_closed(cli->config) ? str_dup(ASK_DEFAULT_SOCKET, err) : socket_by_configuration(cli, err);
 }
 
 static int no_daemon(struct cli_context *cli, const char *path, struct error *err)
@@ -206,19 +241,15 @@ int ask_daemon(struct cli_context *cli, struct jsonout *request, bool patient, s
 
 /* ---- what only reads ------------------------------------------------------------------------------------------------------- */
 
-bool ask_closed(const struct cli_context *cli, const struct conf *conf)
+static bool is_closed_here(const struct conf *conf)
 {
-    if (cli_flag(cli, "direct"))
-        return false;
-    if (conf == NULL)
-        return cli_given(cli, "socket") || is_closed(cli->config);
     char *path = path_join(conf->state, SUPERVISOR_HISTORY, NULL);
     bool closed = path != NULL && is_closed(path);
     free(path);
     return closed;
 }
 
-int ask_query(struct cli_context *cli, const struct conf *conf, const char *verb, struct error *err)
+static int query(struct cli_context *cli, const struct conf *conf, const char *verb, struct error *err)
 {
     struct error why = ERROR_INIT;
     struct jsonout *request = ask_request(verb);
@@ -237,4 +268,44 @@ int ask_query(struct cli_context *cli, const struct conf *conf, const char *verb
     if (rc == E_DENIED || (rc < 0 && cli->exit_code == CLI_EXIT_CANNOT_RUN))
         (void)error_wrap(&why, "this account may not read what the daemon keeps, and asking it failed");
     return rc < 0 ? error_copy(err, &why) : 0;
+}
+
+static bool has_mistakes(const struct cli_context *cli, bool need_jobs)
+{
+    struct conf_problems problems = CONF_PROBLEMS_INIT;
+    struct error why = ERROR_INIT;
+    struct conf *conf = access_configuration(cli->config, need_jobs, &problems, &why);
+    bool mistakes = conf == NULL && problems.total > 0;
+    conf_free(conf);
+    conf_problems_free(&problems);
+    return mistakes;
+}
+
+int ask_or_read(struct cli_context *cli, const char *verb, bool need_jobs, struct conf **out,
+                struct error *err)
+{
+    struct error why = ERROR_INIT;
+    bool direct = cli_flag(cli, "direct");
+    *out = NULL;
+    if (!direct && (cli_given(cli, "socket") || is_closed(cli->config)))
+        return query(cli, NULL, verb, err);
+    if (!direct && has_mistakes(cli, need_jobs)) {
+        int rc = query(cli, NULL, verb, &why);
+        if (rc == 0 || cli->exit_code != CLI_EXIT_CANNOT_RUN)
+            return rc < 0 ? error_copy(err, &why) : 0;
+        cli->exit_code = 0; /* no daemon answers: the mistakes are what there is to say */
+    }
+    struct buf packed = BUF_INIT;
+    struct conf *conf = host_configuration_packed(cli, need_jobs, &packed, err);
+    bool closed = conf != NULL && !direct && is_closed_here(conf);
+    if (conf != NULL && !closed && !direct)
+        accepted_compare(conf, &packed);
+    buf_free(&packed);
+    if (!closed) {
+        *out = conf;
+        return conf != NULL ? 0 : err->code;
+    }
+    int rc = query(cli, conf, verb, err);
+    conf_free(conf);
+    return rc;
 }

@@ -5,13 +5,13 @@
  *     ...jsonout_str and the like...
  *     return ask_daemon(cli, request, false, err);     // prints the answer, sets the exit code
  *
- * Verbs that read the daemon's files do so themselves, and ask only where this account may not:
+ * Verbs that read the daemon's files do so themselves, and ask only where this account may not, or where the configuration has
+ * mistakes: the daemon goes on with the one that it has accepted.
  *
- *     if (ask_closed(cli, NULL))
- *         return ask_query(cli, NULL, "status", err);
- *     conf = host_configuration(cli, true, err);
- *     if (ask_closed(cli, conf))
- *         rc = ask_query(cli, conf, "status", err);
+ *     rc = ask_or_read(cli, "status", true, &conf, err);
+ *     if (conf == NULL)
+ *         return rc;                                   // the daemon has answered, or there is nothing to read
+ *     ...conf_free(conf)...
  *
  * Exit code CLI_EXIT_CANNOT_RUN when no daemon answers.
  */
@@ -45,8 +45,7 @@ void ask_jobs(struct jsonout *request, const struct cli_context *cli);
 /* Frees the request. patient: the answer may take as long as it wants, and a Ctrl-C ends only the waiting. */
 int ask_daemon(struct cli_context *cli, struct jsonout *request, bool patient, struct error *err);
 
-/* conf NULL: is the configuration closed to this account, or a socket named? Else: are the daemon's files? */
-bool ask_closed(const struct cli_context *cli, const struct conf *conf);
-int ask_query(struct cli_context *cli, const struct conf *conf, const char *verb, struct error *err);
+int ask_or_read(struct cli_context *cli, const char *verb, bool need_jobs, struct conf **out,
+                struct error *err);
 
 #endif

@@ -74,7 +74,8 @@ static void list_row(struct table *t, const struct conf_job *job, const struct c
 }
 
 /* What was found at the last run, below the table. */
-static void list_text(const struct cli_context *cli, const struct conf_job *job, const struct state *s)
+static void list_text(const struct cli_context *cli, const struct conf *conf, const struct conf_job *job,
+                      const struct state *s)
 {
     char command[HOST_COMMAND_MAX];
     if (s->suspicious == 0)
@@ -86,7 +87,7 @@ static void list_text(const struct cli_context *cli, const struct conf_job *job,
         line += n + (line[n] == '\n' ? 1 : 0);
     }
     out_line(&cli->out, OUT_DIM, "  If that is how it is now: %s anomaly accept %s",
-             host_command(cli, command), job->name);
+             host_command(cli, conf, command), job->name);
 }
 
 /* Not made here: it would belong to whoever asks. NULL when there is none. */
@@ -123,7 +124,7 @@ static int list_jobs(struct cli_context *cli, const struct conf *conf, struct ba
             else if (rc == 0 && pass == 0)
                 list_row(t, job, settings, &s);
             else if (rc == 0)
-                list_text(cli, job, &s);
+                list_text(cli, conf, job, &s);
             baseline_runs_free(&runs);
         }
     }

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "backupd/daemon/accepted.h"
 #include "backupd/host.h"
 #include "backupd/verbs.h"
 #include "common/base/number.h"
@@ -35,13 +36,14 @@ static void config_text(const struct cli_context *cli, const struct conf *conf)
                  "no jobs: this host cannot back up, which is right for a restore station");
     else if (!cli->quiet)
         out_line(&cli->out, OUT_DIM, "next: %s check database, then check storage --probe",
-                 host_command(cli, command));
+                 host_command(cli, conf, command));
 }
 
 /* Without jobs it is a restore station's: `backup` refuses it, this does not. */
 int cmd_check_config(struct cli_context *cli, struct error *err)
 {
-    struct conf *conf = host_configuration(cli, false, err);
+    struct buf packed = BUF_INIT;
+    struct conf *conf = host_configuration_packed(cli, false, &packed, err);
     if (conf == NULL)
         return err->code;
     int rc = 0;
@@ -49,6 +51,8 @@ int cmd_check_config(struct cli_context *cli, struct error *err)
         rc = config_json(conf, err);
     else
         config_text(cli, conf);
+    accepted_compare(conf, &packed);
+    buf_free(&packed);
     conf_free(conf);
     return rc;
 }

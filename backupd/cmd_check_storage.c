@@ -157,7 +157,7 @@ static void add_before_init(struct cli_context *cli, const struct conf_repositor
     else if (cli_flag(cli, "probe"))
         probe_above(r, report);
     report_add(report, "repository", OUT_PLAIN, "none yet");
-    report_add(report, "next", OUT_PLAIN, "%s init %s", host_command(cli, command), r->name);
+    report_add(report, "next", OUT_PLAIN, "%s init %s", host_command(cli, NULL, command), r->name);
 }
 
 static int add_writers(const struct conf_repository *r, struct backend *b, struct report *report,

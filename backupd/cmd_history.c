@@ -48,14 +48,6 @@ static int open_history(const struct conf *conf, struct history **out, struct er
                : rc;
 }
 
-/* Asks the daemon instead; frees conf. */
-static int asked(struct cli_context *cli, struct conf *conf, const char *verb, struct error *err)
-{
-    int rc = ask_query(cli, conf, verb, err);
-    conf_free(conf);
-    return rc;
-}
-
 /* Bytes of the source, or of what a verification has read. */
 static int bytes_of(struct history *h, int64_t id, int64_t *read, int64_t *added, struct error *err)
 {
@@ -250,17 +242,14 @@ int cmd_status(struct cli_context *cli, struct error *err)
     struct vec jobs = VEC_OF(const struct conf_job *);
     struct crew crew = { .n = 0 };
     size_t more = 0;
-    if (ask_closed(cli, NULL))
-        return ask_query(cli, NULL, "status", err);
-    struct conf *conf = host_configuration(cli, true, err);
+    struct conf *conf = NULL;
+    int rc = ask_or_read(cli, "status", true, &conf, err);
     if (conf == NULL)
-        return err->code;
-    if (ask_closed(cli, conf))
-        return asked(cli, conf, "status", err);
+        return rc;
     struct status s = {
         .cli = cli, .table = cli->json ? NULL : status_table(err), .crew = &crew, .err = err
     };
-    int rc = host_scheduled(cli, conf, &jobs, err);
+    rc = host_scheduled(cli, conf, &jobs, err);
     if (rc == 0)
         rc = crew_make(conf, &crew, err);
     if (rc == 0)
@@ -309,13 +298,10 @@ static int history_line(const struct history_run *r, void *arg)
 
 int cmd_history(struct cli_context *cli, struct error *err)
 {
-    if (ask_closed(cli, NULL))
-        return ask_query(cli, NULL, "history", err);
-    struct conf *conf = host_configuration(cli, false, err);
+    struct conf *conf = NULL;
+    int rc = ask_or_read(cli, "history", false, &conf, err);
     if (conf == NULL)
-        return err->code;
-    if (ask_closed(cli, conf))
-        return asked(cli, conf, "history", err);
+        return rc;
     struct history_filter filter = { .job = cli->nargs > 0 ? cli->args[0] : NULL,
                                      .limit = (unsigned)cli_number(cli, "lines"),
                                      .only_runs = cli_flag(cli, "runs") };
@@ -327,7 +313,7 @@ int cmd_history(struct cli_context *cli, struct error *err)
     table_column(s.table, "", false);
     table_column(s.table, "took", true);
     table_column(s.table, "", false);
-    int rc = zone_set(conf->daemon.time_zone, err);
+    rc = zone_set(conf->daemon.time_zone, err);
     if (rc == 0)
         rc = open_history(conf, &s.history, err);
     if (rc == 0)
@@ -392,13 +378,10 @@ int cmd_show(struct cli_context *cli, struct error *err)
     int rc = number_parse(cli->args[0], 1, INT64_MAX, &id, err);
     if (rc < 0)
         return error_wrap(err, "the number of a run, as `backupd history` prints it");
-    if (ask_closed(cli, NULL))
-        return ask_query(cli, NULL, "show", err);
-    struct conf *conf = host_configuration(cli, false, err);
+    struct conf *conf = NULL;
+    rc = ask_or_read(cli, "show", false, &conf, err);
     if (conf == NULL)
-        return err->code;
-    if (ask_closed(cli, conf))
-        return asked(cli, conf, "show", err);
+        return rc;
     struct status s = { .cli = cli, .err = err };
     struct history_filter filter = { .id = (int64_t)id };
     rc = zone_set(conf->daemon.time_zone, err);

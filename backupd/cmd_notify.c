@@ -110,7 +110,7 @@ static int test_one(struct cli_context *cli, const struct conf *conf, const stru
                                         .uid = notice_uid(uid),
                                         .host = notice_host(host),
                                         .zone = conf->daemon.time_zone,
-                                        .command = host_command(cli, command) };
+                                        .command = host_command(cli, conf, command) };
     int rc = notice_compose(&facts, &words, err);
     if (rc == 0) {
         const struct notice notice = { .uid = uid,

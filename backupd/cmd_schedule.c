@@ -127,17 +127,11 @@ int cmd_schedule(struct cli_context *cli, struct error *err)
     struct table *t = NULL;
     int64_t now = (int64_t)clock_wall();
     uint64_t n = cli_number(cli, "next") > 0 ? (uint64_t)cli_number(cli, "next") : NEXT_DEFAULT;
-    if (ask_closed(cli, NULL))
-        return ask_query(cli, NULL, "schedule", err);
-    struct conf *conf = host_configuration(cli, true, err);
+    struct conf *conf = NULL;
+    int rc = ask_or_read(cli, "schedule", true, &conf, err);
     if (conf == NULL)
-        return err->code;
-    if (ask_closed(cli, conf)) {
-        int asked = ask_query(cli, conf, "schedule", err);
-        conf_free(conf);
-        return asked;
-    }
-    int rc = host_scheduled(cli, conf, &jobs, err);
+        return rc;
+    rc = host_scheduled(cli, conf, &jobs, err);
     if (rc == 0)
         rc = crew_make(conf, &crew, err);
     if (rc == 0)

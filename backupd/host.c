@@ -31,10 +31,11 @@ static int print_problems(const struct cli_context *cli, const struct conf_probl
     return rc;
 }
 
-struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct error *err)
+struct conf *host_configuration_packed(struct cli_context *cli, bool need_jobs, struct buf *packed,
+                                       struct error *err)
 {
     struct conf_problems problems = CONF_PROBLEMS_INIT;
-    struct conf *conf = access_configuration(cli->config, need_jobs, &problems, err);
+    struct conf *conf = access_configuration_packed(cli->config, need_jobs, packed, &problems, err);
     if (conf == NULL && problems.total > 0)
         (void)print_problems(cli, &problems, NULL); /* the reason is in err already */
     if (conf == NULL && err->code == E_NOT_FOUND)
@@ -43,12 +44,18 @@ struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct 
     return conf;
 }
 
-const char *host_command(const struct cli_context *cli, char out[HOST_COMMAND_MAX])
+struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct error *err)
+{
+    return host_configuration_packed(cli, need_jobs, NULL, err);
+}
+
+const char *host_command(const struct cli_context *cli, const struct conf *conf, char out[HOST_COMMAND_MAX])
 {
     static const char with[] = "backupd --config ";
     (void)snprintf(out, HOST_COMMAND_MAX, "%s", cli->config_given ? with : "backupd");
     if (cli->config_given)
-        (void)str_shell_word(out + sizeof with - 1, HOST_COMMAND_MAX - sizeof with, cli->config);
+        (void)str_shell_word(out + sizeof with - 1, HOST_COMMAND_MAX - sizeof with,
+                             conf != NULL ? conf->file : cli->config);
     return out;
 }
 

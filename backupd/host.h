@@ -18,9 +18,14 @@
 /* Without the file cli->exit_code is CLI_EXIT_USAGE, as for one with mistakes. */
 struct conf *host_configuration(struct cli_context *cli, bool need_jobs, struct error *err);
 
-/* "backupd", with the --config that was given: the beginning of a command line to paste. */
+/* The same, and what was read as one file (conf_hooks.packed); nothing when it has mistakes. */
+struct conf *host_configuration_packed(struct cli_context *cli, bool need_jobs, struct buf *packed,
+                                       struct error *err);
+
+/* "backupd", with the --config that was given: the beginning of a command line to paste. conf: what was read (a run of the
+ * daemon is given what that has accepted, which is no name for people); NULL: as given. */
 enum { HOST_COMMAND_MAX = 4096 };
-const char *host_command(const struct cli_context *cli, char out[HOST_COMMAND_MAX]);
+const char *host_command(const struct cli_context *cli, const struct conf *conf, char out[HOST_COMMAND_MAX]);
 
 /* The jobs that are the verb's arguments, each once; all without arguments. Appends to a vec of const struct
  * conf_job *. */

@@ -32,7 +32,7 @@ static int aftermath_open(struct supervisor *s, void **self, struct error *err)
 
 static void begin(struct supervisor *s, struct aftermath *a, const char *job)
 {
-    const char *const argv[] = { s->options->program, "--json", "--config", s->options->config,
+    const char *const argv[] = { s->options->program, "--json", "--config", supervisor_configuration(s),
                                  "end-hooks",         job,      NULL };
     struct error why = ERROR_INIT;
     struct mending m = { .job = a->n < AFTERMATH_MAX ? str_dup(job, &why) : NULL };

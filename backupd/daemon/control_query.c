@@ -56,7 +56,7 @@ static int make_words(const struct supervisor *s, const struct client *c, struct
     add(w, s->options->program);
     add(w, jsonflat_true(c->request, "json") ? "--json" : "--no-color");
     add(w, "--config");
-    add(w, s->options->config);
+    add(w, supervisor_configuration(s));
     add(w, verb);
     add(w, "--direct");
     if (strcmp(verb, "history") == 0)

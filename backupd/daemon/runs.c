@@ -143,7 +143,7 @@ static int spawn(struct supervisor *s, size_t job, struct slot *slot, struct err
     const struct conf_job *conf = &s->crew.conf->jobs[job];
     const struct process_limits limits = access_limits(&conf->limits);
     struct run_command command;
-    int rc = run_command_make(&command, s->options->program, s->options->config, conf, err);
+    int rc = run_command_make(&command, s->options->program, supervisor_configuration(s), conf, err);
     if (rc < 0)
         return rc;
     rc = child_run_start(&slot->run, run_command_argv(&command), &limits, err);

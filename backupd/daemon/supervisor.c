@@ -40,6 +40,11 @@ struct slot *supervisor_slot(const struct supervisor *s, size_t i)
     return *(struct slot **)vec_at(&s->slots, i);
 }
 
+const char *supervisor_configuration(const struct supervisor *s)
+{
+    return accepted_file(&s->accepted, s->options->config);
+}
+
 static void announce(struct supervisor *s, enum daemon_event_kind kind)
 {
     struct daemon_event e = { .kind = kind, .job = SIZE_MAX };
@@ -121,13 +126,35 @@ static int adopt(struct supervisor *s, struct conf *conf, struct error *err)
     return 0;
 }
 
+/* History, lock and socket are where they are. */
+static int same_state(const struct supervisor *s, const struct conf *conf, struct error *err)
+{
+    if (strcmp(conf->state, s->conf->state) == 0)
+        return 0;
+    return error_set(err, E_UNSUPPORTED, "`state` is %s now and was %s: that takes a restart", conf->state,
+                     s->conf->state);
+}
+
+static int take_new(struct supervisor *s, struct error *err)
+{
+    struct buf packed = BUF_INIT;
+    struct conf *conf = host_configuration_packed(s->options->cli, true, &packed, err);
+    int rc = conf != NULL ? same_state(s, conf, err) : err->code;
+    if (rc == 0)
+        rc = adopt(s, conf, err);
+    if (rc == 0)
+        accepted_keep(&s->accepted, conf->state, &packed);
+    else
+        conf_free(conf);
+    buf_free(&packed);
+    return rc;
+}
+
 static void reload(struct supervisor *s)
 {
     struct error why = ERROR_INIT;
     announce(s, DAEMON_RELOADING);
-    struct conf *conf = host_configuration(s->options->cli, true, &why);
-    if (conf == NULL || adopt(s, conf, &why) < 0) {
-        conf_free(conf);
+    if (take_new(s, &why) < 0) {
         (void)zone_set(s->conf->daemon.time_zone, NULL);
         log_event(LOG_ALARM, "the configuration was not reloaded, the old one goes on: %s", why.text);
         announce(s, DAEMON_NOT_RELOADED);
@@ -205,7 +232,8 @@ static int loop(struct supervisor *s, struct error *err)
 static int prepare(struct supervisor *s, struct error *err)
 {
     char *path = NULL;
-    struct conf *conf = host_configuration(s->options->cli, true, err);
+    struct buf packed = BUF_INIT;
+    struct conf *conf = host_configuration_packed(s->options->cli, true, &packed, err);
     if (conf == NULL)
         return err->code;
     int rc = dir_make_private(conf->state, err);
@@ -222,6 +250,9 @@ static int prepare(struct supervisor *s, struct error *err)
     rc = cut < 0 ? (int)cut : rc;
     if (rc == 0)
         rc = adopt(s, conf, err);
+    if (rc == 0)
+        accepted_keep(&s->accepted, conf->state, &packed);
+    buf_free(&packed);
     if (rc < 0)
         conf_free(conf);
     else if (cut > 0)
@@ -252,6 +283,7 @@ int supervisor_run(const struct supervisor_options *options, struct error *err)
     history_close(s.history);
     filelock_free(s.lock);
     conf_free(s.conf);
+    accepted_free(&s.accepted);
     poll_loop_free(s.loop);
     return rc;
 }

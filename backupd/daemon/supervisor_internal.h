@@ -8,6 +8,7 @@
 #ifndef BACKUPD_DAEMON_SUPERVISOR_INTERNAL_H
 #define BACKUPD_DAEMON_SUPERVISOR_INTERNAL_H
 
+#include "backupd/daemon/accepted.h"
 #include "backupd/daemon/child_run.h"
 #include "backupd/daemon/crew.h"
 #include "backupd/daemon/part.h"
@@ -50,6 +51,7 @@ struct hand {
 struct supervisor {
     const struct supervisor_options *options;
     struct conf *conf;
+    struct accepted accepted; /* the same, for what is started */
     struct crew crew;
     struct history *history;
     struct poll_loop *loop;
@@ -63,6 +65,8 @@ struct supervisor {
     int64_t wall_ahead;     /* seconds of the wall's clock, less those of the one that nobody sets */
 };
 
+/* The file that a process which the daemon starts reads as its configuration. */
+const char *supervisor_configuration(const struct supervisor *s);
 /* Seconds of the wall's clock. */
 int64_t supervisor_now(void);
 /* The planner's number of a job, or SIZE_MAX. */

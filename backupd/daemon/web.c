@@ -133,7 +133,7 @@ static int start(struct web *w, const struct supervisor *s, struct error *err)
     const struct child_options options = { .outlives_stop = true, .keep = keep };
     (void)snprintf(listen_fd, sizeof listen_fd, "%d", w->fd);
     (void)snprintf(daemon_fd, sizeof daemon_fd, "%d", ends[1]);
-    const char *const argv[] = { s->options->program, "--config",    s->options->config,
+    const char *const argv[] = { s->options->program, "--config",    supervisor_configuration(s),
                                  "serve-status",      "--listen-fd", listen_fd,
                                  "--daemon-fd",       daemon_fd,     NULL };
     w->line = ends[0];

@@ -141,7 +141,7 @@ static void print_next(const struct cli_context *cli, const struct init_request 
     const struct out *out = &cli->out;
     char kit[HOST_COMMAND_MAX];
     char command[HOST_COMMAND_MAX];
-    (void)host_command(cli, command);
+    (void)host_command(cli, NULL, command);
     out_text(out, OUT_PLAIN, "\n");
     out_heading(out, "Next");
     if (r->roles != NULL)

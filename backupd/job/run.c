@@ -202,7 +202,7 @@ static int kit_tried(const struct job_run *run, const struct held *h, struct err
         "nobody has tried the restore kit yet, so nothing is backed up: run `%s key verify-kit --kit "
         "FILE` here, or on the restore station, which prints a code for --confirmation here (or "
         "back up without: --kit-unconfirmed)",
-        host_command(run->cli, command));
+        host_command(run->cli, run->conf, command));
 }
 
 static int prepare(struct job_run *run, struct held *h, struct error *err)

@@ -108,7 +108,7 @@ static void print_findings(const struct job_run *run)
     out_line(out, OUT_PLAIN, "%s: %s anomaly accept %s",
              row >= OFFER_AFTER ? "It has been like this several times. If that is how it is now, say so"
                                 : "If you know why, and that is how it is now",
-             host_command(run->cli, command), run->job->name);
+             host_command(run->cli, run->conf, command), run->job->name);
 }
 
 static int print_text(const struct job_run *run, const char *id, struct error *err)

@@ -41,6 +41,9 @@ struct process_limits access_limits(const struct conf_limits *limits);
 /* conf_load with the engines' hooks; problems are the caller's to print. */
 struct conf *access_configuration(const char *path, bool need_jobs, struct conf_problems *problems,
                                   struct error *err);
+/* The same; packed (or NULL) gets what was read, as one file (conf_hooks.packed). */
+struct conf *access_configuration_packed(const char *path, bool need_jobs, struct buf *packed,
+                                         struct conf_problems *problems, struct error *err);
 
 /* Resolves {file}, {credential} or {command}: the secret's first line, without its end. NULL with err; a
  * file that others can read is refused (a credential's mode is systemd's matter). E_NOT_FOUND when the

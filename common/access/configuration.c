@@ -46,11 +46,19 @@ static bool may_nest(void *arg, const char *name, const char *key)
     return engine != NULL && is_in(engine->nested_options, key);
 }
 
+struct conf *access_configuration_packed(const char *path, bool need_jobs, struct buf *packed,
+                                         struct conf_problems *problems, struct error *err)
+{
+    const struct conf_hooks hooks = {
+        .engine_options = options_of, .may_nest = may_nest, .need_jobs = need_jobs, .packed = packed
+    };
+    return conf_load(path, &hooks, problems, err);
+}
+
 struct conf *access_configuration(const char *path, bool need_jobs, struct conf_problems *problems,
                                   struct error *err)
 {
-    struct conf_hooks hooks = { .engine_options = options_of, .may_nest = may_nest, .need_jobs = need_jobs };
-    return conf_load(path, &hooks, problems, err);
+    return access_configuration_packed(path, need_jobs, NULL, problems, err);
 }
 
 /* A file name means the same wherever the program is started. */

@@ -23,6 +23,9 @@
  * NAME}, {command: [ARG, ...]}). This module parses them; who resolves them
  * checks permissions and reads.
  *
+ * A daemon keeps what it has accepted: `hooks.packed` gets the files that were read as one, and conf_load() reads that one
+ * as it read them, with their names and places.
+ *
  * Ownership: every string belongs to struct conf and lives until conf_free.
  */
 #ifndef COMMON_CONF_CONF_H
@@ -39,13 +42,14 @@
 #define CONF_DEFAULT_PATH "/etc/backupd/backupd.yaml"
 
 enum {
-    CONF_FILE_MAX = 1024 * 1024, /* bytes of one file */
-    CONF_FILES_MAX = 256,        /* drop-in files */
-    CONF_DEPTH_MAX = 8,          /* nested mappings and lists */
-    CONF_ENTRIES_MAX = 4096,     /* entries of one mapping or list */
-    CONF_PROBLEMS_MAX = 100,     /* problems kept; the rest is counted */
-    CONF_NAME_MAX = 64,          /* bytes of a repository's or job's name: [a-z0-9._-] */
-    CONF_CHANNELS_MAX = 16,      /* of notify */
+    CONF_FILE_MAX = 1024 * 1024,                                     /* bytes of one file */
+    CONF_FILES_MAX = 256,                                            /* drop-in files */
+    CONF_PACKED_MAX = (CONF_FILES_MAX + 1) * (CONF_FILE_MAX + 8192), /* bytes of all, packed */
+    CONF_DEPTH_MAX = 8,                                              /* nested mappings and lists */
+    CONF_ENTRIES_MAX = 4096,                                         /* entries of one mapping or list */
+    CONF_PROBLEMS_MAX = 100,                                         /* problems kept; the rest is counted */
+    CONF_NAME_MAX = 64,     /* bytes of a repository's or job's name: [a-z0-9._-] */
+    CONF_CHANNELS_MAX = 16, /* of notify */
 };
 
 struct conf_place {
@@ -368,6 +372,8 @@ struct conf_hooks {
     const char *const *engines; /* NULL-terminated names, for "did you mean" */
     bool need_jobs;             /* a configuration without jobs and tasks is a problem (backup host) */
     const char *make_one;       /* command that writes a first file; NULL: "backupd init" */
+    struct buf
+        *packed; /* gets what was read, when it is good: main file and drop-ins as one; NULL: nothing */
 };
 
 struct conf_problem {
@@ -379,6 +385,8 @@ struct conf_problems {
     struct vec list;  /* of struct conf_problem */
     size_t total;     /* found, also those over CONF_PROBLEMS_MAX */
     struct vec files; /* private: the names that places point to */
+    char *state;      /* `state` and `daemon.socket` where they could be read in spite of all; else NULL */
+    char *socket;
 };
 
 #define CONF_PROBLEMS_INIT                                                       \

@@ -10,10 +10,11 @@
 
 #include "common/base/str.h"
 #include "common/conf/conf.h"
+#include "common/conf/sources.h"
 
 #include "common/base/banned.h"
 
-static int read_all(int fd, const char *path, struct buf *out, struct error *err)
+static int read_all(int fd, const char *path, bool may_be_packed, struct buf *out, struct error *err)
 {
     for (;;) {
         int rc = buf_reserve(out, 16384, err);
@@ -26,14 +27,15 @@ static int read_all(int fd, const char *path, struct buf *out, struct error *err
             return error_sys(err, "read %s", path);
         out->len += (size_t)n;
         out->data[out->len] = '\0';
-        if (out->len > CONF_FILE_MAX)
-            return error_set(err, E_USAGE, "%s is larger than %d bytes", path, CONF_FILE_MAX);
+        size_t limit = may_be_packed && conf_is_packed(out) ? CONF_PACKED_MAX : CONF_FILE_MAX;
+        if (out->len > limit)
+            return error_set(err, E_USAGE, "%s is larger than %zu bytes", path, limit);
         if (n == 0)
             return 0;
     }
 }
 
-int conf_file_read(const char *path, struct buf *out, struct error *err)
+int conf_file_read(const char *path, bool may_be_packed, struct buf *out, struct error *err)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -45,7 +47,7 @@ int conf_file_read(const char *path, struct buf *out, struct error *err)
     else if (S_ISDIR(st.st_mode))
         rc = error_set(err, E_USAGE, "%s is a directory, not a configuration file", path);
     else
-        rc = read_all(fd, path, out, err);
+        rc = read_all(fd, path, may_be_packed, out, err);
     (void)close(fd); /* only read: nothing can get lost */
     return rc;
 }

@@ -7,6 +7,7 @@
 #include "common/conf/file.h"
 #include "common/conf/problem.h"
 #include "common/conf/reader.h"
+#include "common/conf/sources.h"
 
 #include "common/base/banned.h"
 
@@ -85,51 +86,15 @@ static void text_read(struct load *l, const char *path, const struct buf *text)
     conf_tree_free(root);
 }
 
-static void main_file_read(struct load *l)
+static void sources_read(struct load *l, const struct conf_sources *sources)
 {
-    struct buf text = BUF_INIT;
-    struct error why = ERROR_INIT;
-    int rc = conf_file_read(l->main_file, &text, &why);
-    if (rc == E_NOT_FOUND)
-        l->rc = error_set(l->err, E_NOT_FOUND, "there is no configuration %s: write one with `%s`",
-                          l->main_file, l->hooks->make_one != NULL ? l->hooks->make_one : "backupd init");
-    else if (rc < 0)
-        l->rc = error_copy(l->err, &why);
-    else
-        text_read(l, l->main_file, &text);
-    buf_free(&text);
-}
-
-/* A drop-in that cannot be read is one problem more, not the end of the search for others. */
-static void drop_in_read(struct load *l, const char *path)
-{
-    struct buf text = BUF_INIT;
-    struct error why = ERROR_INIT;
-    if (conf_file_read(path, &text, &why) < 0)
-        conf_problem_add(l->problems, (struct conf_place){ .file = path }, "%s", why.text);
-    else
-        text_read(l, path, &text);
-    buf_free(&text);
-}
-
-static void drop_ins_read(struct load *l)
-{
-    struct vec names = VEC_OF(char *);
-    char *dir = conf_file_dir(l->main_file, l->err);
-    char *drop = dir == NULL ? NULL : str_printf(l->err, "%s/conf.d", strcmp(dir, "/") == 0 ? "" : dir);
-    if (drop == NULL)
-        l->rc = E_NOMEM;
-    else
-        l->rc = conf_file_list(strchr(l->main_file, '/') == NULL ? "conf.d" : drop, &names, l->err);
-    for (size_t i = 0; i < names.len; i++) {
-        char **name = vec_at(&names, i);
-        if (l->rc == 0)
-            drop_in_read(l, *name);
-        free(*name);
+    for (size_t i = 0; l->rc == 0 && i < sources->files.len; i++) {
+        const struct conf_source *f = conf_source_at(sources, i);
+        if (f->problem != NULL)
+            conf_problem_add(l->problems, (struct conf_place){ .file = f->name }, "%s", f->problem);
+        else
+            text_read(l, f->name, &f->text);
     }
-    vec_free(&names);
-    free(drop);
-    free(dir);
 }
 
 static void whole_check(struct load *l)
@@ -204,6 +169,29 @@ static int paths_set(struct load *l)
     return l->rc;
 }
 
+static void all_read(struct load *l, const struct conf_sources *sources)
+{
+    l->main_file = conf_source_at(sources, 0)->name;
+    l->rc = paths_set(l);
+    if (l->rc == 0)
+        sources_read(l, sources);
+    if (l->rc == 0)
+        whole_check(l);
+    if (l->rc == 0)
+        finish(l);
+}
+
+/* What could be read all the same says where a daemon may be asked. */
+static int refuse(struct load *l)
+{
+    struct conf_problems *problems = l->problems;
+    conf_problems_sort(problems);
+    problems->state = l->conf->state != NULL ? str_dup(l->conf->state, NULL) : NULL;
+    problems->socket = l->conf->daemon.socket != NULL ? str_dup(l->conf->daemon.socket, NULL) : NULL;
+    return error_set(l->err, E_USAGE, "%zu %s in %s", problems->total,
+                     plural(problems->total, "problem", "problems"), l->main_file);
+}
+
 struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct conf_problems *problems,
                        struct error *err)
 {
@@ -221,20 +209,15 @@ struct conf *conf_load(const char *path, const struct conf_hooks *hooks, struct 
     if (l.conf == NULL)
         return NULL;
     l.conf->owned = (struct vec)VEC_OF(void *);
-    l.rc = paths_set(&l);
+    struct conf_sources sources = { .files = VEC_OF(struct conf_source) };
+    l.rc = conf_sources_read(path, l.hooks->make_one, &sources, err);
     if (l.rc == 0)
-        main_file_read(&l);
-    if (l.rc == 0)
-        drop_ins_read(&l);
-    if (l.rc == 0)
-        whole_check(&l);
-    if (l.rc == 0)
-        finish(&l);
-    if (l.rc == 0 && problems->total != 0) {
-        conf_problems_sort(problems);
-        l.rc = error_set(err, E_USAGE, "%zu %s in %s", problems->total,
-                         plural(problems->total, "problem", "problems"), path);
-    }
+        all_read(&l, &sources);
+    if (l.rc == 0 && problems->total != 0)
+        l.rc = refuse(&l);
+    if (l.rc == 0 && l.hooks->packed != NULL)
+        l.rc = conf_sources_pack(&sources, l.hooks->packed, err);
+    conf_sources_free(&sources);
     vec_free(&l.repositories);
     vec_free(&l.jobs);
     vec_free(&l.tasks);

@@ -112,5 +112,9 @@ void conf_problems_free(struct conf_problems *problems)
         free(*(char **)vec_at(&problems->files, i));
     vec_free(&problems->list);
     vec_free(&problems->files);
+    free(problems->state);
+    free(problems->socket);
+    problems->state = NULL;
+    problems->socket = NULL;
     problems->total = 0;
 }

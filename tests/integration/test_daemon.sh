@@ -158,6 +158,26 @@ printf 'nonsense: 1\n' >>c.yaml
 kill -HUP "$DAEMON"
 check "a bad file is refused" wait_for 20 grep -q "was not reloaded" daemon.log
 check "and the daemon goes on" kill -0 "$DAEMON"
+check "a run goes by what was accepted, not by the file" backupd start --wait third
+contains "status answers in spite of the file" "$(backupd status third 2>status.err)" "ok"
+contains "and says what it does" "$(<status.err)" "1 problem in c.yaml (\`backupd check config\` lists them): asks the daemon"
+contains "history, too" "$(backupd history third 2>/dev/null)" "started by hand"
+contains "schedule, too" "$(backupd schedule third 2>/dev/null)" "third  $far"
+contains "the mistake is told to who reads the files only" "$(backupd status --direct third 2>&1 || true)" "c.yaml:$(wc -l <c.yaml):1: "
+sed -i 's/^state:/state: [/' c.yaml
+check_fails 4 "no YAML at all, and a socket that nobody can know" backupd cancel third
+contains "the socket can be named" "$(backupd status --socket state/control.sock third)" "ok"
+cp good.yaml c.yaml
+same "the accepted one needs no word" "" "$(backupd status third 2>&1 >/dev/null)"
+printf '# a comment\n' >>c.yaml
+contains "one that the daemon has not read does" "$(backupd status third 2>&1)" "the daemon goes by an older configuration than $TMP/c.yaml"
+contains "check config says it, too" "$(backupd check config 2>&1)" "until it reads it again"
+cp good.yaml c.yaml
+sed -i "s|^state: .*|state: $TMP/elsewhere|" c.yaml
+kill -HUP "$DAEMON"
+check "another state directory takes a restart" wait_for 20 grep -q "that takes a restart" daemon.log
+check "and is not made" test ! -e elsewhere
+cp good.yaml c.yaml
 config "gone: { engine: command, command: [$TMP/gate, $TMP/never, $TMP/data], schedule: '$far', catch_up_within: 2d }"
 due gone 86400
 kill -HUP "$DAEMON"

@@ -128,21 +128,33 @@ static int run(struct asking *a)
     return rc == 0 ? print(a) : rc;
 }
 
+/* What a monitoring shows is stdout; JSON has the error as an object already. */
+int drill_status_unable(struct cli_context *cli, const struct error *why)
+{
+    if (!cli->json)
+        out_line(&cli->out, OUT_BAD, "DRILLS UNKNOWN: %s",
+                 why->text[0] != '\0' ? why->text : error_code_name(why->code));
+    return STATE_UNKNOWN;
+}
+
 int cmd_drill_status(struct cli_context *cli, struct error *err)
 {
     struct drill_source s;
+    struct error why = ERROR_INIT;
     struct asking a = {
-        .cli = cli, .err = err, .stands = VEC_OF(struct drill_stand), .table = table_new(err)
+        .cli = cli, .err = &why, .stands = VEC_OF(struct drill_stand), .table = table_new(&why)
     };
-    int rc = drill_source_open(cli, false, &s, err);
+    int rc = drill_source_open(cli, false, &s, &why);
     a.conf = s.conf;
     rc = rc < 0 ? rc : run(&a);
-    cli->exit_code =
-        rc < 0 ? STATE_UNKNOWN : (int)a.worst; /* not the programs' own codes: monitoring reads these */
+    if (rc < 0)
+        why.code = rc;
+    /* not the programs' own codes: monitoring reads these */
+    cli->exit_code = rc < 0 ? drill_status_unable(cli, &why) : (int)a.worst;
     drill_stands_free(&a.stands);
     table_free(a.table);
     drills_close(a.drills);
     drilled_close(a.drilled);
     drill_source_close(&s);
-    return rc;
+    return rc < 0 ? error_copy(err, &why) : 0;
 }

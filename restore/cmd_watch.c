@@ -30,11 +30,18 @@ const struct cli_option watch_options[] = {
     CLI_OPTIONS_END
 };
 
-/* What the storage shows is wrong, or is gone: that is an answer. Everything else could not be found out. */
-static enum watch_verdict verdict_of(const struct cli_context *cli, int rc)
+/* What the storage shows is wrong, or is gone: that is an answer. Everything else, this station's own files among it, could not
+ * be found out. */
+static enum watch_verdict verdict_of(const struct station *st, int rc)
 {
-    bool gone = rc == E_NOT_FOUND && cli->exit_code == CLI_EXIT_NO_REPOSITORY;
-    return rc == E_CORRUPT || rc == E_CONFLICT || gone ? WATCH_CRITICAL : WATCH_UNKNOWN;
+    bool gone = rc == E_NOT_FOUND && st->cli->exit_code == CLI_EXIT_NO_REPOSITORY;
+    return st->answered && (rc == E_CORRUPT || rc == E_CONFLICT || gone) ? WATCH_CRITICAL : WATCH_UNKNOWN;
+}
+
+int watch_unable(struct cli_context *cli, const struct error *why)
+{
+    watch_report_failure(cli, WATCH_UNKNOWN, why);
+    return WATCH_UNKNOWN;
 }
 
 int cmd_watch(struct cli_context *cli, struct error *err)
@@ -53,7 +60,7 @@ int cmd_watch(struct cli_context *cli, struct error *err)
     if (rc == 0 && w.nproblems == 0)
         station_settle(&st, true);
     if (rc < 0) {
-        enum watch_verdict v = verdict_of(cli, rc);
+        enum watch_verdict v = verdict_of(&st, rc);
         watch_report_failure(cli, v, err);
         cli->exit_code = (int)v;
     } else {

@@ -156,11 +156,12 @@ static const struct cli_verb verbs[] = {
           "(not with --quiet). Without --max-age it is WARNING when the next one did not come, and CRITICAL when the one after that did "
           "not come either. Logs that went back (this station remembers, see --state), forks, gaps and missing files are CRITICAL. "
           "Retired and spare writers are listed only.\n\n"
-          "Exit status here: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (it could not be found out). A mistake in the command "
-          "line itself is 2.",
+          "Exit status here: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN: it could not be found out, for a mistake in the command "
+          "line, a key or the configuration, or because the storage was not reached.",
       .options = watch_options,
       .max_args = 1,
-      .run = cmd_watch },
+      .run = cmd_watch,
+      .unable = watch_unable },
     { .name = "drill run",
       .synopsis = "[SNAPSHOT]",
       .summary = "Restore a snapshot into a throwaway place, and check what comes out.",
@@ -229,7 +230,8 @@ static const struct cli_verb verbs[] = {
           "one could not run. 2: the last one failed, or a job never passed one. 3: it is not known.",
       .options = drill_status_options,
       .max_args = CLI_ANY,
-      .run = cmd_drill_status },
+      .run = cmd_drill_status,
+      .unable = drill_status_unable },
     { .name = "request",
       .synopsis = "SNAPSHOT ... --out FILE --reason TEXT",
       .summary = "Ask a second person to open exactly what some snapshots need.",

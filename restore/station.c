@@ -150,10 +150,16 @@ static int open_all(struct station *st, enum station_kit kit, bool quietly, stru
     rc = rc < 0 ? rc : station_read_kit(st, kit, err);
     rc = rc < 0 ? rc : station_read_root(st, err);
     rc = rc < 0 ? rc : station_load_marks(st, err);
+    st->answered = rc == 0;
     rc = rc < 0 ? rc : open_storage(st, err);
     rc = rc < 0 ? rc : open_repo(st, quietly, err);
-    rc = rc < 0 ? rc : station_judge_drill_kit(st, err);
-    return rc < 0 ? rc : station_read_approvals(st, err);
+    if (rc < 0)
+        return rc;
+    st->answered = false;
+    rc = station_judge_drill_kit(st, err);
+    rc = rc < 0 ? rc : station_read_approvals(st, err);
+    st->answered = rc == 0;
+    return rc;
 }
 
 static int open_station(struct cli_context *cli, const char *wanted, enum station_kit kit, bool quietly,

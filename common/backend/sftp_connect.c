@@ -301,6 +301,14 @@ static int probe(struct sftp *s, struct error *err)
     return rc == E_RETRY ? error_copy(err, &ignored) : 0;
 }
 
+/* A host name or a key file that is not there: nobody may take it for the storage saying that it does not have something. */
+static int not_reached(struct error *err)
+{
+    if (err != NULL)
+        err->code = E_IO;
+    return E_IO;
+}
+
 int sftp_connect(struct sftp *s, struct error *err)
 {
     char types[SFTP_METHODS_MAX];
@@ -313,6 +321,8 @@ int sftp_connect(struct sftp *s, struct error *err)
         rc = sftp_authenticate(s, err);
     if (rc == 0)
         rc = open_channel(s, err);
+    if (rc == E_NOT_FOUND)
+        rc = not_reached(err);
     if (rc == 0)
         rc = probe(s, err);
     if (rc < 0)

@@ -23,7 +23,8 @@
  * "--opt V", "-oV", "-o V", "-qv". A verb may have two words ("key list").
  * Both programs have --config FILE, --json, -q/--quiet, -v/--verbose (also
  * twice), --no-color, -h/--help, --version, `help [VERB]`, and the hidden
- * --man and --bash-completion. Mistakes exit with 2 and "did you mean".
+ * --man and --bash-completion. Mistakes exit with 2 and "did you mean"; a verb
+ * with `unable` has its own answer to them.
  *
  * cli_main prints a verb's error once: "backupd: backup: text" on stderr, and
  * with --json also as one line {"message_type":"error",...}. The exit code is
@@ -91,6 +92,9 @@ struct cli_verb {
     bool hidden;
     unsigned needs;                                         /* bits that mean something to program->prepare */
     int (*run)(struct cli_context *cli, struct error *err); /* 0 or a negative enum error_code */
+    /* For verbs that a monitoring runs, whose answer is on stdout and in the exit code: called instead of run when the
+     * command line or program->prepare is at fault. Writes its answer and returns the exit code. NULL: as for all others. */
+    int (*unable)(struct cli_context *cli, const struct error *why);
 };
 
 #define CLI_VERBS_END \

@@ -210,6 +210,17 @@ static int parse_all(struct parser *p)
     return rc;
 }
 
+/* After a mistake before the command: a verb with an answer of its own to it has to be known all the same. */
+static void find_answering_verb(struct parser *p)
+{
+    while (p->cli->verb == NULL && p->next < p->argc) {
+        const char *word = p->argv[p->next++];
+        for (const struct cli_verb *v = p->program->verbs; v->name != NULL; v++)
+            if (v->unable != NULL && verb_words(p, v->name, word) != 0)
+                p->cli->verb = v;
+    }
+}
+
 int cli_parse(const struct cli_program *program, int argc, char **argv, struct cli_context *cli,
               struct error *err)
 {
@@ -218,6 +229,8 @@ int cli_parse(const struct cli_program *program, int argc, char **argv, struct c
     cli->values = (struct vec)VEC_OF(struct cli_value);
     cli->positional = (struct vec)VEC_OF(const char *);
     int rc = parse_all(&p);
+    if (rc < 0)
+        find_answering_verb(&p);
     /* also after a mistake, so that it is reported in the form that was asked for */
     cli->json = cli_flag(cli, "json");
     cli->quiet = cli_flag(cli, "quiet");

@@ -107,14 +107,15 @@ static int answer(const struct cli_context *cli, bool *done, struct error *err)
     return rc;
 }
 
-static int run_verb(struct cli_context *cli, struct error *err)
+static int run_verb(struct cli_context *cli, bool *ran, struct error *err)
 {
     const struct cli_program *program = cli->program;
     int rc = 0;
     log_to(on_log, cli);
     if (program->prepare != NULL)
         rc = program->prepare(cli, err);
-    if (rc >= 0)
+    *ran = rc >= 0;
+    if (*ran)
         rc = cli->verb->run(cli, err);
     if (program->finish != NULL)
         program->finish(cli);
@@ -127,6 +128,7 @@ int cli_main(const struct cli_program *program, int argc, char **argv)
     struct cli_context cli = { .program = program };
     struct error err = ERROR_INIT;
     bool done = false;
+    bool ran = false;
     int rc = cli_parse(program, argc, argv, &cli, &err);
     if (rc == E_USAGE)
         (void)snprintf(err.text + strlen(err.text), sizeof err.text - strlen(err.text),
@@ -135,9 +137,11 @@ int cli_main(const struct cli_program *program, int argc, char **argv)
     if (rc == 0)
         rc = answer(&cli, &done, &err);
     if (rc == 0 && !done)
-        rc = run_verb(&cli, &err);
+        rc = run_verb(&cli, &ran, &err);
     if (rc < 0)
         err.code = rc;
+    if (rc < 0 && !ran && cli.verb != NULL && cli.verb->unable != NULL)
+        cli.exit_code = cli.verb->unable(&cli, &err);
     struct out out = { .file = stdout };
     struct error lost = ERROR_INIT;
     if (out_flush(&out, &lost) < 0 && rc == 0)

@@ -48,6 +48,9 @@ check "no drill yet: an empty list" restore drill list
 check_fails 2 "and monitoring says so" restore drill status
 contains "in words" "$(<.check)" "never drilled"
 check_fails 3 "a job that nobody knows" restore drill status other
+contains "which a monitoring reads on stdout" "$(restore drill status other 2>/dev/null)" "DRILLS UNKNOWN: this host knows no such job"
+check_fails 3 "a mistake in the command line is unknown, too" restore drill status --bogus
+contains "with its line" "$(restore drill status --bogus 2>/dev/null)" "DRILLS UNKNOWN: unknown option '--bogus'"
 
 # ---- kept and sent
 read -ra second < <(of_snapshot 2)

@@ -169,6 +169,42 @@ check_fails 2 "a record that was changed is not believed" watch_marks
 mv -f aside "$newest"
 rm -rf empty && mkdir empty
 check_fails 2 "a storage that lost everything" "$RESTORE" --storage empty --root-key one/root.pub watch
-check_fails 3 "no key" "$RESTORE" --storage one/storage watch
-same "one line on stdout also then" 1 "$(grep -c '^UNKNOWN: ' .check)"
+
+# ---- what keeps it from judging is UNKNOWN, with one line on stdout
+# unknown NAME FRAGMENT COMMAND...
+unknown() {
+    local name=$1 fragment=$2 status=0
+    shift 2
+    "$@" >out 2>err || status=$?
+    same "$name is UNKNOWN" 3 "$status"
+    same "$name: one line on stdout" 1 "$(wc -l <out)"
+    contains "$name: what it says" "$(cat out)" "UNKNOWN: "
+    contains "$name: why" "$(cat out)" "$fragment"
+}
+repo=one
+unknown "no key" "--root-key FILE" "$RESTORE" --storage one/storage watch
+printf 'these are words\n' >words.pub
+unknown "a file that is no root key" "is not a root key file" "$RESTORE" --storage one/storage --root-key words.pub watch
+head -c 5000 /dev/zero | tr '\0' 'x' >long.pub
+unknown "a root key file that is too long" "long.pub" "$RESTORE" --storage one/storage --root-key long.pub watch
+unknown "a root key that is not there" "nowhere.pub" "$RESTORE" --storage one/storage --root-key nowhere.pub watch
+unknown "an option that there is not" "unknown option '--bogus'" watch --bogus
+unknown "one before the verb" "unknown option '--bogus'" "$RESTORE" --bogus watch
+unknown "an argument too many" "one argument too many" watch a b
+unknown "a configuration that is not there" "none.yaml" "$RESTORE" --config none.yaml watch
+printf 'repositories: [\n' >broken.yaml
+unknown "a configuration that is broken" "broken.yaml" "$RESTORE" --config broken.yaml watch
+mkdir -p marked && printf 'what is this\n' >marked/marks
+unknown "marks that are damaged" "marks of this station" "$RESTORE" --storage one/storage --root-key one/root.pub --state marked watch
+cat >far.yaml <<END
+state: $TMP/fstate
+repositories:
+  nohost: { storage: { type: sftp, host: no-such-host.invalid, user: u, path: /r, key: $TMP/nokey, host_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKi2Cx2ZjKcWjcQ8m0cDYxvXNpYHEf7Yx1T3bBGXzx5G" }, keys: $TMP/keys }
+  closed: { storage: { type: sftp, host: 127.0.0.1, port: 1, user: u, path: /r, key: $TMP/nokey, host_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKi2Cx2ZjKcWjcQ8m0cDYxvXNpYHEf7Yx1T3bBGXzx5G" }, keys: $TMP/keys }
+END
+unknown "a storage host without an address" "no-such-host.invalid" "$RESTORE" --config far.yaml watch nohost
+unknown "a storage host that does not answer" "127.0.0.1" "$RESTORE" --config far.yaml watch closed
+check "help is help" "$RESTORE" watch --help
+check_fails 2 "another repository's root key is an answer of the storage" "$RESTORE" --storage one/storage --root-key late/root.pub watch
+contains "on the first line" "$(head -n 1 .check)" "CRITICAL: "
 finish

@@ -151,7 +151,7 @@ START_TEST(passphrases)
     o.passphrase_arg = wrong;
     REFUSED(&o, E_AUTH, key, "passphrase does not open", "setting: key passphrase");
     o.passphrase_arg = NULL;
-    REFUSED(&o, E_NOT_FOUND, "no passphrase today");
+    REFUSED(&o, E_IO, "no passphrase today"); /* E_NOT_FOUND would be the storage's answer */
     o.passphrase_arg = right;
     accepted(&o);
     free(key);
@@ -171,7 +171,7 @@ START_TEST(bad_key_files)
     o.key_file = public;
     REFUSED(&o, E_AUTH, public, "public key", ".pub");
     o.key_file = file;
-    REFUSED(&o, E_NOT_FOUND, file);
+    REFUSED(&o, E_IO, file);
     write_text(file, damaged);
     REFUSED(&o, E_AUTH, file, "damaged");
     write_text(file, "just words\n");

@@ -74,6 +74,12 @@ static int run(struct cli_context *cli, struct error *err)
     return run_result < 0 ? error_set(err, run_result, "line one\nline two") : 0;
 }
 
+static int unable(struct cli_context *cli, const struct error *why)
+{
+    out_line(&cli->out, OUT_PLAIN, "UNKNOWN: %s", why->text);
+    return 3;
+}
+
 static const struct cli_verb verbs[] = {
     { .name = "backup",
       .synopsis = "[JOB ...]",
@@ -95,6 +101,8 @@ static const struct cli_verb verbs[] = {
     { .name = "check", .summary = "Check it.", .run = run },
     { .name = "check storage", .summary = "Check the storage.", .run = run, .needs = 9 },
     { .name = "secret-verb", .summary = "Not shown.", .hidden = true, .run = run },
+    { .name = "watch", .summary = "For a monitoring.", .hidden = true, .run = run, .unable = unable },
+    { .name = "watch it", .summary = "Another.", .hidden = true, .run = run, .unable = unable, .needs = 9 },
     CLI_VERBS_END
 };
 static const struct cli_text files[] = { { "/etc/x.yaml", "The configuration." }, { NULL, NULL } };
@@ -441,6 +449,24 @@ START_TEST(main_reports_as_json)
 }
 END_TEST
 
+START_TEST(verbs_of_a_monitoring_answer_mistakes)
+{
+    ck_assert_int_eq(run_main("backupd watch --bogus"), 3);
+    ck_assert_str_eq(stdout_text, "UNKNOWN: unknown option '--bogus' (see `backupd watch --help`)\n");
+    ck_assert(str_starts(stderr_text, "backupd: watch: unknown option '--bogus'"));
+    ck_assert_int_eq(run_main("backupd --bogus -q watch"), 3);
+    ck_assert(str_starts(stdout_text, "UNKNOWN: unknown option '--bogus'"));
+    ck_assert_int_eq(run_main("backupd watch a"), 3);
+    ck_assert_int_eq(run_main("backupd watch it"), 3);
+    ck_assert_str_eq(stdout_text, "UNKNOWN: not prepared\n");
+    ck_assert_int_eq(run_main("backupd watch --help"), 0);
+    run_result = E_BUSY; /* the verb ran: its own code */
+    ck_assert_int_eq(run_main("backupd watch"), 11);
+    ck_assert_int_eq(run_main("backupd --bogus backup"), 2);
+    ck_assert_str_eq(stdout_text, "");
+}
+END_TEST
+
 START_TEST(main_answers_itself)
 {
     ck_assert_int_eq(run_main("backupd"), 2);
@@ -665,6 +691,7 @@ int main(void)
     tcase_add_test(tc, main_runs_a_verb);
     tcase_add_test(tc, main_reports_once);
     tcase_add_test(tc, main_reports_as_json);
+    tcase_add_test(tc, verbs_of_a_monitoring_answer_mistakes);
     tcase_add_test(tc, main_answers_itself);
     tcase_add_test(tc, main_notices_a_full_disk);
     tcase_add_test(tc, tables_line_up);

@@ -18,6 +18,7 @@
 #include "common/sys/dirs.h"
 #include "common/state/refusals.h"
 #include "common/sys/fdio.h"
+#include "common/sys/file_id.h"
 
 #include "common/base/banned.h"
 
@@ -33,8 +34,8 @@ struct account {
 struct control {
     int fd;
     char *path;
-    dev_t dev;
-    ino_t ino;
+    struct file_id file; /* the socket that was made here */
+    bool lost;           /* it is gone and could not be made anew, which was told */
     struct control_groups groups;
     struct client *clients[CONTROL_CLIENTS_MAX];
     size_t n;
@@ -110,7 +111,6 @@ static int set_mode(const struct control *c, struct error *err)
 static int listen_there(struct control *c, struct error *err)
 {
     struct sockaddr_un address;
-    struct stat st;
     int rc = address_of(c->path, &address, err);
     if (rc == 0)
         rc = make_directory(c->path, err);
@@ -121,12 +121,30 @@ static int listen_there(struct control *c, struct error *err)
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (c->fd < 0 || bind(c->fd, (const struct sockaddr *)&address, sizeof address) < 0)
         return error_sys(err, "%s", c->path);
-    if (lstat(c->path, &st) == 0) {
-        c->dev = st.st_dev;
-        c->ino = st.st_ino;
-    }
+    c->file = file_id_of(c->path);
     rc = set_mode(c, err);
     return rc == 0 && listen(c->fd, BACKLOG) < 0 ? error_sys(err, "%s", c->path) : rc;
+}
+
+/* Somebody tidied up /run: nobody could ask any more, until the next start. Looked at whenever the loop is awake anyway; those
+ * who are connected stay. */
+static void keep_listening(struct control *c)
+{
+    struct error why = ERROR_INIT;
+    if (c->fd >= 0 && file_id_is(&c->file, c->path))
+        return;
+    fd_drop(&c->fd);
+    if (listen_there(c, &why) == 0) {
+        log_event(LOG_WARN, "control socket: %s was no longer there: it was made anew", c->path);
+        c->lost = false;
+        return;
+    }
+    fd_drop(&c->fd);
+    if (!c->lost)
+        log_event(LOG_ALARM,
+                  "control socket: it is no longer there and cannot be made anew, so nobody can ask this daemon: %s",
+                  why.text);
+    c->lost = true;
 }
 
 /* ---- clients -------------------------------------------------------------------------------------------------------------- */
@@ -341,6 +359,10 @@ static int control_open(struct supervisor *s, void **self, struct error *err)
 static void regroup(struct supervisor *s, struct control *c)
 {
     struct error why = ERROR_INIT;
+    c->lost = false; /* told again */
+    keep_listening(c);
+    if (c->lost)
+        return;
     if (control_groups_find(&s->conf->daemon, &c->groups, &why) < 0 || set_mode(c, &why) < 0)
         log_event(LOG_ALARM, "control socket: %s", why.text);
 }
@@ -409,6 +431,7 @@ static void control_look(struct supervisor *s, void *self, const struct pollfd *
         if (!serve(s, c->clients[i - 1]))
             client_remove(c, i - 1);
     start_queued(s, c);
+    keep_listening(c);
     if (n > 0 && fds[0].revents != 0)
         accept_all(s, c);
     refused_write(s, false);
@@ -431,7 +454,6 @@ static int64_t control_wake(struct supervisor *s, void *self)
 static void control_close(struct supervisor *s, void *self)
 {
     struct control *c = self;
-    struct stat st;
     if (c == NULL)
         return;
     if (s->history != NULL)
@@ -441,10 +463,9 @@ static void control_close(struct supervisor *s, void *self)
             (void)talk(c->clients[c->n - 1]);
         client_remove(c, c->n - 1);
     }
-    fd_drop(&c->fd);
-    if (c->path != NULL && c->ino != 0 && lstat(c->path, &st) == 0 && st.st_dev == c->dev &&
-        st.st_ino == c->ino)
+    if (c->path != NULL && file_id_is(&c->file, c->path))
         (void)unlink(c->path);
+    fd_drop(&c->fd);
     free(c->path);
     free(c);
 }

@@ -18,6 +18,7 @@
 #include "common/base/str.h"
 #include "common/sys/child.h"
 #include "common/sys/fdio.h"
+#include "common/sys/file_id.h"
 
 #include "common/base/banned.h"
 
@@ -26,8 +27,8 @@ enum { BACKLOG = 32, PAUSE_MAX = 64, STEADY = 60, FD_TEXT = 16, SOCKET_MODE = 06
 struct web {
     char *listen; /* as configured */
     char *path;   /* of a socket file, or NULL */
-    dev_t dev;    /* the socket file that was made here */
-    ino_t ino;
+    struct file_id file; /* the socket that was made here */
+    bool lost; /* it is gone and could not be made anew, which was told */
     int fd;
     int line; /* our end, -1 while no process is there */
     struct child *child;
@@ -89,7 +90,6 @@ static int clear_way(const union address *a, socklen_t len, struct error *err)
 static int bind_socket(struct web *w, const struct conf_web *c, struct error *err)
 {
     union address a;
-    struct stat st;
     int on = 1;
     socklen_t len = address_of(c, &a);
     int rc = w->path != NULL ? clear_way(&a, len, err) : 0;
@@ -102,10 +102,8 @@ static int bind_socket(struct web *w, const struct conf_web *c, struct error *er
         (void)setsockopt(w->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(w->fd, &a.any, len) < 0)
         return error_sys(err, "web.listen %s", c->listen);
-    if (w->path != NULL && lstat(w->path, &st) == 0) {
-        w->dev = st.st_dev;
-        w->ino = st.st_ino;
-    }
+    if (w->path != NULL)
+        w->file = file_id_of(w->path);
     if ((w->path != NULL && chmod(w->path, SOCKET_MODE) < 0) || listen(w->fd, BACKLOG) < 0)
         return error_sys(err, "web.listen %s", c->listen);
     return 0;
@@ -174,6 +172,28 @@ static void ended(struct web *w)
     w->pause = w->pause < PAUSE_MAX ? w->pause * 2 : PAUSE_MAX;
 }
 
+/* False when there is no socket to serve: somebody removed it, and it could not be made anew. */
+static bool keep_listening(struct web *w, const struct supervisor *s)
+{
+    struct error why = ERROR_INIT;
+    if (w->path == NULL || (w->fd >= 0 && file_id_is(&w->file, w->path)))
+        return true;
+    drop_child(w);
+    fd_drop(&w->fd);
+    if (bind_socket(w, &s->conf->web, &why) == 0) {
+        log_event(LOG_WARN, "status page: %s was no longer there: it was made anew", w->path);
+        w->lost = false;
+        w->again = 0;
+        return true;
+    }
+    fd_drop(&w->fd);
+    if (!w->lost)
+        log_event(LOG_ALARM, "the status page is not served: its socket is no longer there and cannot be made anew: %s",
+                  why.text);
+    w->lost = true;
+    return false;
+}
+
 /* ---- for the part ------------------------------------------------------------------------------------------------------------ */
 
 struct web *web_open(struct supervisor *s, struct error *err)
@@ -214,7 +234,7 @@ size_t web_fds(const struct web *w, struct pollfd *fds, size_t cap)
 
 void web_look(struct web *w, struct supervisor *s, const struct view_daemon *daemon)
 {
-    if (w == NULL)
+    if (w == NULL || !keep_listening(w, s))
         return;
     if (w->child != NULL)
         line_answer(w->line, daemon->started, daemon->history_errors);
@@ -228,25 +248,25 @@ void web_look(struct web *w, struct supervisor *s, const struct view_daemon *dae
 
 int64_t web_wake(const struct web *w)
 {
-    return w != NULL && w->child == NULL ? w->again : INT64_MAX;
+    return w != NULL && w->child == NULL && !w->lost ? w->again : INT64_MAX;
 }
 
 void web_restart(struct web *w, struct supervisor *s)
 {
     drop_child(w);
     w->pause = 1;
-    begin(w, s);
+    w->lost = false; /* told again */
+    if (keep_listening(w, s))
+        begin(w, s);
 }
 
 /* The file of a socket goes only when it is still the one that was made here. */
 void web_close(struct web *w)
 {
-    struct stat st;
     if (w == NULL)
         return;
     drop_child(w);
-    if (w->fd >= 0 && w->path != NULL && lstat(w->path, &st) == 0 && st.st_dev == w->dev &&
-        st.st_ino == w->ino)
+    if (w->fd >= 0 && w->path != NULL && file_id_is(&w->file, w->path))
         (void)unlink(w->path);
     fd_drop(&w->fd);
     free(w->listen);

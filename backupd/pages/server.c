@@ -52,6 +52,17 @@ bool server_host_is_ours(const char *host)
 static const char not_here[] = "This page is for this host only: ask for it as localhost or 127.0.0.1.\n";
 static const char only_get[] = "Only GET and HEAD.\n";
 
+/* "%00" would end a path for who reads it ("/%00" would be "/"). No page has a name with what is put in its place. */
+static size_t unescape(void *arg, struct MHD_Connection *c, char *text)
+{
+    size_t len = MHD_http_unescape(text);
+    (void)arg, (void)c;
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == '\0')
+            text[i] = '\1';
+    return len;
+}
+
 static void judge(struct server *s, struct MHD_Connection *c, const char *url, const char *method,
                   struct reply *r)
 {
@@ -179,7 +190,7 @@ static int start(struct server *s, int listen_fd, struct error *err)
         NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SERVER_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)SERVER_REQUEST_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, s, MHD_OPTION_END);
+        on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
     return s->http != NULL ? 0 : error_set(err, E_IO, "the status page cannot be served");
 }
 

@@ -136,6 +136,35 @@ for s in full + silent + halves: s.close()
 END
 check "nonsense gets an error, silence nothing, and others are served" python3 nasty.py run/control.sock
 check "the daemon is as before" backupd start --wait good
+
+# ---- somebody tidies up /run
+rm run/control.sock
+kill -HUP "$DAEMON"
+check "a socket that was removed is made anew at SIGHUP" wait_for 30 test -S run/control.sock
+check "and works" backupd start --wait good
+contains "and that is told" "$(cat daemon.log)" "run/control.sock was no longer there: it was made anew"
+same "for its owner alone" 600 "$(stat -c %a run/control.sock)"
+backupd start slow >/dev/null
+python3 -c '
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print("in", flush=True); time.sleep(1)
+s.sendall(b"{\"verb\":\"cancel\",\"what\":\"slow\"}\n"); s.settimeout(30); print(s.recv(65536).decode())' run/control.sock >client.out &
+client=$!
+wait_for 30 grep -q in client.out
+rm -r run
+check "without a signal when the loop is awake for something else, with its directory" wait_for 30 test -S run/control.sock
+wait "$client"
+contains "who was there was answered" "$(cat client.out)" "is asked to end"
+check "it ends" wait_for 30 last_is slow 4
+rm run/control.sock
+printf 'mine\n' >run/control.sock
+kill -HUP "$DAEMON"
+check "what is in the way is an alarm" wait_for 30 grep -q 'alarm: control socket: .* cannot be made anew' daemon.log
+same "and stays" mine "$(cat run/control.sock)"
+rm run/control.sock
+kill -HUP "$DAEMON"
+check "and when it is away" wait_for 30 test -S run/control.sock
+check "all is well" backupd start --wait good
 daemon_stop
 check "its socket went with it" test ! -e run/control.sock
 

@@ -165,6 +165,8 @@ for method in POST PUT DELETE OPTIONS PATCH TRACE; do
 done
 same "POST with a body" 405 "$(code --data-binary "@$BACKUPD" "$url/")"
 same "another path" 404 "$(code "$url/etc/passwd")"
+same "a path with NUL is not the one before it" "404 404 404" "$(code "$url/%00") $(code "$url/healthz%00") $(code "$url/%00metrics")"
+same "others may be written in any way" 200 "$(code "$url/%6detrics")"
 same "a path upwards" 404 "$(code --path-as-is "$url/../../etc/passwd")"
 for host in evil.example "evil.example:$port" 127.0.0.1.evil.example localhost.evil.example 192.0.2.1 '[::2]' "127.0.0.1:x" '[::1'; do
     same "Host: $host" 403 "$(code -H "Host: $host" "$url/")"
@@ -204,6 +206,10 @@ kill -HUP "$DAEMON"
 check "it moves to a socket" wait_for 30 get --unix-socket page.sock -o body http://backups/healthz
 same "for its group" 660 "$(stat -c %a page.sock)"
 check "and is gone from the port" not port_open "$port"
+rm page.sock
+kill -HUP "$DAEMON"
+check "a socket that was removed is made anew" wait_for 30 get --unix-socket page.sock -o body http://backups/healthz
+check "which is told" grep -q 'page.sock was no longer there: it was made anew' daemon.log
 config "" "${kinds[@]}"
 kill -HUP "$DAEMON"
 check "off: no socket is left" wait_for 30 test ! -e page.sock

@@ -141,9 +141,10 @@ static void keep_listening(struct control *c)
     }
     fd_drop(&c->fd);
     if (!c->lost)
-        log_event(LOG_ALARM,
-                  "control socket: it is no longer there and cannot be made anew, so nobody can ask this daemon: %s",
-                  why.text);
+        log_event(
+            LOG_ALARM,
+            "control socket: it is no longer there and cannot be made anew, so nobody can ask this daemon: %s",
+            why.text);
     c->lost = true;
 }
 

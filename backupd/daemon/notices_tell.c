@@ -75,6 +75,7 @@ static int put(struct telling *t, const struct conf_channel *c, const char *even
                                         .uid = t->uid,
                                         .host = t->host,
                                         .zone = t->s->conf->daemon.time_zone,
+                                        .old_configuration = t->s->is_old,
                                         .command = t->command,
                                         .anomalies = t->anomalies };
     int rc = notice_compose(&facts, &words, t->err);
@@ -96,7 +97,7 @@ static int put(struct telling *t, const struct conf_channel *c, const char *even
 }
 
 /* It happened; told under this name when the channel wants it and has not heard it lately. 1 when it was put. */
-static int seen_as(struct telling *t, const struct conf_channel *c, enum conf_notice event, const char *name,
+static int seen_as(struct telling *t, const struct conf_channel *c, unsigned events, const char *name,
                    const char *kind, const char *reason, const char *what)
 {
     struct notice_told told;
@@ -107,7 +108,7 @@ static int seen_as(struct telling *t, const struct conf_channel *c, enum conf_no
                                       .now = t->now,
                                       .repeat_after = (int64_t)(c->repeat_after_ms / MS) };
     int rc = notices_seen(t->q, &seen, &told, t->err);
-    if (rc <= 0 || (c->on & event) == 0)
+    if (rc <= 0 || (c->on & events) == 0)
         return rc < 0 ? rc : 0;
     rc = put(t, c, name, what, &told);
     return rc < 0 ? rc : 1;
@@ -192,7 +193,7 @@ static int any_end(struct telling *t, const struct conf_channel *c, bool good, b
     if (good)
         told = good_run(t, c);
     else if (is_cancelled(t->run))
-        told = seen_as(t, c, CONF_ON_FAILURE, NOTICE_CANCELLED, "trouble", text, text);
+        told = seen_as(t, c, CONF_ON_FAILURE | CONF_ON_CANCELLED, NOTICE_CANCELLED, "trouble", text, text);
     else if (!again)
         told = seen(t, c, CONF_ON_FAILURE, "trouble", text, text);
     if (!good && !again && told == 0 && (c->on & CONF_ON_FAILURE) == 0) /* a failure's notice tells it, too */

@@ -11,6 +11,7 @@
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/base/zone.h"
+#include "common/access/access.h"
 #include "common/sys/dirs.h"
 
 #include "common/base/banned.h"
@@ -135,10 +136,31 @@ static int same_state(const struct supervisor *s, const struct conf *conf, struc
                      s->conf->state);
 }
 
+/* The mistakes of a configuration are lines of the log here. */
+static struct conf *read_again(struct supervisor *s, struct buf *packed, struct error *err)
+{
+    struct conf_problems problems = CONF_PROBLEMS_INIT;
+    struct buf text = BUF_INIT;
+    struct conf *conf =
+        access_configuration_packed(s->options->cli->config, true, packed, &problems, err);
+    if (conf == NULL && problems.total > 0 && conf_problems_format(&problems, &text, NULL) == 0)
+        for (size_t at = 0; at < text.len;) {
+            const char *line = (const char *)text.data + at;
+            const char *end = memchr(line, '\n', text.len - at);
+            size_t len = end != NULL ? (size_t)(end - line) : text.len - at;
+            log_event(LOG_WARN, "%.*s", (int)len, line);
+            at += len + 1;
+        }
+    buf_free(&text);
+    conf_problems_free(&problems);
+    return conf;
+}
+
 static int take_new(struct supervisor *s, struct error *err)
 {
     struct buf packed = BUF_INIT;
-    struct conf *conf = host_configuration_packed(s->options->cli, true, &packed, err);
+    struct conf *conf = read_again(s, &packed, err);
+    s->is_old = conf == NULL;
     int rc = conf != NULL ? same_state(s, conf, err) : err->code;
     if (rc == 0)
         rc = adopt(s, conf, err);
@@ -155,8 +177,11 @@ static void reload(struct supervisor *s)
     struct error why = ERROR_INIT;
     announce(s, DAEMON_RELOADING);
     if (take_new(s, &why) < 0) {
+        char command[HOST_COMMAND_MAX];
         (void)zone_set(s->conf->daemon.time_zone, NULL);
-        log_event(LOG_ALARM, "the configuration was not reloaded, the old one goes on: %s", why.text);
+        log_event(LOG_ALARM, "the configuration was not reloaded, the old one goes on: %s%s%s%s", why.text,
+                  s->is_old ? " (`" : "", s->is_old ? host_command(s->options->cli, s->conf, command) : "",
+                  s->is_old ? " check config` names every mistake)" : "");
         announce(s, DAEMON_NOT_RELOADED);
         return;
     }
@@ -240,7 +265,8 @@ static int prepare(struct supervisor *s, struct error *err)
     if (rc == 0 && (path = path_join(conf->state, SUPERVISOR_LOCK, err)) == NULL)
         rc = E_NOMEM;
     if (rc == 0 && (s->lock = filelock_take(path, err)) == NULL)
-        rc = error_wrap(err, "another daemon runs here");
+        rc = err->code == E_BUSY ? error_wrap(err, "another daemon runs here")
+                                 : error_wrap(err, "the daemon cannot write to its state directory");
     free(path);
     path = rc == 0 ? path_join(conf->state, SUPERVISOR_HISTORY, err) : NULL;
     if (rc == 0)

@@ -60,6 +60,7 @@ struct supervisor {
     struct vec hands; /* struct hand; few */
     struct parts *parts;
     bool stopping;
+    bool is_old; /* conf: the file has mistakes since, and was not taken */
     int64_t pruned;
     struct refused refused; /* logins and requests that the control socket has refused */
     int64_t wall_ahead;     /* seconds of the wall's clock, less those of the one that nobody sets */

@@ -2,11 +2,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/base/zone.h"
+#include "common/cli/cli.h"
 #include "common/conf/conf.h"
 
 #include "common/base/banned.h"
@@ -53,6 +55,27 @@ void tell(const char *fmt, ...)
     va_end(args);
     (void)printf("%s  %s\n", zone_format(now, (int64_t)clock_wall()), str_printable(safe, sizeof safe, text));
     (void)fflush(stdout);
+}
+
+void tell_log(enum log_level level, const char *text, void *cli)
+{
+    static const char *const names[] = {
+        [LOG_DEBUG] = "", [LOG_INFO] = "", [LOG_WARN] = "warning: ", [LOG_ALARM] = "alarm: "
+    };
+    const struct cli_context *c = cli;
+    char now[32];
+    if ((level == LOG_DEBUG && c->verbose < 2) || (level == LOG_INFO && c->verbose < 1))
+        return;
+    (void)zone_format(now, (int64_t)clock_wall());
+    /* each of its lines has the time: none can pass for another event */
+    do {
+        char line[LINE_MAX_LEN];
+        char safe[2 * LINE_MAX_LEN];
+        size_t len = strcspn(text, "\n");
+        (void)snprintf(line, sizeof line, "%.*s", (int)len, text);
+        (void)fprintf(stderr, "%s  %s%s\n", now, names[level], str_printable(safe, sizeof safe, line));
+        text += text[len] == '\n' ? len + 1 : len;
+    } while (*text != '\0');
 }
 
 void tell_crew(const char *what, const struct conf *conf)

@@ -3,6 +3,7 @@
 #define BACKUPD_DAEMON_TELL_H
 
 #include "backupd/daemon/planner.h"
+#include "common/base/log.h"
 #include "common/state/history.h"
 
 /* "is due", "missed, and older than catch_up_within": of an event, for people and for the history. */
@@ -10,6 +11,9 @@ const char *tell_reason(const struct planner_event *event);
 
 /* One line, with the wall's time before it; flushed. */
 void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* For log_to() with the struct cli_context: warnings and alarms on stderr in the form of these lines ("TIME  alarm: text"),
+ * with -v also what is less. */
+void tell_log(enum log_level level, const char *text, void *cli);
 /* "WHAT: 3 jobs", "WHAT: 3 jobs, 1 task". */
 struct conf;
 void tell_crew(const char *what, const struct conf *conf);

@@ -25,10 +25,10 @@
 enum { BACKLOG = 32, PAUSE_MAX = 64, STEADY = 60, FD_TEXT = 16, SOCKET_MODE = 0660 };
 
 struct web {
-    char *listen; /* as configured */
-    char *path;   /* of a socket file, or NULL */
+    char *listen;        /* as configured */
+    char *path;          /* of a socket file, or NULL */
     struct file_id file; /* the socket that was made here */
-    bool lost; /* it is gone and could not be made anew, which was told */
+    bool lost;           /* it is gone and could not be made anew, which was told */
     int fd;
     int line; /* our end, -1 while no process is there */
     struct child *child;
@@ -188,7 +188,8 @@ static bool keep_listening(struct web *w, const struct supervisor *s)
     }
     fd_drop(&w->fd);
     if (!w->lost)
-        log_event(LOG_ALARM, "the status page is not served: its socket is no longer there and cannot be made anew: %s",
+        log_event(LOG_ALARM,
+                  "the status page is not served: its socket is no longer there and cannot be made anew: %s",
                   why.text);
     w->lost = true;
     return false;

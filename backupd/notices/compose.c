@@ -220,11 +220,15 @@ int notice_commands(const struct notice_facts *f, int (*fn)(const char *line, co
     int rc = 0;
     if (notice_is(f, "start") || notice_is(f, "success") || notice_is(f, "test"))
         return 0;
-    if (f->job == NULL) {
+    if (f->old_configuration) {
+        (void)snprintf(line, sizeof line, "%s check config", f->command);
+        rc = fn(line, "every mistake in the configuration, which is not the one that runs", arg);
+    }
+    if (rc == 0 && f->job == NULL) {
         (void)snprintf(line, sizeof line, "%s status", f->command);
         return fn(line, "how each job stands; the alarm itself is in the daemon's log", arg);
     }
-    if (f->run != NULL && f->run->id != 0) {
+    if (rc == 0 && f->run != NULL && f->run->id != 0) {
         (void)snprintf(line, sizeof line, "%s show %lld", f->command, (long long)f->run->id);
         rc = fn(line, "all about this run", arg);
     }

@@ -152,13 +152,14 @@ enum conf_mail_tls { CONF_TLS_STARTTLS = 0, CONF_TLS_IMPLICIT = 1, CONF_TLS_NONE
 
 /* What a channel is told of, as bits. */
 enum conf_notice {
-    CONF_ON_FAILURE = 1,  /* a run failed and is not tried again by itself */
-    CONF_ON_WARNING = 2,  /* published, but something is missing */
-    CONF_ON_RECOVERY = 4, /* the first good run after one of these or a missed one */
-    CONF_ON_MISSED = 8,   /* a due time passed without a run */
-    CONF_ON_ANOMALY = 16, /* a run saw what is not usual */
-    CONF_ON_ALARM = 32,   /* the daemon itself */
-    CONF_ON_ALWAYS = 64,  /* every end of a run */
+    CONF_ON_FAILURE = 1,     /* a run failed and is not tried again by itself */
+    CONF_ON_WARNING = 2,     /* published, but something is missing */
+    CONF_ON_RECOVERY = 4,    /* the first good run after one of these or a missed one */
+    CONF_ON_MISSED = 8,      /* a due time passed without a run */
+    CONF_ON_ANOMALY = 16,    /* a run saw what is not usual */
+    CONF_ON_ALARM = 32,      /* the daemon itself */
+    CONF_ON_ALWAYS = 64,     /* every end of a run */
+    CONF_ON_CANCELLED = 128, /* a person stopped a run; CONF_ON_FAILURE is told, too */
 };
 
 struct conf_channel {

@@ -17,9 +17,8 @@ enum {
 };
 
 /* In the order of the bits. */
-static const char *const words[] = {
-    "failure", "warning", "recovery", "missed", "anomaly", "alarm", "always"
-};
+static const char *const words[] = { "failure", "warning", "recovery", "missed",
+                                     "anomaly", "alarm",   "always",   "cancelled" };
 enum { WORDS = sizeof words / sizeof words[0] };
 
 #define AT(name) conf_section_index(CONF_AT_NOTIFY, name)
@@ -70,7 +69,7 @@ static void on_check(struct load *l, const struct frame *f, struct conf_channel 
         if (bit == 0)
             conf_problem_add(
                 l->problems, f->values[at]->place,
-                "%s.on: '%s' is none of: failure, warning, recovery, missed, anomaly, alarm, always%s",
+                "%s.on: '%s' is none of: failure, cancelled, warning, recovery, missed, anomaly, alarm, always%s",
                 f->path, c->on_words.names[i], suggest_text(&near, "", hint));
     }
 }

@@ -21,7 +21,7 @@ static const struct rule notify[] = {
         .flags = CONF_RELOADABLE | CONF_ONLY_WEBHOOK | CONF_ONLY_MAIL | CONF_ONLY_PROGRAM,
         .fallback = "(failure, warning, recovery, missed, anomaly, alarm)",
         .help =
-            "What is told: failure, warning, recovery, missed, anomaly, alarm, always (every end of a run)." },
+            "What is told: failure (a cancelled run, too), cancelled, warning, recovery, missed, anomaly, alarm, always (every end of a run)." },
       N(on_words) },
     { { .name = "jobs",
         .type = CONF_NAMES,

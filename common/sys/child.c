@@ -131,7 +131,7 @@ struct child *child_start(const char *const argv[], const struct child_options *
     (void)pthread_mutex_init(&c->lock, NULL);
     child_watch_init(&c->watch, opt, kill_group, c);
     int rc = child_image_init(&image, argv, opt, err);
-    if (rc == 0 && (c->name = str_dup(argv[0], err)) == NULL)
+    if (rc == 0 && (c->name = str_dup(image.argv[0], err)) == NULL)
         rc = E_NOMEM;
     if (rc == 0)
         rc = start_with_pipes(c, &image, opt, err);

@@ -65,6 +65,10 @@ struct child_options {
  * file is not executable. */
 char *child_find(const char *name, struct error *err);
 
+/* As argv[0] the program that runs here, also when its file has been replaced by a newer one since. Messages and lists of processes
+ * have its name. */
+#define CHILD_SELF "/proc/self/exe"
+
 /* opt NULL: all zero. argv and opt are only read during the call. */
 struct child *child_start(const char *const argv[], const struct child_options *opt, struct error *err);
 

@@ -101,6 +101,21 @@ char *child_find(const char *name, struct error *err)
     return NULL;
 }
 
+/* "/proc/self/exe was ended by signal 9" says nothing to anybody. */
+static int name_self(struct child_image *image, struct error *err)
+{
+    size_t n = 0;
+    while (image->argv[n] != NULL)
+        n++;
+    image->own = mem_alloc(n + 1, sizeof *image->own, err);
+    if (image->own == NULL)
+        return E_NOMEM;
+    memcpy(image->own, image->argv, n * sizeof *image->own);
+    image->own[0] = program_invocation_short_name;
+    image->argv = image->own;
+    return 0;
+}
+
 int child_image_init(struct child_image *image, const char *const argv[], const struct child_options *opt,
                      struct error *err)
 {
@@ -121,7 +136,7 @@ int child_image_init(struct child_image *image, const char *const argv[], const 
         child_image_free(image);
         return error_copy(err, &why);
     }
-    return 0;
+    return strcmp(argv[0], CHILD_SELF) == 0 ? name_self(image, err) : 0;
 }
 
 void child_image_free(struct child_image *image)
@@ -129,7 +144,9 @@ void child_image_free(struct child_image *image)
     for (char **e = image->env; e != NULL && *e != NULL; e++)
         free(*e);
     free(image->env);
+    free(image->own);
     free(image->path);
+    image->own = NULL;
     image->env = NULL;
     image->path = NULL;
 }

@@ -12,7 +12,8 @@
 
 struct child_image {
     char *path;                          /* what execve gets */
-    const char *const *argv;             /* borrowed */
+    const char *const *argv;             /* borrowed, or `own` */
+    const char **own;                    /* a copy with another name for the program, or NULL */
     char **env;                          /* NULL-terminated */
     const char *dir;                     /* borrowed, or NULL */
     const int *keep;                     /* borrowed, ends with -1, or NULL */

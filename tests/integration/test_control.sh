@@ -89,6 +89,15 @@ check "and then the one that waited" wait_for 30 newer bad "$before"
 check "resume" backupd resume good
 check "and it is as before" not grep -q paused <(backupd status good)
 
+# ---- a run that somebody kills: the words have the program's name
+backupd start slow >/dev/null
+check "it runs again" wait_for 30 running slow
+run=$(pgrep -P "$DAEMON" -f 'backup slow' | head -n 1)
+contains "so has the list of processes" "$(tr '\0' ' ' <"/proc/$run/cmdline")" "backupd --"
+kill -KILL "$run"
+check "it is killed" wait_for 30 last_is slow 3
+contains "which is told of backupd" "$(last slow text)" "backupd was ended by signal 9 (SIGKILL)"
+
 # ---- a cancelled run is not started again by the daemon after a kill -9
 daemon_stop
 config "concurrency: 3" "$good" "$slow"

@@ -63,7 +63,13 @@ check_fails 1 "status before the daemon has run" backupd status
 daemon_start
 check "the daemon has its history" test "$(history 'SELECT count(*) FROM job')" -ge 0
 check_fails 11 "a second daemon is refused" backupd daemon
+contains "because of the first" "$(cat .check)" "another daemon runs here: "
 daemon_stop
+mv state/daemon.lock kept.lock
+mkdir state/daemon.lock # nobody, not even root, can open it to write
+check_fails 1 "a state directory that takes nothing" backupd daemon
+contains "is what it says" "$(cat .check)" "the daemon cannot write to its state directory: open lock file $TMP/state/daemon.lock: Is a directory"
+rmdir state/daemon.lock && mv kept.lock state/daemon.lock
 due good $((10 * 86400))
 daemon_start
 check "the newest of ten missed times runs" wait_for 30 verdict_is good 1
@@ -158,6 +164,9 @@ printf 'nonsense: 1\n' >>c.yaml
 kill -HUP "$DAEMON"
 check "a bad file is refused" wait_for 20 grep -q "was not reloaded" daemon.log
 check "and the daemon goes on" kill -0 "$DAEMON"
+at='^20[0-9-]{8} [0-9:]{5,8}[^ ]*( [A-Z]+)?  '
+check "each mistake is a line of the log like the others" grep -qE "${at}warning: .*c.yaml:[0-9]+:[0-9]+: .*nonsense" daemon.log
+check "the alarm, too" grep -qE "${at}alarm: the configuration was not reloaded, .*check config. names every mistake" daemon.log
 check "a run goes by what was accepted, not by the file" backupd start --wait third
 contains "status answers in spite of the file" "$(backupd status third 2>status.err)" "ok"
 contains "and says what it does" "$(<status.err)" "1 problem in c.yaml (\`backupd check config\` lists them): asks the daemon"
@@ -178,6 +187,10 @@ kill -HUP "$DAEMON"
 check "another state directory takes a restart" wait_for 20 grep -q "that takes a restart" daemon.log
 check "and is not made" test ! -e elsewhere
 cp good.yaml c.yaml
+rm c.yaml
+kill -HUP "$DAEMON"
+not_taken() { [[ $(grep -c 'was not reloaded' daemon.log) -ge $1 ]]; }
+check "so is one that is gone" wait_for 20 not_taken 3
 config "gone: { engine: command, command: [$TMP/gate, $TMP/never, $TMP/data], schedule: '$far', catch_up_within: 2d }"
 due gone 86400
 kill -HUP "$DAEMON"
@@ -186,7 +199,8 @@ check "its job runs" wait_for 30 verdict_is gone 0
 cp good.yaml c.yaml
 kill -HUP "$DAEMON"
 check "a run whose job is gone is stopped" wait_for 30 verdict_is gone 4
-daemon_stop
+kill -TERM "$DAEMON"
+check "what it could not read meanwhile is no failure of the daemon" wait "$DAEMON"
 contains "history" "$(backupd history --lines 50)" "stopped"
 
 # ---- a history that is damaged is put aside, and nothing else is lost

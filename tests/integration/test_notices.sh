@@ -56,13 +56,19 @@ due() { # JOB
 }
 runs() { history "SELECT count(*) FROM run WHERE job = '$1' AND ended > 0 AND verdict <> 5"; }
 runs_are() { [[ $(runs "$1") -eq $2 ]]; }
-# run_shop MOOD: one run of it, by a daemon that stays
+starts() { for file in hc/*; do [[ $(seen path "$file") != /shop/start ]] || printf 'x\n'; done | wc -l; }
+starts_are() { [[ $(starts) -eq $1 ]]; }
+# run_shop MOOD: one run of it, by a daemon that stays. It goes on when its start has been told: else its end, in a hurry, takes
+# the place of a start that still waits to be sent.
 run_shop() {
-    local n
+    local n started
     n=$(runs shop)
-    printf '%s\n' "$1" >mood
+    started=$(starts)
+    printf 'wait\n' >mood
     due shop
     daemon_start
+    check "its start is told" wait_for 60 starts_are $((started + 1))
+    printf '%s\n' "$1" >mood
     check "a $1 run" wait_for 60 runs_are shop $((n + 1))
 }
 nothing_waits() { [[ $(queue 'SELECT count(*) FROM notice') -eq 0 ]]; }
@@ -163,6 +169,7 @@ kill -HUP "$DAEMON"
 check "the daemon's own alarm is told" wait_for 60 received_is web 7
 same "as one" alarm "$(seen json "$(newest web)" event)"
 contains "in its words" "$(seen json "$(newest web)" what)" "was not reloaded"
+contains "with what finds the mistakes" "$(seen json "$(newest web)" commands)" "check config"
 printf 'bad\n' >mood
 check "and the failure of a run" wait_for 60 received_is web 8
 same "too" failure "$(seen json "$(newest web)" event)"

@@ -47,7 +47,8 @@ for text in "notify.a: 'url' is missing" "tls: none is only for a server on this
     "there is no job or task 'shp'" "'host' has no meaning with type webhook"; do
     contains "said: $text" "$problems" "$text"
 done
-config "a: { type: webhook, url: '$web/x' }"
+config "a: { type: webhook, url: '$web/x', on: [cancelled, recovery] }"
+contains "every event that is listed can be asked for" "$(backupd check config 2>&1)" "configuration ok"
 sed -i 's/^notify:.*//; /^  a: /d' c.yaml
 check_fails 2 "no channels" backupd notify test
 

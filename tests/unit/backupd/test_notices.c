@@ -326,7 +326,15 @@ START_TEST(words_of_an_alarm)
     ck_assert_str_eq(
         (const char *)w.subject.data,
         "[backupd] web1: alarm: control socket: uid 1001 was refused: it is in no group that may ask...");
+    ck_assert_ptr_null(strstr((const char *)w.text.data, "check config"));
     notice_words_free(&w);
+    facts.old_configuration = true; /* what works then comes first */
+    ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
+    const char *check = strstr((const char *)w.text.data, "\n  backupd check config\n");
+    const char *status = strstr((const char *)w.text.data, "\n  backupd status\n");
+    ck_assert(check != NULL && status != NULL && check < status);
+    notice_words_free(&w);
+    facts.old_configuration = false;
     facts.what = "\xc3\xa9\xc3\xa9\nBcc: x@example.net";
     ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
     ck_assert_str_eq((const char *)w.subject.data,

@@ -185,6 +185,28 @@ START_TEST(programs_are_found)
 }
 END_TEST
 
+/* Only in the process that it starts itself. */
+#define SAYS_ITS_NAME "TEST_CHILD_SAYS_ITS_NAME"
+
+START_TEST(the_program_itself_has_its_name)
+{
+    struct error err = ERROR_INIT;
+    const char *const argv[] = { CHILD_SELF, "x", NULL };
+    const char *const env[] = { SAYS_ITS_NAME "=yes", NULL };
+    struct child *c = child_start(argv, &(struct child_options){ .want_stdout = true, .env = env }, &err);
+    ck_assert_msg(c != NULL, "%s", err.text);
+    char text[256] = "";
+    ck_assert(read(child_stdout(c), text, sizeof text - 1) > 0);
+    ck_assert_str_eq(text, program_invocation_short_name);
+    ck_assert_int_eq(child_finish(c, &err), E_IO);
+    char expected[300];
+    (void)snprintf(expected, sizeof expected, "%s was ended by signal 9 (SIGKILL)",
+                   program_invocation_short_name);
+    ck_assert_str_eq(err.text, expected);
+    child_free(c);
+}
+END_TEST
+
 START_TEST(input_through_a_pipe)
 {
     const char *const argv[] = { "tr", "a-z", "A-Z", NULL };
@@ -431,8 +453,12 @@ START_TEST(confined_children_die_with_what_they_started)
 }
 END_TEST
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 2 && getenv(SAYS_ITS_NAME) != NULL) {
+        (void)!write(STDOUT_FILENO, argv[0], strlen(argv[0]));
+        return raise(SIGKILL);
+    }
     Suite *suite = suite_create("sys/child");
     TCase *all = tcase_create("all");
     tcase_set_timeout(all, 60);
@@ -444,6 +470,7 @@ int main(void)
     tcase_add_test(all, what_it_has_said_is_known_while_it_runs);
     tcase_add_test(all, the_end_is_seen_before_it_is_waited_for);
     tcase_add_test(all, programs_are_found);
+    tcase_add_test(all, the_program_itself_has_its_name);
     tcase_add_test(all, input_through_a_pipe);
     tcase_add_test(all, output_has_a_limit);
     tcase_add_test(all, timeout_ends_the_whole_group);

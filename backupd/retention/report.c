@@ -52,6 +52,7 @@ static int snapshot_json(const struct judge *j, size_t i, struct error *err)
     jsonout_u64(o, "record", s->seq);
     jsonout_time(o, "time", s->readable ? s->view.finished : s->record->rec.time);
     jsonout_time(o, "first_seen", s->record->first_seen != 0 ? s->first_seen : 0);
+    jsonout_time(o, "counts_as", v->counts_as);
     jsonout_str(o, "action", v->expire ? "expire" : "keep");
     jsonout_str(o, "rule", policy_rule_name(v->rule));
     struct jsonout *rules = jsonout_array(o, "rules");
@@ -119,6 +120,31 @@ static void sum_line(const struct judge *j)
                  count_format(a, expired), plural(expired, "is", "are"));
 }
 
+/* A "daily 2026-11-04" of what was made on the first is hard to believe: where that happens it is explained, by the first one. */
+static void explain_days(const struct judge *j, bool all)
+{
+    const uint32_t of_calendar = 1u << POLICY_HOURLY | 1u << POLICY_DAILY | 1u << POLICY_WEEKLY |
+                                 1u << POLICY_MONTHLY | 1u << POLICY_YEARLY;
+    for (size_t i = 0; all && i < j->list.len; i++) {
+        const struct judged *one = vec_at(&j->list, i);
+        const struct policy_verdict *v = vec_at(&j->verdicts, i);
+        const struct prune_snapshot *s = judge_snapshot(j, one->at);
+        char name[JUDGE_NAME_MAX];
+        char day[2][JUDGE_DATE_MAX];
+        (void)judge_date(day[0], s->readable ? s->view.finished : s->record->rec.time);
+        (void)judge_date(day[1], v->counts_as);
+        if ((v->rules & of_calendar) == 0 || strcmp(day[0], day[1]) == 0)
+            continue;
+        out_line(
+            &j->cli->out, OUT_DIM,
+            "The days in the last column are those by which the rules count: when a run of expire saw a snapshot first, "
+            "and for those that one run met together, spread over the time before it; never what the backup host's clock "
+            "says. So %s, made on %s, counts as of %s.",
+            judge_name(j, one->at, name), day[0], day[1]);
+        return;
+    }
+}
+
 int judge_report(struct judge *j, bool all, struct error *err)
 {
     struct table *t = table_new(err);
@@ -140,8 +166,10 @@ int judge_report(struct judge *j, bool all, struct error *err)
     }
     if (rc == 0 && !j->cli->json && table_rows(t) > 0)
         rc = table_print(t, &j->cli->out, err);
-    if (rc == 0 && !j->cli->json)
+    if (rc == 0 && !j->cli->json) {
+        explain_days(j, all);
         sum_line(j);
+    }
     table_free(t);
     return rc;
 }

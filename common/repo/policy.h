@@ -130,6 +130,7 @@ struct policy_verdict {
     bool early;            /* expire within the charter's min-keep: as if a person named it, with a note */
     enum policy_rule rule; /* the first that decided */
     uint32_t rules;        /* all that keep it: bit 1 << rule */
+    uint64_t counts_as;    /* when it counts as made: what the days, weeks, ... of its reason are of */
     char reason[POLICY_REASON_MAX]; /* "daily 2026-11-25, weekly 2026-W48"; UTF-8, one line */
 };
 

@@ -159,6 +159,7 @@ int policy_group_decide(struct policy_group *g, struct error *err)
     if (rc == 0)
         rc = expire(g, err);
     for (size_t i = 0; rc == 0 && i < g->n; i++) {
+        g->items[i].v->counts_as = g->items[i].place;
         if (g->items[i].v->expire)
             policy_explain_gone(g, &g->items[i]);
         else

@@ -68,6 +68,14 @@ same 'the tag keeps the first' 'keep tags' "$(verdict shop/1 <<<"$out")"
 same 'no rule keeps the second' 'expire unneeded' "$(verdict shop/2 <<<"$out")"
 same 'a day keeps the third' 'keep daily' "$(verdict shop/3 <<<"$out" | sed 's/last/daily/')"
 
+sed 's/daily: 1,/daily: 5,/' c.yaml >wide.yaml
+out=$("$BACKUPD" --config wide.yaml expire --dry-run "${key[@]}")
+contains 'the first run met three of today and takes them as of three days' "$out" "daily $(date -u -d '2 days ago' +%F)"
+contains 'which is explained' "$out" "So shop/1, made on $(date -u +%F), counts as of $(date -u -d '2 days ago' +%F)."
+same 'in JSON it is told for each' "$(date -u -d '2 days ago' +%F)" "$("$BACKUPD" --config wide.yaml expire --dry-run --json "${key[@]}" | python3 -c '
+import json, sys
+print(*[r["counts_as"][:10] for r in map(json.loads, sys.stdin) if r.get("id") == "shop/1"])')"
+out=$(backupd expire --dry-run --json "${key[@]}")
 same 'what would come free is what the second alone needs' "$(python3 -c '
 import json, sys
 print(*[r["unique"] for r in map(json.loads, sys.stdin) if r.get("id") == "shop/2"])' <<<"$out")" "$(summary frees <<<"$out")"

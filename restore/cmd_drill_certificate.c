@@ -68,7 +68,6 @@ static int by_charters(struct checking *k, struct error *err)
 static int beside(const char *path, const char *ending, uint64_t size, const uint8_t hash[HASH_LEN],
                   const char **found, struct error *err)
 {
-    uint8_t is[HASH_LEN];
     struct buf bytes = BUF_INIT;
     struct error why = ERROR_INIT;
     *found = "not beside it";
@@ -77,12 +76,8 @@ static int beside(const char *path, const char *ending, uint64_t size, const uin
     char *name = str_printf(err, "%.*s%s", (int)(strlen(path) - strlen(EVIDENCE_CERTIFICATE)), path, ending);
     int rc = name != NULL ? file_read_small(name, EVIDENCE_FILE_MAX, &bytes, &why) : E_NOMEM;
     if (rc == 0) {
-        file_hash(bytes.data, bytes.len, is);
         *found = "beside it, and unchanged";
-        if (bytes.len != size || memcmp(is, hash, HASH_LEN) != 0)
-            rc =
-                error_corrupt(err, ERR_DRILL_CERTIFICATE,
-                              "%s is not what was signed: it was changed, or belongs to another drill", name);
+        rc = drill_file_judge(name, &bytes, size, hash, err);
     } else if (rc == E_NOT_FOUND) {
         rc = 0;
     } else if (name != NULL) {

@@ -115,6 +115,7 @@ static int list_local(const struct drill_source *s, struct listing *l, struct er
 struct looking {
     struct listing *l;
     struct station *st;
+    const struct drill_source *s;
     size_t left, bad;
 };
 
@@ -135,6 +136,34 @@ static int cert_json(const char *id, const struct drill_cert *c, const char *cou
     return jsonout_emit(o, err);
 }
 
+/* The result, by which people go, and the page are what was signed, where they are there. */
+static int files_match(const struct drill_source *s, const struct drill_cert *c, struct error *err)
+{
+    const struct {
+        const char *ending;
+        uint64_t size;
+        const uint8_t *hash;
+    } files[] = { { EVIDENCE_RESULT, c->result_size, c->result_hash },
+                  { EVIDENCE_PAGE, c->page_size, c->page_hash } };
+    struct buf bytes = BUF_INIT;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof files / sizeof files[0]; i++) {
+        char name[EVIDENCE_NAME_MAX];
+        struct error why = ERROR_INIT;
+        (void)evidence_name(name, c->id, files[i].ending);
+        buf_clear(&bytes);
+        rc = access_evidence_read(s->backend, c->id, files[i].ending, &bytes, &why);
+        if (rc == E_NOT_FOUND)
+            rc = 0;
+        else if (rc < 0)
+            rc = error_copy(err, &why);
+        else
+            rc = drill_file_judge(name, &bytes, files[i].size, files[i].hash, err);
+    }
+    buf_free(&bytes);
+    return rc;
+}
+
 static int cert_row(const char *id, const void *data, size_t len, void *arg, struct error *err)
 {
     struct looking *k = arg;
@@ -151,6 +180,9 @@ static int cert_row(const char *id, const void *data, size_t len, void *arg, str
     if (rc == 0 && strcmp(c.id, id) != 0)
         rc = error_set(&why, E_CORRUPT, "it is the certificate of another drill, %s", c.id);
     rc = rc < 0 ? rc : drill_cert_judge(&c, k->st->repo, &retired, &why);
+    rc = rc < 0 ? rc : files_match(k->s, &c, &why);
+    if (rc == E_RETRY || rc == E_CANCELLED || rc == E_NOMEM) /* nothing is known of it */
+        return error_copy(err, &why);
     k->left--;
     k->bad += rc < 0;
     if (k->l->cli->json)
@@ -174,7 +206,7 @@ static int list_evidence(const struct drill_source *s, struct cli_context *cli, 
                          struct error *err)
 {
     struct station st;
-    struct looking k = { .l = l, .st = &st, .left = (size_t)cli_number(cli, "limit") };
+    struct looking k = { .l = l, .st = &st, .s = s, .left = (size_t)cli_number(cli, "limit") };
     int rc = station_open(cli, KIT_IF_GIVEN, &st, err);
     table_column(l->table, "drill", false);
     table_column(l->table, "snapshot", false);
@@ -240,10 +272,47 @@ static void show_head(const struct drill_result *r, struct table *t)
               drill_check_count(r, DRILL_COULD_NOT_RUN));
 }
 
+enum { NAMES_SHOWN = 8 };
+
+/* Of what part it speaks: one that passed says nothing about the rest. */
+static void show_part(const struct drill_result *r, struct table *t)
+{
+    struct buf names = BUF_INIT;
+    char n[2][NUMBER_TEXT_MAX];
+    size_t shown = r->tables.len < NAMES_SHOWN ? r->tables.len : NAMES_SHOWN;
+    for (size_t i = 0; i < shown; i++)
+        (void)buf_printf(&names, NULL, "%s%s", i == 0 ? ": " : ", ", *(char *const *)vec_at(&r->tables, i));
+    if (r->tables.len > shown)
+        (void)buf_printf(&names, NULL, " and %s more (--json)", count_format(n[0], r->tables.len - shown));
+    if (r->tables.len == 0 && r->tables_total == 0 && r->verdict != DRILL_COULD_NOT_RUN)
+        pairs_add(t, "part", OUT_PLAIN, "all of the snapshot");
+    else if (r->tables.len != 0 || r->tables_total != 0)
+        pairs_add(t, "part", OUT_WARN, "%s%s%s %s%.*s", count_format(n[0], r->tables.len),
+                  r->tables_total != 0 ? " of " : "",
+                  r->tables_total != 0 ? count_format(n[1], r->tables_total) : "",
+                  plural(r->tables_total != 0 ? r->tables_total : r->tables.len, "table", "tables"),
+                  (int)names.len, names.len > 0 ? (const char *)names.data : "");
+    buf_free(&names);
+}
+
+static void show_masked(const struct drill_result *r, struct table *t)
+{
+    char n[2][NUMBER_TEXT_MAX];
+    for (size_t i = 0; i < r->masked.len; i++) {
+        const struct drill_masked *m = vec_at(&r->masked, i);
+        pairs_add(t, "masked", m->remaining != 0 ? OUT_BAD : OUT_WARN,
+                  "%s.%s (%s): %s %s, original values left: %s", m->table, m->column, m->rule,
+                  count_format(n[0], m->rows), plural(m->rows, "row", "rows"),
+                  count_format(n[1], m->remaining));
+    }
+}
+
 static int show_text(struct cli_context *cli, const struct drill_result *r, struct error *err)
 {
     struct table *t = pairs_new(err);
     show_head(r, t);
+    show_part(r, t);
+    show_masked(r, t);
     for (size_t i = 0; i < r->checks.len; i++) {
         const struct drill_check *c = vec_at(&r->checks, i);
         if (c->verdict != DRILL_FAIL && c->verdict != DRILL_COULD_NOT_RUN)

@@ -13,7 +13,7 @@ const struct cli_option drill_status_options[] = {
     { .name = "every",
       .kind = CLI_DURATION,
       .fallback = "30d",
-      .min = 3600,
+      .min = 60,
       .max = 10 * (uint64_t)YEAR,
       .help =
           "A job whose last drill that passed is older is stale. Default for drills whose configuration does not say `every`." },

@@ -200,7 +200,8 @@ static const struct cli_verb verbs[] = {
       .summary = "List the restore drills that were made, the newest first.",
       .help =
           "Of this host. With --evidence those in the evidence location, each certificate checked by the drill keys of the "
-          "charter: then one that does not count is told, and the exit status is 9.",
+          "charter, and the result and the page beside it by the hashes that were signed: then one that does not count is "
+          "told, and the exit status is 9.",
       .options = drill_list_options,
       .run = cmd_drill_list },
     { .name = "drill show",

@@ -50,7 +50,8 @@ struct station {
     char *marks_path;            /* NULL: nothing is kept */
     struct marks marks;
     bool first_time; /* no marks yet */
-    bool answered;   /* a failure is what the storage answered, and no trouble with what this station has at hand */
+    bool
+        answered; /* a failure is what the storage answered, and no trouble with what this station has at hand */
     struct repo *repo;
     size_t alarms;
 };

@@ -116,7 +116,7 @@ static int place(struct drill *d, struct error *err)
             &d->r->isolation,
             "a private file or directory; nothing of it runs, and SQLite reads it without trusting it", err);
     buf_free(&text);
-    return rc == 0 ? scratch_room(&d->s, d->db.m.bytes, err) : rc;
+    return rc == 0 ? scratch_room(&d->s, d->db.m.bytes, server, err) : rc;
 }
 
 static int start_server(struct drill *d, struct error *err)

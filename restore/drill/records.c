@@ -71,6 +71,18 @@ int drill_source_file(const struct drill_source *s, const char *id, const char *
     return rc < 0 ? error_copy(err, &why) : 0;
 }
 
+int drill_file_judge(const char *name, const struct buf *bytes, uint64_t size, const uint8_t hash[HASH_LEN],
+                     struct error *err)
+{
+    uint8_t is[HASH_LEN];
+    file_hash(bytes->data, bytes->len, is);
+    return bytes->len == size && memcmp(is, hash, HASH_LEN) == 0
+               ? 0
+               : error_corrupt(err, ERR_DRILL_CERTIFICATE,
+                               "%s is not what was signed: it was changed, or belongs to another drill",
+                               name);
+}
+
 static int take_id(const struct drills_row *row, void *arg)
 {
     (void)snprintf(arg, EVIDENCE_NAME_MAX, "%s", row->id);

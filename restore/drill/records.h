@@ -31,6 +31,9 @@ void drill_source_close(struct drill_source *s);
 /* E_NOT_FOUND: no drill of this id is kept there. */
 int drill_source_file(const struct drill_source *s, const char *id, const char *ending, struct buf *out,
                       struct error *err);
+/* Whether this is the file (its result, its page) whose size and hash a certificate has; E_CORRUPT. */
+int drill_file_judge(const char *name, const struct buf *bytes, uint64_t size, const uint8_t hash[HASH_LEN],
+                     struct error *err);
 /* The id that a word means: an id, or "latest" (of the --job, if given). */
 int drill_source_id(const struct drill_source *s, const char *word, char out[EVIDENCE_NAME_MAX],
                     struct error *err);

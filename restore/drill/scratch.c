@@ -16,6 +16,7 @@
 #include "common/sys/dirs.h"
 #include "common/sys/fdio.h"
 #include "restore/target/remove.h"
+#include "restore/target/space.h"
 
 #include "common/base/banned.h"
 
@@ -196,15 +197,21 @@ void scratch_close(struct scratch *s)
 
 /* ---- room -------------------------------------------------------------------------------------------------- */
 
-int scratch_room(struct scratch *s, uint64_t bytes, struct error *err)
+int scratch_room(struct scratch *s, uint64_t bytes, bool server, struct error *err)
 {
-    enum { OWN = 128 * 1024 * 1024 }; /* of an empty server */
+    enum { OWN = 128 * 1024 * 1024, OWN_FILES = 2000, FEW_FILES = 32 }; /* of an empty server */
     struct statvfs fs;
     char need[NUMBER_TEXT_MAX];
     char have[NUMBER_TEXT_MAX];
     /* Rows as text are smaller than tables with their indexes. */
     uint64_t wanted = bytes > UINT64_MAX / 4 ? UINT64_MAX / 2 : bytes + bytes / 2 + OWN;
-    if (statvfs(s->dir, &fs) == 0 && fs.f_blocks != 0 && wanted / fs.f_frsize > fs.f_bavail)
+    bool known = statvfs(s->dir, &fs) == 0;
+    uint64_t files = server ? OWN_FILES : FEW_FILES;
+    if (known && !space_has_files(&fs, files))
+        return error_set(err, E_NO_SPACE,
+                         "%s can take %llu more files (inodes), and %llu are needed before the first table",
+                         s->dir, (unsigned long long)fs.f_favail, (unsigned long long)files);
+    if (known && fs.f_blocks != 0 && wanted / fs.f_frsize > fs.f_bavail)
         return error_set(err, E_NO_SPACE, "%s has %s free, and about %s are needed", s->dir,
                          size_format(have, fs.f_bavail * fs.f_frsize), size_format(need, wanted));
     if (s->memory_mib != 0 && s->memory_mib < MEMORY_MIN_MIB)
@@ -216,9 +223,10 @@ int scratch_room(struct scratch *s, uint64_t bytes, struct error *err)
 
 bool scratch_room_left(const struct scratch *s)
 {
-    enum { ENOUGH = 16 * 1024 * 1024 };
+    enum { ENOUGH = 16 * 1024 * 1024, ENOUGH_FILES = 16 };
     struct statvfs fs;
-    return statvfs(s->dir, &fs) < 0 || fs.f_blocks == 0 || fs.f_bavail * fs.f_frsize >= ENOUGH;
+    return statvfs(s->dir, &fs) < 0 || fs.f_blocks == 0 ||
+           (fs.f_bavail * fs.f_frsize >= ENOUGH && space_has_files(&fs, ENOUGH_FILES));
 }
 
 /* ---- files below it ----------------------------------------------------------------------------------------- */

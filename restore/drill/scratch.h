@@ -74,9 +74,9 @@ void scratch_end(const char *dir);
 /* Whether the directory `name` in the open directory is one of a drill of this user. */
 bool scratch_is_ours(int base, const char *name);
 
-/* `bytes`: of the database. E_NO_SPACE or E_NOMEM with the cure. */
-int scratch_room(struct scratch *s, uint64_t bytes, struct error *err);
-/* The disk is not full. */
+/* `bytes`: of the database; `server`: with the files of one. E_NO_SPACE or E_NOMEM with the cure. */
+int scratch_room(struct scratch *s, uint64_t bytes, bool server, struct error *err);
+/* The disk is not full, and files can still be made. */
 bool scratch_room_left(const struct scratch *s);
 
 /* A file or directory below run/, for free(). */

@@ -24,12 +24,22 @@ static int ask(const char *path, struct statvfs *fs, struct error *err)
     return rc;
 }
 
+bool space_has_files(const struct statvfs *fs, uint64_t files)
+{
+    return fs->f_files == 0 || files <= fs->f_favail;
+}
+
 int space_check(const char *path, uint64_t bytes, uint64_t files, struct error *err)
 {
     struct statvfs fs;
     char need[NUMBER_TEXT_MAX];
     char have[NUMBER_TEXT_MAX];
     int rc = ask(path, &fs, err);
+    if (rc == 0 && !space_has_files(&fs, files))
+        return error_set(
+            err, E_NO_SPACE,
+            "not enough room at %s: %llu files (inodes) are needed, %llu are free; nothing was written", path,
+            (unsigned long long)files, (unsigned long long)fs.f_favail);
     if (rc < 0 || fs.f_blocks == 0 || fs.f_frsize == 0)
         return rc;
     uint64_t block = fs.f_frsize;

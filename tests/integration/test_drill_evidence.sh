@@ -68,8 +68,19 @@ check "list" restore drill list
 contains "shows it" "$(<.check)" "one/2"
 contains "as sent" "$(<.check)" "sent"
 check "status: all is well" restore drill status
+check "a drill of minutes, as the configuration allows" restore drill status --every 90m
+check_fails 1 "and one that is too old for that" restore drill status --every 1m
 check "show" restore drill show latest
 contains "names the snapshot" "$(<.check)" "one/2"
+contains "and that it was all of it" "$(<.check)" "all of the snapshot"
+mkdir elsewhere
+conf "$TMP/elsewhere" "$keep" | sed 's/^state: .*/state: sampled/' >sampled.yaml
+mapfile -t part < <(results "${second[@]}" end=$((today - 3600)) sample=12 masked=2)
+"$TOOLS/drill_keep" --config sampled.yaml --kit drill.key keep "${part[@]}" >/dev/null 2>&1 || true
+shown=$("$RESTORE" --config sampled.yaml drill show latest)
+contains "of a sample it says which part" "$shown" "12 of 20 tables: public.table_000, public.table_001, "
+contains "with a limit" "$shown" " and 4 more (--json)"
+contains "and what was masked" "$shown" "public.people.name1 (hash): 1,200 rows, original values left: 0"
 same "the result itself comes back with --json" "$(<"evidence/$id.json")" "$(restore --json drill show "$id")"
 check "plan" restore --kit safe/restore-kit.key plan one/5 --to new.db
 contains "goes by what drills took" "$(<.check)" "by the 1 drill measured here"
@@ -171,6 +182,15 @@ check "and are told" backupd expire --retention-key safe/retention.key --dry-run
 contains "with the reason" "$(<.check)" "does not count: the signature does not fit"
 check_fails 9 "also in the list" restore drill list --evidence
 contains "with the reason" "$(<.check)" "not what the drill host signed"
+rm -rf evidence && cp -r good evidence
+check "all are good again" restore drill list --evidence
+late=$(basename "$(find evidence -name '*.json' | sort | tail -n 1)" .json)
+sed -i 's/"rto_ms":[0-9]*/"rto_ms":1/' "evidence/$late.json"
+check_fails 9 "a result that was changed beside its certificate" restore drill list --evidence
+contains "is not called good" "$(<.check)" "$late.json is not what was signed"
+same "nor in JSON" "False $late.json" "$(restore --json drill list --evidence 2>/dev/null | python3 -c 'import json, sys
+for o in map(json.loads, sys.stdin):
+    if o.get("id") == sys.argv[1]: print(o["counts"], o["why_not"].split()[0])' "$late")"
 rm -rf evidence && mv good evidence
 sed 's/last: 1/last: 2/; s#state: state#state: strange#' c.yaml >stranger.yaml
 mv drill.key first.key

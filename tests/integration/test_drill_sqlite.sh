@@ -8,12 +8,23 @@ backupd() { "$BACKUPD" --config conf.yaml --quiet "$@"; }
 # From another directory than its files are in, and with a place of its own for what is thrown away.
 export TMPDIR=$TMP/scratch
 drill() { "$RESTORE" --config conf.yaml drill run "$@"; }
-# small_disk ARGS: a drill whose place is a file system of 64 MiB
-small_disk() {
+# small_disk ARGS: a drill whose place is a file system of 64 MiB; few_files ARGS: one with few inodes
+small_disk() { on_disk size=64m "$@"; }
+few_files() { on_disk nr_inodes=24 "$@"; }
+on_disk() { # LIMIT ARGS
+    local as=() limit=$1
+    shift
+    [[ $EUID -eq 0 ]] || as=(--map-root-user)
+    LIMIT=$limit unshare --mount "${as[@]}" bash -c 'mount -t tmpfs -o "$LIMIT" none "$TMPDIR" && exec "$@"' - \
+        "$RESTORE" --config conf.yaml drill run "$@"
+}
+# on_tree: many files to a place with few inodes
+on_tree() {
     local as=()
     [[ $EUID -eq 0 ]] || as=(--map-root-user)
-    unshare --mount "${as[@]}" bash -c 'mount -t tmpfs -o size=64m none "$TMPDIR" && exec "$@"' - \
-        "$RESTORE" --config conf.yaml drill run "$@"
+    mkdir -p few
+    unshare --mount "${as[@]}" bash -c 'mount -t tmpfs -o nr_inodes=3 none "$1" && shift && exec "$@"' - few \
+        "$RESTORE" --config conf.yaml files tree/latest --to few/out
 }
 left() { find "$TMPDIR" -mindepth 1; }
 verdict() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["verdict"])' "$1"; }
@@ -149,6 +160,11 @@ mkdir "$long"
 could_not "a place whose path is too long" "shorter one" db/1 --scratch "$long"
 check_fails 4 "a disk that is too small" small_disk db/1 --out not.json
 contains "how much is needed is told" "$(cat not.json)" "are needed"
+check_fails 4 "a disk that takes no more files" few_files db/1 --out not.json
+contains "is told as such" "$(cat not.json)" "more files (inodes), and 32 are needed"
+contains "with the way out" "$(cat not.json)" "make room"
+check_fails 1 "a restore of files to such a place" on_tree
+contains "says so, too" "$(<.check)" "files (inodes) are needed"
 check_fails 2 "a drill that is not there" drill --drill none
 check_fails 2 "a mistake in the configuration" "$RESTORE" --config <(sed 's/ratio_to_previous/ratio/' conf.yaml) drill run --drill shop
 

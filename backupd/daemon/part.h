@@ -26,9 +26,9 @@ struct supervisor;
 enum daemon_event_kind {
     DAEMON_READY = 0, /* the loop begins */
     DAEMON_STARTED,   /* a run's process runs (or could not be started: ENDED follows) */
-    DAEMON_ENDED,     /* a run is over and in the history */
-    DAEMON_SKIPPED,   /* a due time passed without a run; in the history */
-    DAEMON_RELOADED,  /* the configuration is a new one */
+    DAEMON_ENDED, /* a run is over and in the history; one without a beginning (started 0) was cancelled before */
+    DAEMON_SKIPPED,  /* a due time passed without a run; in the history */
+    DAEMON_RELOADED, /* the configuration is a new one */
     DAEMON_CLOCK_SET,
     DAEMON_STOPPING,     /* no new runs from now on */
     DAEMON_RELOADING,    /* the configuration is about to be read again: RELOADED or NOT_RELOADED follows */

@@ -244,13 +244,13 @@ static void remember_cancelled(struct supervisor *s, const char *name)
 }
 
 /* One that waits has no number yet: it goes by its job. */
-static void give_up(struct supervisor *s, struct client *c, const char *what)
+static void cancel_waiting(struct supervisor *s, struct client *c, const char *what)
 {
     struct error why = ERROR_INIT;
     struct vec lines = VEC_OF(char *);
     char safe[CONTROL_NAME_MAX];
     size_t job = what != NULL ? supervisor_job(s, what) : SIZE_MAX;
-    if (job == SIZE_MAX || runs_give_up(s, job, c->peer.name, &why) < 0) {
+    if (job == SIZE_MAX || runs_cancel(s, job, c->peer.name, &why) < 0) {
         (void)error_set(
             &why, E_NOT_FOUND,
             "no run %s is on or waits (`backupd history` shows the numbers, `backupd status` who waits)",
@@ -270,7 +270,7 @@ static void cancel(struct supervisor *s, struct client *c)
     char reason[SLOT_WHY_MAX];
     struct slot *slot = what != NULL ? slot_of(s, what) : NULL;
     if (slot == NULL) {
-        give_up(s, c, what);
+        cancel_waiting(s, c, what);
         return;
     }
     if (slot->kill_at != 0) {

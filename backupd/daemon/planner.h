@@ -5,7 +5,7 @@
  *     rc = planner_new(rules, n, limit, &p, err);
  *     planner_restore(p, i, &state);                       // what the last daemon left
  *     for (;;) {
- *         planner_tick(p, now, &events, err);              // START: spawn it; STOP: end it; SKIP, WAIT: tell it
+ *         planner_tick(p, now, &events, err);              // START: spawn it; STOP: end it; others: tell it
  *         ...planner_finished(p, job, now, outcome);       // when a run has ended; then tick again
  *         sleep until planner_wake(p, now), or until something happens
  *     }
@@ -100,6 +100,7 @@ enum planner_event_kind {
     PLANNER_SKIP,
     PLANNER_CLOCK,
     PLANNER_WAIT, /* it is due, and waits from now on */
+    PLANNER_GIVE_UP, /* it failed or was cut off, and what was to be its next try is skipped: the failure is for good */
     PLANNER_KNOWN, /* a job with a calendar was seen for the first time: what is due from now on is not forgotten */
 };
 
@@ -140,7 +141,7 @@ struct planner_event {
     int64_t due;
     uint64_t count;           /* SKIP: how many due times, `due` is the newest */
     size_t other;             /* DEPENDENCY: the job that did not succeed */
-    struct planner_hold hold; /* WAIT: what for; SKIP: what it was last seen to wait for */
+    struct planner_hold hold; /* WAIT: what for; SKIP, GIVE_UP: what it was last seen to wait for */
 };
 
 struct planner;

@@ -28,11 +28,12 @@ void plan_drop(struct planner *p, size_t job)
 int plan_skip(struct planner *p, size_t job, enum planner_reason reason, size_t other, struct vec *events,
               struct error *err)
 {
-    struct planner_event e = { PLANNER_SKIP, reason, job, p->state[job].due, 1, other, p->held[job] };
-    /* Of one that was tried, people have heard: it failed. */
     bool tried = p->state[job].attempt > 0;
+    struct planner_event e = {
+        tried ? PLANNER_GIVE_UP : PLANNER_SKIP, reason, job, p->state[job].due, 1, other, p->held[job]
+    };
     plan_drop(p, job);
-    return tried ? 0 : plan_tell(events, &e, err);
+    return plan_tell(events, &e, err);
 }
 
 /* ---- what has become due ------------------------------------------------------------------------------------------ */
@@ -73,7 +74,6 @@ static int take_due(struct planner *p, size_t job, int64_t now, struct vec *even
     int64_t age = now - newest - r->jitter;
     decide_up_to(p, job, newest);
     if (s->due != 0) {
-        /* One that was never tried is over now; one that failed is not tried any more. */
         int rc = plan_skip(p, job, PLANNER_OLDER, job, events, err);
         if (rc < 0)
             return rc;

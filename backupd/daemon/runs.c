@@ -303,6 +303,9 @@ int runs_act(struct supervisor *s, const struct planner_event *e, struct error *
     case PLANNER_WAIT:
         runs_wait(s, e);
         return 0;
+    case PLANNER_GIVE_UP:
+        runs_give_up(s, e);
+        return 0;
     case PLANNER_KNOWN:
         runs_remember(s, e->job);
         return 0;

@@ -1,4 +1,4 @@
-/* Runs that have not begun: they wait, or are given up. */
+/* Runs that have not begun: they wait, are cancelled, or are not tried again. */
 #include <stdio.h>
 
 #include "backupd/daemon/supervisor_internal.h"
@@ -24,8 +24,46 @@ void runs_wait(struct supervisor *s, const struct planner_event *e)
          tell_reason(&s->crew, e, reason));
 }
 
+static void announce(struct supervisor *s, enum daemon_event_kind kind, size_t job,
+                     const struct history_run *run)
+{
+    struct daemon_event e = { .kind = kind, .job = job, .run = run };
+    parts_event(s, &e);
+}
+
+struct giving_up {
+    struct supervisor *s;
+    size_t job;
+    bool said;
+};
+
+static int say_failed(const struct history_run *r, void *arg)
+{
+    struct giving_up *g = arg;
+    g->said = true;
+    announce(g->s, DAEMON_GIVEN_UP, g->job, r);
+    return 0;
+}
+
+/* Nobody has heard of the failure yet: it was to be tried again. */
+void runs_give_up(struct supervisor *s, const struct planner_event *e)
+{
+    char reason[TELL_REASON_MAX];
+    struct error why = ERROR_INIT;
+    struct giving_up g = { .s = s, .job = e->job };
+    const struct history_filter newest = { .job = s->crew.conf->jobs[e->job].name,
+                                           .limit = 1,
+                                           .only_runs = true };
+    runs_remember(s, e->job);
+    tell("%s: is not tried again (%s)", newest.job, tell_reason(&s->crew, e, reason));
+    if (history_runs(s->history, &newest, say_failed, &g, &why) < 0 || !g.said)
+        log_event(LOG_ALARM,
+                  "job %s failed and is not tried again (%s); why it failed is not in the history: %s",
+                  newest.job, reason, g.said || why.code == 0 ? "it is not there" : why.text);
+}
+
 /* In the history it is a run that a person has stopped, one without a beginning. */
-int runs_give_up(struct supervisor *s, size_t job, const char *who, struct error *err)
+int runs_cancel(struct supervisor *s, size_t job, const char *who, struct error *err)
 {
     struct planner_event was;
     struct error why = ERROR_INIT;
@@ -48,7 +86,6 @@ int runs_give_up(struct supervisor *s, size_t job, const char *who, struct error
     if (history_begin(s->history, &run, &state, &run.id, &why) < 0)
         log_event(LOG_ALARM, "that a run of %s was cancelled is not in the history: %s", run.job, why.text);
     tell("%s: %s", run.job, text);
-    struct daemon_event e = { .kind = DAEMON_ENDED, .job = job, .run = &run };
-    parts_event(s, &e);
+    announce(s, DAEMON_ENDED, job, &run);
     return 0;
 }

@@ -94,7 +94,9 @@ void runs_free(struct supervisor *s);
 void runs_remember(struct supervisor *s, size_t job);
 /* A run is due and has to wait. */
 void runs_wait(struct supervisor *s, const struct planner_event *e);
-/* Gives up, for `who`, the run that waits or will be tried again; E_NOT_FOUND. */
-int runs_give_up(struct supervisor *s, size_t job, const char *who, struct error *err);
+/* One that failed is not tried again after all. */
+void runs_give_up(struct supervisor *s, const struct planner_event *e);
+/* Drops, for `who`, the run that waits or will be tried again; E_NOT_FOUND. */
+int runs_cancel(struct supervisor *s, size_t job, const char *who, struct error *err);
 
 #endif

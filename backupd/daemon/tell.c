@@ -27,7 +27,8 @@ static const char *plain_reason(const struct planner_event *e)
     case PLANNER_TOO_LATE:
         return "missed, and older than catch_up_within";
     case PLANNER_OLDER:
-        return "missed, and a newer one takes its place";
+        return e->kind == PLANNER_GIVE_UP ? "a newer one takes its place"
+                                          : "missed, and a newer one takes its place";
     case PLANNER_PAUSED:
         return "the job is paused";
     case PLANNER_WINDOW_OVER:
@@ -45,7 +46,7 @@ static const char *plain_reason(const struct planner_event *e)
 const char *tell_reason(const struct crew *crew, const struct planner_event *e, char out[TELL_REASON_MAX])
 {
     char what[WAITS_TEXT_MAX];
-    bool late = e->kind == PLANNER_SKIP && e->reason == PLANNER_WINDOW_OVER;
+    bool late = e->kind != PLANNER_STOP && e->reason == PLANNER_WINDOW_OVER;
     (void)snprintf(out, TELL_REASON_MAX, "%s", plain_reason(e));
     if (e->reason == PLANNER_DEPENDENCY)
         (void)snprintf(out, TELL_REASON_MAX, "job %s, which it depends on, did not succeed",

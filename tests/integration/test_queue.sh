@@ -160,4 +160,26 @@ backupd cancel fourth >/dev/null
 same "it is cancelled" "cancelled by $me before it was tried again" "$(last fourth text)"
 same "and is not tried again" 0 "$(history "SELECT due FROM job WHERE name = 'fourth'")"
 daemon_stop
+
+# ---- one that was cut off, and its window is over before the next daemon is there: that is heard, too
+rm open
+config "$(gate cut "schedule: '$far', catch_up_within: 2d, window: 1h")"
+cat >hear <<END
+#!/bin/bash
+cat >>$TMP/heard
+END
+chmod +x hear
+printf 'notify:\n  ear: { type: command, command: [%s/hear] }\n' "$TMP" >>c.yaml
+daemon_start
+check "it is known" wait_for 30 known cut
+daemon_kill
+change "UPDATE job SET last_due = last_due - 86400 WHERE name = 'cut'"
+daemon_start
+check "it runs" wait_for 30 last_is cut 0
+daemon_kill
+change "UPDATE job SET begins = begins - 7200 WHERE name = 'cut'"
+daemon_start
+check "it is not tried again" wait_for 30 grep -q "cut: is not tried again (could not start within its window)" daemon.log
+check "and that it failed is told" wait_for 30 grep -q '"event": *"failure".*the daemon ended while it ran' heard
+daemon_stop
 finish

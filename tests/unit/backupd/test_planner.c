@@ -66,7 +66,7 @@ static const char *waits(size_t job, int64_t now)
 /* One tick; what it says, in letters: "a:start/due 01-02 02:30". */
 static const char *tick(int64_t now)
 {
-    static const char *const kinds[] = { "start", "stop", "skip", "clock", "wait", "known" };
+    static const char *const kinds[] = { "start", "stop", "skip", "clock", "wait", "give-up", "known" };
     static const char *const reasons[] = { "due",        "catch-up", "again",   "by-hand",
                                            "too-late",   "older",    "paused",  "window-over",
                                            "dependency", "duration", "set-back" };
@@ -182,13 +182,21 @@ START_TEST(retries)
     ck_assert_str_eq(tick(at(2, 2, 18)), "");
     ck_assert_int_eq(planner_state(planner, 0)->last, PLANNER_FAILED);
     ck_assert_int_eq(planner_state(planner, 0)->due, 0);
-    /* What cannot pass is not tried again. */
+    /* A try that does not come is told: nobody has heard of the failure yet. */
     (void)tick(at(3, 2, 0));
-    planner_finished(planner, 0, at(3, 2, 1), PLANNER_FAILED);
-    ck_assert_int_eq(planner_wake(planner, at(3, 2, 1)), at(4, 2, 0));
+    planner_finished(planner, 0, at(3, 2, 1), PLANNER_PASSING);
+    ck_assert_str_eq(tick(at(4, 2, 0)), "a:give-up/older, a:start/due");
+    planner_finished(planner, 0, at(4, 2, 1), PLANNER_PASSING);
+    planner_pause(planner, 0, at(4, 2, 2), true);
+    ck_assert_str_eq(tick(at(4, 2, 2)), "a:give-up/paused");
+    planner_pause(planner, 0, at(4, 2, 3), false);
+    /* What cannot pass is not tried again. */
+    (void)tick(at(5, 2, 0));
+    planner_finished(planner, 0, at(5, 2, 1), PLANNER_FAILED);
+    ck_assert_int_eq(planner_wake(planner, at(5, 2, 1)), at(6, 2, 0));
     /* Nor what would begin after the window. */
-    (void)tick(at(4, 2, 0));
-    planner_finished(planner, 0, at(4, 2, 56), PLANNER_PASSING);
+    (void)tick(at(6, 2, 0));
+    planner_finished(planner, 0, at(6, 2, 56), PLANNER_PASSING);
     ck_assert_int_eq(planner_state(planner, 0)->due, 0);
     end(1);
 }

@@ -36,7 +36,7 @@ struct book {
     bool bad; /* the last one did not succeed */
     bool paused, by_hand;
     bool came; /* in this minute */
-    uint64_t starts, stops, skips, waits;
+    uint64_t starts, stops, skips, waits, given_up, ends_of_tries;
 };
 
 static struct planner_rules rules[JOBS];
@@ -84,7 +84,9 @@ static void make_rules(void)
                                            .ndepends = 1,
                                            .lanes = { c },
                                            .nlanes = 1 };
-    rules[OFTEN] = (struct planner_rules){ .name = "often", .calendar = calendar("every 90m") };
+    rules[OFTEN] = (struct planner_rules){
+        .name = "often", .calendar = calendar("every 90m"), .retries = RETRIES, .retry_pause = PAUSE
+    };
     rules[LONG] = (struct planner_rules){ .name = "long",
                                           .calendar = calendar("mon,thu 12:00"),
                                           .catch_up = 2 * DAY,
@@ -113,7 +115,7 @@ static void over(struct book *b, bool good)
 
 static void drop(struct book *b)
 {
-    b->skips += b->attempt == 0 ? 1 : 0; /* of one that was tried people have heard */
+    *(b->attempt == 0 ? &b->skips : &b->given_up) += 1;
     over(b, false);
 }
 
@@ -267,6 +269,7 @@ static bool look(int64_t truth, int64_t wall)
     struct vec events = VEC_OF(struct planner_event);
     bool start[JOBS] = { false }, stop[JOBS] = { false }, wait[JOBS] = { false };
     uint64_t skipped[JOBS] = { 0 }, before[JOBS];
+    uint64_t given_up[JOBS] = { 0 };
     bool good = planner_tick(planner, wall, &events, &err) == 0;
     for (size_t i = 0; i < events.len; i++) {
         const struct planner_event *e = vec_at(&events, i);
@@ -275,6 +278,7 @@ static bool look(int64_t truth, int64_t wall)
         stop[e->job] = stop[e->job] || e->kind == PLANNER_STOP;
         wait[e->job] = wait[e->job] || e->kind == PLANNER_WAIT;
         skipped[e->job] += e->kind == PLANNER_SKIP ? e->count : 0;
+        given_up[e->job] += e->kind == PLANNER_GIVE_UP ? 1 : 0;
         /* Only one waits for another here. */
         bool held = e->kind == PLANNER_WAIT || (e->kind == PLANNER_SKIP && e->reason == PLANNER_WINDOW_OVER &&
                                                 e->hold.kind == PLANNER_HELD_DEPENDS);
@@ -285,6 +289,7 @@ static bool look(int64_t truth, int64_t wall)
     vec_free(&events);
     for (size_t i = 0; i < JOBS; i++) {
         before[i] = book[i].skips;
+        book[i].given_up = 0;
         expect_due(&book[i], &rules[i], wall);
     }
     for (size_t i = 0; i < JOBS; i++) {
@@ -292,8 +297,9 @@ static bool look(int64_t truth, int64_t wall)
         bool must_stop = expect_stop(i, truth, wall);
         bool must_start = expect_start(i, truth, wall);
         good = good && must_stop == stop[i] && must_start == start[i] && b->skips - before[i] == skipped[i] &&
-               wait[i] == (b->came && b->pending && !must_start);
+               given_up[i] == b->given_up && wait[i] == (b->came && b->pending && !must_start);
         b->waits += wait[i] ? 1 : 0;
+        b->ends_of_tries += given_up[i];
         if (!good)
             ck_abort_msg("%s, wall %lld: %s%s, %llu skipped, and expected were %s%s, %llu", rules[i].name,
                          (long long)wall, start[i] ? "started" : "no start", stop[i] ? ", stopped" : "",
@@ -380,6 +386,7 @@ static void a_year(uint64_t seed, const char *zone)
         calendar_free((struct calendar *)(uintptr_t)rules[i].calendar);
     }
     ck_assert(book[AFTER].stops > 0 && book[LONG].stops > 10 && book[AFTER].waits > 20);
+    ck_assert(book[OFTEN].ends_of_tries > 50);
     planner_free(planner);
 }
 

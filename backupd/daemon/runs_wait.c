@@ -1,5 +1,6 @@
 /* Runs that have not begun: they wait, are cancelled, or are not tried again. */
 #include <stdio.h>
+#include <string.h>
 
 #include "backupd/daemon/supervisor_internal.h"
 #include "backupd/daemon/waits.h"
@@ -60,6 +61,35 @@ void runs_give_up(struct supervisor *s, const struct planner_event *e)
         log_event(LOG_ALARM,
                   "job %s failed and is not tried again (%s); why it failed is not in the history: %s",
                   newest.job, reason, g.said || why.code == 0 ? "it is not there" : why.text);
+}
+
+static bool has_job(const struct crew *crew, const char *name)
+{
+    for (size_t i = 0; i < crew->n; i++)
+        if (strcmp(crew->conf->jobs[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* It must not start when its job comes back some day. */
+void runs_forget(struct supervisor *s, const struct crew *next)
+{
+    for (size_t i = 0; i < s->crew.n; i++) {
+        struct planner_event was;
+        struct error why = ERROR_INIT;
+        struct history_run run = { .job = s->crew.conf->jobs[i].name,
+                                   .reason = "its job is no longer in the configuration",
+                                   .ended = supervisor_now(),
+                                   .count = 1,
+                                   .verdict = HISTORY_SKIPPED };
+        if (has_job(next, run.job) || planner_cancel(s->crew.planner, i, &was, NULL) < 0)
+            continue;
+        run.due = was.due;
+        struct history_job state = crew_to_history(&s->crew, i);
+        tell("%s: the run that waited is skipped (%s)", run.job, run.reason);
+        if (history_skip(s->history, &run, &state, &why) < 0)
+            log_event(LOG_ALARM, "a skipped run of %s is not in the history: %s", run.job, why.text);
+    }
 }
 
 /* In the history it is a run that a person has stopped, one without a beginning. */

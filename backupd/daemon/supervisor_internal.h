@@ -96,6 +96,8 @@ void runs_remember(struct supervisor *s, size_t job);
 void runs_wait(struct supervisor *s, const struct planner_event *e);
 /* One that failed is not tried again after all. */
 void runs_give_up(struct supervisor *s, const struct planner_event *e);
+/* Drops the runs that wait of jobs which the next crew does not have. */
+void runs_forget(struct supervisor *s, const struct crew *next);
 /* Drops, for `who`, the run that waits or will be tried again; E_NOT_FOUND. */
 int runs_cancel(struct supervisor *s, size_t job, const char *who, struct error *err);
 

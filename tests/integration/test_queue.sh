@@ -105,6 +105,16 @@ same "nothing waits any more" none "$(waiting shop for)"
 check_fails 1 "and nothing is left to cancel" backupd cancel shop
 check_fails 1 "of no job at all" backupd cancel shopp
 backupd start shop >/dev/null
+cp c.yaml all.yaml
+config "slow: { engine: command, command: [sleep, '304.$$'] }"
+kill -HUP "$DAEMON"
+check "one whose job is gone" wait_for 30 last_is shop 5
+same "is skipped for that" "its job is no longer in the configuration" "$(last shop reason)"
+mv all.yaml c.yaml
+kill -HUP "$DAEMON"
+check "the job is back" wait_for 30 reloads 3
+same "and nothing of it waits" none "$(waiting shop for)"
+backupd start shop >/dev/null
 contains "a pause" "$(backupd pause shop)" "shop: is paused"
 check "leaves alone what was started by hand" waits shop "its turn"
 backupd cancel slow >/dev/null

@@ -6,6 +6,7 @@
 #include "backupd/anomaly/told.h"
 #include "backupd/daemon/crew.h"
 #include "backupd/daemon/supervisor.h"
+#include "backupd/daemon/waits.h"
 #include "backupd/host.h"
 #include "backupd/status_alarms.h"
 #include "backupd/verbs.h"
@@ -100,6 +101,7 @@ struct status {
     struct history *history;
     struct table *table;
     const struct crew *crew;
+    struct planner *planner; /* what waits */
     size_t job;
     bool paused;
     bool seen;
@@ -125,8 +127,10 @@ static int print_json(const struct status *s, const struct history_run *r, const
     jsonout_i64(o, "run", r->id);
     jsonout_str(o, "job", r->job);
     jsonout_str(o, "verdict", history_verdict_name(r->verdict));
-    if (strcmp(type, "status") == 0)
+    if (strcmp(type, "status") == 0) {
         jsonout_bool(o, "paused", s->paused);
+        waits_json(o, s->crew, s->planner, s->job, (int64_t)clock_wall());
+    }
     jsonout_str(o, "reason", r->reason);
     jsonout_time(o, "due", (uint64_t)r->due);
     jsonout_time(o, "started", (uint64_t)r->started);
@@ -158,6 +162,15 @@ static void add_next(struct status *s)
     table_cell(s->table, OUT_DIM, "%s", t != 0 ? zone_format(wall, t + r->jitter) : "");
 }
 
+/* What waits, and what there is to say of the last run. */
+static void add_note(struct status *s, const char *line)
+{
+    char why[WAITS_TEXT_MAX];
+    (void)waits_line(s->crew, s->planner, s->job, (int64_t)clock_wall(), why);
+    table_cell(s->table, why[0] != '\0' ? OUT_WARN : OUT_PLAIN, "%s%s%s", why,
+               why[0] != '\0' && line[0] != '\0' ? "; " : "", line);
+}
+
 static int status_line(const struct history_run *r, void *arg)
 {
     struct status *s = arg;
@@ -181,7 +194,7 @@ static int status_line(const struct history_run *r, void *arg)
     add_next(s);
     if (rc == 0)
         rc = told_line(s->history, r, line, s->err);
-    table_cell(s->table, OUT_PLAIN, "%s", line[0] != '\0' ? line : is_bad(r->verdict) ? r->reason : "");
+    add_note(s, line[0] != '\0' ? line : is_bad(r->verdict) ? r->reason : "");
     return rc;
 }
 
@@ -192,6 +205,7 @@ static int never_ran(struct status *s)
         jsonout_str(o, "job", s->crew->conf->jobs[s->job].name);
         jsonout_str(o, "verdict", "never");
         jsonout_bool(o, "paused", s->paused);
+        waits_json(o, s->crew, s->planner, s->job, (int64_t)clock_wall());
         return jsonout_emit(o, s->err);
     }
     table_cell(s->table, OUT_BOLD, "%s", s->crew->conf->jobs[s->job].name);
@@ -199,7 +213,7 @@ static int never_ran(struct status *s)
     for (int i = 0; i < 4; i++)
         table_cell(s->table, OUT_PLAIN, "%s", "");
     add_next(s);
-    table_cell(s->table, OUT_PLAIN, "%s", "");
+    add_note(s, "");
     return 0;
 }
 
@@ -255,6 +269,8 @@ int cmd_status(struct cli_context *cli, struct error *err)
     if (rc == 0)
         rc = open_history(conf, &s.history, err);
     if (rc == 0)
+        rc = waits_read(&crew, s.history, &s.planner, err);
+    if (rc == 0)
         rc = print_status(&s, &jobs, err);
     if (rc == 0)
         rc = status_alarms(cli, &crew, s.history, &jobs, &more, err);
@@ -264,6 +280,7 @@ int cmd_status(struct cli_context *cli, struct error *err)
     else if (rc == 0 && more > 0)
         rc = error_set(err, E_IO, "the last runs are well, but %zu %s to be looked at", more,
                        plural(more, "thing is", "things are"));
+    planner_free(s.planner);
     history_close(s.history);
     table_free(s.table);
     crew_free(&crew);

@@ -45,6 +45,7 @@ static int print_json(const struct crew *crew, const struct schedule_notes *note
     jsonout_str(o, "job", conf->name);
     jsonout_str(o, "schedule", conf->schedule.when);
     jsonout_i64(o, "jitter_seconds", r->jitter);
+    waits_json(o, crew, notes->planner, job, now);
     struct jsonout *times = jsonout_array(o, "next");
     for (uint64_t k = 0; r->calendar != NULL && k < n; k++) {
         int64_t t = time_of(r, now, k);
@@ -92,22 +93,43 @@ static void add_note(struct table *t, const struct schedule_notes *notes, size_t
         table_cell(t, OUT_PLAIN, "%s", "");
 }
 
+static void print_head(struct table *t, const struct conf_job *conf, bool first)
+{
+    table_cell(t, OUT_BOLD, "%s", first ? conf->name : "");
+    table_cell(t, OUT_DIM, "%s",
+               !first                        ? ""
+               : conf->schedule.when != NULL ? conf->schedule.when
+                                             : "(only by hand)");
+}
+
+/* The run that is due already, before those that are to come. */
+static bool print_waiting(struct table *t, const struct crew *crew, const struct schedule_notes *notes,
+                          size_t job, int64_t now)
+{
+    char wall[32];
+    char why[WAITS_TEXT_MAX];
+    if (!waits_is(notes->planner, job))
+        return false;
+    print_head(t, &crew->conf->jobs[job], true);
+    table_cell(t, OUT_PLAIN, "%s", zone_format(wall, planner_state(notes->planner, job)->from));
+    table_cell(t, OUT_DIM, "%s", "");
+    table_cell(t, OUT_WARN, "%s", waits_line(crew, notes->planner, job, now, why));
+    return true;
+}
+
 static void print_job(struct table *t, const struct crew *crew, const struct schedule_notes *notes,
                       size_t job, int64_t now, uint64_t n)
 {
     const struct planner_rules *r = &crew->rules[job];
     const struct conf_job *conf = &crew->conf->jobs[job];
+    bool waits = print_waiting(t, crew, notes, job, now);
     for (uint64_t k = 0; k < n; k++) {
         char wall[32];
         char in[NUMBER_TEXT_MAX];
         int64_t at = r->calendar != NULL ? time_of(r, now, k) : 0;
-        if (at == 0 && k > 0)
+        if (at == 0 && (k > 0 || waits))
             return;
-        table_cell(t, OUT_BOLD, "%s", k == 0 ? conf->name : "");
-        table_cell(t, OUT_DIM, "%s",
-                   k > 0                         ? ""
-                   : conf->schedule.when != NULL ? conf->schedule.when
-                                                 : "(only by hand)");
+        print_head(t, conf, k == 0 && !waits);
         table_cell(t, OUT_PLAIN, "%s",
                    at != 0                       ? zone_format(wall, at)
                    : conf->schedule.when != NULL ? "never"

@@ -88,10 +88,11 @@ static const struct cli_verb verbs[] = {
       .run = cmd_start },
     { .name = "cancel",
       .synopsis = "RUN",
-      .summary = "Let the daemon end a run.",
+      .summary = "Let the daemon end a run, or drop one that waits.",
       .help =
           "RUN is its number, or the name of its job. It is asked to end in order, and killed after stop_timeout; what it "
-          "stored is used by the next run. It is not tried again before it is due.",
+          "stored is used by the next run. It is not tried again before it is due. A run that waits, or that will be tried "
+          "again, has no number yet: name its job.",
       .options = control_options,
       .min_args = 1,
       .max_args = 1,
@@ -99,7 +100,9 @@ static const struct cli_verb verbs[] = {
     { .name = "pause",
       .synopsis = "JOB ...",
       .summary = "Skip jobs or tasks until they are resumed.",
-      .help = "Also after a restart. What is skipped is in the history. A run that is on goes on.",
+      .help =
+          "Also after a restart. What is skipped is in the history, what waits by its calendar with it. A run that is on "
+          "goes on, and one that was started by hand starts.",
       .options = control_options,
       .min_args = 1,
       .max_args = CLI_ANY,

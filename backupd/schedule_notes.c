@@ -41,12 +41,14 @@ int schedule_notes_read(const struct crew *crew, struct schedule_notes *out, str
     if (path != NULL && (n.jobs = mem_alloc(crew->n + 1, sizeof *n.jobs, err)) != NULL &&
         (n.skips = mem_alloc(crew->n + 1, sizeof *n.skips, err)) != NULL)
         rc = history_open_read(path, &h, err);
-    for (size_t i = 0; rc == 0 && h != NULL && i < crew->n; i++)
-        rc = read_job(h, crew, i, &n, err);
     if (rc == E_NOT_FOUND) { /* no daemon has run here yet */
         error_clear(err);
         rc = 0;
     }
+    for (size_t i = 0; rc == 0 && h != NULL && i < crew->n; i++)
+        rc = read_job(h, crew, i, &n, err);
+    if (rc == 0)
+        rc = waits_read(crew, h, &n.planner, err);
     history_close(h);
     free(path);
     if (rc < 0)
@@ -60,6 +62,7 @@ void schedule_notes_free(struct schedule_notes *notes)
 {
     free(notes->jobs);
     free(notes->skips);
+    planner_free(notes->planner);
     *notes = (struct schedule_notes){ .crew = NULL };
 }
 

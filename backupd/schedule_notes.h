@@ -1,5 +1,5 @@
 /*
- * schedule_notes.h - why a time that is to come will be skipped, as far as it is known now, and what was skipped last.
+ * schedule_notes.h - why a time that is to come will be skipped, as far as it is known now, what waits, and what was skipped last.
  *
  *     struct schedule_notes notes;
  *     rc = schedule_notes_read(&crew, &notes, err);       // no history yet: nothing is known
@@ -12,7 +12,7 @@
 #ifndef BACKUPD_SCHEDULE_NOTES_H
 #define BACKUPD_SCHEDULE_NOTES_H
 
-#include "backupd/daemon/crew.h"
+#include "backupd/daemon/waits.h"
 
 enum { SCHEDULE_NOTE_MAX = 256 };
 
@@ -26,6 +26,7 @@ struct schedule_notes {
     const struct crew *crew;
     struct history_job *jobs; /* of each job of the crew; name NULL: not known */
     struct schedule_skip *skips;
+    struct planner *planner; /* what waits (waits.h) */
 };
 
 int schedule_notes_read(const struct crew *crew, struct schedule_notes *out, struct error *err);

@@ -431,6 +431,10 @@ static void control_look(struct supervisor *s, void *self, const struct pollfd *
     for (size_t i = c->n; i > 0; i--)
         if (!serve(s, c->clients[i - 1]))
             client_remove(c, i - 1);
+    /* What one of them has cancelled, another may have waited for. */
+    for (size_t i = 0; i < c->n; i++)
+        if (c->clients[i]->state == CLIENT_WAITS && c->clients[i]->stays)
+            control_settle(s, c->clients[i]);
     start_queued(s, c);
     keep_listening(c);
     if (n > 0 && fds[0].revents != 0)

@@ -6,6 +6,7 @@
 
 #include "backupd/daemon/control.h"
 #include "backupd/daemon/tell.h"
+#include "backupd/daemon/waits.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -67,15 +68,6 @@ static int jobs_of(const struct supervisor *s, const struct client *c, struct ve
     return 0;
 }
 
-/* So that it is not forgotten with this process. */
-static void remember(struct supervisor *s, size_t job)
-{
-    struct error why = ERROR_INIT;
-    struct history_job state = crew_to_history(&s->crew, job);
-    if (history_job_write(s->history, &state, &why) < 0)
-        log_event(LOG_ALARM, "what was asked for job %s is not in the history: %s", state.name, why.text);
-}
-
 /* ---- start ------------------------------------------------------------------------------------------------------------- */
 
 void control_started_free(struct client *c)
@@ -110,7 +102,7 @@ static int start_one(struct supervisor *s, struct client *c, size_t job, struct 
         rc = runs_started_by(s, name, c->peer.name, err);
     if (rc < 0)
         return rc;
-    remember(s, job);
+    runs_remember(s, job);
     tell("%s: is to start, says %s", name, c->peer.name);
     return 0;
 }
@@ -167,7 +159,9 @@ void control_hear(struct supervisor *s, struct client *c, const struct daemon_ev
             continue;
         if (e->kind == DAEMON_STARTED && same && w->run == 0)
             w->run = e->run->id;
-        if (e->kind == DAEMON_ENDED && same && w->run == e->run->id) {
+        bool began = e->run != NULL && e->run->started != 0;
+        if (e->kind == DAEMON_ENDED && same && (began ? w->run == e->run->id : w->run == 0)) {
+            w->run = e->run->id;
             (void)snprintf(text, sizeof text, "%s%s%s", history_verdict_name(e->run->verdict),
                            e->run->text != NULL && e->run->text[0] != '\0' ? ": " : "",
                            e->run->text != NULL ? e->run->text : "");
@@ -182,7 +176,7 @@ void control_hear(struct supervisor *s, struct client *c, const struct daemon_ev
 
 static void settle_line(struct supervisor *s, const struct started *w, struct vec *lines)
 {
-    char reason[LINE_LEN] = "";
+    char reason[WAITS_TEXT_MAX];
     size_t job = supervisor_job(s, w->job);
     if (w->over && w->run != 0)
         say(lines, "%s: run %lld: %s", w->job, (long long)w->run, w->text != NULL ? w->text : "");
@@ -192,9 +186,8 @@ static void settle_line(struct supervisor *s, const struct started *w, struct ve
         say(lines, "%s: run %lld has started", w->job, (long long)w->run);
     else if (job != SIZE_MAX)
         say(lines, "%s: %s", w->job,
-            planner_waits_for(s->crew.planner, job, supervisor_now(), reason, sizeof reason)[0] != '\0'
-                ? reason
-                : "starts next");
+            waits_line(&s->crew, s->crew.planner, job, supervisor_now(), reason)[0] != '\0' ? reason
+                                                                                            : "starts next");
 }
 
 void control_settle(struct supervisor *s, struct client *c)
@@ -250,18 +243,34 @@ static void remember_cancelled(struct supervisor *s, const char *name)
         log_event(LOG_ALARM, "that the run of %s was cancelled is not in the history: %s", name, why.text);
 }
 
+/* One that waits has no number yet: it goes by its job. */
+static void cancel_waiting(struct supervisor *s, struct client *c, const char *what)
+{
+    struct error why = ERROR_INIT;
+    struct vec lines = VEC_OF(char *);
+    char safe[CONTROL_NAME_MAX];
+    size_t job = what != NULL ? supervisor_job(s, what) : SIZE_MAX;
+    if (job == SIZE_MAX || runs_cancel(s, job, c->peer.name, &why) < 0) {
+        (void)error_set(
+            &why, E_NOT_FOUND,
+            "no run %s is on or waits (`backupd history` shows the numbers, `backupd status` who waits)",
+            what != NULL ? str_printable(safe, sizeof safe, what) : "");
+        fail(c, &why);
+        return;
+    }
+    say(&lines, "%s: the run that waited is cancelled", what);
+    control_answer(c, 0, NULL, &lines);
+    lines_free(&lines);
+}
+
 static void cancel(struct supervisor *s, struct client *c)
 {
     const char *what = jsonflat_text(c->request, "what");
-    struct error why = ERROR_INIT;
     struct vec lines = VEC_OF(char *);
     char reason[SLOT_WHY_MAX];
-    char safe[CONTROL_NAME_MAX];
     struct slot *slot = what != NULL ? slot_of(s, what) : NULL;
     if (slot == NULL) {
-        (void)error_set(&why, E_NOT_FOUND, "no run %s is on (`backupd history` shows the numbers)",
-                        what != NULL ? str_printable(safe, sizeof safe, what) : "");
-        fail(c, &why);
+        cancel_waiting(s, c, what);
         return;
     }
     if (slot->kill_at != 0) {
@@ -291,15 +300,18 @@ static void pause_jobs(struct supervisor *s, struct client *c, bool paused)
     for (size_t i = 0; i < jobs.len; i++) {
         size_t job = *(size_t *)vec_at(&jobs, i);
         const char *name = s->crew.conf->jobs[job].name;
-        bool was = planner_state(s->crew.planner, job)->paused;
+        const struct planner_state *state = planner_state(s->crew.planner, job);
+        bool was = state->paused;
+        bool waits = state->due != 0 && !state->running && !state->by_hand;
         planner_pause(s->crew.planner, job, supervisor_now(), paused);
-        remember(s, job);
+        runs_remember(s, job);
         if (was == paused)
             say(&lines, "%s: %s", name, paused ? "was paused already" : "was not paused");
         else
             say(&lines, "%s: %s", name,
-                paused ? "is paused; what comes due is skipped until it is resumed"
-                       : "runs again when it is due");
+                !paused ? "runs again when it is due"
+                : waits ? "is paused; the run that waits is skipped, and what comes due until it is resumed"
+                        : "is paused; what comes due is skipped until it is resumed");
         if (was != paused)
             tell("%s: is %s by %s", name, paused ? "paused" : "resumed", c->peer.name);
     }

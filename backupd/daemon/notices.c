@@ -268,7 +268,8 @@ static void notices_part_event(struct supervisor *s, void *self, const struct da
         return;
     if (e->kind == DAEMON_RELOADED)
         forget_strangers(s, p);
-    bool run = e->kind == DAEMON_STARTED || e->kind == DAEMON_ENDED || e->kind == DAEMON_SKIPPED;
+    bool run = e->kind == DAEMON_STARTED || e->kind == DAEMON_ENDED || e->kind == DAEMON_SKIPPED ||
+               e->kind == DAEMON_GIVEN_UP;
     if (run && !is_nobodys(s, e) && notices_tell(s, p->queue, e, &why) < 0)
         queue_failed(p, &why);
     look_ahead(s, p);

@@ -314,7 +314,7 @@ int notices_tell(struct supervisor *s, struct notices *q, const struct daemon_ev
         if (e->kind == DAEMON_SKIPPED)
             rc = missed(&t, c);
         else if (c->type != CONF_PING)
-            rc = e->kind == DAEMON_ENDED ? any_end(&t, c, good, again) : 0;
+            rc = e->kind != DAEMON_STARTED ? any_end(&t, c, good, again) : 0;
         else if (!again)
             rc = ping(&t, c,
                       e->kind == DAEMON_STARTED ? "start"

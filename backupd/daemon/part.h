@@ -26,7 +26,8 @@ struct supervisor;
 enum daemon_event_kind {
     DAEMON_READY = 0, /* the loop begins */
     DAEMON_STARTED,   /* a run's process runs (or could not be started: ENDED follows) */
-    DAEMON_ENDED,     /* a run is over and in the history */
+    DAEMON_ENDED,     /* a run is over and in the history; started 0: it was cancelled before it began */
+    DAEMON_GIVEN_UP,  /* a run that failed was to be tried again, and is not: `run` is that one */
     DAEMON_SKIPPED,   /* a due time passed without a run; in the history */
     DAEMON_RELOADED,  /* the configuration is a new one */
     DAEMON_CLOCK_SET,
@@ -38,8 +39,8 @@ enum daemon_event_kind {
 /* What is told lives only during the call. */
 struct daemon_event {
     enum daemon_event_kind kind;
-    size_t job;                    /* STARTED, ENDED, SKIPPED; SIZE_MAX: no longer configured */
-    const struct history_run *run; /* the same three; id is set, but not of what was skipped */
+    size_t job;                    /* STARTED, ENDED, GIVEN_UP, SKIPPED; SIZE_MAX: no longer configured */
+    const struct history_run *run; /* the same four; id is set, but not of what was skipped */
 };
 
 struct part_kind {

@@ -55,6 +55,8 @@ int planner_new(const struct planner_rules *rules, size_t n, unsigned limit, str
     if ((p->rules = mem_alloc(n + 1, sizeof *p->rules, err)) != NULL &&
         (p->state = mem_alloc(n + 1, sizeof *p->state, err)) != NULL &&
         (p->known = mem_alloc(n + 1, sizeof *p->known, err)) != NULL &&
+        (p->fresh = mem_alloc(n + 1, sizeof *p->fresh, err)) != NULL &&
+        (p->held = mem_alloc(n + 1, sizeof *p->held, err)) != NULL &&
         (p->next = mem_alloc(n + 1, sizeof *p->next, err)) != NULL &&
         (p->queue = mem_alloc(n + 1, sizeof *p->queue, err)) != NULL) {
         if (n > 0)
@@ -75,6 +77,8 @@ void planner_free(struct planner *p)
     free(p->rules);
     free(p->state);
     free(p->known);
+    free(p->fresh);
+    free(p->held);
     free(p->next);
     free(p->queue);
     free(p);
@@ -117,6 +121,22 @@ static size_t make_queue(struct planner *p)
     return n;
 }
 
+/* Who has become due and did not start. */
+static int tell_waiting(struct planner *p, int64_t now, struct vec *events, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < p->n; i++) {
+        const struct planner_state *s = &p->state[i];
+        if (p->fresh[i] && s->due != 0 && !s->running) {
+            struct planner_event e = { PLANNER_WAIT,           plan_start_reason(p, i), i, s->due, 1, i,
+                                       planner_held(p, i, now) };
+            rc = plan_tell(events, &e, err);
+        }
+        p->fresh[i] = false;
+    }
+    return rc;
+}
+
 int planner_tick(struct planner *p, int64_t now, struct vec *events, struct error *err)
 {
     int rc = 0;
@@ -131,14 +151,15 @@ int planner_tick(struct planner *p, int64_t now, struct vec *events, struct erro
         for (size_t i = 0; rc == 0 && i < n; i++)
             if (p->state[p->queue[i]].due != 0 && !p->state[p->queue[i]].running)
                 rc = plan_try_start(p, p->queue[i], now, events, err);
-    return rc;
+    return rc == 0 ? tell_waiting(p, now, events, err) : rc;
 }
 
 void planner_finished(struct planner *p, size_t job, int64_t now, enum planner_outcome outcome)
 {
     const struct planner_rules *r = &p->rules[job];
     struct planner_state *s = &p->state[job];
-    bool again = outcome == PLANNER_PASSING && s->attempt <= r->retries && !s->stopping && !s->by_hand;
+    bool again =
+        outcome == PLANNER_PASSING && s->attempt <= r->retries && !s->stopping && !s->by_hand && !s->paused;
     s->running = false;
     s->stopping = false;
     if (again) {
@@ -202,7 +223,9 @@ int planner_start(struct planner *p, size_t job, int64_t now, struct error *err)
     if (s->due != 0 && s->by_hand)
         return error_set(err, E_CONFLICT, "job %s was started and waits", p->rules[job].name);
     plan_know(p, job, now);
-    /* A due time that waits is met by this run. */
+    /* A due time that waits is met by this run; should it be cancelled, that time had none. */
+    if (s->due != 0)
+        plan_drop(p, job);
     s->due = now;
     s->from = now;
     s->by_hand = true;
@@ -215,4 +238,19 @@ void planner_pause(struct planner *p, size_t job, int64_t now, bool paused)
 {
     plan_know(p, job, now);
     p->state[job].paused = paused;
+}
+
+int planner_cancel(struct planner *p, size_t job, struct planner_event *was, struct error *err)
+{
+    struct planner_state *s = &p->state[job];
+    if (s->due == 0 || s->running)
+        return error_set(err, E_NOT_FOUND, "job %s does not wait", p->rules[job].name);
+    *was = (struct planner_event){ .kind = PLANNER_START,
+                                   .reason = plan_start_reason(p, job),
+                                   .job = job,
+                                   .due = s->due,
+                                   .count = 1,
+                                   .other = job };
+    plan_drop(p, job);
+    return 0;
 }

@@ -5,7 +5,7 @@
  *     rc = planner_new(rules, n, limit, &p, err);
  *     planner_restore(p, i, &state);                       // what the last daemon left
  *     for (;;) {
- *         planner_tick(p, now, &events, err);              // START: spawn it; STOP: end it; SKIP: tell it
+ *         planner_tick(p, now, &events, err);              // START: spawn it; STOP: end it; others: tell it
  *         ...planner_finished(p, job, now, outcome);       // when a run has ended; then tick again
  *         sleep until planner_wake(p, now), or until something happens
  *     }
@@ -25,6 +25,8 @@
  *     than `limit`. Among those who wait the one that was due first goes first, then by order.
  *   - A run that failed for a passing reason is tried again after a pause that doubles, within the window, at most
  *     `retries` times; a newer due time ends that.
+ *   - A paused job has no runs but those that were started by hand: what waits by its calendar is skipped, and one that failed
+ *     is not tried again. A run that is on goes on.
  *   - The clock set back by up to 26 hours repeats no run; by more, the nights begin anew from there. planner_clock_set
  *     keeps a step from counting as time that a run took.
  *
@@ -92,11 +94,19 @@ struct planner_state {
     enum planner_outcome last; /* of the last due time that is over */
 };
 
-enum planner_event_kind { PLANNER_START, PLANNER_STOP, PLANNER_SKIP, PLANNER_CLOCK };
+enum planner_event_kind {
+    PLANNER_START,
+    PLANNER_STOP,
+    PLANNER_SKIP,
+    PLANNER_CLOCK,
+    PLANNER_WAIT, /* it is due, and waits from now on */
+    PLANNER_GIVE_UP, /* it failed or was cut off, and what was to be its next try is skipped: the failure is for good */
+    PLANNER_KNOWN, /* a job with a calendar was seen for the first time: what is due from now on is not forgotten */
+};
 
 enum planner_reason {
-    PLANNER_DUE = 0,     /* START: it is time */
-    PLANNER_CATCH_UP,    /* START: the newest of those that were missed */
+    PLANNER_DUE = 0,     /* START, WAIT: it is time */
+    PLANNER_CATCH_UP,    /* START, WAIT: the newest of those that were missed */
     PLANNER_AGAIN,       /* START: the last try failed for a passing reason */
     PLANNER_BY_HAND,     /* START */
     PLANNER_TOO_LATE,    /* SKIP: missed, and older than catch_up */
@@ -108,13 +118,30 @@ enum planner_reason {
     PLANNER_SET_BACK,    /* CLOCK: due times begin anew */
 };
 
+/* What keeps a run that is due from starting. */
+enum planner_hold_kind {
+    PLANNER_FREE = 0,     /* nothing */
+    PLANNER_HELD_AGAIN,   /* it is tried again later */
+    PLANNER_HELD_DEPENDS, /* a job it depends on is not over */
+    PLANNER_HELD_LANE,    /* a lane is full */
+    PLANNER_HELD_LIMIT,   /* so many runs are on */
+};
+
+struct planner_hold {
+    enum planner_hold_kind kind;
+    size_t other;            /* DEPENDS: that job; LANE: one that is on */
+    const char *lane;        /* LANE: its name */
+    unsigned running, limit; /* LANE, LIMIT */
+};
+
 struct planner_event {
     enum planner_event_kind kind;
     enum planner_reason reason;
     size_t job;
     int64_t due;
-    uint64_t count; /* SKIP: how many due times, `due` is the newest */
-    size_t other;   /* DEPENDENCY: the job that did not succeed */
+    uint64_t count;           /* SKIP: how many due times, `due` is the newest */
+    size_t other;             /* DEPENDENCY: the job that did not succeed */
+    struct planner_hold hold; /* WAIT: what for; SKIP, GIVE_UP: what it was last seen to wait for */
 };
 
 struct planner;
@@ -142,8 +169,11 @@ void planner_clock_set(struct planner *p, int64_t by);
 /* E_CONFLICT: it runs or waits already. Starts with the next tick, before its calendar, whether paused or not. */
 int planner_start(struct planner *p, size_t job, int64_t now, struct error *err);
 void planner_pause(struct planner *p, size_t job, int64_t now, bool paused);
+/* Drops the run that waits or will be tried again; *was is the START that does not come. What was started by hand leaves the
+ * job as it stood before. E_NOT_FOUND: nothing waits. */
+int planner_cancel(struct planner *p, size_t job, struct planner_event *was, struct error *err);
 
-/* Why a job that is due does not run yet, for people: "waits for job shop"; "" when there is no reason. */
-const char *planner_waits_for(const struct planner *p, size_t job, int64_t now, char *out, size_t cap);
+/* Of a job that is due and does not run: what keeps it. */
+struct planner_hold planner_held(const struct planner *p, size_t job, int64_t now);
 
 #endif

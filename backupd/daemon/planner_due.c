@@ -14,17 +14,26 @@ int plan_tell(struct vec *events, const struct planner_event *e, struct error *e
     return 0;
 }
 
+void plan_drop(struct planner *p, size_t job)
+{
+    struct planner_state *s = &p->state[job];
+    if (!s->by_hand)
+        s->last = s->attempt > 0 ? PLANNER_FAILED : PLANNER_SKIPPED;
+    s->due = 0;
+    s->by_hand = false;
+    s->not_before = 0;
+    p->held[job] = (struct planner_hold){ .kind = PLANNER_FREE };
+}
+
 int plan_skip(struct planner *p, size_t job, enum planner_reason reason, size_t other, struct vec *events,
               struct error *err)
 {
-    struct planner_state *s = &p->state[job];
-    struct planner_event e = { PLANNER_SKIP, reason, job, s->due, 1, other };
-    /* Of one that was tried, people have heard: it failed. */
-    bool tried = s->attempt > 0;
-    s->last = tried ? PLANNER_FAILED : PLANNER_SKIPPED;
-    s->due = 0;
-    s->by_hand = false;
-    return tried ? 0 : plan_tell(events, &e, err);
+    bool tried = p->state[job].attempt > 0;
+    struct planner_event e = {
+        tried ? PLANNER_GIVE_UP : PLANNER_SKIP, reason, job, p->state[job].due, 1, other, p->held[job]
+    };
+    plan_drop(p, job);
+    return plan_tell(events, &e, err);
 }
 
 /* ---- what has become due ------------------------------------------------------------------------------------------ */
@@ -65,15 +74,14 @@ static int take_due(struct planner *p, size_t job, int64_t now, struct vec *even
     int64_t age = now - newest - r->jitter;
     decide_up_to(p, job, newest);
     if (s->due != 0) {
-        /* One that was never tried is over now; one that failed is not tried any more. */
         int rc = plan_skip(p, job, PLANNER_OLDER, job, events, err);
         if (rc < 0)
             return rc;
     }
     if (older > 0) {
-        struct planner_event e = { PLANNER_SKIP, s->paused ? PLANNER_PAUSED : PLANNER_OLDER,
-                                   job,          before,
-                                   older,        job };
+        struct planner_event e = {
+            PLANNER_SKIP, s->paused ? PLANNER_PAUSED : PLANNER_OLDER, job, before, older, job, { 0 }
+        };
         int rc = plan_tell(events, &e, err);
         if (rc < 0)
             return rc;
@@ -83,6 +91,7 @@ static int take_due(struct planner *p, size_t job, int64_t now, struct vec *even
     s->attempt = 0;
     s->not_before = 0;
     s->by_hand = false;
+    p->fresh[job] = true;
     if (s->paused)
         return plan_skip(p, job, PLANNER_PAUSED, job, events, err);
     return age > PLANNER_GRACE && age > r->catch_up ? plan_skip(p, job, PLANNER_TOO_LATE, job, events, err)
@@ -99,9 +108,15 @@ void plan_know(struct planner *p, size_t job, int64_t now)
 int plan_notice(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err)
 {
     struct planner_state *s = &p->state[job];
+    if (!p->known[job] && p->rules[job].calendar != NULL) {
+        struct planner_event e = { PLANNER_KNOWN, PLANNER_DUE, job, now, 0, job, { 0 } };
+        int rc = plan_tell(events, &e, err);
+        if (rc < 0)
+            return rc;
+    }
     plan_know(p, job, now);
     if (s->last_due > now + PLANNER_SET_BACK_MAX) {
-        struct planner_event e = { PLANNER_CLOCK, PLANNER_SET_BACK, job, s->last_due, 0, job };
+        struct planner_event e = { PLANNER_CLOCK, PLANNER_SET_BACK, job, s->last_due, 0, job, { 0 } };
         decide_up_to(p, job, now);
         int rc = plan_tell(events, &e, err);
         if (rc < 0)

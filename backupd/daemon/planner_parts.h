@@ -10,9 +10,11 @@
 struct planner {
     struct planner_rules *rules;
     struct planner_state *state;
-    bool *known;   /* has a last_due */
-    int64_t *next; /* the first due time after last_due; 0: not looked up, INT64_MAX: none */
-    size_t *queue; /* those who wait, in order; n of them at most */
+    bool *known;               /* has a last_due */
+    bool *fresh;               /* has become due in this tick */
+    struct planner_hold *held; /* what the run that waits was last seen to wait for */
+    int64_t *next;             /* the first due time after last_due; 0: not looked up, INT64_MAX: none */
+    size_t *queue;             /* those who wait, in order; n of them at most */
     size_t n;
     unsigned limit;
 };
@@ -22,6 +24,8 @@ int plan_tell(struct vec *events, const struct planner_event *e, struct error *e
 /* The due time is over without a run. */
 int plan_skip(struct planner *p, size_t job, enum planner_reason reason, size_t other, struct vec *events,
               struct error *err);
+/* The same, and forgets what it was. */
+void plan_drop(struct planner *p, size_t job);
 /* Nothing before a job was first seen is due. */
 void plan_know(struct planner *p, size_t job, int64_t now);
 /* The first due time that is not decided; INT64_MAX: there is none. */
@@ -30,6 +34,8 @@ int64_t plan_undecided(const struct planner *p, size_t job);
 int plan_notice(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err);
 
 /* planner_start.c */
+/* Why it would start. */
+enum planner_reason plan_start_reason(const struct planner *p, size_t job);
 int plan_try_start(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err);
 int plan_try_stop(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err);
 int64_t plan_window_end(const struct planner *p, size_t job);

@@ -1,5 +1,4 @@
 /* Who may start, who waits and for what, and who has to stop. */
-#include <stdio.h>
 #include <string.h>
 
 #include "backupd/daemon/planner_parts.h"
@@ -19,20 +18,21 @@ static bool has_lane(const struct planner_rules *r, const char *name, unsigned *
     return false;
 }
 
-/* A lane of this job that is full, or NULL. */
-static const char *full_lane(const struct planner *p, size_t job)
+/* A lane of this job that is full. */
+static bool full_lane(const struct planner *p, size_t job, struct planner_hold *out)
 {
     const struct planner_rules *r = &p->rules[job];
     for (size_t l = 0; l < r->nlanes; l++) {
-        unsigned limit = r->lanes[l].limit;
-        unsigned used = 0;
+        struct planner_hold h = { PLANNER_HELD_LANE, job, r->lanes[l].name, 0, r->lanes[l].limit };
         for (size_t i = 0; i < p->n; i++)
-            if (p->state[i].running && has_lane(&p->rules[i], r->lanes[l].name, &limit))
-                used++;
-        if (used >= limit)
-            return r->lanes[l].name;
+            if (p->state[i].running && has_lane(&p->rules[i], h.lane, &h.limit) && h.running++ == 0)
+                h.other = i;
+        if (h.running >= h.limit) {
+            *out = h;
+            return true;
+        }
     }
-    return NULL;
+    return false;
 }
 
 static unsigned count_running(const struct planner *p)
@@ -71,7 +71,7 @@ int64_t plan_window_end(const struct planner *p, size_t job)
     return p->rules[job].window > 0 && !s->by_hand ? s->from + p->rules[job].window : INT64_MAX;
 }
 
-static enum planner_reason start_reason(const struct planner *p, size_t job)
+enum planner_reason plan_start_reason(const struct planner *p, size_t job)
 {
     const struct planner_state *s = &p->state[job];
     if (s->by_hand)
@@ -81,19 +81,43 @@ static enum planner_reason start_reason(const struct planner *p, size_t job)
     return s->from > s->due + p->rules[job].jitter ? PLANNER_CATCH_UP : PLANNER_DUE;
 }
 
+struct planner_hold planner_held(const struct planner *p, size_t job, int64_t now)
+{
+    const struct planner_state *s = &p->state[job];
+    struct planner_hold h = { .kind = PLANNER_FREE };
+    if (s->due == 0 || s->running)
+        return h;
+    size_t on = unfinished(p, job);
+    unsigned running = count_running(p);
+    if (now < s->not_before)
+        h.kind = PLANNER_HELD_AGAIN;
+    else if (on != SIZE_MAX)
+        h = (struct planner_hold){ .kind = PLANNER_HELD_DEPENDS, .other = on };
+    else if (!full_lane(p, job, &h) && running >= p->limit)
+        h = (struct planner_hold){ .kind = PLANNER_HELD_LIMIT, .running = running, .limit = p->limit };
+    return h;
+}
+
 int plan_try_start(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err)
 {
     struct planner_state *s = &p->state[job];
+    const struct planner_hold hold = planner_held(p, job, now);
+    if (s->paused && !s->by_hand)
+        return plan_skip(p, job, PLANNER_PAUSED, job, events, err);
+    /* What has held it may be gone since the window ended: then it is what was seen before. */
+    if (hold.kind != PLANNER_FREE)
+        p->held[job] = hold;
     if (now >= plan_window_end(p, job))
         return plan_skip(p, job, PLANNER_WINDOW_OVER, job, events, err);
-    if (now < s->not_before || unfinished(p, job) != SIZE_MAX)
+    if (hold.kind == PLANNER_HELD_AGAIN || hold.kind == PLANNER_HELD_DEPENDS)
         return 0;
     size_t other = unsuccessful(p, job);
     if (other != SIZE_MAX)
         return plan_skip(p, job, PLANNER_DEPENDENCY, other, events, err);
-    if (count_running(p) >= p->limit || full_lane(p, job) != NULL)
+    if (hold.kind != PLANNER_FREE)
         return 0;
-    struct planner_event e = { PLANNER_START, start_reason(p, job), job, s->due, 1, job };
+    struct planner_event e = { PLANNER_START, plan_start_reason(p, job), job, s->due, 1, job, { 0 } };
+    p->held[job] = hold;
     s->running = true;
     s->stopping = false;
     s->started = now;
@@ -119,28 +143,7 @@ int plan_try_stop(struct planner *p, size_t job, int64_t now, struct vec *events
     enum planner_reason reason;
     if (s->stopping || now < plan_stop_at(p, job, &reason))
         return 0;
-    struct planner_event e = { PLANNER_STOP, reason, job, s->due, 1, job };
+    struct planner_event e = { PLANNER_STOP, reason, job, s->due, 1, job, { 0 } };
     s->stopping = true;
     return plan_tell(events, &e, err);
-}
-
-/* ---- who waits ------------------------------------------------------------------------------------------ */
-
-const char *planner_waits_for(const struct planner *p, size_t job, int64_t now, char *out, size_t cap)
-{
-    const struct planner_state *s = &p->state[job];
-    out[0] = '\0';
-    if (s->due == 0 || s->running)
-        return out;
-    size_t on = unfinished(p, job);
-    const char *lane = full_lane(p, job);
-    if (now < s->not_before)
-        (void)snprintf(out, cap, "is tried again");
-    else if (on != SIZE_MAX)
-        (void)snprintf(out, cap, "waits for job %s", p->rules[on].name);
-    else if (lane != NULL)
-        (void)snprintf(out, cap, "waits for another job with the same %s", lane);
-    else if (count_running(p) >= p->limit)
-        (void)snprintf(out, cap, "waits until fewer than %u jobs run", p->limit);
-    return out;
 }

@@ -196,17 +196,16 @@ int runs_started_by(struct supervisor *s, const char *job, const char *who, stru
     return 0;
 }
 
-/* "started by hand by alice" */
-static const char *reason_of(struct supervisor *s, const struct planner_event *e, const char *job,
-                             char out[SLOT_WHY_MAX])
+const char *runs_reason(struct supervisor *s, const struct planner_event *e, char out[TELL_REASON_MAX])
 {
-    (void)snprintf(out, SLOT_WHY_MAX, "%s", tell_reason(e));
+    const char *job = s->crew.conf->jobs[e->job].name;
+    size_t used = strlen(tell_reason(&s->crew, e, out));
     for (size_t i = s->hands.len; i > 0; i--) {
         const struct hand *hand = vec_at(&s->hands, i - 1);
         if (strcmp(hand->job, job) != 0)
             continue;
         if (e->reason == PLANNER_BY_HAND)
-            (void)snprintf(out, SLOT_WHY_MAX, "%s by %s", tell_reason(e), hand->who);
+            (void)snprintf(out + used, TELL_REASON_MAX - used, " by %s", hand->who);
         hand_remove(s, i - 1);
     }
     return out;
@@ -216,7 +215,7 @@ static const char *reason_of(struct supervisor *s, const struct planner_event *e
 
 static int start(struct supervisor *s, const struct planner_event *e, struct error *err)
 {
-    char reason[SLOT_WHY_MAX];
+    char reason[TELL_REASON_MAX];
     const struct planner_state *state = planner_state(s->crew.planner, e->job);
     struct error why = ERROR_INIT;
     struct slot **place = vec_push(&s->slots, err);
@@ -232,7 +231,7 @@ static int start(struct supervisor *s, const struct planner_event *e, struct err
         return E_NOMEM;
     }
     struct history_run run = { .job = slot->job,
-                               .reason = reason_of(s, e, slot->job, reason),
+                               .reason = runs_reason(s, e, reason),
                                .due = e->due,
                                .started = state->started,
                                .attempt = state->attempt,
@@ -267,8 +266,9 @@ void runs_stop(struct supervisor *s, struct slot *slot, enum stop_kind kind, con
 static void skipped(struct supervisor *s, const struct planner_event *e)
 {
     struct error why = ERROR_INIT;
+    char reason[TELL_REASON_MAX];
     struct history_run run = { .job = s->crew.conf->jobs[e->job].name,
-                               .reason = tell_reason(e),
+                               .reason = tell_reason(&s->crew, e, reason),
                                .due = e->due,
                                .count = e->count,
                                .ended = supervisor_now(),
@@ -283,13 +283,14 @@ static void skipped(struct supervisor *s, const struct planner_event *e)
 
 int runs_act(struct supervisor *s, const struct planner_event *e, struct error *err)
 {
+    char reason[TELL_REASON_MAX];
     switch (e->kind) {
     case PLANNER_START:
         return start(s, e, err);
     case PLANNER_STOP:
         for (size_t i = 0; i < s->slots.len; i++)
             if (strcmp(supervisor_slot(s, i)->job, s->crew.conf->jobs[e->job].name) == 0)
-                runs_stop(s, supervisor_slot(s, i), STOP_PLAN, tell_reason(e));
+                runs_stop(s, supervisor_slot(s, i), STOP_PLAN, tell_reason(&s->crew, e, reason));
         return 0;
     case PLANNER_SKIP:
         skipped(s, e);
@@ -298,6 +299,15 @@ int runs_act(struct supervisor *s, const struct planner_event *e, struct error *
         log_event(LOG_WARN,
                   "job %s: the clock was set back by more than a day; its nights begin anew from now",
                   s->crew.conf->jobs[e->job].name);
+        return 0;
+    case PLANNER_WAIT:
+        runs_wait(s, e);
+        return 0;
+    case PLANNER_GIVE_UP:
+        runs_give_up(s, e);
+        return 0;
+    case PLANNER_KNOWN:
+        runs_remember(s, e->job);
         return 0;
     }
     return 0;

@@ -120,6 +120,7 @@ static int adopt(struct supervisor *s, struct conf *conf, struct error *err)
         crew_free(&crew);
         return rc;
     }
+    runs_forget(s, &crew);
     crew_free(&s->crew);
     conf_free(s->conf);
     s->crew = crew;

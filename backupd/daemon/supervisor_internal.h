@@ -3,6 +3,7 @@
  *
  *     supervisor.c   configuration, reload, the loop
  *     runs.c         processes of runs: start, end, stop
+ *     runs_wait.c    runs that have not begun: they wait, or are given up
  *     part.h         what else lives in the loop: each part is a file of its own and knows nothing of the others
  */
 #ifndef BACKUPD_DAEMON_SUPERVISOR_INTERNAL_H
@@ -15,6 +16,7 @@
 #include "backupd/daemon/refused.h"
 #include "backupd/daemon/stall.h"
 #include "backupd/daemon/supervisor.h"
+#include "backupd/daemon/tell.h"
 #include "common/base/vec.h"
 #include "common/sys/filelock.h"
 #include "common/sys/poll_loop.h"
@@ -80,11 +82,24 @@ int runs_act(struct supervisor *s, const struct planner_event *e, struct error *
 void runs_stop(struct supervisor *s, struct slot *slot, enum stop_kind kind, const char *why);
 /* The next run of this job is one that `who` has started. */
 int runs_started_by(struct supervisor *s, const char *job, const char *who, struct error *err);
+/* "due", "started by hand by alice"; whoever started the job is forgotten then. */
+const char *runs_reason(struct supervisor *s, const struct planner_event *e, char out[TELL_REASON_MAX]);
 /* Reads what runs print, ends those that are over, kills those that do not stop. */
 void runs_look(struct supervisor *s);
 /* Of all runs: their descriptors, and the next instant at which one is to be killed. */
 size_t runs_fds(const struct supervisor *s, struct pollfd *fds, size_t cap);
 int64_t runs_wake(const struct supervisor *s);
 void runs_free(struct supervisor *s);
+
+/* Where the job stands is in the history: for the next daemon, and for who reads. */
+void runs_remember(struct supervisor *s, size_t job);
+/* A run is due and has to wait. */
+void runs_wait(struct supervisor *s, const struct planner_event *e);
+/* One that failed is not tried again after all. */
+void runs_give_up(struct supervisor *s, const struct planner_event *e);
+/* Drops the runs that wait of jobs which the next crew does not have. */
+void runs_forget(struct supervisor *s, const struct crew *next);
+/* Drops, for `who`, the run that waits or will be tried again; E_NOT_FOUND. */
+int runs_cancel(struct supervisor *s, size_t job, const char *who, struct error *err);
 
 #endif

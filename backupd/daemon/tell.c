@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backupd/daemon/waits.h"
 #include "common/base/clock.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -15,7 +16,7 @@
 
 enum { LINE_MAX_LEN = 2048 };
 
-const char *tell_reason(const struct planner_event *e)
+static const char *plain_reason(const struct planner_event *e)
 {
     switch (e->reason) {
     case PLANNER_DUE:
@@ -29,19 +30,34 @@ const char *tell_reason(const struct planner_event *e)
     case PLANNER_TOO_LATE:
         return "missed, and older than catch_up_within";
     case PLANNER_OLDER:
-        return "missed, and a newer one takes its place";
+        return e->kind == PLANNER_GIVE_UP ? "a newer one takes its place"
+                                          : "missed, and a newer one takes its place";
     case PLANNER_PAUSED:
         return "the job is paused";
     case PLANNER_WINDOW_OVER:
         return e->kind == PLANNER_STOP ? "its window is over" : "could not start within its window";
     case PLANNER_DEPENDENCY:
-        return "a job it depends on did not succeed";
+        return "what it depends on did not succeed";
     case PLANNER_DURATION:
         return "it takes longer than max_duration";
     case PLANNER_SET_BACK:
         return "the clock was set back";
     }
     return "";
+}
+
+const char *tell_reason(const struct crew *crew, const struct planner_event *e, char out[TELL_REASON_MAX])
+{
+    char what[WAITS_TEXT_MAX];
+    bool late = e->kind != PLANNER_STOP && e->reason == PLANNER_WINDOW_OVER;
+    (void)snprintf(out, TELL_REASON_MAX, "%s", plain_reason(e));
+    if (e->reason == PLANNER_DEPENDENCY)
+        (void)snprintf(out, TELL_REASON_MAX, "job %s, which it depends on, did not succeed",
+                       crew->conf->jobs[e->other].name);
+    else if (late && e->hold.kind != PLANNER_FREE)
+        (void)snprintf(out, TELL_REASON_MAX, "%s: waited for %s", plain_reason(e),
+                       waits_what(crew, &e->hold, what));
+    return out;
 }
 
 void tell(const char *fmt, ...)

@@ -2,12 +2,15 @@
 #ifndef BACKUPD_DAEMON_TELL_H
 #define BACKUPD_DAEMON_TELL_H
 
-#include "backupd/daemon/planner.h"
+#include "backupd/daemon/crew.h"
 #include "common/base/log.h"
 #include "common/state/history.h"
 
-/* "is due", "missed, and older than catch_up_within": of an event, for people and for the history. */
-const char *tell_reason(const struct planner_event *event);
+enum { TELL_REASON_MAX = 512 };
+
+/* "is due", "missed, and older than catch_up_within": of an event of this crew, for people and for the history. */
+const char *tell_reason(const struct crew *crew, const struct planner_event *event,
+                        char out[TELL_REASON_MAX]);
 
 /* One line, with the wall's time before it; flushed. */
 void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -15,7 +18,6 @@ void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * with -v also what is less. */
 void tell_log(enum log_level level, const char *text, void *cli);
 /* "WHAT: 3 jobs", "WHAT: 3 jobs, 1 task". */
-struct conf;
 void tell_crew(const char *what, const struct conf *conf);
 /* The line of a run that has ended. */
 void tell_end(const struct history_run *run);

@@ -75,6 +75,8 @@ static const char *more_of(const struct notice_facts *f)
         return " Something on the storage is damaged, and what needs it cannot be restored whole.";
     if (f->task != CONF_TASK_NONE)
         return "";
+    if (notice_is(f, NOTICE_CANCELLED) && f->run != NULL && f->run->started == 0)
+        return " It had not begun; there is no new snapshot.";
     if (notice_is(f, "failure") || notice_is(f, NOTICE_CANCELLED))
         return " What it stored until then is used by the next run; there is no new snapshot.";
     if (notice_is(f, "warning"))

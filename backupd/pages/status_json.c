@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "backupd/daemon/waits.h"
 #include "common/base/zone.h"
 #include "common/cli/json.h"
 #include "version.h"
@@ -50,8 +51,9 @@ static void put_nights(struct jsonout *o, const struct view_job *j)
     }
 }
 
-static void put_job(struct jsonout *list, const struct view *v, const struct view_job *j)
+static void put_job(struct jsonout *list, const struct view *v, size_t at)
 {
+    const struct view_job *j = vec_at(&v->jobs, at);
     struct jsonout *o = jsonout_object(list, NULL);
     jsonout_str(o, "job", j->name);
     jsonout_str(o, "kind", j->kind);
@@ -60,6 +62,8 @@ static void put_job(struct jsonout *list, const struct view *v, const struct vie
     jsonout_str(o, "schedule", j->schedule);
     jsonout_bool(o, "paused", j->paused);
     jsonout_time(o, "running_since", (uint64_t)j->running_since);
+    if (v->planner != NULL)
+        waits_json(o, v->crew, v->planner, at, v->options.now);
     jsonout_time(o, "next", (uint64_t)j->next);
     jsonout_i64(o, "stale_after_seconds", j->stale_after);
     jsonout_bool(o, "stale", j->stale);
@@ -168,7 +172,7 @@ int status_json_write(const struct view *view, struct buf *out, struct error *er
     put_alarms(o, view);
     struct jsonout *jobs = jsonout_array(o, "jobs");
     for (size_t i = 0; i < view->jobs.len; i++)
-        put_job(jobs, view, vec_at(&view->jobs, i));
+        put_job(jobs, view, i);
     put_storage(o, view);
     put_drills(o, view);
     put_refused(o, view);

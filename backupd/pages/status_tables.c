@@ -79,6 +79,8 @@ static void verdict_cell(struct html *h, const struct view_job *j)
                  j->has_last ? view_verdict_word(&j->last.p) : "not yet");
     if (j->paused)
         html_element(h, "span", "warn", " · paused");
+    if (j->waits != NULL)
+        html_element(h, "span", "warn", " · another waits");
     if (j->unusual != NULL)
         html_element(h, "span", "bad", " · unusual");
     html_close(h);
@@ -112,6 +114,19 @@ static const char *why_of(const struct view_job *j)
     return p->text[0] != '\0' ? p->text : p->verdict == HISTORY_WARNING ? "" : p->reason;
 }
 
+/* A row below the job's: what waits, and why the last run ended as it did. */
+static void note_row(struct html *h, const char *waits, const char *why)
+{
+    html_open(h, "tr");
+    html_attr(h, "class", "note");
+    html_open(h, "td");
+    html_attrf(h, "colspan", "%d", JOB_COLUMNS);
+    html_attr(h, "class", "why dim");
+    html_textf(h, "%s%s%s", waits, waits[0] != '\0' && why[0] != '\0' ? "; " : "", why);
+    html_close(h);
+    html_close(h);
+}
+
 static void job_row(struct html *h, const struct view *view, const struct view_job *j)
 {
     const struct history_point *p = &j->last.p;
@@ -119,9 +134,11 @@ static void job_row(struct html *h, const struct view *view, const struct view_j
     char took[NUMBER_TEXT_MAX];
     bool ran = j->has_last && p->started != 0;
     const char *why = why_of(j);
+    const char *waits = j->waits != NULL ? j->waits : "";
+    bool noted = why[0] != '\0' || waits[0] != '\0';
     html_open(h, "tr");
     html_attr(h, "data-job", j->name);
-    if (why[0] != '\0')
+    if (noted)
         html_attr(h, "class", "noted");
     page_cell(h, &job_columns[JOB], "", -1, j->name);
     verdict_cell(h, j);
@@ -133,16 +150,8 @@ static void job_row(struct html *h, const struct view *view, const struct view_j
     page_cell(h, &job_columns[NEXT], "next", j->next != 0 ? j->next : -1,
               j->next != 0 ? zone_format(wall, j->next) : "by hand");
     html_close(h);
-    if (why[0] == '\0')
-        return;
-    html_open(h, "tr");
-    html_attr(h, "class", "note");
-    html_open(h, "td");
-    html_attrf(h, "colspan", "%d", JOB_COLUMNS);
-    html_attr(h, "class", "why dim");
-    html_text(h, why);
-    html_close(h);
-    html_close(h);
+    if (noted)
+        note_row(h, waits, why);
 }
 
 void page_jobs(struct html *h, const struct view *view)

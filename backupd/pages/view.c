@@ -233,6 +233,7 @@ static void free_job(struct view_job *job)
     if (job->has_ok)
         free_run(&job->ok);
     free(job->unusual);
+    free(job->waits);
     free(job->nights);
     vec_free(&job->points);
 }
@@ -243,6 +244,7 @@ int view_make(const struct crew *crew, struct history *history, const struct vie
               struct view *out, struct error *err)
 {
     *out = (struct view){ .options = *options,
+                          .crew = crew,
                           .zone = crew->conf->daemon.time_zone,
                           .jobs = VEC_OF(struct view_job),
                           .alarms = VEC_OF(struct view_alarm),
@@ -255,6 +257,8 @@ int view_make(const struct crew *crew, struct history *history, const struct vie
         out->host[0] = '\0';
     for (size_t i = 0; rc == 0 && i < crew->n; i++)
         rc = add_job(out, crew, i, history, err);
+    if (rc == 0 && options->nights)
+        rc = view_add_waits(out, history, err);
     if (rc == 0)
         rc = view_add_drills(out, crew, err);
     if (rc == 0)
@@ -278,6 +282,7 @@ void view_free(struct view *view)
     vec_free(&view->alarms);
     vec_free(&view->storage);
     vec_free(&view->drills);
+    planner_free(view->planner);
     drill_stands_free(&view->stands);
     view_free_refusals(view);
 }

@@ -70,6 +70,7 @@ struct view_job {
     const char *schedule;   /* NULL: only by hand */
     bool paused;
     int64_t running_since;
+    char *waits; /* "waits since ... for ..." (waits.h); NULL: no run waits */
     int64_t next;
     int64_t stale_after; /* seconds without a success that are too long; 0: no schedule says so */
     bool stale;
@@ -138,6 +139,8 @@ struct view_refusal {
 
 struct view {
     struct view_options options;
+    const struct crew *crew;
+    struct planner *planner; /* what waits, of each job; NULL without options.nights */
     char host[256];
     const char *zone;  /* name, or NULL: the system's */
     struct vec jobs;   /* struct view_job, in the order of the configuration */

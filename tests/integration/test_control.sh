@@ -77,7 +77,7 @@ config "concurrency: 1" "$good" "$bad" "$slow"
 kill -HUP "$DAEMON"
 check "one run at a time from now on" wait_for 30 grep -q 'was reloaded' daemon.log
 backupd start slow >/dev/null
-contains "another one waits" "$(backupd start bad)" "bad: waits until fewer than 1 jobs run"
+contains "another one waits" "$(backupd start bad)" "for its turn (1 of 1 run is on)"
 before=$(last bad id)
 daemon_kill
 daemon_start

@@ -146,11 +146,11 @@ sqlite3 -cmd '.timeout 20000' state/history.db "UPDATE job SET paused = 1 WHERE 
 daemon_start
 skipped() { [[ $(history "SELECT reason FROM run WHERE job = '$1' AND verdict = 5 ORDER BY id DESC LIMIT 1") == "$2" ]]; }
 check "the first fails" wait_for 30 verdict_is first 3
-check "so the second is skipped" wait_for 30 skipped second "a job it depends on did not succeed"
+check "so the second is skipped" wait_for 30 skipped second "job first, which it depends on, did not succeed"
 check "the paused one too" wait_for 30 skipped third "the job is paused"
 contains "the schedule says that it will be skipped again" "$(backupd schedule --next 1 third)" "will be skipped: the job is paused"
-contains "and why the second was skipped" "$(backupd schedule --next 1 second)" "was skipped: a job it depends on did not succeed"
-same "also as JSON" "the job is paused, a job it depends on did not succeed" "$(backupd schedule --json --next 1 second third | python3 -c '
+contains "and why the second was skipped" "$(backupd schedule --next 1 second)" "was skipped: job first, which it depends on, did not succeed"
+same "also as JSON" "the job is paused, job first, which it depends on, did not succeed" "$(backupd schedule --json --next 1 second third | python3 -c '
 import json, sys
 second, third = (json.loads(line) for line in sys.stdin)
 assert second["will_be_skipped"] == [] and third["will_be_skipped"][0]["time"] == third["next"][0]

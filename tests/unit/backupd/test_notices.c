@@ -201,6 +201,9 @@ START_TEST(tried_again)
     planner_restore(s.crew.planner, 0, &state, false);
     ck_assert_str_eq(ENDED(HISTORY_FAILED, "lost connection"), "all:always");
     ck_assert_ptr_nonnull(strstr(body, "failed: lost connection (it is tried again)"));
+    /* Until it is not, after all. */
+    ck_assert_str_eq(run(DAEMON_GIVEN_UP, 0, HISTORY_FAILED, "lost the server", "{}"),
+                     "all:failure bad:failure ping:failure");
     state.due = 0;
     planner_restore(s.crew.planner, 0, &state, false);
     ck_assert_str_eq(ENDED(HISTORY_FAILED, "lost connection"), "all:failure bad:failure ping:failure");

@@ -41,10 +41,32 @@ static int64_t at(int day, int hour, int minute)
     return civil_days(2026, 1, day) * 86400 + hour * 3600 + minute * 60;
 }
 
+/* "job a", "lane writer 1 of a 1/1", "limit 2/2" */
+static const char *held(const struct planner_hold *h, char out[128])
+{
+    static const char *const kinds[] = { "nothing", "again", "job", "lane", "limit" };
+    size_t used = (size_t)snprintf(out, 128, "%s", kinds[h->kind]);
+    if (h->kind == PLANNER_HELD_LANE)
+        used += (size_t)snprintf(out + used, 128 - used, " %s of", h->lane);
+    if (h->kind == PLANNER_HELD_LANE || h->kind == PLANNER_HELD_DEPENDS)
+        used += (size_t)snprintf(out + used, 128 - used, " %s", rules[h->other].name);
+    if (h->kind == PLANNER_HELD_LANE || h->kind == PLANNER_HELD_LIMIT)
+        (void)snprintf(out + used, 128 - used, " %u/%u", h->running, h->limit);
+    return out;
+}
+
+/* What holds the job now. */
+static const char *waits(size_t job, int64_t now)
+{
+    static char text[128];
+    const struct planner_hold h = planner_held(planner, job, now);
+    return held(&h, text);
+}
+
 /* One tick; what it says, in letters: "a:start/due 01-02 02:30". */
 static const char *tick(int64_t now)
 {
-    static const char *const kinds[] = { "start", "stop", "skip", "clock" };
+    static const char *const kinds[] = { "start", "stop", "skip", "clock", "wait", "give-up", "known" };
     static const char *const reasons[] = { "due",        "catch-up", "again",   "by-hand",
                                            "too-late",   "older",    "paused",  "window-over",
                                            "dependency", "duration", "set-back" };
@@ -56,8 +78,13 @@ static const char *tick(int64_t now)
     for (size_t i = 0; i < events.len; i++) {
         const struct planner_event *e = vec_at(&events, i);
         char wall[32];
+        char what[128];
         used += (size_t)snprintf(story + used, sizeof story - used, "%s%s:%s/%s", used > 0 ? ", " : "",
                                  rules[e->job].name, kinds[e->kind], reasons[e->reason]);
+        if (e->reason == PLANNER_DEPENDENCY)
+            used += (size_t)snprintf(story + used, sizeof story - used, " %s", rules[e->other].name);
+        if (e->kind == PLANNER_WAIT || e->reason == PLANNER_WINDOW_OVER)
+            used += (size_t)snprintf(story + used, sizeof story - used, " for %s", held(&e->hold, what));
         if (e->kind == PLANNER_SKIP)
             used += (size_t)snprintf(story + used, sizeof story - used, " %d to %s", (int)e->count,
                                      zone_format(wall, e->due) + 5);
@@ -71,7 +98,7 @@ START_TEST(a_night)
     (void)zone_set("UTC", NULL);
     rules[0] = (struct planner_rules){ .name = "a", .calendar = calendar("30 2 * * *"), .jitter = 120 };
     begin(1, 1);
-    ck_assert_str_eq(tick(at(1, 12, 0)), ""); /* nothing before the first tick is due */
+    ck_assert_str_eq(tick(at(1, 12, 0)), "a:known/due"); /* nothing before the first tick is due */
     ck_assert_int_eq(planner_wake(planner, at(1, 12, 0)), at(2, 2, 32));
     ck_assert_str_eq(tick(at(2, 2, 31)), "");
     ck_assert_str_eq(tick(at(2, 2, 32)), "a:start/due");
@@ -108,12 +135,11 @@ START_TEST(window_and_duration)
     rules[1] = (struct planner_rules){ .name = "b", .calendar = calendar("0 2 * * *"), .max_duration = 600 };
     begin(2, 1);
     (void)tick(at(1, 12, 0));
-    ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due"); /* limit 1: b waits */
-    char why[128];
-    ck_assert_str_eq(planner_waits_for(planner, 1, at(2, 2, 0), why, sizeof why),
-                     "waits until fewer than 1 jobs run");
+    ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due, b:wait/due for limit 1/1");
+    ck_assert_str_eq(waits(1, at(2, 2, 0)), "limit 1/1");
+    ck_assert_str_eq(tick(at(2, 2, 1)), ""); /* said once */
     ck_assert_int_eq(planner_wake(planner, at(2, 2, 0)), at(2, 3, 0));
-    ck_assert_str_eq(tick(at(2, 3, 0)), "a:stop/window-over");
+    ck_assert_str_eq(tick(at(2, 3, 0)), "a:stop/window-over for nothing");
     ck_assert_str_eq(tick(at(2, 3, 1)), "");
     planner_finished(planner, 0, at(2, 3, 1), PLANNER_PASSING);
     ck_assert_str_eq(tick(at(2, 3, 1)), "b:start/due");
@@ -124,10 +150,12 @@ START_TEST(window_and_duration)
     /* b is busy for the whole of a's window. */
     ck_assert_int_eq(planner_start(planner, 1, at(3, 1, 59), NULL), 0);
     ck_assert_str_eq(tick(at(3, 1, 59)), "b:start/by-hand");
-    ck_assert_str_eq(tick(at(3, 2, 0)), "");
+    ck_assert_str_eq(tick(at(3, 2, 0)), "a:wait/due for limit 1/1");
     ck_assert_str_eq(tick(at(3, 2, 9)), "b:stop/duration");
-    ck_assert_str_eq(tick(at(3, 3, 0)), "a:skip/window-over 1 to 01-03 02:00");
-    planner_finished(planner, 1, at(3, 3, 5), PLANNER_OK);
+    /* What it waited for counts as seen last: here it ends in the very moment. */
+    planner_finished(planner, 1, at(3, 3, 0), PLANNER_OK);
+    ck_assert_str_eq(tick(at(3, 3, 0)),
+                     "b:skip/too-late 1 to 01-03 02:00, a:skip/window-over for limit 1/1 1 to 01-03 02:00");
     /* Caught up after downtime: the window begins then. */
     ck_assert(strstr(tick(at(4, 8, 0)), "a:start/catch-up") != NULL);
     ck_assert_int_eq(planner_wake(planner, at(4, 8, 0)), at(4, 9, 0));
@@ -154,13 +182,21 @@ START_TEST(retries)
     ck_assert_str_eq(tick(at(2, 2, 18)), "");
     ck_assert_int_eq(planner_state(planner, 0)->last, PLANNER_FAILED);
     ck_assert_int_eq(planner_state(planner, 0)->due, 0);
-    /* What cannot pass is not tried again. */
+    /* A try that does not come is told: nobody has heard of the failure yet. */
     (void)tick(at(3, 2, 0));
-    planner_finished(planner, 0, at(3, 2, 1), PLANNER_FAILED);
-    ck_assert_int_eq(planner_wake(planner, at(3, 2, 1)), at(4, 2, 0));
+    planner_finished(planner, 0, at(3, 2, 1), PLANNER_PASSING);
+    ck_assert_str_eq(tick(at(4, 2, 0)), "a:give-up/older, a:start/due");
+    planner_finished(planner, 0, at(4, 2, 1), PLANNER_PASSING);
+    planner_pause(planner, 0, at(4, 2, 2), true);
+    ck_assert_str_eq(tick(at(4, 2, 2)), "a:give-up/paused");
+    planner_pause(planner, 0, at(4, 2, 3), false);
+    /* What cannot pass is not tried again. */
+    (void)tick(at(5, 2, 0));
+    planner_finished(planner, 0, at(5, 2, 1), PLANNER_FAILED);
+    ck_assert_int_eq(planner_wake(planner, at(5, 2, 1)), at(6, 2, 0));
     /* Nor what would begin after the window. */
-    (void)tick(at(4, 2, 0));
-    planner_finished(planner, 0, at(4, 2, 56), PLANNER_PASSING);
+    (void)tick(at(6, 2, 0));
+    planner_finished(planner, 0, at(6, 2, 56), PLANNER_PASSING);
     ck_assert_int_eq(planner_state(planner, 0)->due, 0);
     end(1);
 }
@@ -175,11 +211,12 @@ START_TEST(dependencies)
         .name = "a", .calendar = calendar("0 2 * * *"), .retries = 1, .retry_pause = 60
     };
     begin(2, 8);
-    char why[128];
     (void)tick(at(1, 12, 0));
-    ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due");
-    ck_assert_str_eq(planner_waits_for(planner, 0, at(2, 2, 0), why, sizeof why), "waits for job a");
+    ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due, b:wait/due for job a");
+    ck_assert_str_eq(waits(0, at(2, 2, 0)), "job a");
+    ck_assert_str_eq(waits(1, at(2, 2, 0)), "nothing");
     planner_finished(planner, 1, at(2, 2, 9), PLANNER_PASSING);
+    ck_assert_str_eq(waits(1, at(2, 2, 9)), "again");
     ck_assert_str_eq(tick(at(2, 2, 9)), "");
     ck_assert_str_eq(tick(at(2, 2, 10)), "a:start/again");
     planner_finished(planner, 1, at(2, 2, 20), PLANNER_OK);
@@ -187,7 +224,7 @@ START_TEST(dependencies)
     planner_finished(planner, 0, at(2, 2, 30), PLANNER_OK);
     (void)tick(at(3, 2, 0));
     planner_finished(planner, 1, at(3, 2, 1), PLANNER_FAILED);
-    ck_assert_str_eq(tick(at(3, 2, 1)), "b:skip/dependency 1 to 01-03 02:00");
+    ck_assert_str_eq(tick(at(3, 2, 1)), "b:skip/dependency a 1 to 01-03 02:00");
     ck_assert_int_eq(planner_start(planner, 0, at(3, 9, 0), NULL), 0); /* people may */
     ck_assert_str_eq(tick(at(3, 9, 0)), "b:start/by-hand");
     planner_finished(planner, 0, at(3, 9, 1), PLANNER_OK);
@@ -217,9 +254,19 @@ START_TEST(lanes)
     begin(4, 8);
     (void)tick(at(1, 12, 0));
     /* b has a's writer; d is the third on the server. */
-    ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due, c:start/due");
+    ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due, c:start/due, b:wait/due for lane server db1 of a 2/2, "
+                                        "d:wait/due for lane server db1 of a 2/2");
     planner_finished(planner, 0, at(2, 2, 5), PLANNER_OK);
     ck_assert_str_eq(tick(at(2, 2, 5)), "b:start/due");
+    ck_assert_int_eq(planner_start(planner, 0, at(2, 2, 6), NULL), 0);
+    planner_finished(planner, 2, at(2, 2, 6), PLANNER_OK);
+    (void)tick(at(2, 2, 6));
+    ck_assert_str_eq(waits(0, at(2, 2, 6)), "lane server db1 of b 2/2");
+    planner_finished(planner, 3, at(2, 2, 7), PLANNER_OK);
+    ck_assert_str_eq(tick(at(2, 2, 7)), "");
+    ck_assert_str_eq(waits(0, at(2, 2, 7)), "lane writer 1 of b 1/1");
+    struct planner_event was;
+    ck_assert_int_eq(planner_cancel(planner, 0, &was, NULL), 0);
     /* One upload of days, and the others keep their nights. */
     for (int day = 3; day < 6; day++) {
         for (int hour = 3; hour < 6; hour++) {
@@ -265,6 +312,112 @@ START_TEST(pauses_and_crashes)
     planner_restore(planner, 0, &left, false);
     ck_assert_str_eq(tick(at(3, 2, 30)), "");
     end(1);
+}
+END_TEST
+
+/* What waits by its calendar is held by a pause, and what was started by hand is not. */
+START_TEST(a_pause_of_what_waits)
+{
+    rules[0] = (struct planner_rules){ .name = "a" };
+    rules[1] = (struct planner_rules){
+        .name = "b", .calendar = calendar("0 2 * * *"), .retries = 3, .retry_pause = 300
+    };
+    rules[2] = (struct planner_rules){
+        .name = "c", .calendar = calendar("1 2 * * *"), .depends = { 1 }, .ndepends = 1
+    };
+    begin(3, 1);
+    ck_assert_str_eq(tick(at(1, 12, 0)), "b:known/due, c:known/due");
+    ck_assert_int_eq(planner_start(planner, 0, at(2, 1, 0), NULL), 0);
+    (void)tick(at(2, 1, 0));
+    ck_assert_str_eq(tick(at(2, 2, 0)), "b:wait/due for limit 1/1");
+    ck_assert_str_eq(tick(at(2, 2, 1)), "c:wait/due for job b");
+    planner_pause(planner, 1, at(2, 2, 2), true);
+    ck_assert_str_eq(tick(at(2, 2, 2)),
+                     "b:skip/paused 1 to 01-02 02:00, c:skip/dependency b 1 to 01-02 02:01");
+    ck_assert_int_eq(planner_start(planner, 1, at(2, 2, 3), NULL), 0);
+    ck_assert_str_eq(tick(at(2, 2, 3)), "");
+    planner_finished(planner, 0, at(2, 3, 0), PLANNER_OK);
+    ck_assert_str_eq(tick(at(2, 3, 0)), "b:start/by-hand");
+    planner_finished(planner, 1, at(2, 3, 1), PLANNER_OK);
+    /* Nor is one tried again: the failure is its end. */
+    planner_pause(planner, 1, at(2, 4, 0), false);
+    ck_assert_str_eq(tick(at(3, 2, 0)), "b:start/due");
+    planner_pause(planner, 1, at(3, 2, 1), true);
+    ck_assert_str_eq(tick(at(3, 2, 1)), "c:wait/due for job b");
+    planner_finished(planner, 1, at(3, 2, 2), PLANNER_PASSING);
+    ck_assert_int_eq(planner_state(planner, 1)->due, 0);
+    ck_assert_int_eq(planner_state(planner, 1)->last, PLANNER_FAILED);
+    end(3);
+}
+END_TEST
+
+START_TEST(cancelled_while_it_waits)
+{
+    struct error err = ERROR_INIT;
+    struct planner_event was;
+    rules[0] = (struct planner_rules){ .name = "a" };
+    rules[1] = (struct planner_rules){
+        .name = "b", .calendar = calendar("0 2 * * *"), .retries = 3, .retry_pause = 300
+    };
+    begin(2, 1);
+    (void)tick(at(1, 12, 0));
+    ck_assert_int_eq(planner_cancel(planner, 1, &was, &err), E_NOT_FOUND);
+    ck_assert_str_eq(err.text, "job b does not wait");
+    ck_assert_int_eq(planner_start(planner, 0, at(2, 1, 0), NULL), 0);
+    (void)tick(at(2, 1, 0));
+    ck_assert_int_eq(planner_cancel(planner, 0, &was, NULL), E_NOT_FOUND); /* it runs */
+    (void)tick(at(2, 2, 0));
+    ck_assert_int_eq(planner_cancel(planner, 1, &was, NULL), 0);
+    ck_assert(was.job == 1 && was.due == at(2, 2, 0) && was.reason == PLANNER_DUE);
+    ck_assert_int_eq(planner_state(planner, 1)->last, PLANNER_SKIPPED);
+    planner_finished(planner, 0, at(2, 2, 5), PLANNER_OK);
+    ck_assert_str_eq(tick(at(2, 2, 5)), ""); /* nothing starts, and nothing is made up for */
+    ck_assert_int_eq(planner_wake(planner, at(2, 2, 5)), at(3, 2, 0));
+    /* One that failed and would be tried again. */
+    ck_assert_str_eq(tick(at(3, 2, 0)), "b:start/due");
+    planner_finished(planner, 1, at(3, 2, 1), PLANNER_PASSING);
+    ck_assert_int_eq(planner_cancel(planner, 1, &was, NULL), 0);
+    ck_assert_int_eq(was.reason, PLANNER_AGAIN);
+    ck_assert_int_eq(planner_state(planner, 1)->last, PLANNER_FAILED);
+    ck_assert_str_eq(tick(at(3, 2, 9)), "");
+    ck_assert_str_eq(tick(at(4, 2, 0)), "b:start/due");
+    planner_finished(planner, 1, at(4, 2, 1), PLANNER_OK);
+    /* One by hand takes nothing back of what went well; one that took the place of a due time does. */
+    for (int due = 0; due < 2; due++) {
+        ck_assert_int_eq(planner_start(planner, 0, at(5, 1, 0), NULL), 0);
+        (void)tick(at(5, 1, 0));
+        if (due == 1)
+            ck_assert_str_eq(tick(at(5, 2, 0)), "b:wait/due for limit 1/1");
+        ck_assert_int_eq(planner_start(planner, 1, at(5, 2, 1), NULL), 0);
+        ck_assert_int_eq(planner_cancel(planner, 1, &was, NULL), 0);
+        ck_assert_int_eq(was.reason, PLANNER_BY_HAND);
+        ck_assert_int_eq(planner_state(planner, 1)->last, due == 1 ? PLANNER_SKIPPED : PLANNER_OK);
+        planner_finished(planner, 0, at(5, 1, 30), PLANNER_OK);
+    }
+    end(2);
+}
+END_TEST
+
+/* A job that never ran is known from its first sight on: what it misses after that is made up for, or told. */
+START_TEST(first_seen)
+{
+    rules[0] =
+        (struct planner_rules){ .name = "a", .calendar = calendar("0 2 * * *"), .catch_up = 12 * 3600 };
+    rules[1] = (struct planner_rules){ .name = "b" }; /* by hand: it can miss nothing */
+    for (int late = 0; late < 2; late++) {
+        begin(2, 1);
+        ck_assert_str_eq(tick(at(1, 12, 0)), "a:known/due");
+        struct planner_state left = *planner_state(planner, 0);
+        ck_assert_int_eq(left.last_due, at(1, 12, 0));
+        planner_free(planner);
+        begin(2, 1);
+        planner_restore(planner, 0, &left, false);
+        ck_assert_str_eq(tick(at(2, late == 0 ? 8 : 20, 0)),
+                         late == 0 ? "a:start/catch-up" : "a:skip/too-late 1 to 01-02 02:00");
+        planner_free(planner);
+    }
+    begin(2, 1);
+    end(2);
 }
 END_TEST
 
@@ -402,6 +555,9 @@ int main(void)
     tcase_add_test(all, dependencies);
     tcase_add_test(all, lanes);
     tcase_add_test(all, pauses_and_crashes);
+    tcase_add_test(all, a_pause_of_what_waits);
+    tcase_add_test(all, cancelled_while_it_waits);
+    tcase_add_test(all, first_seen);
     tcase_add_test(all, the_clock_is_set);
     tcase_add_test(all, a_year_of_nights);
     suite_add_tcase(suite, all);

@@ -1,5 +1,6 @@
 /* Simulated years of nights of five jobs, with a clock that is set, downtime, kills of the daemon, failures that pass and that do
- * not, uploads that take hours, a window and a dependency: minute by minute exactly the expected starts, stops and skips.
+ * not, uploads that take hours, a window, a dependency, people who pause, start and cancel: minute by minute exactly the expected
+ * starts, stops, skips and waits.
  * What is expected is kept in true time and in lists of due times, with none of the planner's arithmetic. */
 #include <check.h>
 #include <stdio.h>
@@ -33,7 +34,9 @@ struct book {
     int64_t started, ends;    /* true time */
     unsigned attempt;
     bool bad; /* the last one did not succeed */
-    uint64_t starts, stops, skips;
+    bool paused, by_hand;
+    bool came; /* in this minute */
+    uint64_t starts, stops, skips, waits, given_up, ends_of_tries;
 };
 
 static struct planner_rules rules[JOBS];
@@ -81,7 +84,9 @@ static void make_rules(void)
                                            .ndepends = 1,
                                            .lanes = { c },
                                            .nlanes = 1 };
-    rules[OFTEN] = (struct planner_rules){ .name = "often", .calendar = calendar("every 90m") };
+    rules[OFTEN] = (struct planner_rules){
+        .name = "often", .calendar = calendar("every 90m"), .retries = RETRIES, .retry_pause = PAUSE
+    };
     rules[LONG] = (struct planner_rules){ .name = "long",
                                           .calendar = calendar("mon,thu 12:00"),
                                           .catch_up = 2 * DAY,
@@ -102,7 +107,7 @@ static void list_dues(struct book *b, const struct calendar *c, int64_t from, in
 
 static void over(struct book *b, bool good)
 {
-    b->pending = b->running = b->stopping = false;
+    b->pending = b->running = b->stopping = b->by_hand = false;
     b->not_before = 0;
     b->attempt = 0;
     b->bad = !good;
@@ -110,20 +115,21 @@ static void over(struct book *b, bool good)
 
 static void drop(struct book *b)
 {
-    b->skips += b->attempt == 0 ? 1 : 0; /* of one that was tried people have heard */
+    *(b->attempt == 0 ? &b->skips : &b->given_up) += 1;
     over(b, false);
 }
 
 /* What has come, by the wall. */
 static void expect_due(struct book *b, const struct planner_rules *r, int64_t wall)
 {
+    b->came = false;
     if (b->decided > wall + 26 * HOUR)
         b->decided = wall;
     while (b->at > 0 && b->dues[b->at - 1] > wall)
         b->at--;
     while (b->at < b->ndues && b->dues[b->at] <= wall)
         b->at++;
-    if (b->running || b->at == 0 || b->dues[b->at - 1] <= b->decided)
+    if (b->running || b->by_hand || b->at == 0 || b->dues[b->at - 1] <= b->decided)
         return;
     for (size_t i = b->at - 1; i > 0 && b->dues[i - 1] > b->decided; i--)
         b->skips++;
@@ -135,7 +141,8 @@ static void expect_due(struct book *b, const struct planner_rules *r, int64_t wa
     b->pending = true;
     b->attempt = 0;
     b->not_before = 0;
-    if (age > MINUTE && age > r->catch_up)
+    b->came = true;
+    if (b->paused || (age > MINUTE && age > r->catch_up))
         drop(b);
 }
 
@@ -146,6 +153,12 @@ static bool expect_start(size_t job, int64_t truth, int64_t wall)
     const struct planner_rules *r = &rules[job];
     if (!b->pending || b->running)
         return false;
+    if (b->by_hand)
+        return true;
+    if (b->paused) {
+        drop(b);
+        return false;
+    }
     if (r->window > 0 && wall >= b->window_from + r->window) {
         drop(b);
         return false;
@@ -165,7 +178,7 @@ static bool expect_stop(size_t job, int64_t truth, int64_t wall)
     const struct planner_rules *r = &rules[job];
     if (!b->running || b->stopping)
         return false;
-    return (r->window > 0 && wall >= b->window_from + r->window) ||
+    return (r->window > 0 && !b->by_hand && wall >= b->window_from + r->window) ||
            (r->max_duration > 0 && truth >= b->started + r->max_duration);
 }
 
@@ -188,7 +201,7 @@ static void finish(size_t job, int64_t truth, int64_t wall)
                                    : dice < 4               ? PLANNER_PASSING
                                                             : PLANNER_OK;
     planner_finished(planner, job, wall, outcome);
-    if (outcome == PLANNER_PASSING && b->attempt <= rules[job].retries) {
+    if (outcome == PLANNER_PASSING && b->attempt <= rules[job].retries && !b->by_hand && !b->paused) {
         int64_t pause = rules[job].retry_pause;
         for (unsigned i = 1; i < b->attempt; i++)
             pause *= 2;
@@ -199,6 +212,36 @@ static void finish(size_t job, int64_t truth, int64_t wall)
         }
     }
     over(b, outcome == PLANNER_OK);
+}
+
+/* Somebody pauses or resumes a job, starts it, or gives up what waits. */
+static void somebody(int64_t wall)
+{
+    struct planner_event was;
+    size_t job = draw(JOBS);
+    struct book *b = &book[job];
+    uint32_t dice = draw(5);
+    if (dice == 0 || b->paused) {
+        b->paused = !b->paused;
+        planner_pause(planner, job, wall, b->paused);
+    }
+    bool waits = b->pending && !b->running;
+    if (dice == 1 || dice == 2) {
+        bool may = !b->running && !b->by_hand;
+        if ((planner_start(planner, job, wall, NULL) == 0) != may)
+            ck_abort_msg("%s, wall %lld: started by hand", rules[job].name, (long long)wall);
+        if (may) {
+            over(b, waits ? false : !b->bad);
+            b->pending = b->by_hand = waits = true;
+            b->due = wall;
+        }
+    }
+    if (dice == 2 || dice == 3) {
+        if ((planner_cancel(planner, job, &was, NULL) == 0) != waits || (waits && was.due != b->due))
+            ck_abort_msg("%s, wall %lld: cancelled", rules[job].name, (long long)wall);
+        if (waits)
+            over(b, b->by_hand && !b->bad);
+    }
 }
 
 /* kill -9 of the daemon: what the next one knows is the state. */
@@ -224,27 +267,39 @@ static bool look(int64_t truth, int64_t wall)
 {
     struct error err = ERROR_INIT;
     struct vec events = VEC_OF(struct planner_event);
-    bool start[JOBS] = { false }, stop[JOBS] = { false };
+    bool start[JOBS] = { false }, stop[JOBS] = { false }, wait[JOBS] = { false };
     uint64_t skipped[JOBS] = { 0 }, before[JOBS];
+    uint64_t given_up[JOBS] = { 0 };
     bool good = planner_tick(planner, wall, &events, &err) == 0;
     for (size_t i = 0; i < events.len; i++) {
         const struct planner_event *e = vec_at(&events, i);
         good = good && !(e->kind == PLANNER_START && start[e->job]);
         start[e->job] = start[e->job] || e->kind == PLANNER_START;
         stop[e->job] = stop[e->job] || e->kind == PLANNER_STOP;
+        wait[e->job] = wait[e->job] || e->kind == PLANNER_WAIT;
         skipped[e->job] += e->kind == PLANNER_SKIP ? e->count : 0;
+        given_up[e->job] += e->kind == PLANNER_GIVE_UP ? 1 : 0;
+        /* Only one waits for another here. */
+        bool held = e->kind == PLANNER_WAIT || (e->kind == PLANNER_SKIP && e->reason == PLANNER_WINDOW_OVER &&
+                                                e->hold.kind == PLANNER_HELD_DEPENDS);
+        good = good && !(held && (e->job != AFTER || e->hold.other != SHOP));
+        good = good && !(e->reason == PLANNER_DEPENDENCY && e->other != SHOP);
     }
     bool happened = events.len > 0;
     vec_free(&events);
     for (size_t i = 0; i < JOBS; i++) {
         before[i] = book[i].skips;
+        book[i].given_up = 0;
         expect_due(&book[i], &rules[i], wall);
     }
     for (size_t i = 0; i < JOBS; i++) {
         struct book *b = &book[i];
         bool must_stop = expect_stop(i, truth, wall);
         bool must_start = expect_start(i, truth, wall);
-        good = good && must_stop == stop[i] && must_start == start[i] && b->skips - before[i] == skipped[i];
+        good = good && must_stop == stop[i] && must_start == start[i] && b->skips - before[i] == skipped[i] &&
+               given_up[i] == b->given_up && wait[i] == (b->came && b->pending && !must_start);
+        b->waits += wait[i] ? 1 : 0;
+        b->ends_of_tries += given_up[i];
         if (!good)
             ck_abort_msg("%s, wall %lld: %s%s, %llu skipped, and expected were %s%s, %llu", rules[i].name,
                          (long long)wall, start[i] ? "started" : "no start", stop[i] ? ", stopped" : "",
@@ -307,6 +362,10 @@ static void a_year(uint64_t seed, const char *zone)
             steps++;
             disturbed = true;
         }
+        if (draw(700) == 0) {
+            somebody(wall);
+            disturbed = true;
+        }
         for (size_t i = 0; i < JOBS; i++)
             if (book[i].running && truth >= book[i].ends) {
                 finish(i, truth, wall);
@@ -326,7 +385,8 @@ static void a_year(uint64_t seed, const char *zone)
         free(book[i].dues);
         calendar_free((struct calendar *)(uintptr_t)rules[i].calendar);
     }
-    ck_assert(book[AFTER].stops > 0 && book[LONG].stops > 10);
+    ck_assert(book[AFTER].stops > 0 && book[LONG].stops > 10 && book[AFTER].waits > 20);
+    ck_assert(book[OFTEN].ends_of_tries > 50);
     planner_free(planner);
 }
 

@@ -7,6 +7,7 @@
 #include "backupd/daemon/crew.h"
 #include "backupd/daemon/supervisor.h"
 #include "backupd/host.h"
+#include "backupd/schedule_warn.h"
 #include "backupd/status_alarms.h"
 #include "backupd/verbs.h"
 #include "common/base/clock.h"
@@ -155,7 +156,10 @@ static void add_next(struct status *s)
         table_cell(s->table, OUT_WARN, "paused");
         return;
     }
-    table_cell(s->table, OUT_DIM, "%s", t != 0 ? zone_format(wall, t + r->jitter) : "");
+    if (t == 0 && r->calendar != NULL)
+        table_cell(s->table, OUT_WARN, SCHEDULE_OVER);
+    else
+        table_cell(s->table, OUT_DIM, "%s", t != 0 ? zone_format(wall, t + r->jitter) : "");
 }
 
 static int status_line(const struct history_run *r, void *arg)

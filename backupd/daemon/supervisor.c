@@ -160,7 +160,7 @@ static void reload(struct supervisor *s)
         announce(s, DAEMON_NOT_RELOADED);
         return;
     }
-    tell_crew("the configuration was reloaded", s->conf);
+    tell_crew("the configuration was reloaded", &s->crew);
     for (size_t i = 0; i < s->slots.len; i++)
         if (supervisor_job(s, supervisor_slot(s, i)->job) == SIZE_MAX)
             runs_stop(s, supervisor_slot(s, i), STOP_PLAN, "its job is no longer in the configuration");
@@ -272,7 +272,7 @@ int supervisor_run(const struct supervisor_options *options, struct error *err)
     if (rc == 0)
         rc = parts_open(&s, &s.parts, err);
     if (rc == 0) {
-        tell_crew("runs", s.conf);
+        tell_crew("runs", &s.crew);
         rc = loop(&s, err);
     }
     if (rc == 0)

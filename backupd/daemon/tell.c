@@ -3,11 +3,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "backupd/schedule_warn.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/base/zone.h"
-#include "common/conf/conf.h"
 
 #include "common/base/banned.h"
 
@@ -55,12 +56,20 @@ void tell(const char *fmt, ...)
     (void)fflush(stdout);
 }
 
-void tell_crew(const char *what, const struct conf *conf)
+static void warn_of_schedule(const struct conf_place *place, const char *text, void *arg)
 {
+    (void)arg;
+    log_event(LOG_WARN, "%s:%u:%u: %s", place->file, place->line, place->column, text);
+}
+
+void tell_crew(const char *what, const struct crew *crew)
+{
+    const struct conf *conf = crew->conf;
     char tasks[64] = "";
     if (conf->ntasks > 0)
         (void)snprintf(tasks, sizeof tasks, ", %zu %s", conf->ntasks, plural(conf->ntasks, "task", "tasks"));
     tell("%s: %zu %s%s", what, conf->njobs, plural(conf->njobs, "job", "jobs"), tasks);
+    (void)schedule_warn(crew, (int64_t)clock_wall(), warn_of_schedule, NULL);
 }
 
 void tell_end(const struct history_run *r)

@@ -10,9 +10,9 @@ const char *tell_reason(const struct planner_event *event);
 
 /* One line, with the wall's time before it; flushed. */
 void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* "WHAT: 3 jobs", "WHAT: 3 jobs, 1 task". */
-struct conf;
-void tell_crew(const char *what, const struct conf *conf);
+/* "WHAT: 3 jobs", "WHAT: 3 jobs, 1 task", and a warning for each whose schedule is over. */
+struct crew;
+void tell_crew(const char *what, const struct crew *crew);
 /* The line of a run that has ended. */
 void tell_end(const struct history_run *run);
 

@@ -61,6 +61,7 @@ static void put_job(struct jsonout *list, const struct view *v, const struct vie
     jsonout_bool(o, "paused", j->paused);
     jsonout_time(o, "running_since", (uint64_t)j->running_since);
     jsonout_time(o, "next", (uint64_t)j->next);
+    jsonout_bool(o, "comes_again", j->next != 0);
     jsonout_i64(o, "stale_after_seconds", j->stale_after);
     jsonout_bool(o, "stale", j->stale);
     jsonout_i64(o, "consecutive_failures", j->sums.failures);

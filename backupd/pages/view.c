@@ -162,6 +162,7 @@ static void read_calendar(struct view_job *job, const struct planner_rules *r, i
     int64_t t = r->calendar != NULL ? calendar_next(r->calendar, now - r->jitter) : 0;
     int64_t longest = 0;
     job->next = t != 0 ? t + r->jitter : 0;
+    job->over = t == 0 && r->calendar != NULL;
     for (int i = 0; t != 0 && i < PAUSES; i++) {
         int64_t after = calendar_next(r->calendar, t);
         longest = after != 0 && after - t > longest ? after - t : longest;

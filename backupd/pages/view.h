@@ -71,6 +71,7 @@ struct view_job {
     bool paused;
     int64_t running_since;
     int64_t next;
+    bool over;           /* it has a schedule, and none of its times is still to come */
     int64_t stale_after; /* seconds without a success that are too long; 0: no schedule says so */
     bool stale;
     bool has_last;

@@ -106,6 +106,7 @@ struct conf_schedule {
     uint64_t jitter_ms;
     struct conf_names depends_on;
     struct conf_place place;
+    struct conf_place when_at; /* where `when` stands */
 };
 
 enum conf_ionice { CONF_IONICE_NONE = 0, CONF_IONICE_BEST_EFFORT, CONF_IONICE_IDLE };

@@ -189,6 +189,21 @@ check "a run whose job is gone is stopped" wait_for 30 verdict_is gone 4
 daemon_stop
 contains "history" "$(backupd history --lines 50)" "stopped"
 
+# ---- a schedule that is over keeps no daemon from starting; one that never comes is refused, also by a reload
+config "once: { engine: command, command: [cat, $TMP/data], schedule: '2020-02-29 01:00' }"
+daemon_start
+check "a date that is over is a warning in the log" grep -qE "c\.yaml:8:[0-9]+: jobs\.once: schedule '2020-02-29 01:00' does not come again" daemon.log
+check "status says so" grep -qE '^once +not yet .*does not come again' <(backupd status)
+check "schedule too" grep -qE '^once +2020-02-29 01:00 +does not come again' <(backupd schedule)
+contains "also as JSON" "$(backupd schedule --json)" '"comes_again":false'
+cp c.yaml over.yaml
+config "never: { engine: command, command: [cat, $TMP/data], schedule: '*-02-30 01:00' }"
+kill -HUP "$DAEMON"
+check "a reload refuses what never comes" wait_for 20 grep -q "was not reloaded" daemon.log
+contains "with the reason" "$(<daemon.log)" "this never comes: February has no day 30"
+cp over.yaml c.yaml
+daemon_stop
+
 # ---- a history that is damaged is put aside, and nothing else is lost
 printf 'garbage' | dd of=state/history.db conv=notrunc 2>/dev/null
 daemon_start

@@ -105,6 +105,28 @@ START_TEST(nothing_has_run)
 }
 END_TEST
 
+/* Never "by hand": somebody has written a schedule, and it is over. */
+START_TEST(a_schedule_that_is_over)
+{
+    struct buf out = BUF_INIT;
+    struct error err = ERROR_INIT;
+    jobs[0].schedule.when = "2026-11-28 11:59";
+    crew_free(&crew);
+    ck_assert_msg(crew_make(&conf, &crew, &err) == 0, "%s", err.text);
+    struct view v = seen();
+    ck_assert(((const struct view_job *)vec_at(&v.jobs, 0))->over);
+    ck_assert(!((const struct view_job *)vec_at(&v.jobs, 1))->over);
+    ck_assert_msg(status_page_write(&v, &out, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(buf_append(&out, "", 1, &err), 0);
+    const char *page = (const char *)out.data;
+    ck_assert_ptr_nonnull(strstr(page, "does not come again"));
+    ck_assert_ptr_nonnull(strstr(page, "by hand"));
+    ck_assert_ptr_null(strstr(strstr(page, "by hand") + 1, "by hand"));
+    buf_free(&out);
+    view_free(&v);
+}
+END_TEST
+
 START_TEST(sums_and_alarms)
 {
     ran(5, HISTORY_OK, summary);
@@ -321,6 +343,7 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, nothing_has_run);
+    tcase_add_test(all, a_schedule_that_is_over);
     tcase_add_test(all, sums_and_alarms);
     tcase_add_test(all, a_cancelled_run);
     tcase_add_test(all, a_retention_that_holds_back);

@@ -19,12 +19,12 @@ int plan_skip(struct planner *p, size_t job, enum planner_reason reason, size_t 
 {
     struct planner_state *s = &p->state[job];
     struct planner_event e = { PLANNER_SKIP, reason, job, s->due, 1, other };
-    /* Of one that was tried, people have heard: it failed. */
+    /* Of one that was tried, people have heard: it failed. But not that a wrong clock takes its next try away. */
     bool tried = s->attempt > 0;
     s->last = tried ? PLANNER_FAILED : PLANNER_SKIPPED;
     s->due = 0;
     s->by_hand = false;
-    return tried ? 0 : plan_tell(events, &e, err);
+    return tried && reason != PLANNER_SET_BACK ? 0 : plan_tell(events, &e, err);
 }
 
 /* ---- what has become due ------------------------------------------------------------------------------------------ */
@@ -38,7 +38,7 @@ int64_t plan_undecided(const struct planner *p, size_t job)
     return p->next[job];
 }
 
-static void decide_up_to(struct planner *p, size_t job, int64_t due)
+void plan_decide_up_to(struct planner *p, size_t job, int64_t due)
 {
     p->state[job].last_due = due;
     p->next[job] = 0;
@@ -63,7 +63,7 @@ static int take_due(struct planner *p, size_t job, int64_t now, struct vec *even
     uint64_t older = count_due(r->calendar, s->last_due, newest);
     int64_t before = older > 0 ? calendar_last(r->calendar, s->last_due, newest - 1) : 0;
     int64_t age = now - newest - r->jitter;
-    decide_up_to(p, job, newest);
+    plan_decide_up_to(p, job, newest);
     if (s->due != 0) {
         /* One that was never tried is over now; one that failed is not tried any more. */
         int rc = plan_skip(p, job, PLANNER_OLDER, job, events, err);
@@ -92,22 +92,17 @@ static int take_due(struct planner *p, size_t job, int64_t now, struct vec *even
 void plan_know(struct planner *p, size_t job, int64_t now)
 {
     if (!p->known[job])
-        decide_up_to(p, job, now);
+        plan_decide_up_to(p, job, now);
     p->known[job] = true;
 }
 
 int plan_notice(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err)
 {
-    struct planner_state *s = &p->state[job];
+    const struct planner_state *s = &p->state[job];
     plan_know(p, job, now);
-    if (s->last_due > now + PLANNER_SET_BACK_MAX) {
-        struct planner_event e = { PLANNER_CLOCK, PLANNER_SET_BACK, job, s->last_due, 0, job };
-        decide_up_to(p, job, now);
-        int rc = plan_tell(events, &e, err);
-        if (rc < 0)
-            return rc;
-    }
-    if (p->rules[job].calendar == NULL || s->running || s->by_hand)
-        return 0;
-    return take_due(p, job, now, events, err);
+    int rc = plan_mend(p, job, now, events, err);
+    if (rc < 0 || p->rules[job].calendar == NULL || s->running || s->by_hand)
+        return rc;
+    rc = plan_ask(p, job, now, events, err);
+    return rc == 0 ? take_due(p, job, now, events, err) : rc < 0 ? rc : 0;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backupd/daemon/doubt.h"
 #include "backupd/daemon/supervisor_internal.h"
 #include "backupd/daemon/tell.h"
 #include "backupd/host.h"
@@ -74,6 +75,8 @@ static void look_at_clock(struct supervisor *s)
                   "the clock was set %s by %s, or this machine slept: what is due goes by the new time",
                   forward ? "forward" : "back", time);
     planner_clock_set(s->crew.planner, by);
+    if (by < -(int64_t)PLANNER_SET_BACK_MAX)
+        doubt_look(s);
 }
 
 static int tick(struct supervisor *s, struct error *err)
@@ -196,7 +199,7 @@ static void prune(struct supervisor *s)
     if (now - s->pruned < PRUNE_EVERY && now >= s->pruned)
         return;
     s->pruned = now;
-    if (history_prune(s->history, now - (int64_t)(s->conf->daemon.keep_history_ms / 1000), &why) < 0)
+    if (history_prune(s->history, now, (int64_t)(s->conf->daemon.keep_history_ms / 1000), &why) < 0)
         log_event(LOG_WARN, "the history keeps what is old: %s", why.text);
 }
 
@@ -273,6 +276,7 @@ int supervisor_run(const struct supervisor_options *options, struct error *err)
         rc = parts_open(&s, &s.parts, err);
     if (rc == 0) {
         tell_crew("runs", &s.crew);
+        doubt_look(&s);
         rc = loop(&s, err);
     }
     if (rc == 0)

@@ -38,7 +38,9 @@ const char *tell_reason(const struct planner_event *e)
     case PLANNER_DURATION:
         return "it takes longer than max_duration";
     case PLANNER_SET_BACK:
-        return "the clock was set back";
+        return "its time lies in the future: the clock was wrong then, or is wrong now";
+    case PLANNER_LONG_AGO:
+        return "the last one is long ago";
     }
     return "";
 }

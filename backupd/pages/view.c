@@ -203,8 +203,9 @@ static int read_history(struct view *view, struct view_job *job, struct history 
         rc = read_unusual(job, h, err);
     if (rc == 0 && job->has_ok && is_expire)
         rc = history_result_number(h, job->ok.p.id, "suspicious_jobs", &job->braked, err);
-    job->stale =
-        job->has_ok && job->stale_after != 0 && view->options.now - job->ok.p.ended > job->stale_after;
+    int64_t age = view->options.now - job->ok.p.ended;
+    /* How old one is that is dated in the future nobody knows. */
+    job->stale = job->has_ok && job->stale_after != 0 && (age > job->stale_after || age < -VIEW_AHEAD);
     return rc;
 }
 
@@ -256,6 +257,8 @@ int view_make(const struct crew *crew, struct history *history, const struct vie
         out->host[0] = '\0';
     for (size_t i = 0; rc == 0 && i < crew->n; i++)
         rc = add_job(out, crew, i, history, err);
+    if (rc == 0 && history != NULL)
+        rc = history_newest(history, &out->newest, err);
     if (rc == 0)
         rc = view_add_drills(out, crew, err);
     if (rc == 0)

@@ -412,7 +412,8 @@ START_TEST(a_state_of_the_future)
                 planner_finished(planner, 0, now, PLANNER_OK);
         }
         const struct planner_state *s = planner_state(planner, 0);
-        ck_assert_msg(s->due == 0 && s->last_due <= now, "state %zu: due %lld", i, (long long)s->due);
+        ck_assert_msg(s->due == 0 && s->last_due <= now && s->from <= now, "state %zu: due %lld", i,
+                      (long long)s->due);
         ck_assert_msg(planner_wake(planner, now) == at(2, 2, 0), "state %zu", i);
         ck_assert_str_eq(tick(at(2, 2, 0)), "a:start/due");
         end(1);

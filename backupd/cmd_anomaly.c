@@ -27,6 +27,7 @@ struct state {
 static struct state state_of(const struct vec *runs, const struct conf_anomalies *settings)
 {
     struct state s = { .usual = 0 };
+    int64_t now = (int64_t)clock_wall();
     int64_t first = 0;
     for (size_t i = 0; i < runs->len; i++) {
         s.last = vec_at(runs, i);
@@ -34,12 +35,12 @@ static struct state state_of(const struct vec *runs, const struct conf_anomalies
             s.suspicious++;
             continue;
         }
-        first = s.usual == 0 ? s.last->time : first;
+        /* The oldest that is not of the future: a clock may have been wrong. */
+        first = s.usual == 0 || first > now ? s.last->time : first;
         s.usual++;
         s.suspicious = 0;
     }
-    s.learned = s.usual >= settings->min_runs &&
-                (int64_t)clock_wall() - first >= (int64_t)(settings->min_age_ms / SECONDS);
+    s.learned = s.usual >= settings->min_runs && now - first >= (int64_t)(settings->min_age_ms / SECONDS);
     return s;
 }
 

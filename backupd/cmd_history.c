@@ -8,6 +8,7 @@
 #include "backupd/daemon/supervisor.h"
 #include "backupd/daemon/waits.h"
 #include "backupd/host.h"
+#include "backupd/schedule_warn.h"
 #include "backupd/status_alarms.h"
 #include "backupd/verbs.h"
 #include "common/base/clock.h"
@@ -159,7 +160,10 @@ static void add_next(struct status *s)
         table_cell(s->table, OUT_WARN, "paused");
         return;
     }
-    table_cell(s->table, OUT_DIM, "%s", t != 0 ? zone_format(wall, t + r->jitter) : "");
+    if (t == 0 && r->calendar != NULL)
+        table_cell(s->table, OUT_WARN, SCHEDULE_OVER);
+    else
+        table_cell(s->table, OUT_DIM, "%s", t != 0 ? zone_format(wall, t + r->jitter) : "");
 }
 
 /* What waits, and what there is to say of the last run. */

@@ -5,6 +5,7 @@
 #include "backupd/daemon/crew.h"
 #include "backupd/host.h"
 #include "backupd/schedule_notes.h"
+#include "backupd/schedule_warn.h"
 #include "backupd/verbs.h"
 #include "common/base/clock.h"
 #include "common/base/number.h"
@@ -53,6 +54,7 @@ static int print_json(const struct crew *crew, const struct schedule_notes *note
             break;
         jsonout_time(times, NULL, (uint64_t)t);
     }
+    jsonout_bool(o, "comes_again", r->calendar != NULL && !schedule_is_over(r, now));
     struct jsonout *skipped = jsonout_array(o, "will_be_skipped"); /* those of "next", and why */
     for (uint64_t k = 0; r->calendar != NULL && k < n; k++) {
         int64_t t = time_of(r, now, k);
@@ -132,7 +134,7 @@ static void print_job(struct table *t, const struct crew *crew, const struct sch
         print_head(t, conf, k == 0 && !waits);
         table_cell(t, OUT_PLAIN, "%s",
                    at != 0                       ? zone_format(wall, at)
-                   : conf->schedule.when != NULL ? "never"
+                   : conf->schedule.when != NULL ? SCHEDULE_OVER
                                                  : "");
         table_cell(t, OUT_DIM, "%s", at != 0 ? duration_format(in, (uint64_t)(at - now) * 1000) : "");
         add_note(t, notes, job, at, k == 0);

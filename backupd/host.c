@@ -55,7 +55,7 @@ const char *host_command(const struct cli_context *cli, const struct conf *conf,
     (void)snprintf(out, HOST_COMMAND_MAX, "%s", cli->config_given ? with : "backupd");
     if (cli->config_given)
         (void)str_shell_word(out + sizeof with - 1, HOST_COMMAND_MAX - sizeof with,
-                             conf != NULL ? conf->file : cli->config);
+                             conf != NULL && conf->packed ? conf->file : cli->config);
     return out;
 }
 

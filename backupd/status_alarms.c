@@ -36,7 +36,7 @@ static bool is_drill(enum view_alarm_kind kind)
 static bool is_in_table(enum view_alarm_kind kind)
 {
     return !is_drill(kind) && kind != VIEW_STALE && kind != VIEW_BRAKED && kind != VIEW_REFUSED &&
-           kind != VIEW_DAEMON;
+           kind != VIEW_CLOCK && kind != VIEW_DAEMON;
 }
 
 static int emit(const struct alarms *a, const struct view_alarm *alarm)
@@ -86,7 +86,7 @@ static int show(const struct alarms *a, size_t *bad)
         const struct view_alarm *alarm = vec_at(&a->view->alarms, i);
         if (!is_asked_for(a, alarm->job))
             continue;
-        *bad += is_drill(alarm->kind) || alarm->kind == VIEW_STALE;
+        *bad += is_drill(alarm->kind) || alarm->kind == VIEW_STALE || alarm->kind == VIEW_CLOCK;
         if (t == NULL)
             rc = emit(a, alarm);
         else if (!is_in_table(alarm->kind)) {

@@ -92,7 +92,10 @@ const struct baseline_run *detect_last(const struct detector *d)
 
 bool detect_learned(const struct detector *d)
 {
-    const struct baseline_run *first = d->runs->len > 0 ? vec_at(d->runs, 0) : NULL;
+    const struct baseline_run *first = NULL;
+    /* One of the future says nothing about age: a clock was wrong. */
+    for (size_t i = 0; i < d->runs->len && (first == NULL || first->time > d->now); i++)
+        first = vec_at(d->runs, i);
     return first != NULL && d->runs->len >= d->conf->min_runs &&
            d->now - first->time >= (int64_t)(d->conf->min_age_ms / THOUSAND);
 }

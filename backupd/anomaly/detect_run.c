@@ -161,7 +161,7 @@ static double daily_loss(const struct detector *d, double *last_loss)
             *last_loss = loss;
         if (days * DAY >= HOUR) /* of two runs in a minute nobody can tell what a day takes */
             losses[n++] = loss / days;
-        span += days;
+        span += days > 0 ? days : 0; /* a clock that was wrong takes no days away */
         after = r;
     }
     return n >= d->conf->min_runs && span >= SPAN_LEAST ? robust_median(losses, n) : 0;

@@ -268,6 +268,9 @@ static void notices_part_event(struct supervisor *s, void *self, const struct da
         return;
     if (e->kind == DAEMON_RELOADED)
         forget_strangers(s, p);
+    bool clock = e->kind == DAEMON_READY || e->kind == DAEMON_CLOCK_SET;
+    if (clock && notices_no_later(p->queue, supervisor_now() + OUTBOX_PAUSE_MAX, &why) < 0)
+        queue_failed(p, &why);
     bool run = e->kind == DAEMON_STARTED || e->kind == DAEMON_ENDED || e->kind == DAEMON_SKIPPED ||
                e->kind == DAEMON_GIVEN_UP;
     if (run && !is_nobodys(s, e) && notices_tell(s, p->queue, e, &why) < 0)

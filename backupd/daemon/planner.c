@@ -58,6 +58,7 @@ int planner_new(const struct planner_rules *rules, size_t n, unsigned limit, str
         (p->fresh = mem_alloc(n + 1, sizeof *p->fresh, err)) != NULL &&
         (p->held = mem_alloc(n + 1, sizeof *p->held, err)) != NULL &&
         (p->next = mem_alloc(n + 1, sizeof *p->next, err)) != NULL &&
+        (p->asked = mem_alloc(n + 1, sizeof *p->asked, err)) != NULL &&
         (p->queue = mem_alloc(n + 1, sizeof *p->queue, err)) != NULL) {
         if (n > 0)
             (void)memcpy(p->rules, rules, n * sizeof *rules);
@@ -80,6 +81,7 @@ void planner_free(struct planner *p)
     free(p->fresh);
     free(p->held);
     free(p->next);
+    free(p->asked);
     free(p->queue);
     free(p);
 }
@@ -163,8 +165,7 @@ void planner_finished(struct planner *p, size_t job, int64_t now, enum planner_o
     s->running = false;
     s->stopping = false;
     if (again) {
-        unsigned doublings = s->attempt - 1 < 10 ? s->attempt - 1 : 10;
-        s->not_before = now + (r->retry_pause << doublings);
+        s->not_before = now + plan_pause(p, job);
         again = s->not_before < plan_window_end(p, job);
     }
     if (again)

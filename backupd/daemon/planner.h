@@ -27,8 +27,12 @@
  *     `retries` times; a newer due time ends that.
  *   - A paused job has no runs but those that were started by hand: what waits by its calendar is skipped, and one that failed
  *     is not tried again. A run that is on goes on.
- *   - The clock set back by up to 26 hours repeats no run; by more, the nights begin anew from there. planner_clock_set
- *     keeps a step from counting as time that a run took.
+ *   - The clock set back by up to 26 hours repeats no run; by more, it was wrong before or is wrong now: the nights go on from
+ *     the newest due time up to now that the history has (CLOCK, planner_decided), else from now; what waits for such a false
+ *     due time is skipped, and what runs has its window from now. planner_clock_set keeps a step from counting as time that a run
+ *     took.
+ *   - A due time after more than two months is decided when the history was asked, too (CLOCK): the clock may have been behind for a
+ *     while, and what was decided before that is decided.
  *
  * Not thread-safe. Names and calendars are borrowed.
  */
@@ -48,7 +52,8 @@ enum {
     PLANNER_DEPENDS_MAX = 16,
     PLANNER_GRACE = 60,               /* a tick this late is no missed run */
     PLANNER_SET_BACK_MAX = 26 * 3600, /* a clock set back further has been wrong before */
-    PLANNER_COUNT_MAX = 1000,         /* skipped times are counted up to this */
+    PLANNER_LONG_AGO_MIN = 60 * 86400,
+    PLANNER_COUNT_MAX = 1000, /* skipped times are counted up to this */
 };
 
 /* What a job must have to itself, or share with few: "writer 0123...", 1; "postgres at db1:5432", 2. */
@@ -115,7 +120,8 @@ enum planner_reason {
     PLANNER_WINDOW_OVER, /* SKIP: could not start in time; STOP */
     PLANNER_DEPENDENCY,  /* SKIP: what it depends on did not succeed */
     PLANNER_DURATION,    /* STOP */
-    PLANNER_SET_BACK,    /* CLOCK: due times begin anew */
+    PLANNER_SET_BACK,    /* CLOCK, SKIP: `due` lies in the future */
+    PLANNER_LONG_AGO, /* CLOCK: `due` is the last that was decided; what is due is decided with the next tick */
 };
 
 /* What keeps a run that is due from starting. */
@@ -161,6 +167,9 @@ int planner_tick(struct planner *p, int64_t now, struct vec *events, struct erro
 void planner_finished(struct planner *p, size_t job, int64_t now, enum planner_outcome outcome);
 /* The next instant at which tick has something to do; INT64_MAX: never. */
 int64_t planner_wake(const struct planner *p, int64_t now);
+
+/* The answer to CLOCK: nothing up to this due time is decided any more. */
+void planner_decided(struct planner *p, size_t job, int64_t due);
 
 /* Somebody has set the clock, by so many seconds (negative: back). What is a length of time goes on as it was: how long a run
  * has been on, and how long the next try is waited for. Due times and windows are what the clock says now. */

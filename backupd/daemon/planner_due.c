@@ -47,7 +47,7 @@ int64_t plan_undecided(const struct planner *p, size_t job)
     return p->next[job];
 }
 
-static void decide_up_to(struct planner *p, size_t job, int64_t due)
+void plan_decide_up_to(struct planner *p, size_t job, int64_t due)
 {
     p->state[job].last_due = due;
     p->next[job] = 0;
@@ -72,7 +72,7 @@ static int take_due(struct planner *p, size_t job, int64_t now, struct vec *even
     uint64_t older = count_due(r->calendar, s->last_due, newest);
     int64_t before = older > 0 ? calendar_last(r->calendar, s->last_due, newest - 1) : 0;
     int64_t age = now - newest - r->jitter;
-    decide_up_to(p, job, newest);
+    plan_decide_up_to(p, job, newest);
     if (s->due != 0) {
         int rc = plan_skip(p, job, PLANNER_OLDER, job, events, err);
         if (rc < 0)
@@ -101,13 +101,13 @@ static int take_due(struct planner *p, size_t job, int64_t now, struct vec *even
 void plan_know(struct planner *p, size_t job, int64_t now)
 {
     if (!p->known[job])
-        decide_up_to(p, job, now);
+        plan_decide_up_to(p, job, now);
     p->known[job] = true;
 }
 
 int plan_notice(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err)
 {
-    struct planner_state *s = &p->state[job];
+    const struct planner_state *s = &p->state[job];
     if (!p->known[job] && p->rules[job].calendar != NULL) {
         struct planner_event e = { PLANNER_KNOWN, PLANNER_DUE, job, now, 0, job, { 0 } };
         int rc = plan_tell(events, &e, err);
@@ -115,14 +115,9 @@ int plan_notice(struct planner *p, size_t job, int64_t now, struct vec *events, 
             return rc;
     }
     plan_know(p, job, now);
-    if (s->last_due > now + PLANNER_SET_BACK_MAX) {
-        struct planner_event e = { PLANNER_CLOCK, PLANNER_SET_BACK, job, s->last_due, 0, job, { 0 } };
-        decide_up_to(p, job, now);
-        int rc = plan_tell(events, &e, err);
-        if (rc < 0)
-            return rc;
-    }
-    if (p->rules[job].calendar == NULL || s->running || s->by_hand)
-        return 0;
-    return take_due(p, job, now, events, err);
+    int rc = plan_mend(p, job, now, events, err);
+    if (rc < 0 || p->rules[job].calendar == NULL || s->running || s->by_hand)
+        return rc;
+    rc = plan_ask(p, job, now, events, err);
+    return rc == 0 ? take_due(p, job, now, events, err) : rc < 0 ? rc : 0;
 }

@@ -1,6 +1,6 @@
 /*
- * planner_parts.h - what the files of the planner share: what has become due (planner_due.c), who may start and who has to
- * stop (planner_start.c), and the calls (planner.c).
+ * planner_parts.h - what the files of the planner share: what has become due (planner_due.c), what a wrong clock has left
+ * (planner_clock.c), who may start and who has to stop (planner_start.c), and the calls (planner.c).
  */
 #ifndef BACKUPD_DAEMON_PLANNER_PARTS_H
 #define BACKUPD_DAEMON_PLANNER_PARTS_H
@@ -14,6 +14,7 @@ struct planner {
     bool *fresh;               /* has become due in this tick */
     struct planner_hold *held; /* what the run that waits was last seen to wait for */
     int64_t *next;             /* the first due time after last_due; 0: not looked up, INT64_MAX: none */
+    int64_t *asked;            /* the last_due for which the history was asked */
     size_t *queue;             /* those who wait, in order; n of them at most */
     size_t n;
     unsigned limit;
@@ -32,6 +33,16 @@ void plan_know(struct planner *p, size_t job, int64_t now);
 int64_t plan_undecided(const struct planner *p, size_t job);
 /* What has become due, and what was missed. */
 int plan_notice(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err);
+/* Nothing up to this time is to be decided. */
+void plan_decide_up_to(struct planner *p, size_t job, int64_t due);
+
+/* planner_clock.c */
+/* Times that lie further in the future than people set a clock back do not hold the job. */
+int plan_mend(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err);
+/* 1 when the history is to be asked before what is due is decided. */
+int plan_ask(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err);
+/* How long the next try is waited for. */
+int64_t plan_pause(const struct planner *p, size_t job);
 
 /* planner_start.c */
 /* Why it would start. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backupd/daemon/command.h"
+#include "backupd/daemon/doubt.h"
 #include "backupd/daemon/tell.h"
 #include "common/access/access.h"
 #include "common/base/alloc.h"
@@ -296,9 +297,7 @@ int runs_act(struct supervisor *s, const struct planner_event *e, struct error *
         skipped(s, e);
         return 0;
     case PLANNER_CLOCK:
-        log_event(LOG_WARN,
-                  "job %s: the clock was set back by more than a day; its nights begin anew from now",
-                  s->crew.conf->jobs[e->job].name);
+        doubt_act(s, e);
         return 0;
     case PLANNER_WAIT:
         runs_wait(s, e);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backupd/daemon/doubt.h"
 #include "backupd/daemon/supervisor_internal.h"
 #include "backupd/daemon/tell.h"
 #include "backupd/host.h"
@@ -75,6 +76,8 @@ static void look_at_clock(struct supervisor *s)
                   "the clock was set %s by %s, or this machine slept: what is due goes by the new time",
                   forward ? "forward" : "back", time);
     planner_clock_set(s->crew.planner, by);
+    if (by < -(int64_t)PLANNER_SET_BACK_MAX)
+        doubt_look(s);
 }
 
 static int tick(struct supervisor *s, struct error *err)
@@ -142,8 +145,7 @@ static struct conf *read_again(struct supervisor *s, struct buf *packed, struct 
 {
     struct conf_problems problems = CONF_PROBLEMS_INIT;
     struct buf text = BUF_INIT;
-    struct conf *conf =
-        access_configuration_packed(s->options->cli->config, true, packed, &problems, err);
+    struct conf *conf = access_configuration_packed(s->options->cli->config, true, packed, &problems, err);
     if (conf == NULL && problems.total > 0 && conf_problems_format(&problems, &text, NULL) == 0)
         for (size_t at = 0; at < text.len;) {
             const char *line = (const char *)text.data + at;
@@ -186,7 +188,7 @@ static void reload(struct supervisor *s)
         announce(s, DAEMON_NOT_RELOADED);
         return;
     }
-    tell_crew("the configuration was reloaded", s->conf);
+    tell_crew("the configuration was reloaded", &s->crew);
     for (size_t i = 0; i < s->slots.len; i++)
         if (supervisor_job(s, supervisor_slot(s, i)->job) == SIZE_MAX)
             runs_stop(s, supervisor_slot(s, i), STOP_PLAN, "its job is no longer in the configuration");
@@ -222,7 +224,7 @@ static void prune(struct supervisor *s)
     if (now - s->pruned < PRUNE_EVERY && now >= s->pruned)
         return;
     s->pruned = now;
-    if (history_prune(s->history, now - (int64_t)(s->conf->daemon.keep_history_ms / 1000), &why) < 0)
+    if (history_prune(s->history, now, (int64_t)(s->conf->daemon.keep_history_ms / 1000), &why) < 0)
         log_event(LOG_WARN, "the history keeps what is old: %s", why.text);
 }
 
@@ -299,7 +301,8 @@ int supervisor_run(const struct supervisor_options *options, struct error *err)
     if (rc == 0)
         rc = parts_open(&s, &s.parts, err);
     if (rc == 0) {
-        tell_crew("runs", s.conf);
+        tell_crew("runs", &s.crew);
+        doubt_look(&s);
         rc = loop(&s, err);
     }
     if (rc == 0)

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "backupd/daemon/waits.h"
+#include "backupd/schedule_warn.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/base/zone.h"
@@ -41,7 +43,9 @@ static const char *plain_reason(const struct planner_event *e)
     case PLANNER_DURATION:
         return "it takes longer than max_duration";
     case PLANNER_SET_BACK:
-        return "the clock was set back";
+        return "its time lies in the future: the clock was wrong then, or is wrong now";
+    case PLANNER_LONG_AGO:
+        return "the last one is long ago";
     }
     return "";
 }
@@ -94,12 +98,20 @@ void tell_log(enum log_level level, const char *text, void *cli)
     } while (*text != '\0');
 }
 
-void tell_crew(const char *what, const struct conf *conf)
+static void warn_of_schedule(const struct conf_place *place, const char *text, void *arg)
 {
+    (void)arg;
+    log_event(LOG_WARN, "%s:%u:%u: %s", place->file, place->line, place->column, text);
+}
+
+void tell_crew(const char *what, const struct crew *crew)
+{
+    const struct conf *conf = crew->conf;
     char tasks[64] = "";
     if (conf->ntasks > 0)
         (void)snprintf(tasks, sizeof tasks, ", %zu %s", conf->ntasks, plural(conf->ntasks, "task", "tasks"));
     tell("%s: %zu %s%s", what, conf->njobs, plural(conf->njobs, "job", "jobs"), tasks);
+    (void)schedule_warn(crew, (int64_t)clock_wall(), warn_of_schedule, NULL);
 }
 
 void tell_end(const struct history_run *r)

@@ -17,8 +17,8 @@ void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* For log_to() with the struct cli_context: warnings and alarms on stderr in the form of these lines ("TIME  alarm: text"),
  * with -v also what is less. */
 void tell_log(enum log_level level, const char *text, void *cli);
-/* "WHAT: 3 jobs", "WHAT: 3 jobs, 1 task". */
-void tell_crew(const char *what, const struct conf *conf);
+/* "WHAT: 3 jobs", "WHAT: 3 jobs, 1 task", and a warning for each whose schedule is over. */
+void tell_crew(const char *what, const struct crew *crew);
 /* The line of a run that has ended. */
 void tell_end(const struct history_run *run);
 

@@ -65,6 +65,7 @@ static void put_job(struct jsonout *list, const struct view *v, size_t at)
     if (v->planner != NULL)
         waits_json(o, v->crew, v->planner, at, v->options.now);
     jsonout_time(o, "next", (uint64_t)j->next);
+    jsonout_bool(o, "comes_again", j->next != 0);
     jsonout_i64(o, "stale_after_seconds", j->stale_after);
     jsonout_bool(o, "stale", j->stale);
     jsonout_i64(o, "consecutive_failures", j->sums.failures);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "backupd/pages/status_page_internal.h"
+#include "backupd/schedule_warn.h"
 #include "common/base/number.h"
 #include "common/base/zone.h"
 #include "common/text/chart.h"
@@ -148,7 +149,9 @@ static void job_row(struct html *h, const struct view *view, const struct view_j
               ran ? duration_format(took, view_took(view, p)) : "");
     size_cells(h, j);
     page_cell(h, &job_columns[NEXT], "next", j->next != 0 ? j->next : -1,
-              j->next != 0 ? zone_format(wall, j->next) : "by hand");
+              j->next != 0 ? zone_format(wall, j->next)
+              : j->over    ? SCHEDULE_OVER
+                           : "by hand");
     html_close(h);
     if (noted)
         note_row(h, waits, why);
@@ -192,7 +195,7 @@ void page_next(struct html *h, const struct view *view)
     vec_sort(&due, sooner);
     page_section(h, "next", "Next runs");
     if (due.len == 0)
-        html_element(h, "p", "dim", "No job has a schedule.");
+        html_element(h, "p", "dim", "No job has a time that is still to come.");
     else
         page_table(h, "stack auto", columns, 4);
     for (size_t i = 0; i < due.len; i++) {

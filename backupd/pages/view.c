@@ -162,6 +162,7 @@ static void read_calendar(struct view_job *job, const struct planner_rules *r, i
     int64_t t = r->calendar != NULL ? calendar_next(r->calendar, now - r->jitter) : 0;
     int64_t longest = 0;
     job->next = t != 0 ? t + r->jitter : 0;
+    job->over = t == 0 && r->calendar != NULL;
     for (int i = 0; t != 0 && i < PAUSES; i++) {
         int64_t after = calendar_next(r->calendar, t);
         longest = after != 0 && after - t > longest ? after - t : longest;
@@ -202,8 +203,9 @@ static int read_history(struct view *view, struct view_job *job, struct history 
         rc = read_unusual(job, h, err);
     if (rc == 0 && job->has_ok && is_expire)
         rc = history_result_number(h, job->ok.p.id, "suspicious_jobs", &job->braked, err);
-    job->stale =
-        job->has_ok && job->stale_after != 0 && view->options.now - job->ok.p.ended > job->stale_after;
+    int64_t age = view->options.now - job->ok.p.ended;
+    /* How old one is that is dated in the future nobody knows. */
+    job->stale = job->has_ok && job->stale_after != 0 && (age > job->stale_after || age < -VIEW_AHEAD);
     return rc;
 }
 
@@ -259,6 +261,8 @@ int view_make(const struct crew *crew, struct history *history, const struct vie
         rc = add_job(out, crew, i, history, err);
     if (rc == 0 && options->nights)
         rc = view_add_waits(out, history, err);
+    if (rc == 0 && history != NULL)
+        rc = history_newest(history, &out->newest, err);
     if (rc == 0)
         rc = view_add_drills(out, crew, err);
     if (rc == 0)

@@ -27,6 +27,7 @@ enum {
     VIEW_STALE_EXTRA =
         86400, /* a job is stale when its last success is older than the longest pause of its schedule
                                  and this (for short pauses: twice the pause) */
+    VIEW_AHEAD = 26 * 3600, /* a time that is further in the future is of a clock that was wrong */
 };
 
 /* What is known of the process. */
@@ -72,6 +73,7 @@ struct view_job {
     int64_t running_since;
     char *waits; /* "waits since ... for ..." (waits.h); NULL: no run waits */
     int64_t next;
+    bool over;           /* it has a schedule, and none of its times is still to come */
     int64_t stale_after; /* seconds without a success that are too long; 0: no schedule says so */
     bool stale;
     bool has_last;
@@ -100,6 +102,7 @@ enum view_alarm_kind {
     VIEW_DRILL_NOT_RUN, /* the last one could not run */
     VIEW_DRILL_UNKNOWN, /* the list of drills cannot be read */
     VIEW_REFUSED,       /* somebody was refused at the control socket */
+    VIEW_CLOCK,         /* it is behind the newest record, or this program */
     VIEW_DAEMON,        /* it is not there, or does not answer */
     VIEW_ALARM_KINDS
 };
@@ -149,6 +152,7 @@ struct view {
     struct vec stands;   /* struct drill_stand */
     struct vec drills;   /* struct view_drill, of each stand */
     struct vec refusals; /* struct view_refusal of the last VIEW_REFUSED_SECONDS, the newest first */
+    int64_t newest;      /* when the newest record of the history was written; 0: none */
     uint64_t refused;    /* logins and requests, of all times */
     bool drills_known;   /* the list could be read (or there is none yet) */
 };

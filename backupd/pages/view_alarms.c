@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
+#include "backupd/clock_doubt.h"
 #include "backupd/pages/view_internal.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
@@ -17,7 +18,7 @@ const char *view_alarm_name(enum view_alarm_kind kind)
     static const char *const names[] = { "failed",        "stopped",     "cancelled",   "cut_off",
                                          "missed",        "stale",       "unusual",     "braked",
                                          "drill_failing", "drill_never", "drill_stale", "drill_could_not_run",
-                                         "drill_unknown", "refused",     "daemon" };
+                                         "drill_unknown", "refused",     "clock",       "daemon" };
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
 
@@ -62,7 +63,9 @@ static int add_missed(struct view *view, const struct view_job *job, struct erro
     const struct history_point *p = &job->last.p;
     char *text = str_printf(err, "%llu %s did not take place: %s", (unsigned long long)p->count,
                             plural(p->count, "run", "runs"), p->text[0] != '\0' ? p->text : p->reason);
-    return add(view, VIEW_MISSED, job->name, p->due, text, err);
+    int64_t since =
+        p->due > view->options.now ? p->ended : p->due; /* of a due time that a wrong clock has made */
+    return add(view, VIEW_MISSED, job->name, since, text, err);
 }
 
 /* Of what is many days old nobody wants the minutes. */
@@ -79,6 +82,9 @@ static int add_stale(struct view *view, const struct view_job *job, struct error
     char age[NUMBER_TEXT_MAX];
     char limit[NUMBER_TEXT_MAX];
     int64_t seconds = view->options.now - job->ok.p.ended;
+    if (seconds < 0)
+        return add(view, VIEW_STALE, job->name, job->ok.p.ended,
+                   str_dup("The last success is dated in the future: how old it is, is not known", err), err);
     char *text = str_printf(err, "The last success is %s old; with this schedule at most %s is usual",
                             age_text(age, seconds), age_text(limit, job->stale_after));
     return add(view, VIEW_STALE, job->name, job->ok.p.ended, text, err);
@@ -187,8 +193,11 @@ static int add_refusals(struct view *view, struct error *err)
 int view_add_alarms(struct view *view, struct error *err)
 {
     const struct view_daemon *d = &view->options.daemon;
+    char doubt[CLOCK_DOUBT_MAX];
     int rc = 0;
-    if (d->asked && !d->alive)
+    if (clock_doubt(view->options.now, view->newest, doubt))
+        rc = add(view, VIEW_CLOCK, NULL, 0, str_dup(doubt, err), err);
+    if (rc == 0 && d->asked && !d->alive)
         rc = add(view, VIEW_DAEMON, NULL, 0,
                  str_dup("The daemon does not answer: nothing runs by itself", err), err);
     for (size_t i = 0; rc == 0 && i < view->jobs.len; i++)

@@ -15,6 +15,8 @@ struct reading {
 static int keep(const struct refusal *r, void *arg)
 {
     struct reading *reading = arg;
+    if (r->last > reading->view->options.now + VIEW_AHEAD)
+        return 0;
     struct view_refusal *kept = vec_push(&reading->view->refusals, reading->err);
     if (kept == NULL)
         return E_NOMEM;

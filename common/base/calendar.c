@@ -25,7 +25,7 @@ static bool year_fits(const struct calendar *c, int year)
     return ((c->years[bit / 64] >> (bit % 64)) & 1) != 0;
 }
 
-static bool day_fits(const struct calendar *c, const struct civil *day, int64_t days)
+bool calendar_day_fits(const struct calendar *c, const struct civil *day, int64_t days)
 {
     if (!year_fits(c, day->year) || ((c->months >> day->month) & 1) == 0)
         return false;
@@ -80,6 +80,12 @@ static void look_at_day(const struct calendar *c, const struct civil *day, int64
     }
 }
 
+/* The day on which there is nothing more to look for. */
+static int64_t calendar_end(const struct calendar *c, int64_t today)
+{
+    return c->all_years ? today + (int64_t)CALENDAR_YEARS * 366 : civil_days(CALENDAR_YEAR_LAST, 12, 31) + 1;
+}
+
 int64_t calendar_next(const struct calendar *c, int64_t after)
 {
     if (c->interval > 0)
@@ -91,11 +97,15 @@ int64_t calendar_next(const struct calendar *c, int64_t after)
     zone_day(today, &at_first);
     /* Around a plain day no time of the days before can still come. */
     int64_t days = at_first.count == 1 ? today : today - AROUND;
-    int64_t end = today + (int64_t)CALENDAR_YEARS * 366;
+    int64_t end = calendar_end(c, today);
     int64_t best = 0;
     for (; days < end; days++) {
         civil_of_days(days, &civil);
-        if (!day_fits(c, &civil, days))
+        if (!year_fits(c, civil.year)) {
+            days = civil_days(civil.year, 12, 31);
+            continue;
+        }
+        if (!calendar_day_fits(c, &civil, days))
             continue;
         bool first = best == 0;
         const struct zone_day *zone = days == today ? &at_first : &later;

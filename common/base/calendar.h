@@ -16,6 +16,9 @@
  *                             from the end of the month. No time is midnight. Everything given must hold.
  *     every 6h, @every 90m    an interval, at multiples of it since 1970 in UTC; 1 minute to 366 days.
  *
+ * What has no day in any year (30 February; a Monday on a date that is none) is a mistake and refused. A date that is over is
+ * none: calendar_next says that it does not come again.
+ *
  * Seconds are a single number, so nothing is due more often than once a minute.
  *
  * Times are those of the process's zone (zone.h). Where clocks are set forward over a time, it is due when they have
@@ -34,7 +37,7 @@ enum {
     CALENDAR_TEXT_MAX = 256,
     CALENDAR_INTERVAL_MIN = 60,
     CALENDAR_INTERVAL_MAX = 366 * 86400,
-    CALENDAR_YEARS = 40, /* how far calendar_next looks; "never" is nothing for so long */
+    CALENDAR_YEARS = 40, /* the longest pause without years: 29 February on one day of the week, over 2100 */
 };
 
 struct calendar;

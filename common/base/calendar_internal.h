@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/base/error.h"
+#include "common/base/zone.h"
 
 enum {
     CALENDAR_YEAR_FIRST = 1970,
@@ -44,5 +45,10 @@ extern const struct calendar_field calendar_minute, calendar_hour, calendar_mont
  * which the caller has cleared; *all (may be NULL) tells whether it begins with a star. E_USAGE. */
 int calendar_set(const struct calendar_field *field, const char *text, size_t len, const char *range,
                  uint64_t *bits, bool *all, struct error *err);
+
+/* Whether it is due on this day (days: civil_days of it), whatever the clocks do. */
+bool calendar_day_fits(const struct calendar *c, const struct civil *day, int64_t days);
+/* E_USAGE when it has no day in any year, with the reason: "this never comes: February has no day 30". */
+int calendar_check_comes(const struct calendar *c, struct error *err);
 
 #endif

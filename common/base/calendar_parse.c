@@ -260,6 +260,8 @@ int calendar_parse(const char *text, struct calendar **out, struct error *err)
     if (c == NULL)
         return E_NOMEM;
     int rc = parse(trimmed, c, err);
+    if (rc == 0)
+        rc = calendar_check_comes(c, err);
     if (rc < 0) {
         free(c);
         return error_wrap(err, "schedule '%s'", trimmed);

@@ -106,6 +106,7 @@ struct conf_schedule {
     uint64_t jitter_ms;
     struct conf_names depends_on;
     struct conf_place place;
+    struct conf_place when_at; /* where `when` stands */
 };
 
 enum conf_ionice { CONF_IONICE_NONE = 0, CONF_IONICE_BEST_EFFORT, CONF_IONICE_IDLE };
@@ -338,6 +339,7 @@ struct conf_drill {
 struct conf {
     const char *file; /* absolute */
     const char *dir;  /* its directory */
+    bool packed;      /* it was not read from there, but from what hooks.packed has got */
     const char *state;
     struct conf_daemon daemon;
     struct conf_web web;

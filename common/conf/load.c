@@ -172,6 +172,7 @@ static int paths_set(struct load *l)
 static void all_read(struct load *l, const struct conf_sources *sources)
 {
     l->main_file = conf_source_at(sources, 0)->name;
+    l->conf->packed = sources->packed;
     l->rc = paths_set(l);
     if (l->rc == 0)
         sources_read(l, sources);

@@ -20,6 +20,9 @@ void conf_schedule_check(struct load *l, const char *path, const struct frame *f
     struct calendar *calendar = NULL;
     s->place = f->map->place;
     s->place.file = conf_keep_text(l, s->place.file);
+    if (s->when != NULL)
+        s->when_at =
+            (struct conf_place){ s->place.file, f->values[at]->place.line, f->values[at]->place.column };
     if (s->when != NULL && calendar_parse(s->when, &calendar, &why) < 0)
         conf_problem_add(l->problems, f->values[at]->place, "%s: %s", path, why.text);
     for (size_t i = 0; s->when == NULL && i < sizeof without / sizeof without[0]; i++) {

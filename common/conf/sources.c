@@ -181,6 +181,7 @@ static int read_main(struct conf_sources *s, const char *path, const char *make_
     struct error why = ERROR_INIT;
     int rc = conf_file_read(path, true, &text, &why);
     if (rc == 0 && conf_is_packed(&text)) {
+        s->packed = true;
         rc = unpack(s, path, &text, err);
     } else if (rc == 0) {
         struct conf_source *f = add(s, str_dup(path, err), err);

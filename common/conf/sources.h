@@ -28,6 +28,7 @@ struct conf_source {
 
 struct conf_sources {
     struct vec files; /* of struct conf_source; the main file first, its name as the user gave it */
+    bool packed;      /* they were */
 };
 
 /* E_NOT_FOUND with the command that makes a first file. On failure there is nothing to free. */

@@ -115,7 +115,14 @@ int history_result_number(struct history *h, int64_t id, const char *name, int64
 int history_result_text(struct history *h, int64_t id, const char *name, char *out, size_t cap,
                         struct error *err);
 
-/* Forgets runs that ended before `before`, but the newest one of each job. */
-int history_prune(struct history *h, int64_t before, struct error *err);
+/* Forgets what is older than `keep` seconds, but the newest one of each job. Ages are those of the history's own clock: from one
+ * record to the next, and from the newest to now, it goes on as the times in them do, never back, and by a week at most. So a
+ * clock that is years ahead for a night takes a week from the history, and not all of it. */
+int history_prune(struct history *h, int64_t now, int64_t keep, struct error *err);
+
+/* What is known about clocks: the newest due time of a job, up to now, that was decided (a run, or skipped); and when the
+ * newest record was written. 0: none. */
+int history_decided(struct history *h, const char *job, int64_t now, int64_t *out, struct error *err);
+int history_newest(struct history *h, int64_t *out, struct error *err);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "common/base/banned.h"
 
+enum { PASSES_AT_MOST = 7 * 86400 }; /* from one record to the next */
+
 /* ---- jobs ----------------------------------------------------------------------------------------------------------- */
 
 int history_job_read(struct history *h, const char *name, struct history_job *out, struct error *err)
@@ -222,15 +224,73 @@ int history_result_text(struct history *h, int64_t id, const char *name, char *o
     return 0;
 }
 
-int history_prune(struct history *h, int64_t before, struct error *err)
+/* ---- forgetting ------------------------------------------------------------------------------------------------------- */
+
+/* The newest record that is too old, by the history's own clock; 0: none. */
+static int too_old(struct history *h, int64_t now, int64_t keep, int64_t *out, struct error *err)
 {
+    int64_t age = 0;
+    int64_t later = now;
+    int step = SQLITE_ROW;
     sqlite3_stmt *s = history_prepare(
-        h,
-        "DELETE FROM run WHERE ended > 0 AND ended < ? AND id NOT IN (SELECT max(id) FROM run GROUP BY"
-        " job)",
+        h, "SELECT id, CASE WHEN started > 0 THEN started ELSE ended END FROM run ORDER BY id DESC", err);
+    *out = 0;
+    if (s == NULL)
+        return err != NULL ? err->code : E_IO;
+    while (age <= keep && (step = sqlite3_step(s)) == SQLITE_ROW) {
+        int64_t at = sqlite3_column_int64(s, 1);
+        int64_t passed = later - at;
+        age += passed < 0 ? 0 : passed > PASSES_AT_MOST ? PASSES_AT_MOST : passed;
+        later = at;
+        *out = age > keep ? sqlite3_column_int64(s, 0) : 0;
+    }
+    int rc = step == SQLITE_ROW || step == SQLITE_DONE ? 0 : history_failed(h, "prune", err);
+    (void)sqlite3_finalize(s);
+    return rc;
+}
+
+int history_prune(struct history *h, int64_t now, int64_t keep, struct error *err)
+{
+    int64_t last = 0;
+    int rc = too_old(h, now, keep, &last, err);
+    if (rc < 0 || last == 0)
+        return rc;
+    sqlite3_stmt *s = history_prepare(
+        h, "DELETE FROM run WHERE ended > 0 AND id <= ? AND id NOT IN (SELECT max(id) FROM run GROUP BY job)",
         err);
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
-    (void)sqlite3_bind_int64(s, 1, before);
+    (void)sqlite3_bind_int64(s, 1, last);
     return history_step_done(h, s, "prune", err);
+}
+
+/* ---- clocks ----------------------------------------------------------------------------------------------------------- */
+
+static int one_time(struct history *h, sqlite3_stmt *s, int64_t *out, struct error *err)
+{
+    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(h, "times", err);
+    *out = rc == 0 ? sqlite3_column_int64(s, 0) : 0;
+    (void)sqlite3_finalize(s);
+    return rc;
+}
+
+int history_decided(struct history *h, const char *job, int64_t now, int64_t *out, struct error *err)
+{
+    sqlite3_stmt *s = history_prepare(h, "SELECT max(due) FROM run WHERE job = ? AND due <= ?", err);
+    *out = 0;
+    if (s == NULL)
+        return err != NULL ? err->code : E_IO;
+    history_bind_text(s, 1, job, HISTORY_NAME_MAX);
+    (void)sqlite3_bind_int64(s, 2, now);
+    return one_time(h, s, out, err);
+}
+
+int history_newest(struct history *h, int64_t *out, struct error *err)
+{
+    sqlite3_stmt *s = history_prepare(
+        h,
+        "SELECT max(CASE WHEN ended > 0 THEN ended ELSE started END) FROM run WHERE id = (SELECT max(id) FROM run)",
+        err);
+    *out = 0;
+    return s != NULL ? one_time(h, s, out, err) : err != NULL ? err->code : E_IO;
 }

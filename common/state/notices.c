@@ -324,6 +324,11 @@ int notices_defer(struct notices *q, const char *channel, int64_t until, struct 
     return run(q, "UPDATE notice SET next = max(next, ?2) WHERE channel = ?1", &channel, 1, &until, 1, err);
 }
 
+int notices_no_later(struct notices *q, int64_t latest, struct error *err)
+{
+    return run(q, "UPDATE notice SET next = ?1 WHERE next > ?1", NULL, 0, &latest, 1, err);
+}
+
 int64_t notices_expire(struct notices *q, const char *channel, const char *event, int64_t before,
                        struct error *err)
 {

@@ -108,6 +108,8 @@ int notices_failed(struct notices *q, int64_t id, int64_t next, bool refused, co
                    struct error *err);
 /* Nothing of the channel is tried before `until`. */
 int notices_defer(struct notices *q, const char *channel, int64_t until, struct error *err);
+/* Nothing is tried later than that: a wrong clock may have put it off for years. */
+int notices_no_later(struct notices *q, int64_t latest, struct error *err);
 /* Drops what was put in before; the number of them. event NULL: all. */
 int64_t notices_expire(struct notices *q, const char *channel, const char *event, int64_t before,
                        struct error *err);

@@ -39,6 +39,52 @@ same "as JSON" "0 0" "$("$BACKUPD" --config station.yaml --json check config | p
 import json, sys
 o = json.load(sys.stdin)
 print(o["jobs"], o["problems"])')"
+# ---- schedules that never come are mistakes, such as are over are not
+# scheduled WHEN: a file with one job
+scheduled() {
+    cat >when.yaml <<END
+repositories:
+  main: { storage: { type: local, path: $TMP/store } }
+jobs:
+  small: { engine: sqlite, path: $TMP/small.db, schedule: "$1" }
+END
+}
+while IFS='|' read -r when why; do
+    scheduled "$when"
+    check_fails 2 "what never comes: $when" "$BACKUPD" --config when.yaml check config
+    cp .check said
+    check "is told with its place and the reason" \
+        grep -qE "^when\.yaml:4:[0-9]+: jobs\.small: schedule '[^']*': this never comes: $why" said
+done <<'END'
+0 0 30 2 *|February has no day 30
+*-02-30|February has no day 30
+04,06~31|none of its months has 31 days
+2027-02-29|February has 29 days in none of its years
+sat 2026-01-01|no date that it names is on a day of the week that it names
+END
+for when in 'mon *-02-29' '2150-01-01' '0 0 30 2 mon'; do
+    scheduled "$when"
+    check "what comes seldom: $when" "$BACKUPD" --config when.yaml check config
+    same "is nothing to speak of" 0 "$(grep -c warning .check || true)"
+done
+scheduled '2020-01-01 02:00'
+check "a date that is over" "$BACKUPD" --config when.yaml check config
+cp .check said
+check "is a warning with its place" grep -qE "^when\.yaml:4:[0-9]+: warning: jobs\.small: schedule '2020-01-01 02:00' does not come again" said
+contains "that is counted" "$(<said)" "configuration ok: 1 repository, 1 job; 1 warning"
+same "as JSON" "warning when.yaml 4, summary 0 1" "$("$BACKUPD" --config when.yaml --json check config | python3 -c '
+import json, sys
+w, s = (json.loads(line) for line in sys.stdin)
+print(w["message_type"], w["file"], str(w["line"]) + ",", s["message_type"], s["problems"], s["warnings"])')"
+cat >circle.yaml <<END
+repositories:
+  main: { storage: { type: local, path: $TMP/store } }
+jobs:
+  a: { engine: sqlite, path: $TMP/small.db, schedule: daily, depends_on: b }
+  b: { engine: sqlite, path: $TMP/small.db, schedule: daily, depends_on: a }
+END
+check_fails 2 "jobs that wait for each other" "$BACKUPD" --config circle.yaml check config
+contains "are told" "$(<.check)" "job b depends on a, which depends on it"
 for verb in "check config" "check database" "check storage" backup list; do
     # shellcheck disable=SC2086 # two words
     check_fails 2 "no configuration at all: $verb" "$BACKUPD" --config none.yaml $verb

@@ -202,6 +202,44 @@ kill -TERM "$DAEMON"
 check "what it could not read meanwhile is no failure of the daemon" wait "$DAEMON"
 contains "history" "$(backupd history --lines 50)" "stopped"
 
+# ---- a schedule that is over keeps no daemon from starting; one that never comes is refused, also by a reload
+config "once: { engine: command, command: [cat, $TMP/data], schedule: '2020-02-29 01:00' }"
+daemon_start
+check "a date that is over is a warning in the log" grep -qE "c\.yaml:8:[0-9]+: jobs\.once: schedule '2020-02-29 01:00' does not come again" daemon.log
+check "status says so" grep -qE '^once +not yet .*does not come again' <(backupd status)
+check "schedule too" grep -qE '^once +2020-02-29 01:00 +does not come again' <(backupd schedule)
+contains "also as JSON" "$(backupd schedule --json)" '"comes_again":false'
+cp c.yaml over.yaml
+config "never: { engine: command, command: [cat, $TMP/data], schedule: '*-02-30 01:00' }"
+kill -HUP "$DAEMON"
+check "a reload refuses what never comes" wait_for 20 grep -q "was not reloaded" daemon.log
+contains "with the reason" "$(<daemon.log)" "this never comes: February has no day 30"
+cp over.yaml c.yaml
+daemon_stop
+
+# ---- a clock that was in another year, and is right again: told once, what waited is skipped, the night is made up for
+config "years: { engine: command, command: [cat, $TMP/data], schedule: '$far', catch_up_within: 2d }"
+ahead=$((11 * 365 * 86400))
+sqlite3 -cmd '.timeout 20000' state/history.db "
+    INSERT INTO run (job, reason, due, started, ended, attempt, count, verdict, exit_code, text, result) VALUES
+        ('years', 'due', strftime('%s','now') - 172800, strftime('%s','now') - 172800, strftime('%s','now') - 172700, 1, 1, 1, 0, '', ''),
+        ('years', 'due', strftime('%s','now') + $ahead, strftime('%s','now') + $ahead, strftime('%s','now') + $ahead + 60, 1, 1, 1, 0, '', '');
+    INSERT INTO job SELECT 'years', t, t, t, t, t + 300, 0, 1, 0, 0, 0 FROM (SELECT strftime('%s','now') + $ahead + 86400 AS t)"
+check_fails 1 "status is not well" backupd status years
+contains "it says what is known" "$(backupd status 2>/dev/null || true)" "The clock is behind the history by 11 years"
+daemon_start
+check "the night before now is made up for" wait_for 30 verdict_is years 1,1,1
+same "what waited is skipped with the reason" "its time lies in the future: the clock was wrong then, or is wrong now" \
+    "$(history "SELECT reason FROM run WHERE job = 'years' AND verdict = 5 ORDER BY id LIMIT 1")"
+contains "the log says what is known" "$(<daemon.log)" "lies in the future: the clock was wrong then or is wrong now; the nights go on from the newest before now"
+contains "and has the alarm" "$(<daemon.log)" "The clock is behind the history by 11 years"
+daemon_stop
+check "status is well again" backupd status years
+daemon_start
+daemon_stop
+same "the next daemon does not say it again" 0 "$(grep -c 'the clock' daemon.log || true)"
+check "and nothing runs twice" verdict_is years 1,1,1
+
 # ---- a history that is damaged is put aside, and nothing else is lost
 printf 'garbage' | dd of=state/history.db conv=notrunc 2>/dev/null
 daemon_start

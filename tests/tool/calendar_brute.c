@@ -130,6 +130,30 @@ static void make_expression(struct expression *e)
                    e->from_end ? '~' : '-', day, hour, minute);
 }
 
+/* Whether no month of any year has such a day. */
+static bool never(const struct expression *e)
+{
+    static const int longest[] = { 0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    for (int month = 1; month <= 12; month++)
+        for (int day = 1; ((e->months >> month) & 1) != 0 && day <= longest[month]; day++)
+            if (((e->month_days >> day) & 1) != 0)
+                return false;
+    return !e->either;
+}
+
+/* One that comes; what never does must be refused, and nothing else. */
+static int parse_one(struct expression *e, struct error *err)
+{
+    int rc;
+    do {
+        error_clear(err);
+        *e = (struct expression){ 0 };
+        make_expression(e);
+        rc = calendar_parse(e->text, &e->calendar, err);
+    } while (rc == E_USAGE && never(e));
+    return rc == 0 && never(e) ? error_set(err, E_INTERNAL, "'%s' was taken, and never comes", e->text) : rc;
+}
+
 static bool fits(const struct expression *e, int64_t wall_minute)
 {
     struct civil c;
@@ -206,9 +230,7 @@ static int run_span(const char *zone, int64_t from, int64_t to, int expressions,
         return error_set(err, E_NOMEM, "out of memory");
     int64_t base = wall_minute_of(from) - SPARE;
     for (int i = 0; i < expressions && rc == 0; i++) {
-        e[i] = (struct expression){ 0 };
-        make_expression(&e[i]);
-        rc = calendar_parse(e[i].text, &e[i].calendar, err);
+        rc = parse_one(&e[i], err);
         if (rc == 0)
             e[i].expected = calendar_next(e[i].calendar, from);
     }

@@ -310,6 +310,34 @@ static const struct {
 };
 enum { EVENTS = sizeof events / sizeof events[0] };
 
+/* One night of another year, as the first that is known or later, makes nobody blind. */
+START_TEST(a_night_of_another_year)
+{
+    static const int64_t years[] = { 11 * 365 * (int64_t)DAY, -20 * 365 * (int64_t)DAY };
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        struct shop s = shop_open(seed, DAY);
+        int64_t wrong = years[seed % 2];
+        quiet_nights(&s, seed, seed < 5 ? 0 : 20);
+        s.now += wrong;
+        struct anomalies f = night(&s, NULL, true);
+        anomalies_free(&f);
+        s.now -= wrong;
+        for (int n = 0; n < 40; n++) {
+            f = night(&s, NULL, true);
+            ck_assert_uint_eq(f.alarms, 0);
+            anomalies_free(&f);
+        }
+        for (int e = 0; e < 4; e++) {
+            f = night(&s, &events[e].event, false);
+            if (count(&f, events[e].kind, events[e].severity) == 0)
+                ck_abort_msg("event %d, seed %llu: no %s", e, (unsigned long long)seed, events[e].kind);
+            anomalies_free(&f);
+        }
+        shop_close(&s);
+    }
+}
+END_TEST
+
 START_TEST(each_kind_is_seen)
 {
     for (uint64_t seed = 0; seed < 10; seed++) {
@@ -643,6 +671,7 @@ int main(void)
     tcase_set_timeout(nights, 120);
     tcase_add_loop_test(nights, normal_nights_are_none, 0, SEEDS);
     tcase_add_loop_test(nights, normal_hours_are_none, 0, 3);
+    tcase_add_test(nights, a_night_of_another_year);
     tcase_add_loop_test(nights, each_kind_is_seen, 0, EVENTS);
     tcase_add_test(nights, nothing_before_enough_is_known);
     tcase_add_test(nights, kinds_can_be_ignored);

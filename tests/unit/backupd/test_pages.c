@@ -105,6 +105,28 @@ START_TEST(nothing_has_run)
 }
 END_TEST
 
+/* Never "by hand": somebody has written a schedule, and it is over. */
+START_TEST(a_schedule_that_is_over)
+{
+    struct buf out = BUF_INIT;
+    struct error err = ERROR_INIT;
+    jobs[0].schedule.when = "2026-11-28 11:59";
+    crew_free(&crew);
+    ck_assert_msg(crew_make(&conf, &crew, &err) == 0, "%s", err.text);
+    struct view v = seen();
+    ck_assert(((const struct view_job *)vec_at(&v.jobs, 0))->over);
+    ck_assert(!((const struct view_job *)vec_at(&v.jobs, 1))->over);
+    ck_assert_msg(status_page_write(&v, &out, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(buf_append(&out, "", 1, &err), 0);
+    const char *page = (const char *)out.data;
+    ck_assert_ptr_nonnull(strstr(page, "does not come again"));
+    ck_assert_ptr_nonnull(strstr(page, "by hand"));
+    ck_assert_ptr_null(strstr(strstr(page, "by hand") + 1, "by hand"));
+    buf_free(&out);
+    view_free(&v);
+}
+END_TEST
+
 START_TEST(sums_and_alarms)
 {
     ran(5, HISTORY_OK, summary);
@@ -219,6 +241,48 @@ START_TEST(refused_logins)
 }
 END_TEST
 
+/* Records of 2037 in a history that is looked at in 2026. */
+START_TEST(a_clock_that_was_wrong)
+{
+    struct error err = ERROR_INIT;
+    const int years = 11 * 365;
+    ran(1, HISTORY_OK, summary);
+    ran(-years, HISTORY_OK, summary);
+    ck_assert_int_eq(refusals_add(history, "uid 1001", "no group", 1, NOON + years * (int64_t)DAY, &err), 0);
+    struct view v = seen();
+    ck_assert_uint_eq(v.alarms.len, 2);
+    const struct view_alarm *a = vec_at(&v.alarms, 0);
+    ck_assert_int_eq(a->kind, VIEW_CLOCK);
+    ck_assert_ptr_nonnull(
+        strstr(a->text, "The clock is behind the history by 10 years: it is 2026-11-28 12:00"));
+    a = vec_at(&v.alarms, 1);
+    ck_assert_int_eq(a->kind, VIEW_STALE);
+    ck_assert_ptr_nonnull(strstr(a->text, "dated in the future"));
+    const struct view_night *n = ((const struct view_job *)vec_at(&v.jobs, 0))->nights;
+    ck_assert(n[VIEW_NIGHTS - 2].any && n[VIEW_NIGHTS - 2].runs == 1 && !n[VIEW_NIGHTS - 1].any);
+    view_free(&v);
+    /* A false due time that was skipped now: the alarm is of now, and the clock is right again. */
+    was_skipped(-years, 1);
+    v = seen();
+    a = vec_at(&v.alarms, 0);
+    ck_assert_int_eq(a->kind, VIEW_MISSED);
+    ck_assert_int_eq(a->since, NOON);
+    ck_assert_uint_eq(v.alarms.len, 2);
+    view_free(&v);
+    ran(0, HISTORY_OK, summary);
+    v = seen();
+    ck_assert_uint_eq(v.alarms.len, 0);
+    view_free(&v);
+    /* A year in which there was no such program needs no history to be wrong. */
+    const struct view_options early = { .now = DAY };
+    ck_assert_int_eq(view_make(&crew, NULL, &early, &v, &err), 0);
+    ck_assert_uint_eq(v.alarms.len, 1);
+    ck_assert_int_eq(((const struct view_alarm *)vec_at(&v.alarms, 0))->kind, VIEW_CLOCK);
+    ck_assert_str_eq(view_alarm_name(VIEW_CLOCK), "clock");
+    view_free(&v);
+}
+END_TEST
+
 START_TEST(a_night_is_what_became_of_it)
 {
     ran(2, HISTORY_FAILED, "");
@@ -321,11 +385,13 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, nothing_has_run);
+    tcase_add_test(all, a_schedule_that_is_over);
     tcase_add_test(all, sums_and_alarms);
     tcase_add_test(all, a_cancelled_run);
     tcase_add_test(all, a_retention_that_holds_back);
     tcase_add_test(all, names_of_alarms);
     tcase_add_test(all, refused_logins);
+    tcase_add_test(all, a_clock_that_was_wrong);
     tcase_add_test(all, a_night_is_what_became_of_it);
     tcase_add_test(all, labels_are_escaped);
     tcase_add_test(all, the_page_of_an_empty_history);

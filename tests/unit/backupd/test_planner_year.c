@@ -123,6 +123,12 @@ static void drop(struct book *b)
 static void expect_due(struct book *b, const struct planner_rules *r, int64_t wall)
 {
     b->came = false;
+    if (b->due > wall + 26 * HOUR && b->pending && !b->running) /* a false time */
+        drop(b);
+    if (b->due > wall + 26 * HOUR)
+        b->due = wall;
+    if (b->window_from > wall + 26 * HOUR)
+        b->window_from = wall;
     if (b->decided > wall + 26 * HOUR)
         b->decided = wall;
     while (b->at > 0 && b->dues[b->at - 1] > wall)

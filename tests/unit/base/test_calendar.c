@@ -66,8 +66,11 @@ START_TEST(forms)
         { "fri *-*-13", "2027-08-13 00:00, 2028-10-13 00:00, 2029-04-13 00:00" },
         { "every 6h", "2026-11-28 18:00, 2026-11-29 00:00, 2026-11-29 06:00" },
         { "@every 90m", "2026-11-28 13:30, 2026-11-28 15:00, 2026-11-28 16:30" },
-        { "0 0 31 2 *", "" },
+        { "mon *-02-29 1:00", "2044-02-29 01:00, 2072-02-29 01:00, 2112-02-29 01:00" },
         { "2026-01-01", "" },
+        { "2100..2199-02-28", "2100-02-28 00:00, 2101-02-28 00:00, 2102-02-28 00:00" },
+        { "2199-12-31 23:59", "2199-12-31 23:59" },
+        { "0 0 30 2 mon", "2027-02-01 00:00, 2027-02-08 00:00, 2027-02-15 00:00" },
     };
     zone("UTC");
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
@@ -116,6 +119,14 @@ START_TEST(refusals)
         { "every 30s", "1 minute to 366 days" },
         { "every day", "an interval is a duration" },
         { "every", "day of the week" },
+        { "0 0 30 2 *", "schedule '0 0 30 2 *': this never comes: February has no day 30" },
+        { "0 0 31 4,6,9,11 *", "this never comes: none of its months has a day 31" },
+        { "*-02-30", "this never comes: February has no day 30" },
+        { "*-apr~31", "this never comes: April has no 31 days" },
+        { "2027-02-29", "this never comes: February has 29 days in none of its years" },
+        { "2100-02~29", "this never comes: February has 29 days in none of its years" },
+        { "sat 2026-01-01", "this never comes: no date that it names is on a day of the week that it names" },
+        { "sun 2026-02-29", "this never comes: February has 29 days in none of its years" },
     };
     char text[CALENDAR_TEXT_MAX + 2];
     struct calendar *c = NULL;
@@ -128,6 +139,35 @@ START_TEST(refusals)
     memset(text, '*', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     ck_assert_int_eq(calendar_parse(text, &c, &err), E_USAGE);
+}
+END_TEST
+
+/* The longest pause without years: whatever the day of the week, after each 29 February there is another one. */
+START_TEST(the_rarest)
+{
+    struct error err = ERROR_INIT;
+    int64_t longest = 0;
+    int found = 0;
+    zone("UTC");
+    for (int weekday = 0; weekday < 7; weekday++) {
+        struct calendar *c = NULL;
+        char text[32];
+        (void)snprintf(text, sizeof text, "%.3s *-02-29", &"sunmontuewedthufrisat"[weekday * 3]);
+        ck_assert_int_eq(calendar_parse(text, &c, &err), 0);
+        int64_t last = 0;
+        for (int year = 1972; year <= 2372; year++) {
+            if (civil_month_length(year, 2) != 29 || civil_weekday(civil_days(year, 2, 29)) != weekday)
+                continue;
+            int64_t t = civil_days(year, 2, 29) * 86400;
+            ck_assert(last == 0 || calendar_next(c, last) == t);
+            longest = last != 0 && t - last > longest ? t - last : longest;
+            last = t;
+            found++;
+        }
+        calendar_free(c);
+    }
+    ck_assert_int_eq(found, 98);
+    ck_assert_int_eq(longest, civil_days(2112, 2, 29) * 86400 - civil_days(2072, 2, 29) * 86400);
 }
 END_TEST
 
@@ -218,6 +258,7 @@ int main(void)
     TCase *t = tcase_create("calendar");
     tcase_add_test(t, forms);
     tcase_add_test(t, refusals);
+    tcase_add_test(t, the_rarest);
     tcase_add_test(t, clocks_that_are_set);
     tcase_add_test(t, the_last_one);
     tcase_add_test(t, zones);

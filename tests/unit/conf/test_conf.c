@@ -674,6 +674,8 @@ START_TEST(tasks_and_limits)
     ck_assert_uint_eq(c->jobs[0].limits.stall_ms, 3600 * 1000);
     ck_assert_uint_eq(c->jobs[0].limits.open_files, 0);
     ck_assert_ptr_eq(conf_find_scheduled(c, "try", NULL), drill);
+    ck_assert_uint_gt(drill->schedule.when_at.column, drill->schedule.place.column);
+    ck_assert_str_eq(drill->schedule.when_at.file, "a.yaml");
     ck_assert_ptr_null(conf_find_job(c, "try", NULL));
     conf_free(c);
     /* Tasks are enough. */
@@ -700,6 +702,8 @@ static const struct {
       "a.yaml:5:37: tasks.t.repository: there is no repository 'q'\n" },
     { LOCAL JOB "tasks: {t: {do: verify, window: 1h}}\n",
       "a.yaml:5:25: tasks.t.window has no effect without a schedule\n" },
+    { LOCAL JOB "tasks: {t: {do: expire, schedule: 0 0 30 2 *}}\n",
+      "a.yaml:5:35: tasks.t: schedule '0 0 30 2 *': this never comes: February has no day 30\n" },
     { LOCAL JOB "tasks: {t: {do: verify, path: x}}\n", "a.yaml:5:25: unknown setting 'path' in tasks.t\n" },
     { LOCAL JOB "daemon: {memory: 1MiB}\n",
       "a.yaml:5:18: daemon.memory: '1MiB' is out of bounds (size, 64.0 MiB to 16.0 TiB)\n" },

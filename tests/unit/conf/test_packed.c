@@ -71,6 +71,7 @@ START_TEST(what_was_read_is_read_again)
     ck_assert_ptr_nonnull(c);
     ck_assert_str_eq(c->file, first->file);
     ck_assert_str_eq(c->dir, first->dir);
+    ck_assert(c->packed && !first->packed);
     ck_assert_str_eq(c->daemon.socket, first->daemon.socket);
     ck_assert_uint_eq(c->njobs, 2);
     ck_assert_str_eq(conf_find_job(c, "k", NULL)->place.file, "conf.d/b.yaml");

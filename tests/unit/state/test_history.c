@@ -39,16 +39,19 @@ static struct history *opened(void)
     return h;
 }
 
+enum { SEEN_MAX = 256 };
+
 struct seen {
     size_t n;
-    int64_t id[16];
-    enum history_verdict verdict[16];
+    int64_t id[SEEN_MAX];
+    enum history_verdict verdict[SEEN_MAX];
     char text[256];
 };
 
 static int collect(const struct history_run *run, void *arg)
 {
     struct seen *s = arg;
+    ck_assert_uint_lt(s->n, SEEN_MAX);
     s->id[s->n] = run->id;
     s->verdict[s->n++] = run->verdict;
     (void)snprintf(s->text, sizeof s->text, "%s/%s/%s", run->job, run->reason, run->text);
@@ -162,8 +165,81 @@ START_TEST(pruning)
         };
         ck_assert_int_eq(history_skip(h, &run, NULL, &err), 0);
     }
-    ck_assert_int_eq(history_prune(h, 100, &err), 0);
+    ck_assert_int_eq(history_prune(h, 100, 96, &err), 0); /* 100 - 96 = 4: stays */
+    ck_assert_uint_eq(runs(h, NULL, false).n, 7);
+    ck_assert_int_eq(history_prune(h, 100, 10, &err), 0);
     ck_assert_uint_eq(runs(h, NULL, false).n, 2);
+    ck_assert_int_eq(history_prune(h, 1000, 0, &err), 0);
+    ck_assert_uint_eq(runs(h, NULL, false).n, 2);
+    history_close(h);
+}
+END_TEST
+
+enum { DAY = 86400 };
+#define NIGHT(n) (INT64_C(1795831200) + (n) * (int64_t)DAY) /* 2026-11-28 02:00 and so many days */
+
+static void a_night(struct history *h, int64_t due)
+{
+    const struct history_run run = { .job = "shop", .due = due, .started = due, .verdict = HISTORY_OK };
+    int64_t id = 0;
+    ck_assert_int_eq(history_begin(h, &run, NULL, &id, NULL), 0);
+    const struct history_run end = { .ended = due + 60, .verdict = HISTORY_OK };
+    ck_assert_int_eq(history_end(h, id, &end, NULL, NULL), 0);
+}
+
+/* Years ahead for some nights, or years behind: the history keeps what it has, and forgets as before when the clock is right. */
+START_TEST(pruning_by_a_wrong_clock)
+{
+    struct error err = ERROR_INIT;
+    struct history *h = opened();
+    int64_t years = 11 * 365 * (int64_t)DAY;
+    for (int n = -100; n < 0; n++)
+        a_night(h, NIGHT(n));
+    for (int starts = 0; starts < 20; starts++)
+        ck_assert_int_eq(history_prune(h, NIGHT(0) + years, 200 * DAY, &err), 0);
+    ck_assert_uint_eq(runs(h, NULL, false).n, 100);
+    ck_assert_int_eq(history_prune(h, NIGHT(0) + years, 60 * DAY, &err), 0);
+    ck_assert_uint_eq(runs(h, NULL, false).n, 54); /* of the gap a week counts */
+    a_night(h, NIGHT(0) + years);
+    a_night(h, NIGHT(1) + years);
+    a_night(h, INT64_C(7200)); /* 1970 */
+    ck_assert_int_eq(history_prune(h, 10000, 60 * DAY, &err), 0);
+    ck_assert_uint_eq(runs(h, NULL, false).n, 55); /* a day more */
+    for (int n = 3; n < 63; n++) {
+        a_night(h, NIGHT(n));
+        ck_assert_int_eq(history_prune(h, NIGHT(n) + 3600, 60 * DAY, &err), 0);
+    }
+    ck_assert_uint_eq(runs(h, NULL, false).n, 60);
+    history_close(h);
+}
+END_TEST
+
+START_TEST(what_it_knows_of_clocks)
+{
+    struct error err = ERROR_INIT;
+    struct history *h = opened();
+    int64_t t = -1;
+    ck_assert_int_eq(history_newest(h, &t, &err), 0);
+    ck_assert_int_eq(t, 0);
+    ck_assert_int_eq(history_decided(h, "shop", NIGHT(0), &t, &err), 0);
+    ck_assert_int_eq(t, 0);
+    a_night(h, NIGHT(0));
+    a_night(h, NIGHT(4000));
+    ck_assert_int_eq(history_newest(h, &t, &err), 0);
+    ck_assert_int_eq(t, NIGHT(4000) + 60);
+    a_night(h, NIGHT(2));
+    const struct history_run skip = {
+        .job = "shop", .due = NIGHT(4001), .ended = NIGHT(2) + 90, .verdict = HISTORY_SKIPPED
+    };
+    ck_assert_int_eq(history_skip(h, &skip, NULL, &err), 0);
+    ck_assert_int_eq(history_newest(h, &t, &err), 0);
+    ck_assert_int_eq(t, NIGHT(2) + 90);
+    ck_assert_int_eq(history_decided(h, "shop", NIGHT(2) - 1, &t, &err), 0);
+    ck_assert_int_eq(t, NIGHT(0));
+    ck_assert_int_eq(history_decided(h, "shop", NIGHT(9), &t, &err), 0);
+    ck_assert_int_eq(t, NIGHT(2));
+    ck_assert_int_eq(history_decided(h, "blog", NIGHT(9), &t, &err), 0);
+    ck_assert_int_eq(t, 0);
     history_close(h);
 }
 END_TEST
@@ -213,6 +289,8 @@ int main(void)
     tcase_add_test(all, a_crash);
     tcase_add_test(all, long_texts);
     tcase_add_test(all, pruning);
+    tcase_add_test(all, pruning_by_a_wrong_clock);
+    tcase_add_test(all, what_it_knows_of_clocks);
     tcase_add_test(all, damage);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

@@ -111,6 +111,10 @@ START_TEST(order)
     ck_assert_int_eq(wake("a"), 300);
     ck_assert_int_eq(notices_defer(q, "a", 1000, &err), 0);
     ck_assert_int_eq(wake("a"), 1000);
+    ck_assert_int_eq(notices_no_later(q, 1001, &err), 0);
+    ck_assert_int_eq(wake("a"), 1000);
+    ck_assert_int_eq(notices_no_later(q, 700, &err), 0);
+    ck_assert_int_eq(wake("a"), 700);
     struct seen one = { 0 };
     ck_assert_int_eq(notices_get(q, s.id[0], collect, &one, &err), 0);
     ck_assert_uint_eq(one.tries, 2);

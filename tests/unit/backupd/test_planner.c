@@ -504,7 +504,8 @@ START_TEST(times_in_the_future)
     rules[2].nlanes = rules[0].nlanes = 1;
     begin(4, 8);
     (void)tick(at(1, 12, 0) + years);
-    ck_assert_str_eq(tick(at(2, 2, 0) + years), "a:start/due, b:start/due, d:start/due");
+    ck_assert_str_eq(tick(at(2, 2, 0) + years),
+                     "a:start/due, b:start/due, d:start/due, c:wait/due for lane writer of a 1/1");
     planner_finished(planner, 1, at(2, 2, 1) + years, PLANNER_PASSING);
     ck_assert_int_gt(planner_state(planner, 1)->not_before, 0);
     planner_finished(planner, 3, at(2, 2, 1) + years, PLANNER_OK);

@@ -70,10 +70,8 @@ static int jobs_of(const struct supervisor *s, const struct client *c, struct ve
 /* So that it is not forgotten with this process. */
 static void remember(struct supervisor *s, size_t job)
 {
-    struct error why = ERROR_INIT;
     struct history_job state = crew_to_history(&s->crew, job);
-    if (history_job_write(s->history, &state, &why) < 0)
-        log_event(LOG_ALARM, "what was asked for job %s is not in the history: %s", state.name, why.text);
+    ledger_job(s->ledger, &state);
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------------------- */
@@ -240,14 +238,12 @@ static void remember_cancelled(struct supervisor *s, const char *name)
     size_t job = supervisor_job(s, name);
     if (job == SIZE_MAX)
         return;
-    struct error why = ERROR_INIT;
     struct history_job state = crew_to_history(&s->crew, job);
     state.running = false;
     state.by_hand = false;
     state.due = 0;
     state.last = PLANNER_FAILED;
-    if (history_job_write(s->history, &state, &why) < 0)
-        log_event(LOG_ALARM, "that the run of %s was cancelled is not in the history: %s", name, why.text);
+    ledger_job(s->ledger, &state);
 }
 
 static void cancel(struct supervisor *s, struct client *c)

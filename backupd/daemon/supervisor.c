@@ -99,7 +99,7 @@ static int restore(struct supervisor *s, struct crew *crew, struct error *err)
             planner_restore(crew->planner, i, planner_state(s->crew.planner, before), true);
             continue;
         }
-        int rc = history_job_read(s->history, name, &job, err);
+        int rc = ledger_job_read(s->ledger, name, &job, err);
         if (rc < 0)
             return rc;
         struct planner_state state = crew_from_history(&job);
@@ -174,8 +174,10 @@ static int64_t wake_at(struct supervisor *s)
     int64_t plan = s->stopping ? INT64_MAX : planner_wake(s->crew.planner, supervisor_now());
     int64_t runs = runs_wake(s);
     int64_t parts = parts_wake(s);
+    int64_t ledger = ledger_wake(s->ledger);
     int64_t best = plan < runs ? plan : runs;
-    return best < parts ? best : parts;
+    best = best < parts ? best : parts;
+    return best < ledger ? best : ledger;
 }
 
 static void begin_to_stop(struct supervisor *s)
@@ -191,13 +193,11 @@ static void begin_to_stop(struct supervisor *s)
 
 static void prune(struct supervisor *s)
 {
-    struct error why = ERROR_INIT;
     int64_t now = supervisor_now();
     if (now - s->pruned < PRUNE_EVERY && now >= s->pruned)
         return;
     s->pruned = now;
-    if (history_prune(s->history, now - (int64_t)(s->conf->daemon.keep_history_ms / 1000), &why) < 0)
-        log_event(LOG_WARN, "the history keeps what is old: %s", why.text);
+    ledger_prune(s->ledger, now - (int64_t)(s->conf->daemon.keep_history_ms / 1000));
 }
 
 static int loop(struct supervisor *s, struct error *err)
@@ -223,6 +223,7 @@ static int loop(struct supervisor *s, struct error *err)
         if (news.reload && !s->stopping)
             reload(s);
         runs_look(s);
+        ledger_look(s->ledger);
         parts_look(s, fds + nruns, n - nruns);
         prune(s);
     }
@@ -242,11 +243,9 @@ static int prepare(struct supervisor *s, struct error *err)
     if (rc == 0 && (s->lock = filelock_take(path, err)) == NULL)
         rc = error_wrap(err, "another daemon runs here");
     free(path);
-    path = rc == 0 ? path_join(conf->state, SUPERVISOR_HISTORY, err) : NULL;
     if (rc == 0)
-        rc = path != NULL ? history_open(path, &s->history, err) : E_NOMEM;
-    free(path);
-    int64_t cut = rc == 0 ? history_cut_off(s->history, supervisor_now(), err) : 0;
+        rc = ledger_open(conf->state, &s->ledger, err);
+    int64_t cut = rc == 0 ? history_cut_off(ledger_history(s->ledger), supervisor_now(), err) : 0;
     rc = cut < 0 ? (int)cut : rc;
     if (rc == 0)
         rc = adopt(s, conf, err);
@@ -280,7 +279,7 @@ int supervisor_run(const struct supervisor_options *options, struct error *err)
     runs_free(&s);
     parts_close(&s);
     crew_free(&s.crew);
-    history_close(s.history);
+    ledger_close(s.ledger);
     filelock_free(s.lock);
     conf_free(s.conf);
     accepted_free(&s.accepted);

@@ -31,11 +31,11 @@ const char *tell_reason(const struct planner_event *e)
     case PLANNER_PAUSED:
         return "the job is paused";
     case PLANNER_WINDOW_OVER:
-        return e->kind == PLANNER_STOP ? "its window is over" : "could not start within its window";
+        return e->kind == PLANNER_STOP ? HISTORY_WINDOW_OVER : "could not start within its window";
     case PLANNER_DEPENDENCY:
         return "a job it depends on did not succeed";
     case PLANNER_DURATION:
-        return "it takes longer than max_duration";
+        return HISTORY_TOO_LONG;
     case PLANNER_SET_BACK:
         return "the clock was set back";
     }

@@ -21,6 +21,8 @@
 
 #include "common/base/banned.h"
 
+enum { FD_MAX = 1 << 20 };
+
 typedef int channel_fn(struct cli_context *cli, const struct conf *conf, const struct conf_channel *c,
                        bool *ok, struct error *err);
 
@@ -176,17 +178,42 @@ int cmd_notify_send(struct cli_context *cli, struct error *err)
     return each(cli, send_channel, "channels did not take all", err);
 }
 
+const struct cli_option notify_deliver_options[] = {
+    { .name = "notice-fd",
+      .kind = CLI_INTEGER,
+      .metavar = "N",
+      .min = 3,
+      .max = FD_MAX,
+      .help = "One notice, instead of what waits in the queue." },
+    CLI_OPTIONS_END
+};
+
+/* The one that the daemon has in memory: its queue takes nothing. */
+static int deliver_given(int fd, const struct conf_channel *c, struct error *err)
+{
+    struct buf text = BUF_INIT;
+    struct notice notice;
+    int rc = fd_read_all(fd, NOTICE_WIRE_MAX, &text, "the notice", err);
+    if (rc == 0)
+        rc = notice_read((const char *)text.data, text.len, &notice, err);
+    if (rc == 0)
+        rc = deliver(c, &notice, err);
+    buf_free(&text);
+    return rc;
+}
+
 int cmd_notify_deliver(struct cli_context *cli, struct error *err)
 {
+    uint64_t fd = cli_number(cli, "notice-fd");
     struct buf text = BUF_INIT;
     struct channel_wire wire = { .root = NULL };
     struct outbox_result r = { .why = ERROR_INIT };
-    (void)cli;
     int rc = fd_read_all(STDIN_FILENO, CHANNEL_WIRE_MAX, &text, "stdin", err);
     if (rc == 0)
         rc = channel_read((const char *)text.data, text.len, &wire, err);
     if (rc == 0)
-        rc = outbox_send(wire.state, &wire.channel, false, &r, err);
+        rc = fd != 0 ? deliver_given((int)fd, &wire.channel, err)
+                     : outbox_send(wire.state, &wire.channel, false, &r, err);
     if (rc == 0 && r.failed > 0)
         rc = error_copy(err, &r.why);
     channel_free(&wire);

@@ -134,6 +134,7 @@ static const struct cli_verb verbs[] = {
       .run = cmd_notify_send },
     { .name = "notify deliver",
       .summary = "Send what is due; the daemon's own.",
+      .options = notify_deliver_options,
       .hidden = true,
       .run = cmd_notify_deliver },
     { .name = "metrics",

@@ -36,7 +36,7 @@ static bool is_drill(enum view_alarm_kind kind)
 static bool is_in_table(enum view_alarm_kind kind)
 {
     return !is_drill(kind) && kind != VIEW_STALE && kind != VIEW_BRAKED && kind != VIEW_REFUSED &&
-           kind != VIEW_CLOCK && kind != VIEW_DAEMON;
+           kind != VIEW_CLOCK && kind != VIEW_DAEMON && kind != VIEW_HISTORY;
 }
 
 static int emit(const struct alarms *a, const struct view_alarm *alarm)
@@ -84,9 +84,11 @@ static int show(const struct alarms *a, size_t *bad)
         table_column(t, titles[i], false);
     for (size_t i = 0; rc == 0 && i < a->view->alarms.len; i++) {
         const struct view_alarm *alarm = vec_at(&a->view->alarms, i);
-        if (!is_asked_for(a, alarm->job))
+        /* That the table may not be all of it concerns who asked for one job, too. */
+        if (!is_asked_for(a, alarm->job) && alarm->kind != VIEW_HISTORY)
             continue;
-        *bad += is_drill(alarm->kind) || alarm->kind == VIEW_STALE || alarm->kind == VIEW_CLOCK;
+        *bad += is_drill(alarm->kind) || alarm->kind == VIEW_STALE || alarm->kind == VIEW_CLOCK ||
+                alarm->kind == VIEW_HISTORY;
         if (t == NULL)
             rc = emit(a, alarm);
         else if (!is_in_table(alarm->kind)) {
@@ -111,11 +113,14 @@ int status_alarms(struct cli_context *cli, const struct crew *crew, struct histo
                   const struct vec *jobs, size_t *bad, struct error *err)
 {
     struct drills_file drills = DRILLS_FILE_INIT;
+    struct trouble trouble;
     struct view view;
     const struct view_options options = { .now = (int64_t)clock_wall(),
                                           .daemon = look_daemon(crew->conf),
-                                          .drills = &drills };
+                                          .drills = &drills,
+                                          .trouble = &trouble };
     const struct alarms a = { .cli = cli, .view = &view, .jobs = jobs, .err = err };
+    look_trouble(crew->conf, &trouble);
     drills_file_look(&drills, crew->conf->state, false, options.now);
     int rc = view_make(crew, history, &options, &view, err);
     if (rc == 0) {

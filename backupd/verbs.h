@@ -41,6 +41,7 @@ int cmd_resume(struct cli_context *cli, struct error *err);
 int cmd_notify_test(struct cli_context *cli, struct error *err);
 int cmd_notify_list(struct cli_context *cli, struct error *err);
 int cmd_notify_send(struct cli_context *cli, struct error *err);
+extern const struct cli_option notify_deliver_options[];
 int cmd_notify_deliver(struct cli_context *cli, struct error *err);
 int cmd_metrics(struct cli_context *cli, struct error *err);
 extern const struct cli_option serve_status_options[];

@@ -192,7 +192,8 @@ void control_answer(struct client *c, int exit_code, const char *error, const st
 void control_refuse(struct supervisor *s, const struct control_peer *peer, const char *what)
 {
     uint64_t before = 0;
-    (void)refusals_total(s->history, &before, NULL); /* without a history: since a minute ago */
+    if (ledger_history(s->ledger) != NULL) /* else: since a minute ago */
+        (void)refusals_total(ledger_history(s->ledger), &before, NULL);
     for (size_t i = 0; i < s->refused.n; i++)
         before += s->refused.waiting[i].count;
     refused_note(s, peer->name, what);
@@ -461,7 +462,7 @@ static void control_close(struct supervisor *s, void *self)
     struct control *c = self;
     if (c == NULL)
         return;
-    if (s->history != NULL)
+    if (s->ledger != NULL)
         refused_write(s, true);
     while (c->n > 0) {
         if (c->clients[c->n - 1]->state == CLIENT_TOLD)

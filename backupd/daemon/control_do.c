@@ -233,14 +233,12 @@ static void remember_cancelled(struct supervisor *s, const char *name)
     size_t job = supervisor_job(s, name);
     if (job == SIZE_MAX)
         return;
-    struct error why = ERROR_INIT;
     struct history_job state = crew_to_history(&s->crew, job);
     state.running = false;
     state.by_hand = false;
     state.due = 0;
     state.last = PLANNER_FAILED;
-    if (history_job_write(s->history, &state, &why) < 0)
-        log_event(LOG_ALARM, "that the run of %s was cancelled is not in the history: %s", name, why.text);
+    ledger_job(s->ledger, &state);
 }
 
 /* One that waits has no number yet: it goes by its job. */

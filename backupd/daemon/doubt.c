@@ -9,15 +9,6 @@
 
 #include "common/base/banned.h"
 
-static void remember(struct supervisor *s, size_t job)
-{
-    struct error why = ERROR_INIT;
-    struct history_job state = crew_to_history(&s->crew, job);
-    if (history_job_write(s->history, &state, &why) < 0)
-        log_event(LOG_ALARM, "from when on the nights of job %s count is not in the history: %s", state.name,
-                  why.text);
-}
-
 void doubt_act(struct supervisor *s, const struct planner_event *e)
 {
     const char *name = s->crew.conf->jobs[e->job].name;
@@ -25,7 +16,8 @@ void doubt_act(struct supervisor *s, const struct planner_event *e)
     char last[32];
     char wall[32];
     int64_t known = 0;
-    if (history_decided(s->history, name, supervisor_now(), &known, &why) < 0)
+    struct history *history = ledger_history(s->ledger);
+    if (history != NULL && history_decided(history, name, supervisor_now(), &known, &why) < 0)
         log_event(LOG_WARN, "job %s: what ran before is not known: %s", name, why.text);
     (void)zone_format(last, e->due);
     (void)zone_format(wall, known);
@@ -47,7 +39,7 @@ void doubt_act(struct supervisor *s, const struct planner_event *e)
             name, last,
             known != 0 ? "the nights go on from the newest before now, " : "nights count from now",
             known != 0 ? wall : "");
-    remember(s, e->job);
+    runs_remember(s, e->job);
 }
 
 void doubt_look(struct supervisor *s)
@@ -55,7 +47,8 @@ void doubt_look(struct supervisor *s)
     struct error why = ERROR_INIT;
     char text[CLOCK_DOUBT_MAX];
     int64_t newest = 0;
-    if (history_newest(s->history, &newest, &why) < 0)
+    struct history *history = ledger_history(s->ledger);
+    if (history != NULL && history_newest(history, &newest, &why) < 0)
         log_event(LOG_WARN, "whether the clock is behind the history is not known: %s", why.text);
     if (clock_doubt(supervisor_now(), newest, text))
         log_event(LOG_ALARM, "%s", text);

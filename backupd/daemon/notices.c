@@ -23,42 +23,50 @@ enum {
     SENDER_PAUSE = 60,                  /* seconds after one that ended without doing its work */
     PING_EXPIRES = 3600,   /* a start or success that is told later would hide a night that is missing */
     LAST_MOMENT_MS = 3000, /* for senders when the daemon ends */
+    SPARE_PAUSE = 30,      /* seconds between tries to bring back into the queue what is in memory */
+    HISTORY_AGAIN = 86400, /* seconds after which a history that takes nothing is said again */
     MS = 1000,
+    FD_TEXT = 16,
 };
 
 struct sender {
     struct child *child; /* NULL: free */
     int pidfd;
     char channel[CONF_NAME_MAX + 1];
+    int64_t spare; /* the notice in memory that it sends; 0: it sends from the queue */
+};
+
+/* A channel whose sender broke off and whose queue takes no note of that. */
+struct hold {
+    char channel[CONF_NAME_MAX + 1]; /* "": free */
+    int64_t until;
+    unsigned times;
 };
 
 struct notices_self {
     struct notices *queue; /* NULL: no channels, or it cannot be opened */
     bool told_broken;
-    bool damaged;                                       /* is opened anew, and then put aside */
+    bool damaged;          /* is opened anew, and then put aside */
+    struct notices *spare; /* in memory, while the queue takes nothing: everything goes there; else NULL */
+    int64_t spare_tried;   /* to bring it back */
+    int64_t
+        history_since; /* of the trouble that was told last; 0: none; -1: a daemon before may have told one */
+    int64_t history_told;
+    struct hold holds[CONF_CHANNELS_MAX];
     int64_t wake[CONF_CHANNELS_MAX];                    /* of conf->channels: when something is due */
+    int64_t spare_wake[CONF_CHANNELS_MAX];              /* the same, in memory */
     char failing[CONF_CHANNELS_MAX][CONF_NAME_MAX + 1]; /* told in the log already */
     struct sender senders[CONF_CHANNELS_MAX];
 };
 
 /* ---- what the log hears of it --------------------------------------------------------------------------------------- */
 
-/* An alarm about notices: in the log, and over the other channels. */
-static void alarm_about(struct supervisor *s, struct notices_self *p, const char *channel, const char *text)
-{
-    struct error why = ERROR_INIT;
-    alarms_quiet(true);
-    log_event(LOG_ALARM, "%s", text);
-    if (p->queue != NULL && notices_tell_alarm(s, p->queue, text, channel, &why) < 0)
-        log_event(LOG_ALARM, "an alarm cannot be told: %s", why.text);
-    alarms_quiet(false);
-}
-
 static void queue_failed(struct notices_self *p, const struct error *why)
 {
     alarms_quiet(true);
     if (!p->told_broken)
-        log_event(LOG_ALARM, "notices cannot be sent, backups go on: %s", why->text);
+        log_event(LOG_ALARM, "the queue takes no notices, what is to be told is sent from memory: %s",
+                  why->text);
     alarms_quiet(false);
     p->told_broken = true;
     p->damaged = p->damaged || why->code == E_CORRUPT;
@@ -103,6 +111,145 @@ static bool is_ready(struct supervisor *s, struct notices_self *p)
     return rc == 0;
 }
 
+/* ---- telling ------------------------------------------------------------------------------------------------------------ */
+
+typedef int tell_fn(struct supervisor *s, struct notices *q, const void *arg, struct error *err);
+
+static bool spare_is_being_sent(const struct notices_self *p)
+{
+    for (size_t i = 0; i < CONF_CHANNELS_MAX; i++)
+        if (p->senders[i].spare != 0)
+            return true;
+    return false;
+}
+
+static void tell_dropped(uint64_t dropped)
+{
+    if (dropped > 0)
+        log_event(LOG_WARN, "%llu %s dropped, more than %d wait", (unsigned long long)dropped,
+                  plural(dropped, "notice was", "notices were"), NOTICES_MAX);
+}
+
+/* What is in memory goes into the queue, if that takes something again. */
+static void bring_back(struct supervisor *s, struct notices_self *p)
+{
+    struct error why = ERROR_INIT;
+    uint64_t dropped = 0;
+    if (p->spare == NULL || spare_is_being_sent(p))
+        return;
+    p->spare_tried = supervisor_now();
+    if (!is_ready(s, p))
+        return;
+    if (notices_move(p->spare, p->queue, &dropped, &why) < 0) {
+        queue_failed(p, &why);
+        return;
+    }
+    tell_dropped(dropped);
+    log_event(LOG_INFO, "the queue takes notices again");
+    notices_close(p->spare);
+    p->spare = NULL;
+    p->told_broken = false;
+    forget_strangers(s, p);
+}
+
+/* Into the queue, or into the one in memory. */
+static void tell_by(struct supervisor *s, struct notices_self *p, tell_fn *fn, const void *arg)
+{
+    struct error why = ERROR_INIT;
+    if (s->conf->nchannels == 0)
+        return;
+    bring_back(s, p);
+    if (p->spare == NULL && is_ready(s, p)) {
+        if (fn(s, p->queue, arg, &why) == 0)
+            return;
+        queue_failed(p, &why);
+    }
+    if (p->spare == NULL)
+        p->spare_tried = supervisor_now();
+    int rc = p->spare == NULL ? notices_open_memory(p->queue, &p->spare, &why) : 0;
+    if (rc == 0)
+        rc = fn(s, p->spare, arg, &why);
+    alarms_quiet(true);
+    if (rc < 0)
+        log_event(LOG_ALARM, "something is not told to anybody: %s", why.text);
+    alarms_quiet(false);
+}
+
+struct alarm {
+    const char *text;
+    const char *except; /* a channel, or NULL */
+};
+
+static int tell_alarm(struct supervisor *s, struct notices *q, const void *arg, struct error *err)
+{
+    const struct alarm *a = arg;
+    return notices_tell_alarm(s, q, a->text, a->except, err);
+}
+
+static int tell_event(struct supervisor *s, struct notices *q, const void *arg, struct error *err)
+{
+    return notices_tell(s, q, arg, err);
+}
+
+static int tell_history(struct supervisor *s, struct notices *q, const void *arg, struct error *err)
+{
+    return notices_tell_history(s, q, arg, err);
+}
+
+/* An alarm about notices: in the log, and over the other channels. */
+static void alarm_about(struct supervisor *s, struct notices_self *p, const char *channel, const char *text)
+{
+    const struct alarm alarm = { .text = text, .except = channel };
+    alarms_quiet(true);
+    log_event(LOG_ALARM, "%s", text);
+    alarms_quiet(false);
+    tell_by(s, p, tell_alarm, &alarm);
+}
+
+static bool history_is_news(const struct supervisor *s, const struct notices_self *p, int64_t now)
+{
+    int64_t since = ledger_trouble(s->ledger).since;
+    return since != p->history_since || (since != 0 && now - p->history_told >= HISTORY_AGAIN);
+}
+
+static void look_at_history(struct supervisor *s, struct notices_self *p)
+{
+    const struct trouble trouble = ledger_trouble(s->ledger);
+    int64_t now = supervisor_now();
+    if (!history_is_news(s, p, now))
+        return;
+    p->history_since = trouble.since;
+    p->history_told = now;
+    tell_by(s, p, tell_history, &trouble);
+}
+
+/* ---- when something is to be sent ---------------------------------------------------------------------------------------- */
+
+static struct hold *hold_of(struct notices_self *p, const char *channel)
+{
+    for (size_t i = 0; i < CONF_CHANNELS_MAX; i++)
+        if (strcmp(p->holds[i].channel, channel) == 0)
+            return &p->holds[i];
+    return NULL;
+}
+
+/* The queue cannot say when it is tried again: it would be at once, for ever. */
+static void hold(struct notices_self *p, const char *channel)
+{
+    struct hold *h = hold_of(p, channel);
+    if (h == NULL && (h = hold_of(p, "")) == NULL)
+        return;
+    (void)snprintf(h->channel, sizeof h->channel, "%s", channel);
+    h->until = supervisor_now() + outbox_pause(h->times++);
+}
+
+static void release(struct notices_self *p, const char *channel)
+{
+    struct hold *h = hold_of(p, channel);
+    if (h != NULL)
+        *h = (struct hold){ .until = 0 };
+}
+
 static struct sender *sender_of(struct notices_self *p, const char *channel)
 {
     for (size_t i = 0; i < CONF_CHANNELS_MAX; i++)
@@ -117,23 +264,32 @@ static void look_ahead(struct supervisor *s, struct notices_self *p)
     struct error why = ERROR_INIT;
     for (size_t i = 0; i < CONF_CHANNELS_MAX; i++) {
         p->wake[i] = INT64_MAX;
-        if (i < s->conf->nchannels && p->queue != NULL &&
-            notices_wake(p->queue, s->conf->channels[i].name, &p->wake[i], &why) < 0)
+        p->spare_wake[i] = INT64_MAX;
+        if (i >= s->conf->nchannels)
+            continue;
+        const char *name = s->conf->channels[i].name;
+        const struct hold *held = hold_of(p, name);
+        if (p->queue != NULL && notices_wake(p->queue, name, &p->wake[i], &why) < 0)
             queue_failed(p, &why);
+        if (held != NULL && p->wake[i] < held->until)
+            p->wake[i] = held->until;
+        if (p->spare != NULL)
+            (void)notices_wake(p->spare, name, &p->spare_wake[i], NULL);
     }
 }
 
-/* What could not be told for too long. */
-static void give_up(struct supervisor *s, struct notices_self *p, const struct conf_channel *c)
+/* What could not be told for too long; q: the queue, or the one in memory. */
+static void give_up(struct supervisor *s, struct notices_self *p, struct notices *q,
+                    const struct conf_channel *c)
 {
     static const char *const fleeting[] = { "start", "success" };
     struct error why = ERROR_INIT;
     char text[512];
     char time[NUMBER_TEXT_MAX];
     int64_t now = supervisor_now();
-    int64_t n = notices_expire(p->queue, c->name, NULL, now - (int64_t)(c->give_up_after_ms / MS), &why);
+    int64_t n = notices_expire(q, c->name, NULL, now - (int64_t)(c->give_up_after_ms / MS), &why);
     for (size_t i = 0; c->type == CONF_PING && i < 2; i++)
-        (void)notices_expire(p->queue, c->name, fleeting[i], now - PING_EXPIRES, NULL);
+        (void)notices_expire(q, c->name, fleeting[i], now - PING_EXPIRES, NULL);
     if (n < 0)
         queue_failed(p, &why);
     if (n <= 0)
@@ -148,17 +304,23 @@ static void give_up(struct supervisor *s, struct notices_self *p, const struct c
 
 /* ---- senders ------------------------------------------------------------------------------------------------------------- */
 
-/* It reads no configuration: the daemon's is given to it, which a pipe takes as a whole. */
-static int start_child(struct supervisor *s, struct sender *to, const struct conf_channel *c,
+/* It reads no configuration: the daemon's is given to it, which a pipe takes as a whole. notice: what it reads the one notice from
+ * that it sends, or -1. */
+static int start_child(struct supervisor *s, struct sender *to, const struct conf_channel *c, int notice,
                        struct error *err)
 {
-    const char *argv[] = { s->options->program, "notify", "deliver", NULL };
+    char number[FD_TEXT];
+    const char *argv[] = {
+        s->options->program, "notify", "deliver", notice >= 0 ? "--notice-fd" : NULL, number, NULL
+    };
+    const int keep[] = { notice, -1 };
+    (void)snprintf(number, sizeof number, "%d", notice);
     struct buf settings = BUF_INIT;
     const char *dir = getenv("CREDENTIALS_DIRECTORY");
     char *credentials = dir != NULL ? str_printf(err, "CREDENTIALS_DIRECTORY=%s", dir) : NULL;
     const char *const env[] = { credentials, NULL };
     const struct child_options options = {
-        .env = env, .want_stdin = true, .outlives_stop = true, .timeout_ms = SENDER_TIMEOUT_MS
+        .env = env, .want_stdin = true, .outlives_stop = true, .keep = keep, .timeout_ms = SENDER_TIMEOUT_MS
     };
     int rc = channel_write(c, s->conf->state, &settings, err);
     if (rc == 0 && (to->child = child_start(argv, &options, err)) == NULL)
@@ -182,20 +344,52 @@ static void sender_free(struct sender *sender)
     *sender = (struct sender){ .pidfd = -1 };
 }
 
+static void put_off(struct notices_self *p, const char *channel)
+{
+    struct error why = ERROR_INIT;
+    if (notices_defer(p->queue, channel, supervisor_now() + SENDER_PAUSE, &why) == 0)
+        return;
+    queue_failed(p, &why);
+    hold(p, channel);
+}
+
+static struct sender *free_sender(struct notices_self *p)
+{
+    for (size_t i = 0; i < CONF_CHANNELS_MAX; i++)
+        if (p->senders[i].child == NULL)
+            return &p->senders[i];
+    return NULL;
+}
+
 static void start_sender(struct supervisor *s, struct notices_self *p, const struct conf_channel *c)
 {
     struct error why = ERROR_INIT;
-    for (size_t i = 0; i < CONF_CHANNELS_MAX; i++) {
-        if (p->senders[i].child != NULL)
-            continue;
-        if (start_child(s, &p->senders[i], c, &why) < 0) {
-            sender_free(&p->senders[i]);
-            log_event(LOG_WARN, "channel %s: nothing can be sent now: %s", c->name, why.text);
-            if (notices_defer(p->queue, c->name, supervisor_now() + SENDER_PAUSE, &why) < 0)
-                queue_failed(p, &why);
-        }
+    struct sender *to = free_sender(p);
+    if (to == NULL || start_child(s, to, c, -1, &why) == 0)
         return;
-    }
+    sender_free(to);
+    log_event(LOG_WARN, "channel %s: nothing can be sent now: %s", c->name, why.text);
+    put_off(p, c->name);
+}
+
+/* One notice of those in memory. */
+static void start_spare(struct supervisor *s, struct notices_self *p, const struct conf_channel *c)
+{
+    struct error why = ERROR_INIT;
+    struct sender *to = free_sender(p);
+    int64_t id = 0;
+    if (to == NULL)
+        return;
+    int fd = notices_spare_take(p->spare, c->name, supervisor_now(), &id, &why);
+    int rc = fd < 0 ? fd : start_child(s, to, c, fd, &why);
+    fd_drop(&fd);
+    to->spare = rc == 0 ? id : 0;
+    if (rc == 0 || rc == E_NOT_FOUND)
+        return;
+    sender_free(to);
+    log_event(LOG_WARN, "channel %s: nothing can be sent now: %s", c->name, why.text);
+    if (id != 0)
+        notices_spare_done(p->spare, id, why.text);
 }
 
 /* Told once when a channel begins to fail, and once when it works again. */
@@ -227,11 +421,14 @@ static void sender_ended(struct notices_self *p, struct sender *sender)
     bool ok = child_finish(sender->child, &why) == 0;
     const char *said = child_last_line(sender->child, last);
     tell_sender(p, sender->channel, ok, said[0] != '\0' ? said : why.text);
-    int64_t now = supervisor_now();
+    if (sender->spare != 0 && p->spare != NULL)
+        notices_spare_done(p->spare, sender->spare, ok ? NULL : said[0] != '\0' ? said : why.text);
+    else if (ok)
+        release(p, sender->channel);
     /* One that broke off before it could say so in the queue is not started again at once. */
-    if (!ok && p->queue != NULL && notices_wake(p->queue, sender->channel, &next, &why) == 0 && next <= now &&
-        notices_defer(p->queue, sender->channel, now + SENDER_PAUSE, &why) < 0)
-        queue_failed(p, &why);
+    else if (p->queue != NULL && notices_wake(p->queue, sender->channel, &next, &why) == 0 &&
+             next <= supervisor_now())
+        put_off(p, sender->channel);
     sender_free(sender);
 }
 
@@ -244,11 +441,9 @@ static int notices_part_open(struct supervisor *s, void **self, struct error *er
         return E_NOMEM;
     for (size_t i = 0; i < CONF_CHANNELS_MAX; i++)
         p->senders[i].pidfd = -1;
-    if (is_ready(s, p))
-        look_ahead(s, p);
-    else
-        for (size_t i = 0; i < CONF_CHANNELS_MAX; i++)
-            p->wake[i] = INT64_MAX;
+    p->history_since = -1;
+    (void)is_ready(s, p);
+    look_ahead(s, p);
     *self = p;
     return 0;
 }
@@ -263,18 +458,20 @@ static bool is_nobodys(const struct supervisor *s, const struct daemon_event *e)
 static void notices_part_event(struct supervisor *s, void *self, const struct daemon_event *e)
 {
     struct notices_self *p = self;
-    struct error why = ERROR_INIT;
-    if (!is_ready(s, p))
-        return;
-    if (e->kind == DAEMON_RELOADED)
+    if (e->kind == DAEMON_RELOADED && is_ready(s, p))
         forget_strangers(s, p);
+    struct error why = ERROR_INIT;
     bool clock = e->kind == DAEMON_READY || e->kind == DAEMON_CLOCK_SET;
-    if (clock && notices_no_later(p->queue, supervisor_now() + OUTBOX_PAUSE_MAX, &why) < 0)
+    if (clock && is_ready(s, p) && notices_no_later(p->queue, supervisor_now() + OUTBOX_PAUSE_MAX, &why) < 0)
         queue_failed(p, &why);
+    if (s->conf->nchannels == 0) {
+        notices_close(p->spare);
+        p->spare = NULL;
+    }
     bool run = e->kind == DAEMON_STARTED || e->kind == DAEMON_ENDED || e->kind == DAEMON_SKIPPED ||
                e->kind == DAEMON_GIVEN_UP;
-    if (run && !is_nobodys(s, e) && notices_tell(s, p->queue, e, &why) < 0)
-        queue_failed(p, &why);
+    if (run && !is_nobodys(s, e))
+        tell_by(s, p, tell_event, e);
     look_ahead(s, p);
 }
 
@@ -292,37 +489,44 @@ static size_t notices_part_fds(struct supervisor *s, void *self, struct pollfd *
 static void take_alarms(struct supervisor *s, struct notices_self *p)
 {
     char text[ALARMS_TEXT_MAX];
-    struct error why = ERROR_INIT;
-    bool ready = is_ready(s, p);
+    const struct alarm alarm = { .text = text };
     while (alarms_take(text))
-        if (ready && notices_tell_alarm(s, p->queue, text, NULL, &why) < 0)
-            queue_failed(p, &why);
+        tell_by(s, p, tell_alarm, &alarm);
 }
 
 static void notices_part_look(struct supervisor *s, void *self, const struct pollfd *fds, size_t n)
 {
     struct notices_self *p = self;
-    bool news = alarms_wait();
+    int64_t now = supervisor_now();
+    bool news = alarms_wait() || history_is_news(s, p, now) || p->spare != NULL;
     (void)fds;
     (void)n;
     take_alarms(s, p);
+    look_at_history(s, p);
     for (size_t i = 0; i < CONF_CHANNELS_MAX; i++) {
         if (p->senders[i].child == NULL || !child_ended(p->senders[i].child))
             continue;
         sender_ended(p, &p->senders[i]);
         news = true;
     }
-    if (p->queue == NULL || s->stopping)
+    if (s->stopping)
         return;
+    /* A clock that was set back does not hold it up. */
+    if (p->spare != NULL && (now >= p->spare_tried + SPARE_PAUSE || now < p->spare_tried))
+        bring_back(s, p);
     if (news)
         look_ahead(s, p);
-    int64_t now = supervisor_now();
     for (size_t i = 0; i < s->conf->nchannels; i++) {
         const struct conf_channel *c = &s->conf->channels[i];
-        if (p->wake[i] > now || sender_of(p, c->name) != NULL)
+        bool spare = p->spare != NULL && p->spare_wake[i] <= now;
+        bool queue = p->queue != NULL && p->wake[i] <= now;
+        if ((!spare && !queue) || sender_of(p, c->name) != NULL)
             continue;
-        give_up(s, p, c);
-        start_sender(s, p, c);
+        give_up(s, p, spare ? p->spare : p->queue, c);
+        if (spare && p->spare != NULL)
+            start_spare(s, p, c);
+        else if (queue && p->queue != NULL)
+            start_sender(s, p, c);
         news = true;
     }
     if (news)
@@ -332,10 +536,16 @@ static void notices_part_look(struct supervisor *s, void *self, const struct pol
 static int64_t notices_part_wake(struct supervisor *s, void *self)
 {
     struct notices_self *p = self;
-    int64_t best = alarms_wait() ? supervisor_now() : INT64_MAX;
-    for (size_t i = 0; p->queue != NULL && !s->stopping && i < s->conf->nchannels; i++)
-        if (p->wake[i] < best && sender_of(p, s->conf->channels[i].name) == NULL)
-            best = p->wake[i];
+    int64_t now = supervisor_now();
+    int64_t best = alarms_wait() || history_is_news(s, p, now) ? now : INT64_MAX;
+    if (p->spare != NULL && !spare_is_being_sent(p) && p->spare_tried + SPARE_PAUSE < best)
+        best = p->spare_tried + SPARE_PAUSE;
+    for (size_t i = 0; !s->stopping && i < s->conf->nchannels; i++) {
+        int64_t at = p->queue != NULL ? p->wake[i] : INT64_MAX;
+        at = p->spare != NULL && p->spare_wake[i] < at ? p->spare_wake[i] : at;
+        if (at < best && sender_of(p, s->conf->channels[i].name) == NULL)
+            best = at;
+    }
     return best;
 }
 
@@ -354,10 +564,18 @@ static void let_end(const struct notices_self *p)
 static void notices_part_close(struct supervisor *s, void *self)
 {
     struct notices_self *p = self;
-    (void)s;
     let_end(p);
-    for (size_t i = 0; i < CONF_CHANNELS_MAX; i++)
+    for (size_t i = 0; i < CONF_CHANNELS_MAX; i++) {
+        if (p->senders[i].spare != 0 && child_ended(p->senders[i].child))
+            sender_ended(p, &p->senders[i]);
         sender_free(&p->senders[i]);
+    }
+    bring_back(s, p);
+    size_t lost = p->spare != NULL ? notices_spare_lost(p->spare) : 0;
+    if (lost > 0)
+        log_event(LOG_ALARM, "the daemon ends, and %zu %s told: the queue does not take them", lost,
+                  plural(lost, "notice is not", "notices are not"));
+    notices_close(p->spare);
     notices_close(p->queue);
     free(p);
 }

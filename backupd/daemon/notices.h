@@ -1,6 +1,9 @@
 /*
  * notices.h - the part of the daemon that tells people (inside daemon/).
  *
+ * A queue that takes nothing (a full disk) silences nobody: what is to be told meanwhile is in one in memory (notices_spare.c), is sent from
+ * there, and goes into the queue when that takes something again. It is bounded, and lost with the daemon, which says so.
+ *
  * notices.c hears what happens and keeps one process per channel that has something to send (`backupd notify deliver`); notices_tell.c decides what is told and puts it into the queue (common/state/notices.h). Nothing here waits: a
  * server that does not answer keeps one process waiting, and no run. Whatever fails here is an alarm in the log and no more.
  */
@@ -19,5 +22,17 @@ int notices_tell(struct supervisor *s, struct notices *q, const struct daemon_ev
 /* An alarm of the daemon; not to `except` (NULL: to all). */
 int notices_tell_alarm(struct supervisor *s, struct notices *q, const char *text, const char *except,
                        struct error *err);
+/* How the history is: it takes nothing (to be said at once, and again each day), or it is well again. */
+int notices_tell_history(struct supervisor *s, struct notices *q, const struct trouble *trouble,
+                         struct error *err);
+
+/* ---- notices_spare.c ---- */
+/* A descriptor to read the oldest notice from that is due on this channel (wire.h), and its number; E_NOT_FOUND: none. */
+int notices_spare_take(struct notices *spare, const char *channel, int64_t now, int64_t *id,
+                       struct error *err);
+/* It was sent (why NULL), or it is to be tried again. */
+void notices_spare_done(struct notices *spare, int64_t id, const char *why);
+/* Each of those that are left, in the log; their number. */
+size_t notices_spare_lost(struct notices *spare);
 
 #endif

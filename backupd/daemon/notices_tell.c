@@ -20,8 +20,7 @@ struct telling {
     struct notices *q;
     const struct history_run *run; /* NULL, or full */
     struct history_run full;       /* what was told, with what only the history knows */
-    char reason[REASON_MAX];
-    const char *job; /* NULL: the daemon */
+    const char *job;               /* NULL: the daemon */
     int64_t now;
     int64_t last_good;
     char uid[NOTICE_UID_TEXT];
@@ -235,25 +234,13 @@ static int note_good(const struct history_run *r, void *arg)
     return 0;
 }
 
-static int note_reason(const struct history_run *r, void *arg)
-{
-    struct telling *t = arg;
-    (void)snprintf(t->reason, sizeof t->reason, "%s", r->reason);
-    t->full.due = r->due;
-    return 0;
-}
-
-/* Both without an error: a notice that knows less is better than none. */
+/* Without an error: a notice that knows less is better than none. */
 static void look_up(struct telling *t)
 {
-    const struct history_filter one = { .job = t->job, .id = t->run->id, .limit = 1 };
     const struct history_filter filter = { .job = t->job, .limit = LOOK_BACK, .only_runs = true };
-    (void)snprintf(t->reason, sizeof t->reason, "%s", t->run->reason != NULL ? t->run->reason : "");
-    if (t->run->id != 0 && t->run->reason == NULL)
-        (void)history_runs(t->s->history, &one, note_reason, t, NULL);
-    t->full.reason = t->reason;
-    if (t->run->verdict != HISTORY_OK && t->run->verdict != HISTORY_RUNNING)
-        (void)history_runs(t->s->history, &filter, note_good, t, NULL);
+    struct history *h = ledger_history(t->s->ledger);
+    if (h != NULL && t->run->verdict != HISTORY_OK && t->run->verdict != HISTORY_RUNNING)
+        (void)history_runs(h, &filter, note_good, t, NULL);
 }
 
 /* "backupd --config FILE", to be typed anywhere. */
@@ -336,6 +323,34 @@ int notices_tell_alarm(struct supervisor *s, struct notices *q, const char *text
         const struct conf_channel *c = &s->conf->channels[i];
         if (c->type != CONF_PING && (except == NULL || strcmp(except, c->name) != 0))
             rc = seen(&t, c, CONF_ON_ALARM, "alarm", text, text);
+    }
+    return end(&t, rc);
+}
+
+int notices_tell_history(struct supervisor *s, struct notices *q, const struct trouble *trouble,
+                         struct error *err)
+{
+    static const char kind[] = "history";
+    char what[TROUBLE_SAYS_MAX];
+    struct telling t;
+    struct notice_told told;
+    int rc = begin(&t, s, q, NULL, NULL, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; rc >= 0 && i < s->conf->nchannels; i++) {
+        const struct conf_channel *c = &s->conf->channels[i];
+        if (c->type == CONF_PING)
+            continue;
+        if (trouble->since != 0) {
+            rc = seen(&t, c, CONF_ON_ALARM, kind, kind, trouble_says(trouble, what));
+            continue;
+        }
+        rc = notices_over(q, c->name, "", kind, &told, err);
+        if (rc == 1 && (c->on & CONF_ON_RECOVERY) != 0)
+            rc = put(
+                &t, c, "recovery",
+                "the history takes what happens again; `backupd history` shows what it did not take meanwhile",
+                &told);
     }
     return end(&t, rc);
 }

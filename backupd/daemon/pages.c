@@ -13,6 +13,8 @@ struct pages {
     struct drills_file drills;
     struct textfile textfile;
     struct web *web;
+    uint64_t changes; /* of the ledger, as seen last */
+    uint64_t files;
 };
 
 /* Held open as long as somebody sees it (drills_file.h). */
@@ -43,24 +45,6 @@ static int pages_open(struct supervisor *s, void **self, struct error *err)
     return error_copy(err, &why);
 }
 
-static int count(const struct history_point *p, void *arg)
-{
-    const struct history_run **run = arg;
-    if (p->ended == (*run)->ended && p->verdict == (*run)->verdict)
-        *run = NULL;
-    return 0;
-}
-
-/* Whether the end of a run that is told of is really in the history: one that takes nothing (a full disk) stops no backup, but is
- * counted. */
-static void check_history(struct pages *p, struct supervisor *s, const struct history_run *run)
-{
-    const struct history_run *missing = run;
-    const struct history_filter filter = { .id = run->id, .limit = 1 };
-    if (run->id == 0 || history_points(s->history, &filter, count, &missing, NULL) < 0 || missing != NULL)
-        p->daemon.history_errors++;
-}
-
 static void reloaded(struct pages *p, struct supervisor *s)
 {
     struct error why = ERROR_INIT;
@@ -74,13 +58,23 @@ static void reloaded(struct pages *p, struct supervisor *s)
         log_event(LOG_ALARM, "the status page is not served: %s", why.text);
 }
 
+/* What changes of it is no event. A server that cannot open files any more needs to be another one to see the new history. */
+static void look_at_history(struct pages *p, struct supervisor *s)
+{
+    uint64_t files = ledger_files(s->ledger);
+    p->daemon.history_errors = ledger_errors(s->ledger);
+    p->textfile.dirty = p->textfile.dirty || p->changes != ledger_changes(s->ledger) || p->files != files;
+    p->changes = ledger_changes(s->ledger);
+    if (p->web != NULL && p->files != files)
+        web_restart(p->web, s);
+    p->files = files;
+}
+
 static void pages_event(struct supervisor *s, void *self, const struct daemon_event *e)
 {
     struct pages *p = self;
     p->textfile.dirty = true;
-    if (e->kind == DAEMON_ENDED)
-        check_history(p, s, e->run);
-    else if (e->kind == DAEMON_RELOADED)
+    if (e->kind == DAEMON_RELOADED)
         reloaded(p, s);
 }
 
@@ -97,6 +91,7 @@ static void pages_look(struct supervisor *s, void *self, const struct pollfd *fd
     (void)fds;
     (void)n;
     look_at_drills(p, s);
+    look_at_history(p, s);
     web_look(p->web, s, &p->daemon);
     textfile_look(&p->textfile, s, &p->daemon, &p->drills);
 }
@@ -104,6 +99,8 @@ static void pages_look(struct supervisor *s, void *self, const struct pollfd *fd
 static int64_t pages_wake(struct supervisor *s, void *self)
 {
     struct pages *p = self;
+    if (p->changes != ledger_changes(s->ledger) || p->files != ledger_files(s->ledger))
+        return supervisor_now();
     int64_t web = web_wake(p->web);
     int64_t text = s->conf->daemon.textfile != NULL ? textfile_wake(&p->textfile) : INT64_MAX;
     return web < text ? web : text;
@@ -117,7 +114,7 @@ static void pages_close(struct supervisor *s, void *self)
         return;
     web_close(p->web);
     p->daemon.alive = false;
-    if (s->conf != NULL && s->history != NULL)
+    if (s->conf != NULL && s->ledger != NULL)
         textfile_write(&p->textfile, s, &p->daemon, &p->drills);
     drills_file_close(&p->drills);
     free(p);

@@ -41,10 +41,10 @@ void refused_write(struct supervisor *s, bool now)
     if (r->n == 0 || (!now && !is_time(r, time)))
         return;
     r->tried = time;
-    while (r->n > 0) {
+    while (r->n > 0 && ledger_history(s->ledger) != NULL) {
         size_t last = r->n - 1;
-        if (refusals_add(s->history, r->waiting[last].account, r->waiting[last].what, r->waiting[last].count,
-                         time, &why) < 0) {
+        if (refusals_add(ledger_history(s->ledger), r->waiting[last].account, r->waiting[last].what,
+                         r->waiting[last].count, time, &why) < 0) {
             if (!r->told)
                 log_event(LOG_WARN, "refused logins are not in the history: %s", why.text);
             r->told = true;

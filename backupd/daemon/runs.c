@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/str.h"
+#include "common/cli/jsonin.h"
 
 #include "common/base/banned.h"
 
@@ -45,10 +46,11 @@ static void slot_remove(struct supervisor *s, size_t i)
     s->slots.len = last;
 }
 
-static enum history_verdict verdict_of(const struct slot *slot, const struct child_run_result *r)
+static enum history_verdict verdict_of(const struct slot *slot, const struct child_run_result *r,
+                                       bool said_alarm)
 {
     if (r->status == CLI_EXIT_OK)
-        return HISTORY_OK;
+        return said_alarm ? HISTORY_WARNING : HISTORY_OK;
     if (r->status == CLI_EXIT_PARTLY && r->summary[0] != '\0')
         return HISTORY_WARNING;
     return slot->stop != STOP_NONE ? HISTORY_STOPPED : HISTORY_FAILED;
@@ -79,52 +81,87 @@ static void explain(const struct supervisor *s, const struct slot *slot, enum hi
 }
 
 /* What a run said on its way is in the log of the daemon, and its first alarm with what went wrong: "1 alarm (see above)" has
- * nothing above it in a history. */
+ * nothing above it in a history. A run that ended well and said an alarm is a warning: somebody has to hear of it. What was
+ * unusual about it is told as that. */
 struct said {
     const char *job;
+    const struct jsonin_value *anomalies;
     char alarm[CHILD_RUN_TEXT_MAX];
 };
+
+/* "JOB: WHAT: ...", or "JOB: and 3 more of the kind" */
+static bool is_anomaly(const struct said *said, const char *text)
+{
+    size_t len = strlen(said->job);
+    size_t n = jsonin_len(said->anomalies);
+    if (n == 0 || strncmp(text, said->job, len) != 0 || !str_starts(text + len, ": "))
+        return false;
+    text += len + 2;
+    for (size_t i = 0; i < n; i++) {
+        const char *what = jsonin_text(jsonin_get(jsonin_at(said->anomalies, i), "what"));
+        if (what != NULL && str_starts(text, what))
+            return true;
+    }
+    return str_starts(text, "and ") && strstr(text, " more of the kind") != NULL;
+}
 
 static void on_said(bool alarm, const char *text, void *arg)
 {
     struct said *said = arg;
     log_event(LOG_WARN, "%s: %s%s", said->job, alarm ? "alarm: " : "", text);
-    if (alarm && said->alarm[0] == '\0')
+    if (alarm && said->alarm[0] == '\0' && !is_anomaly(said, text))
         (void)snprintf(said->alarm, sizeof said->alarm, "%s", text);
 }
 
-static void add_alarm(const struct said *said, enum history_verdict verdict, char text[HISTORY_TEXT_MAX])
+static void hear(const struct slot *slot, const struct child_run_result *r, struct said *said)
+{
+    struct jsonin *summary =
+        r->summary[0] != '\0' ? jsonin_parse(r->summary, strlen(r->summary), NULL) : NULL;
+    *said = (struct said){ .job = slot->job, .anomalies = jsonin_get(jsonin_top(summary), "anomalies") };
+    child_run_each_said(&slot->run, on_said, said);
+    said->anomalies = NULL;
+    jsonin_free(summary);
+}
+
+static void add_alarm(const struct said *said, char text[HISTORY_TEXT_MAX])
 {
     size_t used = strlen(text);
-    if (verdict != HISTORY_OK && said->alarm[0] != '\0' && strstr(text, said->alarm) == NULL)
+    if (said->alarm[0] != '\0' && strstr(text, said->alarm) == NULL)
         (void)snprintf(text + used, HISTORY_TEXT_MAX - used, "%s%s", used > 0 ? ": " : "", said->alarm);
 }
 
-/* What happened is in the history before anything else is decided. A history that takes nothing (a full disk) stops no
- * backup: it is told, again with each run. */
+/* Of this slot, as the history knows it; what has ended is filled in. */
+static struct history_run run_of(const struct slot *slot)
+{
+    return (struct history_run){ .id = slot->id,
+                                 .job = slot->job,
+                                 .reason = slot->reason,
+                                 .due = slot->due,
+                                 .started = slot->started,
+                                 .attempt = slot->attempt,
+                                 .count = 1 };
+}
+
+/* What happened is in the history before anything else is decided, or in its ledger: a history that takes nothing (a full disk)
+ * stops no backup. */
 static void ended(struct supervisor *s, size_t i)
 {
     struct slot *slot = supervisor_slot(s, i);
     struct child_run_result r;
-    struct error why = ERROR_INIT;
     char text[HISTORY_TEXT_MAX];
     child_run_finish(&slot->run, &r);
-    enum history_verdict verdict = verdict_of(slot, &r);
     size_t job = supervisor_job(s, slot->job);
-    struct said said = { .job = slot->job };
-    child_run_each_said(&slot->run, on_said, &said);
+    struct said said;
+    hear(slot, &r, &said);
+    enum history_verdict verdict = verdict_of(slot, &r, said.alarm[0] != '\0');
     explain(s, slot, verdict, &r, text);
-    add_alarm(&said, verdict, text);
-    struct history_run run = { .id = slot->id,
-                               .job = slot->job,
-                               .started = slot->started,
-                               .ended = supervisor_now(),
-                               .attempt = slot->attempt,
-                               .count = 1,
-                               .verdict = verdict,
-                               .exit_code = r.status,
-                               .text = text,
-                               .result = r.summary[0] != '\0' ? r.summary : r.unusual };
+    add_alarm(&said, text);
+    struct history_run run = run_of(slot);
+    run.ended = supervisor_now();
+    run.verdict = verdict;
+    run.exit_code = r.status;
+    run.text = text;
+    run.result = r.summary[0] != '\0' ? r.summary : r.unusual;
     struct history_job state;
     if (job != SIZE_MAX) {
         /* Of a run that had to end because the daemon does, the job stays as running: the next daemon starts it again. */
@@ -132,8 +169,7 @@ static void ended(struct supervisor *s, size_t i)
             planner_finished(s->crew.planner, job, run.ended, outcome_of(slot, verdict, &r));
         state = crew_to_history(&s->crew, job);
     }
-    if (history_end(s->history, slot->id, &run, job != SIZE_MAX ? &state : NULL, &why) < 0)
-        log_event(LOG_ALARM, "the end of run %lld is not in the history: %s", (long long)slot->id, why.text);
+    ledger_end(s->ledger, &run, job != SIZE_MAX ? &state : NULL);
     tell_end(&run);
     announce(s, DAEMON_ENDED, job, &run);
     slot_remove(s, i);
@@ -156,18 +192,14 @@ static int spawn(struct supervisor *s, size_t job, struct slot *slot, struct err
 /* The process could not be started at all. */
 static void not_started(struct supervisor *s, size_t job, struct slot *slot, const struct error *why)
 {
-    struct history_run run = { .id = slot->id,
-                               .job = slot->job,
-                               .started = slot->started,
-                               .ended = supervisor_now(),
-                               .attempt = slot->attempt,
-                               .count = 1,
-                               .verdict = HISTORY_FAILED,
-                               .exit_code = CLI_EXIT_FAILED,
-                               .text = why->text };
+    struct history_run run = run_of(slot);
+    run.ended = supervisor_now();
+    run.verdict = HISTORY_FAILED;
+    run.exit_code = CLI_EXIT_FAILED;
+    run.text = why->text;
     planner_finished(s->crew.planner, job, run.ended, PLANNER_PASSING);
     struct history_job state = crew_to_history(&s->crew, job);
-    (void)history_end(s->history, slot->id, &run, &state, NULL);
+    ledger_end(s->ledger, &run, &state);
     tell_end(&run);
     announce(s, DAEMON_ENDED, job, &run);
     slot_free(slot);
@@ -216,7 +248,6 @@ const char *runs_reason(struct supervisor *s, const struct planner_event *e, cha
 
 static int start(struct supervisor *s, const struct planner_event *e, struct error *err)
 {
-    char reason[TELL_REASON_MAX];
     const struct planner_state *state = planner_state(s->crew.planner, e->job);
     struct error why = ERROR_INIT;
     struct slot **place = vec_push(&s->slots, err);
@@ -225,23 +256,18 @@ static int start(struct supervisor *s, const struct planner_event *e, struct err
         s->slots.len--; /* the room is there: what follows cannot fail for it */
     if (slot == NULL)
         return E_NOMEM;
-    *slot = (struct slot){ .started = state->started, .attempt = state->attempt };
+    *slot = (struct slot){ .due = e->due, .started = state->started, .attempt = state->attempt };
     slot->job = str_dup(s->crew.conf->jobs[e->job].name, err);
     if (slot->job == NULL) {
         slot_free(slot);
         return E_NOMEM;
     }
-    struct history_run run = { .job = slot->job,
-                               .reason = runs_reason(s, e, reason),
-                               .due = e->due,
-                               .started = state->started,
-                               .attempt = state->attempt,
-                               .count = 1 };
+    (void)runs_reason(s, e, slot->reason);
+    struct history_run run = run_of(slot);
     struct history_job job = crew_to_history(&s->crew, e->job);
-    if (history_begin(s->history, &run, &job, &slot->id, &why) < 0)
-        log_event(LOG_ALARM, "the beginning of a run of %s is not in the history: %s", slot->job, why.text);
-    tell("%s: starts (%s)", slot->job, reason);
-    run.id = slot->id;
+    ledger_begin(s->ledger, &run, &job);
+    slot->id = run.id;
+    tell("%s: starts (%s)", slot->job, slot->reason);
     announce(s, DAEMON_STARTED, e->job, &run);
     if (spawn(s, e->job, slot, &why) < 0) {
         not_started(s, e->job, slot, &why);
@@ -266,7 +292,6 @@ void runs_stop(struct supervisor *s, struct slot *slot, enum stop_kind kind, con
 
 static void skipped(struct supervisor *s, const struct planner_event *e)
 {
-    struct error why = ERROR_INIT;
     char reason[TELL_REASON_MAX];
     struct history_run run = { .job = s->crew.conf->jobs[e->job].name,
                                .reason = tell_reason(&s->crew, e, reason),
@@ -277,8 +302,7 @@ static void skipped(struct supervisor *s, const struct planner_event *e)
     struct history_job job = crew_to_history(&s->crew, e->job);
     tell("%s: %s%llu %s skipped (%s)", run.job, e->count >= PLANNER_COUNT_MAX ? "at least " : "",
          (unsigned long long)e->count, plural(e->count, "run is", "runs are"), run.reason);
-    if (history_skip(s->history, &run, &job, &why) < 0)
-        log_event(LOG_ALARM, "a skipped run of %s is not in the history: %s", run.job, why.text);
+    ledger_skip(s->ledger, &run, &job);
     announce(s, DAEMON_SKIPPED, e->job, &run);
 }
 

@@ -10,10 +10,8 @@
 
 void runs_remember(struct supervisor *s, size_t job)
 {
-    struct error why = ERROR_INIT;
     struct history_job state = crew_to_history(&s->crew, job);
-    if (history_job_write(s->history, &state, &why) < 0)
-        log_event(LOG_ALARM, "where job %s stands is not in the history: %s", state.name, why.text);
+    ledger_job(s->ledger, &state);
 }
 
 void runs_wait(struct supervisor *s, const struct planner_event *e)
@@ -57,7 +55,8 @@ void runs_give_up(struct supervisor *s, const struct planner_event *e)
                                            .only_runs = true };
     runs_remember(s, e->job);
     tell("%s: is not tried again (%s)", newest.job, tell_reason(&s->crew, e, reason));
-    if (history_runs(s->history, &newest, say_failed, &g, &why) < 0 || !g.said)
+    struct history *history = ledger_history(s->ledger);
+    if (history == NULL || history_runs(history, &newest, say_failed, &g, &why) < 0 || !g.said)
         log_event(LOG_ALARM,
                   "job %s failed and is not tried again (%s); why it failed is not in the history: %s",
                   newest.job, reason, g.said || why.code == 0 ? "it is not there" : why.text);
@@ -76,7 +75,6 @@ void runs_forget(struct supervisor *s, const struct crew *next)
 {
     for (size_t i = 0; i < s->crew.n; i++) {
         struct planner_event was;
-        struct error why = ERROR_INIT;
         struct history_run run = { .job = s->crew.conf->jobs[i].name,
                                    .reason = "its job is no longer in the configuration",
                                    .ended = supervisor_now(),
@@ -87,8 +85,7 @@ void runs_forget(struct supervisor *s, const struct crew *next)
         run.due = was.due;
         struct history_job state = crew_to_history(&s->crew, i);
         tell("%s: the run that waited is skipped (%s)", run.job, run.reason);
-        if (history_skip(s->history, &run, &state, &why) < 0)
-            log_event(LOG_ALARM, "a skipped run of %s is not in the history: %s", run.job, why.text);
+        ledger_skip(s->ledger, &run, &state);
     }
 }
 
@@ -96,7 +93,6 @@ void runs_forget(struct supervisor *s, const struct crew *next)
 int runs_cancel(struct supervisor *s, size_t job, const char *who, struct error *err)
 {
     struct planner_event was;
-    struct error why = ERROR_INIT;
     char reason[TELL_REASON_MAX];
     char text[SLOT_WHY_MAX];
     int rc = planner_cancel(s->crew.planner, job, &was, err);
@@ -113,8 +109,7 @@ int runs_cancel(struct supervisor *s, size_t job, const char *who, struct error 
                                .exit_code = CLI_EXIT_INTERRUPTED,
                                .text = text };
     struct history_job state = crew_to_history(&s->crew, job);
-    if (history_begin(s->history, &run, &state, &run.id, &why) < 0)
-        log_event(LOG_ALARM, "that a run of %s was cancelled is not in the history: %s", run.job, why.text);
+    ledger_begin(s->ledger, &run, &state);
     tell("%s: %s", run.job, text);
     announce(s, DAEMON_ENDED, job, &run);
     return 0;

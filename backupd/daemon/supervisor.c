@@ -103,7 +103,7 @@ static int restore(struct supervisor *s, struct crew *crew, struct error *err)
             planner_restore(crew->planner, i, planner_state(s->crew.planner, before), true);
             continue;
         }
-        int rc = history_job_read(s->history, name, &job, err);
+        int rc = ledger_job_read(s->ledger, name, &job, err);
         if (rc < 0)
             return rc;
         struct planner_state state = crew_from_history(&job);
@@ -202,8 +202,10 @@ static int64_t wake_at(struct supervisor *s)
     int64_t plan = s->stopping ? INT64_MAX : planner_wake(s->crew.planner, supervisor_now());
     int64_t runs = runs_wake(s);
     int64_t parts = parts_wake(s);
+    int64_t ledger = ledger_wake(s->ledger);
     int64_t best = plan < runs ? plan : runs;
-    return best < parts ? best : parts;
+    best = best < parts ? best : parts;
+    return best < ledger ? best : ledger;
 }
 
 static void begin_to_stop(struct supervisor *s)
@@ -219,13 +221,11 @@ static void begin_to_stop(struct supervisor *s)
 
 static void prune(struct supervisor *s)
 {
-    struct error why = ERROR_INIT;
     int64_t now = supervisor_now();
     if (now - s->pruned < PRUNE_EVERY && now >= s->pruned)
         return;
     s->pruned = now;
-    if (history_prune(s->history, now, (int64_t)(s->conf->daemon.keep_history_ms / 1000), &why) < 0)
-        log_event(LOG_WARN, "the history keeps what is old: %s", why.text);
+    ledger_prune(s->ledger, now, (int64_t)(s->conf->daemon.keep_history_ms / 1000));
 }
 
 static int loop(struct supervisor *s, struct error *err)
@@ -251,6 +251,7 @@ static int loop(struct supervisor *s, struct error *err)
         if (news.reload && !s->stopping)
             reload(s);
         runs_look(s);
+        ledger_look(s->ledger);
         parts_look(s, fds + nruns, n - nruns);
         prune(s);
     }
@@ -271,11 +272,9 @@ static int prepare(struct supervisor *s, struct error *err)
         rc = err->code == E_BUSY ? error_wrap(err, "another daemon runs here")
                                  : error_wrap(err, "the daemon cannot write to its state directory");
     free(path);
-    path = rc == 0 ? path_join(conf->state, SUPERVISOR_HISTORY, err) : NULL;
     if (rc == 0)
-        rc = path != NULL ? history_open(path, &s->history, err) : E_NOMEM;
-    free(path);
-    int64_t cut = rc == 0 ? history_cut_off(s->history, supervisor_now(), err) : 0;
+        rc = ledger_open(conf->state, &s->ledger, err);
+    int64_t cut = rc == 0 ? history_cut_off(ledger_history(s->ledger), supervisor_now(), err) : 0;
     rc = cut < 0 ? (int)cut : rc;
     if (rc == 0)
         rc = adopt(s, conf, err);
@@ -310,7 +309,7 @@ int supervisor_run(const struct supervisor_options *options, struct error *err)
     runs_free(&s);
     parts_close(&s);
     crew_free(&s.crew);
-    history_close(s.history);
+    ledger_close(s.ledger);
     filelock_free(s.lock);
     conf_free(s.conf);
     accepted_free(&s.accepted);

@@ -4,6 +4,7 @@
  *     supervisor.c   configuration, reload, the loop
  *     runs.c         processes of runs: start, end, stop
  *     runs_wait.c    runs that have not begun: they wait, or are given up
+ *     ledger.h       the history, also while it takes nothing
  *     part.h         what else lives in the loop: each part is a file of its own and knows nothing of the others
  */
 #ifndef BACKUPD_DAEMON_SUPERVISOR_INTERNAL_H
@@ -12,6 +13,7 @@
 #include "backupd/daemon/accepted.h"
 #include "backupd/daemon/child_run.h"
 #include "backupd/daemon/crew.h"
+#include "backupd/daemon/ledger.h"
 #include "backupd/daemon/part.h"
 #include "backupd/daemon/refused.h"
 #include "backupd/daemon/stall.h"
@@ -35,8 +37,10 @@ enum stop_kind {
 struct slot {
     char *job; /* its name */
     int64_t id;
+    int64_t due;
     int64_t started;
     unsigned attempt;
+    char reason[TELL_REASON_MAX]; /* it began */
     struct child_run run;
     struct stall stall;
     enum stop_kind stop;
@@ -55,7 +59,7 @@ struct supervisor {
     struct conf *conf;
     struct accepted accepted; /* the same, for what is started */
     struct crew crew;
-    struct history *history;
+    struct ledger *ledger; /* the history */
     struct poll_loop *loop;
     struct filelock *lock;
     struct vec slots; /* struct slot *; few */

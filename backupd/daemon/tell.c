@@ -37,11 +37,11 @@ static const char *plain_reason(const struct planner_event *e)
     case PLANNER_PAUSED:
         return "the job is paused";
     case PLANNER_WINDOW_OVER:
-        return e->kind == PLANNER_STOP ? "its window is over" : "could not start within its window";
+        return e->kind == PLANNER_STOP ? HISTORY_WINDOW_OVER : "could not start within its window";
     case PLANNER_DEPENDENCY:
         return "what it depends on did not succeed";
     case PLANNER_DURATION:
-        return "it takes longer than max_duration";
+        return HISTORY_TOO_LONG;
     case PLANNER_SET_BACK:
         return "its time lies in the future: the clock was wrong then, or is wrong now";
     case PLANNER_LONG_AGO:

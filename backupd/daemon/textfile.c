@@ -19,12 +19,15 @@ void textfile_write(struct textfile *t, const struct supervisor *s, const struct
     struct error why = ERROR_INIT;
     struct buf text = BUF_INIT;
     struct view view;
-    const struct view_options options = { .now = supervisor_now(), .daemon = *daemon, .drills = drills };
+    const struct trouble trouble = ledger_trouble(s->ledger);
+    const struct view_options options = {
+        .now = supervisor_now(), .daemon = *daemon, .drills = drills, .trouble = &trouble
+    };
     t->dirty = false;
     t->written = options.now;
     if (s->conf->daemon.textfile == NULL)
         return;
-    int rc = view_make(&s->crew, s->history, &options, &view, &why);
+    int rc = view_make(&s->crew, ledger_history(s->ledger), &options, &view, &why);
     if (rc == 0) {
         rc = metrics_write(&view, &text, &why);
         view_free(&view);

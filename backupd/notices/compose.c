@@ -64,6 +64,12 @@ static const char *verb_of(const struct notice_facts *f)
     return f->run != NULL && f->run->verdict == HISTORY_OK ? "is done" : "has ended";
 }
 
+/* Nothing is broken: it is slower than somebody thought. */
+static bool is_out_of_time(const struct notice_facts *f)
+{
+    return notice_is(f, "failure") && f->run != NULL && history_is_out_of_time(f->run->verdict, f->run->text);
+}
+
 static const char *more_of(const struct notice_facts *f)
 {
     if (f->task == CONF_TASK_DRILL && notice_is(f, "failure"))
@@ -77,8 +83,13 @@ static const char *more_of(const struct notice_facts *f)
         return "";
     if (notice_is(f, NOTICE_CANCELLED) && f->run != NULL && f->run->started == 0)
         return " It had not begun; there is no new snapshot.";
+    if (is_out_of_time(f))
+        return " It was not done in the time that it has. What it stored until then is used by the next run, which has less to do; "
+               "there is no new snapshot.";
     if (notice_is(f, "failure") || notice_is(f, NOTICE_CANCELLED))
         return " What it stored until then is used by the next run; there is no new snapshot.";
+    if (notice_is(f, "warning") && f->run != NULL && f->run->exit_code == CLI_EXIT_OK)
+        return " There is a new snapshot, and what the run says of something else is to be looked at.";
     if (notice_is(f, "warning"))
         return " There is a new snapshot, but something is missing in it or was left behind.";
     if (notice_is(f, "missed"))
@@ -122,13 +133,15 @@ static int put_heads(const struct notice_facts *f, struct notice_words *w, struc
     bool test = notice_is(f, "test");
     (void)str_printable(what, sizeof what, f->what);
     rc = test ? buf_printf(&w->subject, err, "[backupd] %s: a test", f->host)
-              : buf_printf(&w->subject, err, "[backupd] %s: alarm: %.*s%s", f->host, (int)cut_at(what), what,
+              : buf_printf(&w->subject, err, "[backupd] %s: %s: %.*s%s", f->host,
+                           notice_is(f, "recovery") ? "well again" : "alarm", (int)cut_at(what), what,
                            what[cut_at(what)] != '\0' ? "..." : "");
     if (rc < 0)
         return rc;
     return buf_printf(&w->text, err,
-                      test ? "This is a test from %s: notices arrive here.\n\n"
-                           : "The backup daemon on %s raises an alarm.\n\n",
+                      test                       ? "This is a test from %s: notices arrive here.\n\n"
+                      : notice_is(f, "recovery") ? "The backup daemon on %s is well again.\n\n"
+                                                 : "The backup daemon on %s raises an alarm.\n\n",
                       f->host);
 }
 
@@ -214,6 +227,38 @@ static int put_anomalies(const struct notice_facts *f, struct buf *out, struct e
 
 /* ---- what to do ------------------------------------------------------------------------------------------------------- */
 
+typedef int command_fn(const char *line, const char *why, void *arg);
+
+static int out_of_time_commands(const struct notice_facts *f, command_fn *fn, void *arg)
+{
+    bool window = str_starts(f->run->text, HISTORY_WINDOW_OVER);
+    char line[NOTICE_COMMAND_MAX];
+    (void)snprintf(line, sizeof line, "%s history %s", f->command, f->job);
+    int rc = fn(
+        line,
+        "how long its last runs took: slower each night (it grows), or at once (the source, the network or the "
+        "storage was busy with something else)?",
+        arg);
+    (void)snprintf(line, sizeof line, "%s schedule %s", f->command, f->job);
+    return rc < 0 ? rc
+                  : fn(line,
+                       window ? "when it begins: earlier, or give it a longer `window` in the configuration"
+                              : "when it begins; `max_duration` in the configuration is what it may take",
+                       arg);
+}
+
+/* Is what it needs there? */
+static int check_commands(const struct notice_facts *f, command_fn *fn, void *arg)
+{
+    char line[NOTICE_COMMAND_MAX];
+    (void)snprintf(line, sizeof line, "%s check database %s", f->command, f->job);
+    int rc = fn(line, "is the source there, and may it be read?", arg);
+    if (rc < 0)
+        return rc;
+    (void)snprintf(line, sizeof line, "%s check storage", f->command);
+    return fn(line, "is the storage there?", arg);
+}
+
 /* Calls fn for each command that helps, as it would be typed. */
 int notice_commands(const struct notice_facts *f, int (*fn)(const char *line, const char *why, void *arg),
                     void *arg)
@@ -244,14 +289,10 @@ int notice_commands(const struct notice_facts *f, int (*fn)(const char *line, co
                        f->command + (str_starts(f->command, "backupd") ? strlen("backupd") : 0));
         rc = fn(line, "what the drill found, check by check", arg);
     }
-    if (rc == 0 && notice_is(f, "failure") && f->task == CONF_TASK_NONE) {
-        (void)snprintf(line, sizeof line, "%s check database %s", f->command, f->job);
-        rc = fn(line, "is the source there, and may it be read?", arg);
-        if (rc == 0) {
-            (void)snprintf(line, sizeof line, "%s check storage", f->command);
-            rc = fn(line, "is the storage there?", arg);
-        }
-    }
+    if (rc == 0 && is_out_of_time(f))
+        rc = out_of_time_commands(f, fn, arg);
+    else if (rc == 0 && notice_is(f, "failure") && f->task == CONF_TASK_NONE)
+        rc = check_commands(f, fn, arg);
     if (rc == 0 && is_night_lost(f)) {
         bool wanted = notice_is(f, NOTICE_CANCELLED);
         (void)snprintf(line, sizeof line, "%s %s %s", f->command,

@@ -159,3 +159,46 @@ void channel_free(struct channel_wire *w)
     jsonin_free(w->root);
     *w = (struct channel_wire){ .root = NULL };
 }
+
+/* ---- one notice ---------------------------------------------------------------------------------------------------------- */
+
+enum { NOTICE_TEXTS = 7 };
+
+int notice_write(const struct notice *n, struct buf *out, struct error *err)
+{
+    const char *const texts[NOTICE_TEXTS] = { n->uid,     n->channel, n->event, n->job,
+                                              n->subject, n->text,    n->body };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < NOTICE_TEXTS; i++)
+        rc = buf_append(out, texts[i], strlen(texts[i]) + 1, err);
+    rc = rc == 0 ? buf_printf(out, err, "%lld", (long long)n->created) : rc;
+    rc = rc == 0 ? buf_append(out, "", 1, err) : rc;
+    if (rc == 0 && out->len > NOTICE_WIRE_MAX)
+        rc = error_set(err, E_USAGE, "a notice is longer than %d bytes", NOTICE_WIRE_MAX);
+    return rc;
+}
+
+int notice_read(const char *text, size_t len, struct notice *n, struct error *err)
+{
+    const char *texts[NOTICE_TEXTS + 1] = { NULL };
+    uint64_t created = 0;
+    size_t at = 0;
+    size_t i = 0;
+    for (; i < NOTICE_TEXTS + 1 && at < len; i++) {
+        texts[i] = text + at;
+        at += strnlen(text + at, len - at) + 1;
+    }
+    if (i != NOTICE_TEXTS + 1 || at != len ||
+        number_parse(texts[NOTICE_TEXTS], 0, INT64_MAX, &created, NULL) < 0)
+        return error_set(err, E_CORRUPT, "the notice is not whole");
+    *n = (struct notice){ .uid = texts[0],
+                          .channel = texts[1],
+                          .event = texts[2],
+                          .job = texts[3],
+                          .subject = texts[4],
+                          .text = texts[5],
+                          .body = texts[6],
+                          .created = (int64_t)created,
+                          .error = "" };
+    return 0;
+}

@@ -13,6 +13,7 @@
 
 #include "common/cli/jsonin.h"
 #include "common/conf/conf.h"
+#include "common/state/notices.h"
 
 /* What a pipe takes without anybody reading it. */
 enum { CHANNEL_WIRE_MAX = 32 * 1024, CHANNEL_WIRE_LISTS = 5 };
@@ -28,5 +29,11 @@ struct channel_wire {
 int channel_write(const struct conf_channel *channel, const char *state, struct buf *out, struct error *err);
 int channel_read(const char *text, size_t len, struct channel_wire *out, struct error *err);
 void channel_free(struct channel_wire *wire);
+
+/* One notice, for the process that sends it when the queue takes nothing: texts that end with a zero. What is read lives as long as
+ * the text. */
+enum { NOTICE_WIRE_MAX = NOTICES_BODY_MAX + NOTICES_TEXT_MAX + 16 * 1024 };
+int notice_write(const struct notice *notice, struct buf *out, struct error *err);
+int notice_read(const char *text, size_t len, struct notice *out, struct error *err);
 
 #endif

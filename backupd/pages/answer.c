@@ -44,6 +44,7 @@ struct answers {
     uint64_t asked; /* when the daemon was; 0: not yet */
     struct made made[KINDS];
     char policy[POLICY_MAX];
+    bool unread; /* the history was damaged when this process began */
     bool over;
 };
 
@@ -55,6 +56,7 @@ static int read_once(struct answers *a, struct error *err)
     int rc = look_view(&a->look, &options, &view, err);
     if (rc == 0)
         view_free(&view);
+    a->unread = a->look.unread.code != 0;
     a->look.shut = true;
     return rc;
 }
@@ -130,6 +132,8 @@ static int make(struct answers *a, size_t kind, struct error *err)
     m->at = 0;
     if (rc < 0)
         return rc;
+    /* Another process looks whether it is so; one that found it so when it began stays. */
+    a->over = a->over || (view.unread != NULL && !a->unread);
     rc = pages[kind].write(&view, &m->body, err);
     view_free(&view);
     m->at = rc == 0 ? clock_mono_ms() : 0;

@@ -142,9 +142,8 @@ static bool stale_after(const struct view *v, const struct view_job *j, int64_t 
 
 static bool paused(const struct view *v, const struct view_job *j, int64_t *out)
 {
-    (void)v;
     *out = j->paused;
-    return true;
+    return v->unread == NULL;
 }
 
 static bool unusual(const struct view *v, const struct view_job *j, int64_t *out)
@@ -163,16 +162,14 @@ static bool running_since(const struct view *v, const struct view_job *j, int64_
 
 static bool failures(const struct view *v, const struct view_job *j, int64_t *out)
 {
-    (void)v;
     *out = j->sums.failures;
-    return true;
+    return v->unread == NULL;
 }
 
 static bool skipped(const struct view *v, const struct view_job *j, int64_t *out)
 {
-    (void)v;
     *out = j->sums.skipped;
-    return true;
+    return v->unread == NULL;
 }
 
 static const struct {
@@ -246,7 +243,7 @@ static void job_verdicts(struct metrics *m)
         "Runs by verdict, as far as the history goes back (keep_history); skipped: entries, not due times.");
     for (size_t i = 0; i < m->view->jobs.len; i++) {
         const struct view_job *j = vec_at(&m->view->jobs, i);
-        for (int v = 0; v < HISTORY_VERDICTS; v++)
+        for (int v = 0; v < HISTORY_VERDICTS && m->view->unread == NULL; v++)
             of_job(m, "backupd_job_runs", j, "verdict", view_verdict_id((enum history_verdict)v),
                    j->sums.runs[v]);
     }
@@ -310,8 +307,9 @@ int metrics_write(const struct view *view, struct buf *out, struct error *err)
     job_verdicts(&m);
     if (view->drills_known)
         metrics_drills(&m);
-    plain(&m, "backupd_control_refused_total", "counter",
-          "Logins and requests that the control socket has refused.", (int64_t)view->refused);
+    if (view->unread == NULL)
+        plain(&m, "backupd_control_refused_total", "counter",
+              "Logins and requests that the control socket has refused.", (int64_t)view->refused);
     storage_family(&m, "backupd_storage_size_bytes",
                    "Size of the file system that holds the repository, where this host can see it.", true);
     storage_family(&m, "backupd_storage_free_bytes", "What is free on it for this user.", false);

@@ -242,8 +242,9 @@ static void free_job(struct view_job *job)
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------------- */
 
-int view_make(const struct crew *crew, struct history *history, const struct view_options *options,
-              struct view *out, struct error *err)
+/* unread: or NULL. */
+static int make(const struct crew *crew, struct history *history, const struct view_options *options,
+                const char *unread, struct view *out, struct error *err)
 {
     *out = (struct view){ .options = *options,
                           .crew = crew,
@@ -255,6 +256,8 @@ int view_make(const struct crew *crew, struct history *history, const struct vie
                           .refusals = VEC_OF(struct view_refusal),
                           .storage = VEC_OF(struct view_storage) };
     int rc = 0;
+    if (unread != NULL && (out->unread = str_dup(unread, err)) == NULL)
+        rc = E_NOMEM;
     if (gethostname(out->host, sizeof out->host - 1) < 0)
         out->host[0] = '\0';
     for (size_t i = 0; rc == 0 && i < crew->n; i++)
@@ -276,8 +279,19 @@ int view_make(const struct crew *crew, struct history *history, const struct vie
     return rc;
 }
 
+int view_make(const struct crew *crew, struct history *history, const struct view_options *options,
+              struct view *out, struct error *err)
+{
+    struct error why = ERROR_INIT;
+    int rc = make(crew, history, options, options->unread, out, &why);
+    if (rc == E_CORRUPT && history != NULL)
+        return make(crew, NULL, options, why.text, out, err);
+    return rc < 0 ? error_copy(err, &why) : rc;
+}
+
 void view_free(struct view *view)
 {
+    free(view->unread);
     for (size_t i = 0; i < view->jobs.len; i++)
         free_job(vec_at(&view->jobs, i));
     for (size_t i = 0; i < view->alarms.len; i++)

@@ -17,6 +17,7 @@
 #include "common/access/drill_stand.h"
 #include "common/base/vec.h"
 #include "common/state/history_stats.h"
+#include "backupd/daemon/trouble.h"
 
 enum {
     VIEW_NIGHTS = 42,             /* days of the calendar, today the last */
@@ -44,6 +45,8 @@ struct view_options {
     bool nights; /* also what only the page shows: nights and points */
     struct view_daemon daemon;
     const struct drills_file *drills; /* looked at just now; NULL: drills are not shown */
+    const struct trouble *trouble;    /* what the daemon says of the history; NULL: not known */
+    const char *unread;               /* why the history is not given; NULL: it is */
 };
 
 struct view_night {
@@ -104,6 +107,7 @@ enum view_alarm_kind {
     VIEW_REFUSED,       /* somebody was refused at the control socket */
     VIEW_CLOCK,         /* it is behind the newest record, or this program */
     VIEW_DAEMON,        /* it is not there, or does not answer */
+    VIEW_HISTORY,       /* it takes nothing, or it is damaged: the rest of the view is not all */
     VIEW_ALARM_KINDS
 };
 /* "failed", "cut_off", ...: for programs. */
@@ -155,9 +159,10 @@ struct view {
     int64_t newest;      /* when the newest record of the history was written; 0: none */
     uint64_t refused;    /* logins and requests, of all times */
     bool drills_known;   /* the list could be read (or there is none yet) */
+    char *unread;        /* why nothing of the history is known: it is damaged; else NULL */
 };
 
-/* Borrows the crew's configuration. history NULL: the daemon has not run yet. Sets the process's zone as crew_make did. */
+/* Borrows the crew's configuration. history NULL: the daemon has not run yet. A damaged one is no error but an alarm (unread). Sets the process's zone as crew_make did. */
 int view_make(const struct crew *crew, struct history *history, const struct view_options *options,
               struct view *out, struct error *err);
 void view_free(struct view *view);

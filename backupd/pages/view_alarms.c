@@ -18,7 +18,8 @@ const char *view_alarm_name(enum view_alarm_kind kind)
     static const char *const names[] = { "failed",        "stopped",     "cancelled",   "cut_off",
                                          "missed",        "stale",       "unusual",     "braked",
                                          "drill_failing", "drill_never", "drill_stale", "drill_could_not_run",
-                                         "drill_unknown", "refused",     "clock",       "daemon" };
+                                         "drill_unknown", "refused",     "clock",       "daemon",
+                                         "history" };
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
 
@@ -188,6 +189,21 @@ static int add_refusals(struct view *view, struct error *err)
     return rc;
 }
 
+/* ---- the history itself ----------------------------------------------------------------------------------------------------- */
+
+static int add_history(struct view *view, struct error *err)
+{
+    const struct trouble *t = view->options.trouble;
+    char text[TROUBLE_SAYS_MAX];
+    int rc = 0;
+    if (view->unread != NULL)
+        rc = add(view, VIEW_HISTORY, NULL, 0,
+                 str_printf(err, "Nothing is known of the runs: %s", view->unread), err);
+    if (rc == 0 && t != NULL && t->since != 0)
+        rc = add(view, VIEW_HISTORY, NULL, t->since, str_dup(trouble_says(t, text), err), err);
+    return rc;
+}
+
 /* ---- all of them ---------------------------------------------------------------------------------------------------------- */
 
 int view_add_alarms(struct view *view, struct error *err)
@@ -200,6 +216,8 @@ int view_add_alarms(struct view *view, struct error *err)
     if (rc == 0 && d->asked && !d->alive)
         rc = add(view, VIEW_DAEMON, NULL, 0,
                  str_dup("The daemon does not answer: nothing runs by itself", err), err);
+    if (rc == 0)
+        rc = add_history(view, err);
     for (size_t i = 0; rc == 0 && i < view->jobs.len; i++)
         rc = add_job(view, vec_at(&view->jobs, i), err);
     if (rc == 0)

@@ -12,6 +12,7 @@
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/str.h"
 #include "common/state/history_internal.h"
 
 #include "common/base/banned.h"
@@ -33,7 +34,10 @@ static const struct state_kind history_kind = {
     .name = "history",
     .schema = schema,
     .version = 1,
-    .lost = "the history begins anew, nothing of any backup is lost"
+    .lost = "the history begins anew, nothing of any backup is lost",
+    .cure =
+        "Restart the daemon: it puts the file aside and begins a new one. No backup is lost by that, only what was known here of "
+        "the runs before",
 };
 
 const char *history_verdict_name(enum history_verdict verdict)
@@ -46,33 +50,45 @@ const char *history_verdict_name(enum history_verdict verdict)
 
 bool history_is_cancelled(enum history_verdict verdict, const char *text)
 {
+    return verdict == HISTORY_STOPPED && text != NULL && str_starts(text, HISTORY_CANCELLED);
+}
+
+bool history_is_out_of_time(enum history_verdict verdict, const char *text)
+{
     return verdict == HISTORY_STOPPED && text != NULL &&
-           strncmp(text, HISTORY_CANCELLED, sizeof HISTORY_CANCELLED - 1) == 0;
+           (str_starts(text, HISTORY_WINDOW_OVER) || str_starts(text, HISTORY_TOO_LONG));
 }
 
 /* ---- SQLite ---------------------------------------------------------------------------------------------------- */
 
+/* Where it is and what to do, never a statement of SQL: who reads it knows neither. */
 int history_failed(const struct history *h, const char *what, struct error *err)
 {
+    const char *file = sqlite3_db_filename(h->db, "main");
     int code = sqlite3_errcode(h->db) & 0xff;
     int ours = code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? E_CORRUPT
                : code == SQLITE_FULL                           ? E_NO_SPACE
                : code == SQLITE_BUSY || code == SQLITE_LOCKED  ? E_BUSY
                : code == SQLITE_NOMEM                          ? E_NOMEM
                                                                : E_IO;
-    return error_set(err, ours, "%s (%s): %s", h->kind->name, what, sqlite3_errmsg(h->db));
+    if (ours == E_CORRUPT)
+        return error_set(err, ours, "the %s is damaged (%s: %s)%s%s", h->kind->name,
+                         file != NULL ? file : "?", sqlite3_errmsg(h->db), h->kind->cure != NULL ? ". " : "",
+                         h->kind->cure != NULL ? h->kind->cure : "");
+    return error_set(err, ours, "the %s (%s, %s): %s", h->kind->name, file != NULL ? file : "?", what,
+                     sqlite3_errmsg(h->db));
 }
 
 int history_execute(struct history *h, const char *sql, struct error *err)
 {
-    return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : history_failed(h, sql, err);
+    return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : history_failed(h, "writing", err);
 }
 
 sqlite3_stmt *history_prepare(struct history *h, const char *sql, struct error *err)
 {
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(h->db, sql, -1, &s, NULL) != SQLITE_OK)
-        (void)history_failed(h, sql, err);
+        (void)history_failed(h, "asking", err);
     return s;
 }
 
@@ -182,7 +198,8 @@ static int is_sound(struct history *h, struct error *err)
     if (sqlite3_step(s) != SQLITE_ROW)
         rc = history_failed(h, "quick_check", err);
     else if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
-        rc = error_set(err, E_CORRUPT, "%s: %.200s", h->kind->name, (const char *)sqlite3_column_text(s, 0));
+        rc = error_set(err, E_CORRUPT, "the %s is damaged: %.200s", h->kind->name,
+                       (const char *)sqlite3_column_text(s, 0));
     (void)sqlite3_finalize(s);
     return rc;
 }
@@ -262,6 +279,23 @@ int state_open_read(const char *path, const struct state_kind *kind, struct hist
     if (stat(path, &st) < 0)
         return error_sys(err, "%s", path);
     return open_file(path, SQLITE_OPEN_READONLY, kind, out, err);
+}
+
+int state_open_memory(const struct state_kind *kind, unsigned pages, struct history **out, struct error *err)
+{
+    char limit[64];
+    int rc = open_file(":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, kind, out, err);
+    (void)snprintf(limit, sizeof limit, "PRAGMA max_page_count = %u", pages);
+    if (rc < 0)
+        return rc;
+    rc = history_execute(*out, kind->schema, err);
+    if (rc == 0)
+        rc = history_execute(*out, limit, err);
+    if (rc < 0) {
+        history_close(*out);
+        *out = NULL;
+    }
+    return rc;
 }
 
 int history_open(const char *path, struct history **out, struct error *err)

@@ -50,7 +50,8 @@ struct history_job {
 enum history_verdict {
     HISTORY_RUNNING = 0,
     HISTORY_OK = 1,
-    HISTORY_WARNING = 2, /* published, and something is missing or was not cleaned up */
+    HISTORY_WARNING =
+        2, /* published, and something is missing, was not cleaned up, or it said an alarm (exit code 0) */
     HISTORY_FAILED = 3,
     HISTORY_STOPPED = 4, /* by its window, its limit, or a person */
     HISTORY_SKIPPED = 5,
@@ -62,6 +63,11 @@ const char *history_verdict_name(enum history_verdict verdict);
 /* What the text of a run that a person has stopped begins with; behind it is who. */
 #define HISTORY_CANCELLED "cancelled by "
 bool history_is_cancelled(enum history_verdict verdict, const char *text);
+
+/* What the text of a run begins with that was stopped because its time was over. */
+#define HISTORY_WINDOW_OVER "its window is over"
+#define HISTORY_TOO_LONG "it takes longer than max_duration"
+bool history_is_out_of_time(enum history_verdict verdict, const char *text);
 
 struct history_run {
     int64_t id; /* 1.. */
@@ -89,13 +95,19 @@ void history_close(struct history *h);
 int history_job_read(struct history *h, const char *name, struct history_job *out, struct error *err);
 int history_job_write(struct history *h, const struct history_job *job, struct error *err);
 
-/* job (may be NULL) is written in the same transaction. */
+/* job (may be NULL) is written in the same transaction. A run without an id gets the next one, one with an id has that; an end whose
+ * beginning is not in the file is put there whole. */
 int history_begin(struct history *h, const struct history_run *run, const struct history_job *job,
                   int64_t *id, struct error *err);
 int history_end(struct history *h, int64_t id, const struct history_run *result,
                 const struct history_job *job, struct error *err);
 int history_skip(struct history *h, const struct history_run *run, const struct history_job *job,
                  struct error *err);
+/* What fn writes is there as a whole or not at all. */
+int history_together(struct history *h, int (*fn)(struct history *h, void *arg, struct error *err), void *arg,
+                     struct error *err);
+/* The highest id that a run ever had; 0: none. */
+int history_last(struct history *h, int64_t *id, struct error *err);
 /* Ends all runs that have not ended; their number. */
 int64_t history_cut_off(struct history *h, int64_t now, struct error *err);
 

@@ -16,6 +16,7 @@ struct state_kind {
     const char *schema; /* sets user_version */
     int version;
     const char *lost; /* what it means when a damaged one was put aside */
+    const char *cure; /* what somebody does who finds it damaged; or NULL */
 };
 
 struct history {
@@ -28,10 +29,12 @@ int state_open(const char *path, const struct state_kind *kind, struct history *
 /* One that somebody else made and looks after: E_NOT_FOUND, E_CORRUPT, and nothing is moved aside. */
 int state_open_shared(const char *path, const struct state_kind *kind, struct history **out,
                       struct error *err);
+/* One that is nowhere else; it takes so many pages of 4 KiB. */
+int state_open_memory(const struct state_kind *kind, unsigned pages, struct history **out, struct error *err);
 /* As history_open_read(). */
 int state_open_read(const char *path, const struct state_kind *kind, struct history **out, struct error *err);
 
-/* The code for SQLite's, with its text. */
+/* The code for SQLite's, with its text; what: was being done. */
 int history_failed(const struct history *h, const char *what, struct error *err);
 int history_execute(struct history *h, const char *sql, struct error *err);
 /* NULL with err. */

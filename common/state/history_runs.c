@@ -58,8 +58,8 @@ static int insert_run(struct history *h, const struct history_run *r, struct err
 {
     sqlite3_stmt *s = history_prepare(
         h,
-        "INSERT INTO run (job, reason, due, started, ended, attempt, count, verdict, exit_code, text,"
-        " result) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO run (job, reason, due, started, ended, attempt, count, verdict, exit_code, text,"
+        " result, id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         err);
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
@@ -74,6 +74,8 @@ static int insert_run(struct history *h, const struct history_run *r, struct err
     (void)sqlite3_bind_int(s, 9, r->exit_code);
     history_bind_text(s, 10, r->text, HISTORY_TEXT_MAX);
     history_bind_text(s, 11, r->result, HISTORY_RESULT_MAX);
+    if (r->id != 0) /* else the next one */
+        (void)sqlite3_bind_int64(s, 12, r->id);
     return history_step_done(h, s, "run", err);
 }
 
@@ -89,14 +91,35 @@ static int update_run(struct history *h, int64_t id, const struct history_run *r
     history_bind_text(s, 4, r->text, HISTORY_TEXT_MAX);
     history_bind_text(s, 5, r->result, HISTORY_RESULT_MAX);
     (void)sqlite3_bind_int64(s, 6, id);
-    return history_step_done(h, s, "run", err);
+    int rc = history_step_done(h, s, "run", err);
+    if (rc < 0 || sqlite3_changes64(h->db) > 0)
+        return rc;
+    struct history_run whole = *r; /* its beginning is not there */
+    whole.id = id;
+    return insert_run(h, &whole, err);
+}
+
+static int transaction_begin(struct history *h, bool *mine, struct error *err)
+{
+    *mine = sqlite3_get_autocommit(h->db) != 0;
+    return *mine ? history_execute(h, "BEGIN IMMEDIATE", err) : 0;
+}
+
+static int transaction_end(struct history *h, bool mine, int rc, struct error *err)
+{
+    if (rc >= 0 && mine)
+        rc = history_execute(h, "COMMIT", err);
+    if (rc < 0 && mine)
+        (void)sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
 }
 
 /* Run and job in one transaction; id 0: a new row. */
 static int store(struct history *h, int64_t id, const struct history_run *run, const struct history_job *job,
                  int64_t *out, struct error *err)
 {
-    int rc = history_execute(h, "BEGIN IMMEDIATE", err);
+    bool mine = false;
+    int rc = transaction_begin(h, &mine, err);
     if (rc < 0)
         return rc;
     rc = id == 0 ? insert_run(h, run, err) : update_run(h, id, run, err);
@@ -104,10 +127,26 @@ static int store(struct history *h, int64_t id, const struct history_run *run, c
         *out = sqlite3_last_insert_rowid(h->db);
     if (rc == 0 && job != NULL)
         rc = history_job_write(h, job, err);
-    if (rc == 0)
-        rc = history_execute(h, "COMMIT", err);
-    if (rc < 0)
-        (void)sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);
+    return transaction_end(h, mine, rc, err);
+}
+
+int history_together(struct history *h, int (*fn)(struct history *h, void *arg, struct error *err), void *arg,
+                     struct error *err)
+{
+    bool mine = false;
+    int rc = transaction_begin(h, &mine, err);
+    return rc < 0 ? rc : transaction_end(h, mine, fn(h, arg, err), err);
+}
+
+int history_last(struct history *h, int64_t *id, struct error *err)
+{
+    sqlite3_stmt *s =
+        history_prepare(h, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'run'", err);
+    if (s == NULL)
+        return err != NULL ? err->code : E_IO;
+    int rc = sqlite3_step(s) == SQLITE_ROW ? 0 : history_failed(h, "run", err);
+    *id = rc == 0 ? sqlite3_column_int64(s, 0) : 0;
+    (void)sqlite3_finalize(s);
     return rc;
 }
 

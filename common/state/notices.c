@@ -352,6 +352,67 @@ int notices_wake(struct notices *q, const char *channel, int64_t *out, struct er
     return rc;
 }
 
+/* ---- in memory ------------------------------------------------------------------------------------------------------------ */
+
+/* A statement for each row of the other: what a row says of one told thing. */
+static int copy_told(struct notices *from, struct notices *to, struct error *err)
+{
+    int rc = 0;
+    int step = SQLITE_DONE;
+    sqlite3_stmt *s = statement(from, "SELECT channel, job, kind, reason, since, seen, told, count FROM told",
+                                NULL, 0, NULL, 0, err);
+    if (s == NULL)
+        return code_of(err);
+    while (rc == 0 && (step = sqlite3_step(s)) == SQLITE_ROW) {
+        const char *const texts[] = { history_text(s, 0), history_text(s, 1), history_text(s, 2),
+                                      history_text(s, 3) };
+        const int64_t numbers[] = { sqlite3_column_int64(s, 4), sqlite3_column_int64(s, 5),
+                                    sqlite3_column_int64(s, 6), sqlite3_column_int64(s, 7) };
+        rc = run(to, "INSERT OR REPLACE INTO told VALUES (?,?,?,?,?,?,?,?)", texts, COUNT(texts), numbers,
+                 COUNT(numbers), err);
+    }
+    if (rc == 0 && step != SQLITE_DONE)
+        rc = history_failed(file_of(from), "told", err);
+    (void)sqlite3_finalize(s);
+    return rc;
+}
+
+int notices_open_memory(struct notices *from, struct notices **out, struct error *err)
+{
+    struct history *h = NULL;
+    int rc = state_open_memory(&kind, NOTICES_MEMORY_PAGES, &h, err);
+    *out = (struct notices *)h;
+    if (rc == 0 && from != NULL) /* what cannot be read is told once more */
+        (void)copy_told(from, *out, NULL);
+    return rc;
+}
+
+struct moving {
+    struct notices *to;
+    uint64_t *dropped;
+    struct error *err;
+};
+
+static int move_one(const struct notice *n, void *arg)
+{
+    const struct moving *m = arg;
+    return notices_put(m->to, n, m->dropped, m->err);
+}
+
+int notices_move(struct notices *from, struct notices *to, uint64_t *dropped, struct error *err)
+{
+    struct moving m = { .to = to, .dropped = dropped, .err = err };
+    int rc = notices_begin(to, err);
+    if (rc < 0)
+        return rc;
+    rc = run(to, "DELETE FROM told", NULL, 0, NULL, 0, err);
+    if (rc == 0)
+        rc = copy_told(from, to, err);
+    if (rc == 0)
+        rc = notices_list(from, NULL, INT64_MAX, move_one, &m, err);
+    return notices_end(to, rc, err);
+}
+
 /* ---- channels that are gone ------------------------------------------------------------------------------------------- */
 
 static bool is_one_of(const char *name, const char *const *names, size_t n)

@@ -35,6 +35,7 @@ enum {
     NOTICES_TEXT_MAX = 65536,  /* bytes of a notice's text */
     NOTICES_BODY_MAX = 262144, /* bytes of a notice's JSON; more is refused (E_USAGE) */
     NOTICES_UID_LEN = 16,
+    NOTICES_MEMORY_PAGES = 2048,
 };
 
 struct notice {
@@ -75,6 +76,11 @@ int notices_open(const char *path, struct notices **out, struct error *err);
 int notices_open_shared(const char *path, struct notices **out, struct error *err);
 /* E_NOT_FOUND when there is none. */
 int notices_open_read(const char *path, struct notices **out, struct error *err);
+/* One in memory, for as long as the file takes nothing: with what `from` (may be NULL) says was told already, as far as that can be
+ * read. It takes NOTICES_MEMORY_PAGES of 4 KiB. notices_move() brings all of it into `to`, which then knows as told what `from` does;
+ * all or nothing. *dropped as of notices_put(). */
+int notices_open_memory(struct notices *from, struct notices **out, struct error *err);
+int notices_move(struct notices *from, struct notices *to, uint64_t *dropped, struct error *err);
 void notices_close(struct notices *q);
 
 /* What is done in between is done together, or (rc < 0) not at all; returns rc or what the end failed with. */

@@ -14,6 +14,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/crypto/secret.h"
+#include "common/sys/fdio.h"
 #include "common/base/banned.h"
 
 static char dir[64];
@@ -68,8 +69,7 @@ static void setup(void)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     s = (struct supervisor){ .options = &options, .conf = load(config) };
     ck_assert_int_eq(crew_make(s.conf, &s.crew, &err), 0);
-    (void)snprintf(path, sizeof path, "%s/history.db", dir);
-    ck_assert_int_eq(history_open(path, &s.history, &err), 0);
+    ck_assert_int_eq(ledger_open(dir, &s.ledger, &err), 0);
     (void)snprintf(path, sizeof path, "%s/notices.db", dir);
     ck_assert_int_eq(notices_open(path, &q, &err), 0);
 }
@@ -77,9 +77,9 @@ static void setup(void)
 static void teardown(void)
 {
     static const char *const names[] = { "c.yaml",     "history.db",     "history.db-wal", "history.db-shm",
-                                         "notices.db", "notices.db-wal", "notices.db-shm" };
+                                         "notices.db", "notices.db-wal", "notices.db-shm", TROUBLE_FILE };
     notices_close(q);
-    history_close(s.history);
+    ledger_close(s.ledger);
     crew_free(&s.crew);
     conf_free(s.conf);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -123,7 +123,7 @@ static const char *run(enum daemon_event_kind kind, size_t job, enum history_ver
                              .attempt = 1,
                              .count = 1 };
     if (kind != DAEMON_SKIPPED) {
-        ck_assert_int_eq(history_begin(s.history, &r, NULL, &r.id, &err), 0);
+        ck_assert_int_eq(history_begin(ledger_history(s.ledger), &r, NULL, &r.id, &err), 0);
     }
     r.ended = kind == DAEMON_STARTED ? 0 : (int64_t)now;
     r.verdict = verdict;
@@ -131,8 +131,7 @@ static const char *run(enum daemon_event_kind kind, size_t job, enum history_ver
     r.text = text;
     r.result = result;
     if (kind == DAEMON_ENDED) {
-        ck_assert_int_eq(history_end(s.history, r.id, &r, NULL, &err), 0);
-        r.reason = NULL; /* as the daemon tells it */
+        ck_assert_int_eq(history_end(ledger_history(s.ledger), r.id, &r, NULL, &err), 0);
     }
     const struct daemon_event e = { .kind = kind, .job = job, .run = &r };
     ck_assert_msg(notices_tell(&s, q, &e, &err) == 0, "%s", err.text);
@@ -313,6 +312,105 @@ START_TEST(words_of_a_drill)
 }
 END_TEST
 
+/* Nothing is broken: to look at the database helps nobody. */
+START_TEST(words_of_a_run_without_time)
+{
+    static const char *const texts[] = { HISTORY_WINDOW_OVER, HISTORY_TOO_LONG ": said something",
+                                         "nothing has moved for 5 min" };
+    for (size_t i = 0; i < 3; i++) {
+        struct notice_words w = NOTICE_WORDS_INIT;
+        struct history_run r = {
+            .id = 7, .job = "shop", .verdict = HISTORY_STOPPED, .exit_code = 130, .text = texts[i]
+        };
+        const struct notice_facts facts = { .event = "failure",
+                                            .job = "shop",
+                                            .run = &r,
+                                            .what = texts[i],
+                                            .time = (int64_t)now,
+                                            .uid = "00",
+                                            .host = "web1",
+                                            .command = "backupd" };
+        ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
+        const char *text = (const char *)w.text.data;
+        ck_assert_str_eq((const char *)w.subject.data, "[backupd] web1: shop was stopped");
+        ck_assert_int_eq(strstr(text, "backupd check ") != NULL, i == 2);
+        ck_assert_int_eq(strstr(text, "\n  backupd history shop\n") != NULL, i != 2);
+        ck_assert_int_eq(strstr(text, "`window`") != NULL, i == 0);
+        ck_assert_int_eq(strstr(text, "`max_duration`") != NULL, i == 1);
+        notice_words_free(&w);
+    }
+}
+END_TEST
+
+/* It takes nothing: said as an alarm, and again when it was not for a while; over: a recovery, once. */
+START_TEST(history_that_takes_nothing)
+{
+    struct trouble t = {
+        .since = (int64_t)now, .ends = 1, .why = "disk is full", .newest = "shop: failed: no space"
+    };
+    const struct trouble none = { .since = 0 };
+    ck_assert_int_eq(notices_tell_history(&s, q, &none, &err), 0);
+    ck_assert_str_eq(taken(), "");
+    ck_assert_int_eq(notices_tell_history(&s, q, &t, &err), 0);
+    ck_assert_str_eq(taken(), "all:alarm odd:alarm");
+    ck_assert_ptr_nonnull(strstr(body, "the newest: shop: failed: no space"));
+    t.ends = 2;
+    ck_assert_int_eq(notices_tell_history(&s, q, &t, &err), 0);
+    ck_assert_str_eq(taken(), "odd:alarm");
+    ck_assert_int_eq(notices_tell_history(&s, q, &none, &err), 0);
+    ck_assert_str_eq(taken(), "all:recovery");
+    ck_assert_ptr_nonnull(strstr(body, "is well again"));
+    ck_assert_int_eq(notices_tell_history(&s, q, &none, &err), 0);
+    ck_assert_str_eq(taken(), "");
+}
+END_TEST
+
+/* What is told while the queue takes nothing: nothing twice that was told before, one by one, and then back. */
+START_TEST(in_memory)
+{
+    struct notices *spare = NULL;
+    struct notice n;
+    struct buf text = BUF_INIT;
+    uint64_t dropped = 0;
+    int64_t id = 0;
+    ck_assert_str_eq(ENDED(HISTORY_FAILED, "no connection after 5 s"),
+                     "all:failure bad:failure ping:failure");
+    ck_assert_int_eq(notices_open_memory(q, &spare, &err), 0);
+    const struct history_run r = {
+        .id = 9, .job = "shop", .verdict = HISTORY_FAILED, .exit_code = 1, .text = "no connection after 7 s"
+    };
+    struct daemon_event e = { .kind = DAEMON_ENDED, .job = 0, .run = &r };
+    struct history_run other = r;
+    ck_assert_int_eq(notices_tell(&s, spare, &e, &err), 0);
+    other.text = "no space";
+    e.run = &other;
+    ck_assert_int_eq(notices_tell(&s, spare, &e, &err), 0);
+    /* `bad` has heard of the one before. */
+    int fd = notices_spare_take(spare, "bad", (int64_t)now, &id, &err);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fd_read_all(fd, NOTICE_WIRE_MAX, &text, "notice", &err), 0);
+    fd_drop(&fd);
+    ck_assert_int_eq(notice_read((const char *)text.data, text.len, &n, &err), 0);
+    ck_assert_str_eq(n.channel, "bad");
+    ck_assert_str_eq(n.event, "failure");
+    ck_assert_ptr_nonnull(strstr(n.body, "no space"));
+    ck_assert_int_eq(notice_read((const char *)text.data, text.len - 1, &n, &err), E_CORRUPT);
+    notices_spare_done(spare, id, "no connection");
+    ck_assert_int_eq(notices_spare_take(spare, "bad", (int64_t)now, &id, &err), E_NOT_FOUND);
+    fd = notices_spare_take(spare, "bad", (int64_t)now + OUTBOX_PAUSE, &id, &err);
+    ck_assert_int_ge(fd, 0);
+    fd_drop(&fd);
+    notices_spare_done(spare, id, NULL);
+    ck_assert_int_eq(notices_spare_take(spare, "bad", INT64_MAX, &id, &err), E_NOT_FOUND);
+    ck_assert_int_eq(notices_move(spare, q, &dropped, &err), 0);
+    notices_close(spare);
+    ck_assert_str_eq(taken(), "all:always all:failure ping:failure");
+    ck_assert_str_eq(ENDED(HISTORY_FAILED, "no space"), "all:always ping:failure");
+    ck_assert_str_eq(ENDED(HISTORY_OK, ""), "all:recovery ping:success");
+    buf_free(&text);
+}
+END_TEST
+
 /* The subject alone says what it is about, and is no longer than a line. */
 START_TEST(words_of_an_alarm)
 {
@@ -442,6 +540,9 @@ int main(void)
     tcase_add_test(all, words);
     tcase_add_test(all, words_of_a_drill);
     tcase_add_test(all, words_of_an_alarm);
+    tcase_add_test(all, words_of_a_run_without_time);
+    tcase_add_test(all, history_that_takes_nothing);
+    tcase_add_test(all, in_memory);
     tcase_add_test(all, alarms);
     tcase_add_test(all, wires);
     tcase_add_test(all, pings);

@@ -1,8 +1,10 @@
 /* The view and what is made of it: verdicts, alarms, nights, metrics with every character, who may ask. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backupd/pages/line.h"
@@ -10,6 +12,7 @@
 #include "backupd/pages/server.h"
 #include "backupd/pages/status_page.h"
 #include "common/state/refusals.h"
+#include "common/sys/fdio.h"
 #include "common/base/banned.h"
 
 enum { DAY = 86400 };
@@ -174,6 +177,55 @@ START_TEST(a_cancelled_run)
     ck_assert_int_eq(a->kind, VIEW_CANCELLED);
     ck_assert_str_eq(view_alarm_name(a->kind), "cancelled");
     ck_assert_ptr_nonnull(strstr(a->text, "cancelled by alice"));
+    view_free(&v);
+}
+END_TEST
+
+/* It takes nothing: what it has is shown, and that it is not all. It is damaged: nothing of it is shown, as numbers neither. */
+START_TEST(a_history_with_trouble)
+{
+    const struct trouble trouble = {
+        .since = NOON - 60, .ends = 1, .why = "full", .newest = "shop: failed: no space"
+    };
+    const struct view_options options = { .now = NOON, .nights = true, .trouble = &trouble };
+    struct error err = ERROR_INIT;
+    struct buf text = BUF_INIT;
+    struct view v;
+    char file[96];
+    char rubbish[4096];
+    struct stat st;
+    for (int i = 4; i > 0; i--)
+        ran(i, HISTORY_OK, summary);
+    ck_assert_int_eq(view_make(&crew, history, &options, &v, &err), 0);
+    ck_assert_uint_eq(v.alarms.len, 1);
+    const struct view_alarm *a = vec_at(&v.alarms, 0);
+    ck_assert_str_eq(view_alarm_name(a->kind), "history");
+    ck_assert_int_eq(a->since, NOON - 60);
+    ck_assert_ptr_nonnull(strstr(a->text, "1 end of runs is not in it; the newest: shop: failed: no space."));
+    ck_assert(((const struct view_job *)vec_at(&v.jobs, 0))->has_ok);
+    view_free(&v);
+    history_close(history);
+    (void)snprintf(file, sizeof file, "%s/history.db", path);
+    ck_assert_int_eq(stat(file, &st), 0);
+    memset(rubbish, 0xff, sizeof rubbish);
+    int fd = open(file, O_WRONLY | O_CLOEXEC);
+    for (off_t at = 4096; at < st.st_size; at += 4096)
+        ck_assert_int_eq(fd_pwrite_full(fd, rubbish, sizeof rubbish, (uint64_t)at, file, &err), 0);
+    fd_drop(&fd);
+    ck_assert_int_eq(history_open_read(file, &history, &err), 0);
+    v = seen();
+    ck_assert_uint_eq(v.alarms.len, 1);
+    a = vec_at(&v.alarms, 0);
+    ck_assert_int_eq(a->kind, VIEW_HISTORY);
+    ck_assert_ptr_nonnull(strstr(a->text, "Nothing is known of the runs: the history is damaged ("));
+    ck_assert_ptr_nonnull(strstr(a->text, "Restart the daemon"));
+    ck_assert_int_eq(metrics_write(&v, &text, &err), 0);
+    ck_assert_int_eq(buf_append(&text, "", 1, &err), 0);
+    ck_assert_ptr_nonnull(strstr((char *)text.data, "backupd_alarms{alarm=\"history\"} 1\n"));
+    ck_assert_ptr_nonnull(strstr((char *)text.data, "backupd_job_next_run_timestamp_seconds{"));
+    ck_assert_ptr_null(strstr((char *)text.data, "backupd_job_runs{"));
+    ck_assert_ptr_null(strstr((char *)text.data, "backupd_job_consecutive_failures{"));
+    buf_free(&text);
     view_free(&v);
 }
 END_TEST
@@ -388,6 +440,7 @@ int main(void)
     tcase_add_test(all, a_schedule_that_is_over);
     tcase_add_test(all, sums_and_alarms);
     tcase_add_test(all, a_cancelled_run);
+    tcase_add_test(all, a_history_with_trouble);
     tcase_add_test(all, a_retention_that_holds_back);
     tcase_add_test(all, names_of_alarms);
     tcase_add_test(all, refused_logins);

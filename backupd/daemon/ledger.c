@@ -1,0 +1,503 @@
+#include "backupd/daemon/ledger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backupd/daemon/alarms.h"
+#include "backupd/daemon/supervisor.h"
+#include "common/base/alloc.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/str.h"
+#include "common/base/vec.h"
+#include "common/sys/dirs.h"
+#include "common/sys/fdio.h"
+
+#include "common/base/banned.h"
+
+/* A run that waits: as it began, as it ended, or both in one. The strings are its own. */
+struct waiting {
+    struct history_run run;
+    char *owned[4];
+    size_t bytes;
+    bool ended;
+};
+
+/* The newest that is known of a job. */
+struct stand {
+    struct history_job job;
+    char *name;
+    bool waits;
+};
+
+struct ledger {
+    struct history *history; /* NULL: a damaged one was put aside and a new one cannot be made */
+    char *state;
+    char *path;
+    int fd;       /* for others to read; -1: it could not be made */
+    bool fd_told; /* that it cannot be written */
+    bool damaged;
+    int64_t last; /* the highest id */
+    struct vec runs;
+    struct vec jobs;
+    size_t bytes;
+    int64_t tried;
+    struct trouble trouble;
+    uint64_t errors;
+    uint64_t changes;
+    uint64_t files;
+};
+
+static int64_t now(void)
+{
+    return (int64_t)clock_wall();
+}
+
+/* ---- what waits -------------------------------------------------------------------------------------------------------- */
+
+static void waiting_free(struct waiting *w)
+{
+    for (size_t i = 0; i < sizeof w->owned / sizeof w->owned[0]; i++)
+        free(w->owned[i]);
+}
+
+/* Texts are cut as the history cuts them. */
+static char *keep(const char *text, size_t limit, size_t *bytes)
+{
+    size_t n = text != NULL ? strnlen(text, limit) : 0;
+    char *copy = mem_alloc(n + 1, 1, NULL);
+    if (copy != NULL && n > 0)
+        memcpy(copy, text, n);
+    *bytes += n + 1;
+    return copy;
+}
+
+static bool waiting_make(struct waiting *w, const struct history_run *run, bool ended)
+{
+    *w = (struct waiting){ .run = *run, .ended = ended, .bytes = sizeof *w };
+    w->run.job = w->owned[0] = keep(run->job, HISTORY_NAME_MAX, &w->bytes);
+    w->run.reason = w->owned[1] = keep(run->reason, HISTORY_TEXT_MAX, &w->bytes);
+    w->run.text = w->owned[2] = keep(run->text, HISTORY_TEXT_MAX, &w->bytes);
+    w->run.result = w->owned[3] = keep(run->result, HISTORY_RESULT_MAX, &w->bytes);
+    for (size_t i = 0; i < sizeof w->owned / sizeof w->owned[0]; i++)
+        if (w->owned[i] == NULL) {
+            waiting_free(w);
+            return false;
+        }
+    return true;
+}
+
+static void lose(struct ledger *l, const struct history_run *run)
+{
+    log_event(LOG_WARN, "run %lld of %s (%s%s%.200s) will not be in the history: too much waits for it",
+              (long long)run->id, run->job, history_verdict_name(run->verdict),
+              run->text != NULL && run->text[0] != '\0' ? ": " : "", run->text != NULL ? run->text : "");
+    l->trouble.lost++;
+}
+
+static void drop(struct ledger *l, size_t i)
+{
+    struct waiting *list = l->runs.len > 0 ? vec_at(&l->runs, 0) : NULL;
+    l->bytes -= list[i].bytes;
+    waiting_free(&list[i]);
+    memmove(list + i, list + i + 1, (l->runs.len - i - 1) * sizeof *list);
+    l->runs.len--;
+}
+
+static void count(struct ledger *l)
+{
+    l->trouble.ends = l->trouble.more = 0;
+    for (size_t i = 0; i < l->runs.len; i++) {
+        const struct waiting *w = vec_at(&l->runs, i);
+        l->trouble.ends += w->ended ? 1 : 0;
+        l->trouble.more += w->ended ? 0 : 1;
+    }
+}
+
+/* The end of a run takes the place of its beginning. */
+static void add(struct ledger *l, const struct history_run *run, bool ended)
+{
+    struct waiting w;
+    if (!waiting_make(&w, run, ended)) {
+        lose(l, run);
+        return;
+    }
+    for (size_t i = 0; i < l->runs.len; i++)
+        if (((struct waiting *)vec_at(&l->runs, i))->run.id == run->id) {
+            drop(l, i);
+            break;
+        }
+    struct waiting *slot = vec_push(&l->runs, NULL);
+    if (slot == NULL) {
+        waiting_free(&w);
+        lose(l, run);
+        return;
+    }
+    *slot = w;
+    l->bytes += w.bytes;
+    while (l->runs.len > LEDGER_RUNS_MAX || (l->bytes > LEDGER_BYTES_MAX && l->runs.len > 1)) {
+        lose(l, &((struct waiting *)vec_at(&l->runs, 0))->run);
+        drop(l, 0);
+    }
+}
+
+/* NULL: without memory for it. */
+static struct stand *stand_of(struct ledger *l, const struct history_job *job)
+{
+    struct stand *s = NULL;
+    for (size_t i = 0; i < l->jobs.len && s == NULL; i++)
+        if (strcmp(((struct stand *)vec_at(&l->jobs, i))->name, job->name) == 0)
+            s = vec_at(&l->jobs, i);
+    if (s == NULL) {
+        char *name = str_dup(job->name, NULL);
+        s = name != NULL ? vec_push(&l->jobs, NULL) : NULL;
+        if (s == NULL) {
+            free(name);
+            return NULL;
+        }
+        *s = (struct stand){ .name = name };
+    }
+    s->job = *job;
+    s->job.name = s->name;
+    return s;
+}
+
+static bool any_waits(const struct ledger *l)
+{
+    bool any = l->runs.len > 0 || l->history == NULL;
+    for (size_t i = 0; i < l->jobs.len && !any; i++)
+        any = ((const struct stand *)vec_at(&l->jobs, i))->waits;
+    return any;
+}
+
+/* ---- for others to see --------------------------------------------------------------------------------------------------- */
+
+/* While the disk is not full yet; later it may be there already, from a daemon before. */
+static void make_file(struct ledger *l)
+{
+    struct error why = ERROR_INIT;
+    char *path = path_join(l->state, TROUBLE_FILE, &why);
+    if (path == NULL || trouble_make(path, &l->fd, &why) < 0) {
+        l->fd = -1;
+        if (!l->fd_told)
+            log_event(LOG_WARN, "a history that takes nothing would be seen in this log only: %s", why.text);
+        l->fd_told = true;
+    }
+    free(path);
+}
+
+static void publish(struct ledger *l)
+{
+    struct error why = ERROR_INIT;
+    l->changes++;
+    if (l->fd < 0)
+        make_file(l);
+    if (l->fd < 0)
+        return;
+    bool bad = trouble_write(l->fd, &l->trouble, &why) < 0;
+    if (bad && !l->fd_told)
+        log_event(LOG_WARN, "`backupd status` does not hear how the history is: %s", why.text);
+    l->fd_told = bad;
+}
+
+static void is_wrong(struct ledger *l, const struct error *why)
+{
+    struct trouble *t = &l->trouble;
+    bool first = t->since == 0;
+    l->damaged = l->damaged || why->code == E_CORRUPT;
+    if (why->code == E_NO_SPACE)
+        (void)snprintf(t->why, sizeof t->why,
+                       "database or disk is full, make room on the file system of %.600s", l->state);
+    else
+        (void)snprintf(t->why, sizeof t->why, "%.700s", why->text);
+    count(l);
+    if (first) {
+        t->since = now();
+        /* Told to people by the notices, who look at the trouble itself: its words change. */
+        alarms_quiet(true);
+        log_event(LOG_ALARM,
+                  "the history takes nothing: %s. What happens is kept in memory and written when it can be",
+                  t->why);
+        alarms_quiet(false);
+    }
+    publish(l);
+}
+
+static void is_well(struct ledger *l, size_t nruns)
+{
+    if (l->trouble.since == 0)
+        return;
+    log_event(LOG_WARN, "the history takes again what happens: %zu %s written late, %llu %s lost", nruns,
+              plural(nruns, "run was", "runs were"), (unsigned long long)l->trouble.lost,
+              plural(l->trouble.lost, "was", "were"));
+    l->trouble = (struct trouble){ .since = 0 };
+    publish(l);
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------------------- */
+
+static int write_all(struct history *h, void *arg, struct error *err)
+{
+    const struct ledger *l = arg;
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < l->runs.len; i++) {
+        struct waiting *w = vec_at(&l->runs, i);
+        rc = w->ended ? history_end(h, w->run.id, &w->run, NULL, err)
+                      : history_begin(h, &w->run, NULL, NULL, err);
+    }
+    for (size_t i = 0; rc >= 0 && i < l->jobs.len; i++) {
+        const struct stand *s = vec_at(&l->jobs, i);
+        rc = s->waits ? history_job_write(h, &s->job, err) : 0;
+    }
+    return rc;
+}
+
+static void forget(struct ledger *l)
+{
+    while (l->runs.len > 0)
+        drop(l, l->runs.len - 1);
+    for (size_t i = 0; i < l->jobs.len; i++)
+        ((struct stand *)vec_at(&l->jobs, i))->waits = false;
+}
+
+/* A damaged file is put aside by opening it, which looks at all of it. Closed before: SQLite removes by name what belongs to it. */
+static int open_again(struct ledger *l, struct error *err)
+{
+    history_close(l->history);
+    l->history = NULL;
+    int rc = history_open(l->path, &l->history, err);
+    if (rc < 0)
+        return rc;
+    l->damaged = false;
+    int64_t last = 0;
+    l->files += history_last(l->history, &last, NULL) == 0 && last < l->last ? 1 : 0;
+    for (size_t i = 0; i < l->jobs.len; i++)
+        ((struct stand *)vec_at(&l->jobs, i))->waits = true;
+    return 0;
+}
+
+/* All that waits, in one transaction. */
+static void flush(struct ledger *l)
+{
+    struct error why = ERROR_INIT;
+    int rc = l->history == NULL || l->damaged ? open_again(l, &why) : 0;
+    l->tried = now();
+    if (rc == 0)
+        rc = history_together(l->history, write_all, l, &why);
+    if (rc == E_CORRUPT && !l->damaged && open_again(l, &why) == 0)
+        rc = history_together(l->history, write_all, l, &why);
+    if (rc < 0) {
+        is_wrong(l, &why);
+        return;
+    }
+    size_t n = l->runs.len;
+    forget(l);
+    is_well(l, n);
+}
+
+static void say_newest(struct ledger *l, const struct history_run *run)
+{
+    const char *text = run->text != NULL ? run->text : "";
+    (void)snprintf(l->trouble.newest, sizeof l->trouble.newest, "%s: %s%s%.600s", run->job,
+                   history_verdict_name(run->verdict), text[0] != '\0' ? ": " : "", text);
+}
+
+/* One that is not taken at once waits, and what waits goes first. */
+static void put(struct ledger *l, struct history_run *run, const struct history_job *job, bool ended)
+{
+    struct stand *s = job != NULL ? stand_of(l, job) : NULL;
+    struct error why = ERROR_INIT;
+    bool was_waiting = any_waits(l);
+    int rc = was_waiting   ? E_BUSY
+             : run == NULL ? history_job_write(l->history, job, &why)
+             : !ended      ? history_begin(l->history, run, job, &run->id, &why)
+                           : history_end(l->history, run->id, run, job, &why);
+    if (rc == 0) {
+        l->last = run != NULL && run->id > l->last ? run->id : l->last;
+        if (s != NULL)
+            s->waits = false;
+        return;
+    }
+    if (s != NULL)
+        s->waits = true;
+    if (run != NULL && run->id == 0)
+        run->id = ++l->last;
+    if (run != NULL)
+        add(l, run, ended);
+    if (run != NULL && ended) {
+        say_newest(l, run);
+        l->errors++;
+    }
+    if (was_waiting || rc == E_CORRUPT) {
+        flush(l);
+    } else {
+        l->tried = now();
+        is_wrong(l, &why);
+    }
+}
+
+void ledger_begin(struct ledger *l, struct history_run *run, const struct history_job *job)
+{
+    put(l, run, job, false);
+}
+
+void ledger_end(struct ledger *l, const struct history_run *run, const struct history_job *job)
+{
+    struct history_run copy = *run;
+    put(l, &copy, job, true);
+}
+
+void ledger_skip(struct ledger *l, const struct history_run *run, const struct history_job *job)
+{
+    struct history_run copy = *run;
+    copy.id = 0;
+    put(l, &copy, job, false);
+}
+
+void ledger_job(struct ledger *l, const struct history_job *job)
+{
+    put(l, NULL, job, false);
+}
+
+void ledger_prune(struct ledger *l, int64_t wall, int64_t seconds)
+{
+    struct error why = ERROR_INIT;
+    if (any_waits(l) || history_prune(l->history, wall, seconds, &why) == 0)
+        return;
+    log_event(LOG_WARN, "the history keeps what is old: %s", why.text);
+    l->damaged = why.code == E_CORRUPT;
+    if (l->damaged)
+        flush(l);
+}
+
+/* ---- for the loop ------------------------------------------------------------------------------------------------------------ */
+
+int64_t ledger_wake(const struct ledger *l)
+{
+    return l != NULL && l->trouble.since != 0 ? l->tried + LEDGER_PAUSE : INT64_MAX;
+}
+
+/* A clock that was set back does not hold it up. */
+void ledger_look(struct ledger *l)
+{
+    int64_t t = now();
+    if (l->trouble.since != 0 && (t >= l->tried + LEDGER_PAUSE || t < l->tried))
+        flush(l);
+}
+
+struct history *ledger_history(const struct ledger *l)
+{
+    return l != NULL ? l->history : NULL;
+}
+
+struct trouble ledger_trouble(const struct ledger *l)
+{
+    return l != NULL ? l->trouble : (struct trouble){ .since = 0 };
+}
+
+uint64_t ledger_errors(const struct ledger *l)
+{
+    return l != NULL ? l->errors : 0;
+}
+
+uint64_t ledger_changes(const struct ledger *l)
+{
+    return l != NULL ? l->changes : 0;
+}
+
+uint64_t ledger_files(const struct ledger *l)
+{
+    return l != NULL ? l->files : 0;
+}
+
+/* ---- beginning and end ---------------------------------------------------------------------------------------------------------- */
+
+int ledger_job_read(struct ledger *l, const char *name, struct history_job *out, struct error *err)
+{
+    for (size_t i = 0; i < l->jobs.len; i++) {
+        const struct stand *s = vec_at(&l->jobs, i);
+        if (s->waits && strcmp(s->name, name) == 0) {
+            *out = s->job;
+            out->name = name;
+            return 1;
+        }
+    }
+    int rc = l->history != NULL ? history_job_read(l->history, name, out, err) : 0;
+    if (rc == 1)
+        (void)stand_of(l, out);
+    return rc;
+}
+
+/* What a daemon before this one had to leave behind. */
+static void tell_left(struct ledger *l)
+{
+    struct trouble t;
+    if (l->fd < 0 || trouble_read(l->fd, &t, NULL) != 1)
+        return;
+    uint64_t n = t.ends + t.more + t.lost;
+    if (n > 0)
+        log_event(
+            LOG_ALARM,
+            "the daemon before this one could not write everything into its history (%s): %llu %s of runs and "
+            "%llu other %s are missing in it%s%s",
+            t.why, (unsigned long long)t.ends, plural(t.ends, "end", "ends"),
+            (unsigned long long)(t.more + t.lost), plural(t.more + t.lost, "entry", "entries"),
+            t.newest[0] != '\0' ? "; the newest: " : "", t.newest);
+}
+
+int ledger_open(const char *state, struct ledger **out, struct error *err)
+{
+    struct ledger *l = mem_alloc(1, sizeof *l, err);
+    *out = l;
+    if (l == NULL)
+        return E_NOMEM;
+    *l = (struct ledger){ .fd = -1, .runs = VEC_OF(struct waiting), .jobs = VEC_OF(struct stand) };
+    l->state = str_dup(state, err);
+    l->path = path_join(state, SUPERVISOR_HISTORY, err);
+    int rc = l->state != NULL && l->path != NULL ? history_open(l->path, &l->history, err) : E_NOMEM;
+    if (rc == 0)
+        rc = history_last(l->history, &l->last, err);
+    if (rc < 0) {
+        ledger_close(l);
+        *out = NULL;
+        return rc;
+    }
+    make_file(l);
+    tell_left(l);
+    publish(l);
+    return 0;
+}
+
+static void tell_lost(const struct ledger *l)
+{
+    for (size_t i = 0; i < l->runs.len; i++) {
+        const struct waiting *w = vec_at(&l->runs, i);
+        log_event(LOG_WARN, "not in the history: run %lld of %s: %s%s%s", (long long)w->run.id, w->run.job,
+                  w->ended ? history_verdict_name(w->run.verdict) : "began",
+                  w->run.text[0] != '\0' ? ": " : "", w->run.text);
+    }
+    log_event(LOG_ALARM, "the daemon ends, and %zu %s will not be in the history: %s", l->runs.len,
+              plural(l->runs.len, "entry", "entries"), l->trouble.why);
+}
+
+void ledger_close(struct ledger *l)
+{
+    if (l == NULL)
+        return;
+    if (l->trouble.since != 0)
+        flush(l);
+    if (l->trouble.since != 0)
+        tell_lost(l);
+    forget(l);
+    vec_free(&l->runs);
+    for (size_t i = 0; i < l->jobs.len; i++)
+        free(((struct stand *)vec_at(&l->jobs, i))->name);
+    vec_free(&l->jobs);
+    history_close(l->history);
+    fd_drop(&l->fd);
+    free(l->state);
+    free(l->path);
+    free(l);
+}

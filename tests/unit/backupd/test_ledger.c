@@ -1,0 +1,325 @@
+/* A history that takes nothing (SQLite's own SQLITE_FULL, a file that is damaged): what happens is written later, and others see it. */
+#include <check.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backupd/daemon/ledger.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/zone.h"
+#include "common/state/history_internal.h"
+#include "common/sys/fdio.h"
+#include "common/base/banned.h"
+
+static char dir[64];
+static char big[3 * 4096 + 1]; /* needs pages of its own */
+static char alarms[8192];
+static struct error err = ERROR_INIT;
+static struct ledger *l;
+static uint64_t now;
+
+static uint64_t fake_wall(void *arg)
+{
+    (void)arg;
+    return now;
+}
+
+static void hear(enum log_level level, const char *text, void *arg)
+{
+    size_t used = strlen(alarms);
+    (void)arg;
+    if (level == LOG_ALARM)
+        (void)snprintf(alarms + used, sizeof alarms - used, "%s\n", text);
+}
+
+static void begin_again(void)
+{
+    alarms[0] = '\0';
+    ck_assert_msg(ledger_open(dir, &l, &err) == 0, "%s", err.text);
+}
+
+static void setup(void)
+{
+    static const struct clock_source clock = { .wall = fake_wall };
+    now = 1764383400;
+    clock_fake(&clock);
+    ck_assert_int_eq(zone_set("UTC", &err), 0);
+    log_to(hear, NULL);
+    memset(big, 'r', sizeof big - 1);
+    (void)snprintf(dir, sizeof dir, "/tmp/ledger-test.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    begin_again();
+}
+
+static void teardown(void)
+{
+    const struct dirent *entry;
+    ledger_close(l);
+    log_to(NULL, NULL);
+    clock_fake(NULL);
+    DIR *d = opendir(dir);
+    ck_assert_ptr_nonnull(d);
+    while ((entry = readdir(d)) != NULL)
+        (void)unlinkat(dirfd(d), entry->d_name, 0);
+    (void)closedir(d);
+    (void)rmdir(dir);
+}
+
+/* As a disk without room, and with some again. */
+static void full(bool yes)
+{
+    ck_assert_int_eq(history_execute(ledger_history(l),
+                                     yes ? "PRAGMA max_page_count = 1" : "PRAGMA max_page_count = 100000",
+                                     &err),
+                     0);
+}
+
+static struct history_run begun(const char *job, const char *reason)
+{
+    struct history_run r = { .job = job,
+                             .reason = reason,
+                             .due = (int64_t)now - 1,
+                             .started = (int64_t)now,
+                             .attempt = 1,
+                             .count = 1 };
+    const struct history_job state = { .name = job, .due = (int64_t)now - 1, .running = true };
+    ledger_begin(l, &r, &state);
+    ck_assert_int_gt(r.id, 0);
+    return r;
+}
+
+static void ended(struct history_run r, enum history_verdict verdict, const char *text, const char *result)
+{
+    const struct history_job state = { .name = r.job, .last_due = r.due };
+    r.ended = (int64_t)now + 5;
+    r.verdict = verdict;
+    r.exit_code = verdict == HISTORY_OK ? 0 : 1;
+    r.text = text;
+    r.result = result;
+    ledger_end(l, &r, &state);
+}
+
+static char seen[4096];
+
+static int collect(const struct history_run *r, void *arg)
+{
+    size_t used = strlen(seen);
+    (void)arg;
+    (void)snprintf(seen + used, sizeof seen - used, "%lld %s %s %.5s %s %zu\n", (long long)r->id, r->job,
+                   history_verdict_name(r->verdict), r->reason, r->text, strlen(r->result));
+    return 0;
+}
+
+/* As another process reads it. */
+static const char *runs(void)
+{
+    char path[128];
+    struct history *h = NULL;
+    const struct history_filter all = { .limit = 0 };
+    seen[0] = '\0';
+    (void)snprintf(path, sizeof path, "%s/history.db", dir);
+    ck_assert_int_eq(history_open_read(path, &h, &err), 0);
+    ck_assert_msg(history_runs(h, &all, collect, NULL, &err) == 0, "%s", err.text);
+    history_close(h);
+    return seen;
+}
+
+static struct trouble trouble(void)
+{
+    char path[128];
+    struct trouble t;
+    int fd = -1;
+    (void)snprintf(path, sizeof path, "%s/%s", dir, TROUBLE_FILE);
+    ck_assert_int_eq(trouble_open(path, &fd, &err), 0);
+    ck_assert_int_ge(trouble_read(fd, &t, &err), 0);
+    fd_drop(&fd);
+    return t;
+}
+
+START_TEST(well)
+{
+    ended(begun("shop", "due"), HISTORY_OK, "", "{}");
+    struct history_run skip = {
+        .job = "blog", .reason = "late", .due = 5, .count = 2, .verdict = HISTORY_SKIPPED
+    };
+    ledger_skip(l, &skip, NULL);
+    ck_assert_str_eq(runs(), "2 blog skipped late  0\n1 shop ok due  2\n");
+    ck_assert_int_eq(trouble().since, 0);
+    ck_assert_int_eq(ledger_wake(l), INT64_MAX);
+    ck_assert_str_eq(alarms, "");
+}
+END_TEST
+
+/* The end of one run, all of another, a due time that passed: in order, under the numbers that were told. */
+START_TEST(written_later)
+{
+    struct history_run first = begun("shop", "due");
+    struct history_job job;
+    full(true);
+    ended(first, HISTORY_FAILED, "no space", big);
+    struct trouble t = trouble();
+    ck_assert_int_eq(t.since, (int64_t)now);
+    ck_assert_uint_eq(t.ends, 1);
+    ck_assert_str_eq(t.newest, "shop: failed: no space");
+    ck_assert_ptr_nonnull(strstr(t.why, "full"));
+    ck_assert_ptr_nonnull(strstr(t.why, dir));
+    ck_assert_str_eq(runs(), "1 shop running due  0\n");
+    now += 3600;
+    struct history_run second = begun("blog", big);
+    ck_assert_int_eq(second.id, 2);
+    ck_assert_uint_eq(trouble().more, 1);
+    ended(second, HISTORY_OK, "", "{}");
+    struct history_run skip = {
+        .job = "late", .reason = big, .due = 5, .count = 2, .verdict = HISTORY_SKIPPED
+    };
+    ledger_skip(l, &skip, NULL);
+    ck_assert_uint_eq(trouble().ends, 2);
+    ck_assert_uint_eq(trouble().more, 1);
+    ck_assert_int_eq(trouble().since, (int64_t)now - 3600);
+    ck_assert_str_eq(runs(), "1 shop running due  0\n");
+    ck_assert_uint_eq(ledger_errors(l), 2);
+    /* Said once. */
+    ck_assert_ptr_nonnull(strstr(alarms, "the history takes nothing"));
+    ck_assert_ptr_null(strstr(strstr(alarms, "\n") + 1, "\n"));
+    ck_assert_int_eq(ledger_job_read(l, "shop", &job, &err), 1);
+    ck_assert_int_eq(job.last_due, first.due); /* the newest, not what the file has */
+    full(false);
+    ledger_look(l); /* not yet */
+    ck_assert_uint_eq(trouble().ends, 2);
+    ck_assert_int_eq(ledger_wake(l), (int64_t)now + LEDGER_PAUSE);
+    now += LEDGER_PAUSE;
+    ledger_look(l);
+    ck_assert_str_eq(runs(),
+                     "3 late skipped rrrrr  0\n2 blog ok rrrrr  2\n1 shop failed due no space 12288\n");
+    ck_assert_int_eq(trouble().since, 0);
+    ck_assert_int_eq(ledger_wake(l), INT64_MAX);
+    ck_assert_int_eq(history_job_read(ledger_history(l), "shop", &job, &err), 1);
+    ck_assert(!job.running);
+    ck_assert_int_eq(begun("shop", "due").id, 4);
+}
+END_TEST
+
+/* The next thing that is to be written brings along what waits. */
+START_TEST(with_the_next)
+{
+    full(true);
+    struct history_run r = begun("shop", big);
+    full(false);
+    ended(r, HISTORY_OK, "", "{}");
+    ck_assert_str_eq(runs(), "1 shop ok rrrrr  2\n");
+    ck_assert_int_eq(trouble().since, 0);
+}
+END_TEST
+
+START_TEST(bounded)
+{
+    full(true);
+    for (int i = 0; i < LEDGER_RUNS_MAX + 7; i++)
+        (void)begun("shop", big);
+    struct trouble t = trouble();
+    ck_assert_uint_eq(t.more + t.lost, LEDGER_RUNS_MAX + 7);
+    ck_assert_uint_ge(t.lost, 7);
+    full(false);
+    now += LEDGER_PAUSE;
+    ledger_look(l);
+    ck_assert_int_eq(trouble().since, 0);
+    const struct history_filter all = { .limit = 5000 };
+    seen[0] = '\0';
+    ck_assert_int_eq(history_runs(ledger_history(l), &all, collect, NULL, &err), 0);
+    ck_assert_int_eq(strncmp(seen, "1007 ", 5), 0);
+}
+END_TEST
+
+/* An orderly end with something left, and the next daemon. */
+START_TEST(left_behind)
+{
+    struct history_run first = begun("shop", "due");
+    full(true);
+    ended(first, HISTORY_FAILED, "no space", big);
+    ledger_close(l);
+    ck_assert_ptr_nonnull(strstr(alarms, "1 entry will not be in the history"));
+    begin_again();
+    ck_assert_ptr_nonnull(strstr(alarms, "could not write everything into its history"));
+    ck_assert_ptr_nonnull(strstr(alarms, "1 end of runs"));
+    ck_assert_ptr_nonnull(strstr(alarms, "shop: failed: no space"));
+    ck_assert_int_eq(trouble().since, 0);
+    ledger_close(l);
+    begin_again();
+    ck_assert_str_eq(alarms, "");
+    full(true);
+    first = begun("shop", big);
+    full(false);
+    ledger_close(l);
+    ck_assert_ptr_null(strstr(alarms, "will not be"));
+    begin_again();
+    ck_assert_ptr_nonnull(strstr(runs(), "2 shop running"));
+}
+END_TEST
+
+/* It is put aside when that is noticed, and what is known goes into a new one, also where jobs stand that nothing happened to. */
+START_TEST(damaged)
+{
+    const struct history_job paused = { .name = "blog", .paused = true };
+    char path[128];
+    char rubbish[4096];
+    struct history_job job;
+    struct history *h = NULL;
+    struct stat st;
+    ledger_job(l, &paused);
+    struct history_run first = begun("shop", "due");
+    ledger_close(l);
+    begin_again();
+    ck_assert_int_eq(ledger_job_read(l, "blog", &job, &err), 1);
+    ck_assert_int_eq(history_execute(ledger_history(l), "PRAGMA wal_checkpoint(TRUNCATE)", &err), 0);
+    (void)snprintf(path, sizeof path, "%s/history.db", dir);
+    ck_assert_int_eq(stat(path, &st), 0);
+    memset(rubbish, 0xff, sizeof rubbish);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    for (off_t at = 4096; at < st.st_size; at += 4096)
+        ck_assert_int_eq(fd_pwrite_full(fd, rubbish, sizeof rubbish, (uint64_t)at, path, &err), 0);
+    fd_drop(&fd);
+    ck_assert_int_eq(history_execute(ledger_history(l), "PRAGMA shrink_memory", &err), 0);
+    /* Who reads it is told what to do, in words. */
+    const struct history_filter all = { .limit = 0 };
+    ck_assert_int_eq(history_open_read(path, &h, &err), 0);
+    ck_assert_int_eq(history_runs(h, &all, collect, NULL, &err), E_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(err.text, "the history is damaged ("));
+    ck_assert_ptr_nonnull(strstr(err.text, path));
+    ck_assert_ptr_nonnull(strstr(err.text, "Restart the daemon"));
+    ck_assert_ptr_null(strstr(err.text, "SELECT"));
+    history_close(h);
+    ended(first, HISTORY_OK, "", "{}");
+    ck_assert_str_eq(runs(), "1 shop ok due  2\n");
+    ck_assert_ptr_nonnull(strstr(alarms, "was damaged and is now"));
+    ck_assert_uint_eq(ledger_files(l), 1);
+    ck_assert_int_eq(trouble().since, 0);
+    ck_assert_int_eq(history_job_read(ledger_history(l), "blog", &job, &err), 1);
+    ck_assert(job.paused);
+    ck_assert_int_eq(begun("shop", "due").id, 2);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("ledger");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, well);
+    tcase_add_test(t, written_later);
+    tcase_add_test(t, with_the_next);
+    tcase_add_test(t, bounded);
+    tcase_add_test(t, left_behind);
+    tcase_add_test(t, damaged);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed;
+}

@@ -242,6 +242,8 @@ static int prepare(struct supervisor *s, struct error *err)
     if (rc == 0 && (s->lock = filelock_take(path, err)) == NULL)
         rc = error_wrap(err, "another daemon runs here");
     free(path);
+    if (rc == 0)
+        run_marks_make_up(conf->state);
     path = rc == 0 ? path_join(conf->state, SUPERVISOR_HISTORY, err) : NULL;
     if (rc == 0)
         rc = path != NULL ? history_open(path, &s->history, err) : E_NOMEM;

@@ -201,8 +201,10 @@ void child_kill(struct child *c)
 static void end_the_rest(struct child *c)
 {
     struct swept swept;
-    if (c->mark[0] != '\0' && c->killed)
-        c->remains = sweep(c->mark, &swept, NULL) < 0 || !swept.all;
+    if (c->mark[0] == '\0' || !c->killed)
+        return;
+    int rc = sweep(c->mark, &swept, NULL);
+    c->remains = rc != E_UNSUPPORTED && (rc < 0 || !swept.all);
 }
 
 int child_hand_over(struct child *c)

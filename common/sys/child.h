@@ -22,8 +22,8 @@
  *     by child_kill(), by child_free(), after its leader's exit, and when the
  *     thread that started it dies (the leader only). Start it from a thread
  *     that lives as long as it does. A `marked` one takes along what has left the
- *     group (setsid), when it is killed: by then the calls that wait for its end
- *     have ended that, too.
+ *     group (setsid), when it is killed: the calls that wait for its end have ended
+ *     that, too (sweep.h), on Linux 5.3 and newer.
  *
  * A thread of child.c collects stderr, watches the timeout and interrupt.h: when
  * a stop is requested the group is killed, a reader of its stdout sees the end,

@@ -119,6 +119,8 @@ static int hunt_one(struct hunt *h, long pid, struct error *err)
     int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0U);
     if (fd < 0 && (errno == ESRCH || errno == EINVAL))
         return 0;
+    if (fd < 0 && errno == ENOSYS)
+        return error_set(err, E_UNSUPPORTED, "this system has no descriptors of processes (pidfd_open)");
     if (fd < 0)
         return error_sys(err, "look at process %ld", pid);
     struct dying *place = NULL;

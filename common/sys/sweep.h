@@ -42,7 +42,7 @@ int sweep_mark(char out[SWEEP_MARK_MAX], const char *name, struct error *err);
 int sweep_mark_again(char out[SWEEP_MARK_MAX], const char *name, const char *value, struct error *err);
 
 /* Takes milliseconds, and at most a few seconds when a process does not die (its disk does not answer). An error: nothing
- * could be looked for; *out is set all the same. */
+ * could be looked for (E_UNSUPPORTED: Linux before 5.3); *out is set all the same. */
 int sweep(const char *mark, struct swept *out, struct error *err);
 
 #endif

@@ -34,9 +34,10 @@ static void begin(struct supervisor *s, struct aftermath *a, const char *job)
 {
     const char *const argv[] = { s->options->program, "--json", "--config", supervisor_configuration(s),
                                  "end-hooks",         job,      NULL };
+    const struct child_run_options run = { .argv = argv, .state = s->conf->state, .job = job };
     struct error why = ERROR_INIT;
     struct mending m = { .job = a->n < AFTERMATH_MAX ? str_dup(job, &why) : NULL };
-    if (m.job != NULL && child_run_start(&m.run, argv, NULL, &why) == 0) {
+    if (m.job != NULL && child_run_start(&m.run, &run, &why) == 0) {
         tell("%s: was killed; its hooks `after` and `on_failure` run now", job);
         a->list[a->n++] = m;
         return;

@@ -9,6 +9,7 @@
 
 #include "common/base/alloc.h"
 #include "common/base/str.h"
+#include "common/cli/exit.h"
 #include "common/cli/jsonflat.h"
 #include "common/sys/fdio.h"
 #include "common/sys/poll_loop.h"
@@ -29,28 +30,35 @@ static bool is_for_the_daemon(const char *variable)
 }
 
 /* NULL-terminated, borrows; for free(). */
-static const char **environment(struct error *err)
+static const char **environment(const char *mark, struct error *err)
 {
     size_t n = 0;
     size_t kept = 0;
     while (environ != NULL && environ[n] != NULL)
         n++;
-    const char **env = mem_alloc(n + 1, sizeof *env, err);
+    const char **env = mem_alloc(n + 2, sizeof *env, err);
     for (size_t i = 0; env != NULL && i < n; i++)
         if (!is_for_the_daemon(environ[i]))
             env[kept++] = environ[i];
+    if (env != NULL)
+        env[kept] = mark;
     return env;
 }
 
-int child_run_start(struct child_run *run, const char *const argv[], const struct process_limits *limits,
-                    struct error *err)
+static struct child *start_marked(const struct child_run *run, const struct child_run_options *o,
+                                  struct error *err)
 {
-    const char **env = environment(err);
+    const char **env = environment(run->mark.variable, err);
     const struct child_options options = {
-        .env = env, .want_stdout = true, .outlives_stop = true, .limits = limits
+        .env = env, .want_stdout = true, .outlives_stop = true, .limits = o->limits
     };
-    if (env == NULL)
-        return E_NOMEM;
+    struct child *child = env != NULL ? child_start(o->argv, &options, err) : NULL;
+    free(env);
+    return child;
+}
+
+int child_run_start(struct child_run *run, const struct child_run_options *options, struct error *err)
+{
     *run = (struct child_run){ .pidfd = -1,
                                .line = BUF_INIT,
                                .summary = BUF_INIT,
@@ -58,17 +66,22 @@ int child_run_start(struct child_run *run, const char *const argv[], const struc
                                .problem = BUF_INIT,
                                .finding = BUF_INIT,
                                .said = VEC_OF(struct child_run_said) };
-    run->child = child_start(argv, &options, err);
-    free(env);
-    if (run->child == NULL)
-        return err != NULL ? err->code : E_IO;
-    int rc = poll_process(child_pid(run->child), err);
+    struct error why = ERROR_INIT;
+    int rc = run_mark_make(&run->mark, options->state, options->job, err);
+    if (rc < 0)
+        return rc;
+    run->child = start_marked(run, options, &why);
+    if (run->child == NULL) {
+        run_mark_end(&run->mark, false);
+        return error_copy(err, &why);
+    }
+    rc = poll_process(child_pid(run->child), err);
     if (rc >= 0) {
         run->pidfd = rc;
         int flags = fcntl(child_stdout(run->child), F_GETFL);
         rc = flags >= 0 && fcntl(child_stdout(run->child), F_SETFL, flags | O_NONBLOCK) == 0
                  ? 0
-                 : error_sys(err, "%s", argv[0]);
+                 : error_sys(err, "%s", options->argv[0]);
     }
     if (rc < 0)
         child_run_free(run);
@@ -247,6 +260,7 @@ void child_run_finish(struct child_run *run, struct child_run_result *result)
     int rc = child_finish(run->child, &why);
     result->status = child_status(run->child);
     result->killed = result->status > 128;
+    run_mark_end(&run->mark, result->killed && result->status != CLI_EXIT_INTERRUPTED);
     if (rc == 0)
         return;
     struct jsonin *problem = parse(&run->problem);
@@ -276,6 +290,7 @@ void child_run_free(struct child_run *run)
     fd_drop(&run->pidfd);
     child_free(run->child);
     run->child = NULL;
+    run_mark_end(&run->mark, true); /* when its end was not waited for: it was killed right now */
     buf_free(&run->line);
     buf_free(&run->summary);
     buf_free(&run->unusual);

@@ -1,7 +1,8 @@
 /*
  * child_run.h - one run as a process of its own (inside daemon/).
  *
- *     rc = child_run_start(&run, argv, &limits, err);
+ *     struct child_run_options o = { .argv = argv, .limits = &limits, .state = conf->state, .job = "shop" };
+ *     rc = child_run_start(&run, &o, err);
  *     ...when child_run_fd() is readable or child_run_pidfd() says it has ended:
  *     child_run_read(&run);
  *     if (child_run_ended(&run))
@@ -16,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backupd/daemon/run_mark.h"
 #include "common/base/buffer.h"
 #include "common/base/error.h"
 #include "common/base/vec.h"
@@ -34,8 +36,16 @@ struct child_run_said {
     bool alarm; /* else a warning */
 };
 
+struct child_run_options {
+    const char *const *argv;
+    const struct process_limits *limits; /* or NULL */
+    const char *state;                   /* the state directory, for its mark (run_mark.h) */
+    const char *job;
+};
+
 struct child_run {
     struct child *child;
+    struct run_mark mark;
     int pidfd;
     bool end_of_output;
     bool too_long; /* the line that is being read is dropped */
@@ -61,9 +71,8 @@ struct child_run_result {
 };
 
 /* It gets this process's whole environment (credentials, agents, what libraries read), without what a service manager has
- * said to the daemon alone. limits: or NULL. */
-int child_run_start(struct child_run *run, const char *const argv[], const struct process_limits *limits,
-                    struct error *err);
+ * said to the daemon alone, and its mark. */
+int child_run_start(struct child_run *run, const struct child_run_options *options, struct error *err);
 int child_run_fd(const struct child_run *run); /* -1 after its end */
 int child_run_pidfd(const struct child_run *run);
 /* Takes what is there. */
@@ -72,6 +81,7 @@ void child_run_read(struct child_run *run);
 bool child_run_ended(struct child_run *run);
 /* Asks it to end in order; child_kill(run->child) when it does not. */
 void child_run_stop(struct child_run *run);
+/* Of one that was killed all that it has left is ended, too. */
 void child_run_finish(struct child_run *run, struct child_run_result *result);
 /* Each alarm and warning that it said on its way, oldest first, each within CHILD_RUN_TEXT_MAX; then how many more there were. */
 typedef void child_run_said_fn(bool alarm, const char *text, void *arg);

@@ -183,7 +183,10 @@ static int spawn(struct supervisor *s, size_t job, struct slot *slot, struct err
     int rc = run_command_make(&command, s->options->program, supervisor_configuration(s), conf, err);
     if (rc < 0)
         return rc;
-    rc = child_run_start(&slot->run, run_command_argv(&command), &limits, err);
+    const struct child_run_options run = {
+        .argv = run_command_argv(&command), .limits = &limits, .state = s->conf->state, .job = conf->name
+    };
+    rc = child_run_start(&slot->run, &run, err);
     run_command_free(&command);
     stall_begin(&slot->stall, conf->limits.stall_ms);
     return rc;

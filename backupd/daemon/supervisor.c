@@ -273,6 +273,8 @@ static int prepare(struct supervisor *s, struct error *err)
                                  : error_wrap(err, "the daemon cannot write to its state directory");
     free(path);
     if (rc == 0)
+        run_marks_make_up(conf->state);
+    if (rc == 0)
         rc = ledger_open(conf->state, &s->ledger, err);
     int64_t cut = rc == 0 ? history_cut_off(ledger_history(s->ledger), supervisor_now(), err) : 0;
     rc = cut < 0 ? (int)cut : rc;

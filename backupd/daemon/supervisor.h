@@ -7,7 +7,8 @@
  * a process of its own, which cannot take the daemon along. What a run decides to do is decided by the planner; what
  * happened is written to the history in one transaction before the process is started, and one after it has ended. So
  * after a kill -9 the next daemon knows what was going on, starts it again when it is still time, and never starts a
- * run twice that has ended. The processes of a daemon that dies end with it.
+ * run twice that has ended. The processes of a daemon that dies end with it; what those have started is ended by the
+ * next one, before it starts anything (run_mark.h).
  *
  * SIGTERM: nothing new starts; runs are asked to end in order (SIGTERM: what they stored is used by the next one),
  * and killed after `stop_timeout`; the next daemon starts them again when it is still time. SIGHUP: the configuration is read again; when it has mistakes, they are told and the

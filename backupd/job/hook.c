@@ -39,7 +39,8 @@ static int run(const struct hooks *h, enum which which, const struct error *fail
                                     NULL };
         const struct child_options options = { .env = env,
                                                .outlives_stop = which != BEFORE,
-                                               .timeout_ms = h->job->hook_timeout_ms };
+                                               .timeout_ms = h->job->hook_timeout_ms,
+                                               .marked = true };
         log_event(LOG_INFO, "job %s: runs `%s` (%s)", h->job->name, names[which], command->argv[0]);
         rc = child_run(command->argv, &options, NULL, 0, err);
     }

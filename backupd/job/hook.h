@@ -8,7 +8,7 @@
  *
  * A hook gets BACKUPD_JOB and BACKUPD_HOOK (before, after, on_failure); the last two also BACKUPD_RESULT (published, failed), and
  * on_failure BACKUPD_ERROR, why. Its standard input is empty, its output is dropped, the last line of what it says on stderr is in
- * the message when it fails. One that takes longer than hook_timeout is killed, with what it started. A stop (SIGTERM) ends
+ * the message when it fails. One that takes longer than hook_timeout is killed, with what it started, also in other sessions. A stop (SIGTERM) ends
  * `before`, not the others.
  *
  * `after` runs whenever `before` was started, also when that failed half-way. From before the one until after the other a lock

@@ -189,7 +189,9 @@ static int program(const struct conf_channel *c, const struct notice *n, struct 
     (void)snprintf(event, sizeof event, "BACKUPD_EVENT=%.32s", n->event);
     (void)snprintf(job, sizeof job, "BACKUPD_JOB=%.64s", n->job);
     const char *const env[] = { event, job, NULL };
-    const struct child_options options = { .env = env, .want_stdin = true, .timeout_ms = c->timeout_ms };
+    const struct child_options options = {
+        .env = env, .want_stdin = true, .timeout_ms = c->timeout_ms, .marked = true
+    };
     struct child *child = child_start(c->command.argv, &options, &why);
     if (child == NULL) {
         why.code = why.code == E_DENIED ? E_IO : why.code;

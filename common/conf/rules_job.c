@@ -69,7 +69,7 @@ static const struct rule job[] = {
         .min = 1,
         .max = 86400,
         .help =
-            "How long \"before\", \"after\" and \"on_failure\" may take, each; then they are killed and count as failed." },
+            "How long \"before\", \"after\" and \"on_failure\" may take, each; then they are killed with all they have started, and count as failed." },
       J(hook_timeout_ms) },
     { { .name = "tags",
         .type = CONF_NAMES,

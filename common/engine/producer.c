@@ -60,6 +60,7 @@ static int start_stage(struct producer *p, size_t i, struct error *err)
         .input = before,
         .want_stdout = true,
         .timeout_ms = p->options.timeout_ms,
+        .marked = true,
     };
     struct error why = ERROR_INIT;
     char name[STAGE_TEXT_MAX];

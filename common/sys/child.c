@@ -16,6 +16,7 @@
 #include "common/sys/child_watch.h"
 #include "common/sys/confine.h"
 #include "common/sys/fdio.h"
+#include "common/sys/sweep.h"
 #include "common/base/banned.h"
 
 enum { READ_END = 0, WRITE_END = 1 };
@@ -28,6 +29,9 @@ struct child {
     struct child_watch watch;
     pthread_mutex_t lock; /* of reaped: nobody signals a number that is free for others again */
     bool reaped;
+    bool killed;               /* by this process, before it had ended */
+    bool remains;              /* something of it could not be ended */
+    char mark[SWEEP_MARK_MAX]; /* "" : it has none */
     int wait_status;
 };
 
@@ -130,7 +134,9 @@ struct child *child_start(const char *const argv[], const struct child_options *
     c->in = c->out = c->pid = -1;
     (void)pthread_mutex_init(&c->lock, NULL);
     child_watch_init(&c->watch, opt, kill_group, c);
-    int rc = child_image_init(&image, argv, opt, err);
+    int rc = opt->marked ? sweep_mark(c->mark, SWEEP_CHILD, err) : 0;
+    if (rc == 0)
+        rc = child_image_init(&image, argv, opt, c->mark, err);
     if (rc == 0 && (c->name = str_dup(image.argv[0], err)) == NULL)
         rc = E_NOMEM;
     if (rc == 0)
@@ -175,12 +181,30 @@ bool child_ended(struct child *c)
     return ended;
 }
 
-void child_kill(struct child *c)
+/* cut: not only what an ended leader has left in the group. */
+static void kill_it(struct child *c, bool cut)
 {
     (void)pthread_mutex_lock(&c->lock);
-    if (c->pid > 0 && !c->reaped)
+    if (c->pid > 0 && !c->reaped) {
+        c->killed |= cut;
         (void)kill(-c->pid, SIGKILL);
+    }
     (void)pthread_mutex_unlock(&c->lock);
+}
+
+void child_kill(struct child *c)
+{
+    kill_it(c, true);
+}
+
+/* What has left the group of one that was killed. */
+static void end_the_rest(struct child *c)
+{
+    struct swept swept;
+    if (c->mark[0] == '\0' || !c->killed)
+        return;
+    int rc = sweep(c->mark, &swept, NULL);
+    c->remains = rc != E_UNSUPPORTED && (rc < 0 || !swept.all);
 }
 
 int child_hand_over(struct child *c)
@@ -199,12 +223,13 @@ static void wait_for_end(struct child *c)
     while (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
         ;
     child_watch_end(&c->watch);
-    child_kill(c);
+    kill_it(c, false);
     (void)pthread_mutex_lock(&c->lock);
     while (waitpid(c->pid, &c->wait_status, 0) < 0 && errno == EINTR)
         ;
     c->reaped = true;
     (void)pthread_mutex_unlock(&c->lock);
+    end_the_rest(c);
 }
 
 bool child_has_said(struct child *c, const char *words)
@@ -232,11 +257,13 @@ static int verdict(const struct child *c, struct error *err)
     char line[CHILD_LAST_LINE_MAX];
     const char *said = child_last_line(c, line);
     const char *colon = *said != '\0' ? ": " : "";
+    const char *remains = c->remains ? ", but not all that it had started" : "";
     /* Also when its leader ended well: others of the group may have been killed while they still wrote. */
     if (atomic_load(&c->watch.interrupted))
-        return error_set(err, E_CANCELLED, "%s was stopped on request", c->name);
+        return error_set(err, E_CANCELLED, "%s was stopped on request%s", c->name, remains);
     if (atomic_load(&c->watch.timed_out))
-        return error_set(err, E_RETRY, "%s took too long and was stopped%s%s", c->name, colon, said);
+        return error_set(err, E_RETRY, "%s took too long and was stopped%s%s%s", c->name, remains, colon,
+                         said);
     if (WIFSIGNALED(c->wait_status)) {
         int number = WTERMSIG(c->wait_status);
         const char *name = sigabbrev_np(number);

@@ -14,14 +14,16 @@
  * The child
  *   - is found through PATH when its name holds no '/'; a missing program is
  *     an error of child_start (E_NOT_FOUND);
- *   - gets PATH HOME LANG TZ TMPDIR of this process and options.env, nothing else;
+ *   - gets PATH HOME LANG TZ TMPDIR of this process, the marks of sweep.h that it has, and options.env, nothing else;
  *   - has stdin on /dev/null, a pipe or another child's output, stdout on /dev/null or a pipe, stderr
  *     on a pipe whose last CHILD_STDERR_MAX bytes are kept; no other
  *     descriptor but those of `keep`, default signals, umask inherited;
  *   - leads a process group of its own, which is killed as a whole: on timeout,
  *     by child_kill(), by child_free(), after its leader's exit, and when the
  *     thread that started it dies (the leader only). Start it from a thread
- *     that lives as long as it does.
+ *     that lives as long as it does. A `marked` one takes along what has left the
+ *     group (setsid), when it is killed: the calls that wait for its end have ended
+ *     that, too (sweep.h), on Linux 5.3 and newer.
  *
  * A thread of child.c collects stderr, watches the timeout and interrupt.h: when
  * a stop is requested the group is killed, a reader of its stdout sees the end,
@@ -58,6 +60,7 @@ struct child_options {
     const int *keep; /* descriptors above 2 that it gets too, under the same numbers; ends with -1; or NULL */
     const struct process_limits *limits; /* of its process and what that starts (limits.h), or NULL */
     uint64_t timeout_ms;                 /* 0: none */
+    bool marked;                         /* all that it starts is found when it is killed, by BACKUPD_CHILD */
     const struct confine *confine;       /* confine.h: what it may reach; or NULL */
 };
 

@@ -14,9 +14,11 @@
 #include "common/base/str.h"
 #include "common/sys/limits.h"
 #include "common/sys/confine.h"
+#include "common/sys/sweep.h"
 #include "common/base/banned.h"
 
-static const char *const inherited[] = { "PATH", "HOME", "LANG", "TZ", "TMPDIR" };
+/* The last two: by them processes are found that a killed one has left behind (sweep.h). */
+static const char *const inherited[] = { "PATH", "HOME", "LANG", "TZ", "TMPDIR", SWEEP_RUN, SWEEP_CHILD };
 
 enum { INHERITED = sizeof inherited / sizeof inherited[0] };
 
@@ -32,16 +34,18 @@ static bool is_set(const char *const *more, const char *name)
     return false;
 }
 
-static char **make_env(const char *const *more, struct error *err)
+/* mark: "NAME=value", or "". */
+static char **make_env(const char *const *more, const char *mark, struct error *err)
 {
-    size_t count = INHERITED + 1;
+    const char *const own[] = { *mark != '\0' ? mark : NULL, NULL };
+    size_t count = INHERITED + 2;
     for (size_t i = 0; more != NULL && more[i] != NULL; i++)
         count++;
     char **env = mem_alloc(count, sizeof *env, err);
     size_t n = 0;
     for (size_t i = 0; env != NULL && i < INHERITED; i++) {
         const char *value = getenv(inherited[i]);
-        if (value == NULL || is_set(more, inherited[i]))
+        if (value == NULL || is_set(more, inherited[i]) || is_set(own, inherited[i]))
             continue;
         if ((env[n++] = str_printf(err, "%s=%s", inherited[i], value)) == NULL)
             goto fail;
@@ -49,6 +53,8 @@ static char **make_env(const char *const *more, struct error *err)
     for (size_t i = 0; env != NULL && more != NULL && more[i] != NULL; i++)
         if ((env[n++] = str_dup(more[i], err)) == NULL)
             goto fail;
+    if (env != NULL && own[0] != NULL && (env[n++] = str_dup(mark, err)) == NULL)
+        goto fail;
     return env;
 fail:
     for (size_t i = 0; i < n; i++)
@@ -117,7 +123,7 @@ static int name_self(struct child_image *image, struct error *err)
 }
 
 int child_image_init(struct child_image *image, const char *const argv[], const struct child_options *opt,
-                     struct error *err)
+                     const char *mark, struct error *err)
 {
     struct error why = ERROR_INIT;
     *image = (struct child_image){ .argv = argv,
@@ -132,7 +138,7 @@ int child_image_init(struct child_image *image, const char *const argv[], const 
     if (argv[0] == NULL || *argv[0] == '\0')
         return error_set(err, E_USAGE, "no program to run");
     if ((image->path = find_program(argv[0], &why)) == NULL ||
-        (image->env = make_env(opt->env, &why)) == NULL) {
+        (image->env = make_env(opt->env, mark, &why)) == NULL) {
         child_image_free(image);
         return error_copy(err, &why);
     }

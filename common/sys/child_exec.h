@@ -25,9 +25,9 @@ struct child_image {
     int error_fd; /* close-on-exec: gets errno when exec did not happen */
 };
 
-/* Finds the program and builds the environment. */
+/* Finds the program and builds the environment, with the mark ("NAME=value", or ""). */
 int child_image_init(struct child_image *image, const char *const argv[], const struct child_options *opt,
-                     struct error *err);
+                     const char *mark, struct error *err);
 void child_image_free(struct child_image *image);
 /* In the forked child; does not return. `parent` is the pid that must still be our parent. */
 _Noreturn void child_image_exec(const struct child_image *image, long parent);

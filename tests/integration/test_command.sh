@@ -182,7 +182,7 @@ config "command: [$TMP/bin/environment]" "env: [MARK=a b, TZ=Mars]" "name: env"
 check "a run among secrets" env -i PATH=/usr/bin:/bin HOME=/tmp USER=me LANG=C.UTF-8 PGPASSWORD=geheim \
     CREDENTIALS_DIRECTORY=/run/x SSH_AUTH_SOCK=/run/y LD_LIBRARY_PATH=/x LC_ALL=C "$BACKUPD" --config c.yaml backup
 restore cat latest env 2>/dev/null >env.out
-same "only the listed variables get through" "HOME LANG MARK PATH PWD SHLVL TZ USER _ " \
+same "only the listed variables get through" "BACKUPD_CHILD HOME LANG MARK PATH PWD SHLVL TZ USER _ " \
     "$(tr '\0' '\n' <env.out | sed -n 's/^\([A-Z_]*\)=.*/\1/p' | LC_ALL=C sort | tr '\n' ' ')"
 contains "those of the job among them" "$(tr '\0' '\n' <env.out)" "MARK=a b"
 config "command: [$TMP/bin/bad, --password=geheim]"

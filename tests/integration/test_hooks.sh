@@ -51,6 +51,32 @@ job "before: [/bin/sleep, '600']" "after: [$TMP/bin/unmake]" "hook_timeout: 1s"
 mkdir mount
 check_fails 1 "before hangs: it is killed" backup
 same "and after ran" "after night failed 3" "$(tail -n 1 said) $(grep -c after said)"
+rm -rf mount
+
+# ---- what a hook starts in a session of its own: ends with a hook that is killed, and with no other
+cat >bin/leave <<END
+#!/bin/bash
+setsid sleep 315.$$ </dev/null >/dev/null 2>&1 &
+(setsid sh -c 'sleep 315.$$ >/dev/null 2>&1 &' &)
+env >$TMP/hook.env
+until [[ \$(pgrep -c -f "^sleep 315\.$$\\\$") == 2 ]]; do sleep 0.1; done
+[[ \$1 == go ]] || sleep 600
+mkdir -p $TMP/mount
+END
+chmod +x bin/leave
+left() { [[ $(pgrep -c -f "^sleep 315\.$$\$") == "$1" ]]; }
+job "before: [$TMP/bin/leave, stay]" "hook_timeout: 2s"
+check_fails 1 "a hook that hangs" backup
+contains "says so" "$(<.check)" "took too long and was stopped"
+check "it had started something" grep -q ^BACKUPD_CHILD= hook.env
+check "which has ended with it" left 0
+same "a run by hand is not one of the daemon's" 0 "$(grep -c ^BACKUPD_RUN= hook.env)"
+job "before: [$TMP/bin/leave, go]"
+check "one that ends by itself" backup
+check "what it has started goes on" left 2
+before=$(published)
+for pid in $(pgrep -f "^sleep 315\.$$\$"); do kill -KILL "$pid"; done
+rm -rf mount
 
 # ---- the run fails
 job "before: [/bin/mkdir, $TMP/mount]" "after: [$TMP/bin/unmake]" "one_file_system: perhaps"

@@ -165,6 +165,9 @@ check_fails 1 "one that fails" backupd notify test c
 config "c: { type: command, command: [/bin/sleep, '300.$$'], timeout: 1s }"
 check_fails 1 "one that hangs" backupd notify test c
 check "is killed" not pgrep -f "sleep 300.$$"
+config "c: { type: command, command: [/bin/sh, -c, 'setsid sleep 301.$$ </dev/null >/dev/null 2>&1 & exec sleep 300.$$'], timeout: 2s }"
+check_fails 1 "one that hangs and has started something" backupd notify test c
+check "is killed with that" not pgrep -f "sleep 301.$$"
 
 # ---- nothing waits
 contains "list" "$(backupd notify list)" "nothing waits to be sent"

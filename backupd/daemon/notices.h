@@ -1,11 +1,14 @@
 /*
  * notices.h - the part of the daemon that tells people (inside daemon/).
  *
- * A queue that takes nothing (a full disk) silences nobody: what is to be told meanwhile is in one in memory (notices_spare.c), is sent from
- * there, and goes into the queue when that takes something again. It is bounded, and lost with the daemon, which says so.
+ *     notices.c         hears what happens
+ *     notices_tell.c    decides what is told, and puts it into a queue (common/state/notices.h)
+ *     notices_queue.c   where it waits: on the disk, or in memory while that takes nothing (a full disk silences nobody)
+ *     notices_spare.c   one notice of those in memory
+ *     notices_send.c    one process per channel that has something to send
  *
- * notices.c hears what happens and keeps one process per channel that has something to send (`backupd notify deliver`); notices_tell.c decides what is told and puts it into the queue (common/state/notices.h). Nothing here waits: a
- * server that does not answer keeps one process waiting, and no run. Whatever fails here is an alarm in the log and no more.
+ * Nothing here waits: a server that does not answer keeps one process waiting, and no run. Whatever fails here is an alarm in the log
+ * and no more.
  */
 #ifndef BACKUPD_DAEMON_NOTICES_H
 #define BACKUPD_DAEMON_NOTICES_H

@@ -92,25 +92,54 @@ static int tick(struct supervisor *s, struct error *err)
 
 /* ---- configuration ---------------------------------------------------------------------------------------------------- */
 
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "") == 0;
+}
+
+static bool same_schedule(const struct conf *a, size_t in_a, const struct conf *b, size_t in_b)
+{
+    return same_text(a->jobs[in_a].schedule.when, b->jobs[in_b].schedule.when) &&
+           same_text(a->daemon.time_zone, b->daemon.time_zone);
+}
+
+/* A reload has brought this schedule: nothing before now was missed by it. */
+static void begin_anew(struct supervisor *s, struct crew *crew, size_t job)
+{
+    if (planner_state(crew->planner, job)->last_due < supervisor_now())
+        planner_decided(crew->planner, job, supervisor_now());
+    struct history_job state = crew_to_history(crew, job);
+    ledger_job(s->ledger, &state);
+}
+
+static int restore_from_history(struct supervisor *s, struct crew *crew, size_t i, struct error *err)
+{
+    struct history_job job;
+    int rc = ledger_job_read(s->ledger, crew->conf->jobs[i].name, &job, err);
+    if (rc != 1)
+        return rc;
+    struct planner_state state = crew_from_history(&job);
+    planner_restore(crew->planner, i, &state, false);
+    if (s->crew.planner != NULL)
+        begin_anew(s, crew, i);
+    return 0;
+}
+
 /* Where the jobs stand: of the crew before (a reload), else of the history. */
 static int restore(struct supervisor *s, struct crew *crew, struct error *err)
 {
-    for (size_t i = 0; i < crew->n; i++) {
-        const char *name = crew->conf->jobs[i].name;
-        size_t before = s->crew.planner != NULL ? supervisor_job(s, name) : SIZE_MAX;
-        struct history_job job;
-        if (before != SIZE_MAX) {
-            planner_restore(crew->planner, i, planner_state(s->crew.planner, before), true);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < crew->n; i++) {
+        size_t before = s->crew.planner != NULL ? supervisor_job(s, crew->conf->jobs[i].name) : SIZE_MAX;
+        if (before == SIZE_MAX) {
+            rc = restore_from_history(s, crew, i, err);
             continue;
         }
-        int rc = ledger_job_read(s->ledger, name, &job, err);
-        if (rc < 0)
-            return rc;
-        struct planner_state state = crew_from_history(&job);
-        if (rc == 1)
-            planner_restore(crew->planner, i, &state, false);
+        planner_restore(crew->planner, i, planner_state(s->crew.planner, before), true);
+        if (!same_schedule(s->crew.conf, before, crew->conf, i))
+            begin_anew(s, crew, i);
     }
-    return 0;
+    return rc;
 }
 
 static int adopt(struct supervisor *s, struct conf *conf, struct error *err)

@@ -65,6 +65,23 @@ config "$(job night "schedule: '$far', catch_up_within: 2d")" "$(job old "schedu
 kill -HUP "$DAEMON"
 check "one that a reload has brought, too" wait_for 30 known new
 same "and nothing was due before" 0 "$(history 'SELECT count(*) FROM run')"
+change "UPDATE job SET last_due = last_due - 86400 WHERE name = 'new'" # what the history has of it is from yesterday
+config "$(job night "schedule: '$far', catch_up_within: 2d")" "$(job old "schedule: '$far', catch_up_within: 0s")"
+reloads() { [[ $(grep -c 'was reloaded' daemon.log) -eq $1 ]]; }
+kill -HUP "$DAEMON"
+check "a job is taken away" wait_for 30 reloads 2
+config "$(job night "schedule: '$far', catch_up_within: 2d")" "$(job old "schedule: '0 */2 * * *', catch_up_within: 2d")" \
+    "$(job new "schedule: '$far', catch_up_within: 2d")"
+kill -HUP "$DAEMON"
+check "it is back, and another has a new schedule" wait_for 30 reloads 3
+fresh() { [[ $(history "SELECT last_due > strftime('%s','now') - 3600 FROM job WHERE name = '$1'") == 1 ]]; }
+check "the one that is back counts from now on" fresh new
+check "so does the new schedule" fresh old
+same "neither was missed" 0 "$(history 'SELECT count(*) FROM run')"
+config "$(job night "schedule: '$far', catch_up_within: 2d")" "$(job old "schedule: '$far', catch_up_within: 0s")" \
+    "$(job new "schedule: '$far'")"
+kill -HUP "$DAEMON"
+check "as it was" wait_for 30 reloads 4
 daemon_kill
 change "UPDATE job SET last_due = last_due - 86400" # as if the machine had been off since yesterday
 daemon_start
@@ -76,7 +93,6 @@ same "as too old" "missed, and older than catch_up_within" "$(last old reason)"
 # ---- by hand, beyond the limit
 config "slow: { engine: command, command: [sleep, '304.$$'] }" "$(job shop "schedule: '$far'")"
 kill -HUP "$DAEMON"
-reloads() { [[ $(grep -c 'was reloaded' daemon.log) -eq $1 ]]; }
 check "other jobs" wait_for 30 reloads 1
 backupd start slow >/dev/null
 same "nothing waits" none "$(waiting shop for)"

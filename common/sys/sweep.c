@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -27,6 +28,8 @@ enum {
     PASSES_MAX = 100, /* what starts faster than it is found is not caught */
     KILLED_MAX = 256, /* descriptors at a time; what is over it is found by the next pass */
     RANDOM_LEN = SWEEP_VALUE_LEN / 2,
+    STAT_MAX = 2048,
+    EXEC_LOOKS_MAX = 200, /* a millisecond each, at one that is between two programs */
 };
 
 /* Killed, and not gone yet. */
@@ -83,8 +86,36 @@ static bool look(const char *block, size_t n, const char *mark, size_t len, size
     return false;
 }
 
-/* 1 or 0; 0, too, of one that has ended or may not be looked into. */
-static int is_marked(long pid, const char *mark, struct error *err)
+/* Between two programs (execve) a process has no environment for a moment, and what was opened before is empty from then on. Whether
+ * it is no use to look again: it was started with none, is ending, or is the kernel's. proc(5), stat: fields 3, 9, 50 and 51. */
+static bool has_none(long pid)
+{
+    enum { FLAGS = 9, ENV_START = 50, ENV_END = 51, EXITING = 0x4, KERNEL = 0x00200000 };
+    char path[PATH_LEN];
+    char text[STAT_MAX];
+    unsigned long long values[ENV_END + 1] = { 0 };
+    (void)snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    fd_drop(&fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *at = strrchr(text, ')'); /* behind the name, which may hold anything */
+    if (at == NULL || strlen(at) < 4 || at[2] == 'Z' || at[2] == 'X')
+        return true;
+    at += 3;
+    for (size_t i = 4; i <= ENV_END; i++) {
+        char *end = NULL;
+        values[i] = strtoull(at, &end, 10);
+        if (end == at)
+            return true;
+        at = end;
+    }
+    return (values[FLAGS] & (EXITING | KERNEL)) != 0 ||
+           (values[ENV_END] != 0 && values[ENV_END] == values[ENV_START]);
+}
+
+/* 1 or 0; 0, too, of one that has ended or may not be looked into. *empty: there was nothing to read. */
+static int look_into(long pid, const char *mark, bool *empty, struct error *err)
 {
     char path[PATH_LEN];
     char block[BLOCK];
@@ -101,8 +132,21 @@ static int is_marked(long pid, const char *mark, struct error *err)
         found = look(block, (size_t)n, mark, len, &at);
         total += (size_t)n;
     }
+    *empty = fd >= 0 && total == 0;
     fd_drop(&fd);
     return found;
+}
+
+static int is_marked(long pid, const char *mark, struct error *err)
+{
+    static const struct timespec moment = { .tv_nsec = 1000000 };
+    bool empty = false;
+    int rc = look_into(pid, mark, &empty, err);
+    for (int i = 0; i < EXEC_LOOKS_MAX && rc == 0 && empty && !has_none(pid); i++) {
+        (void)nanosleep(&moment, NULL);
+        rc = look_into(pid, mark, &empty, err);
+    }
+    return rc;
 }
 
 static bool is_dying(const struct hunt *h, long pid)

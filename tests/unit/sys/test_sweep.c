@@ -100,6 +100,22 @@ START_TEST(all_with_the_mark_and_nothing_else)
 }
 END_TEST
 
+/* For a moment between two programs a process has no environment to look into. */
+START_TEST(one_that_always_becomes_another_program)
+{
+    enum { ROUNDS = 60 };
+    static const char restless[] =
+        "setsid sh -c 'echo $$; exec \"$0\" -c \"$1\" \"$0\" \"$1\" >/dev/null' sh 'exec \"$0\" -c \"$1\" \"$0\" \"$1\"' &";
+    for (int i = 0; i < ROUNDS; i++) {
+        char mark[SWEEP_MARK_MAX];
+        make_mark(mark);
+        long pid = leave(restless, mark);
+        expect_sweep(mark, 1);
+        ck_assert(!is_there(pid));
+    }
+}
+END_TEST
+
 START_TEST(many_and_large_environments)
 {
     enum { MANY = 300, LARGE = 100000 };
@@ -260,6 +276,7 @@ int main(int argc, char **argv)
     /* Valgrind has no such call. */
     if (syscall(SYS_pidfd_open, getpid(), 0U) >= 0 || errno != ENOSYS) {
         tcase_add_test(all, all_with_the_mark_and_nothing_else);
+        tcase_add_test(all, one_that_always_becomes_another_program);
         tcase_add_test(all, many_and_large_environments);
         tcase_add_test(all, never_itself);
         tcase_add_test(all, a_marked_child_takes_all_along);

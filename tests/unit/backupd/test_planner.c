@@ -522,7 +522,9 @@ START_TEST(times_in_the_future)
     planner_finished(planner, 3, at(2, 3, 3), PLANNER_OK);
     for (size_t i = 0; i < 4; i++)
         planner_decided(planner, i, at(1, 2, 0));
-    ck_assert_str_eq(tick(at(2, 3, 4)), "a:start/catch-up, b:start/catch-up, d:start/catch-up");
+    ck_assert_str_eq(
+        tick(at(2, 3, 4)),
+        "a:start/catch-up, b:start/catch-up, d:start/catch-up, c:wait/catch-up for lane writer of a 1/1");
     end(4);
 }
 END_TEST

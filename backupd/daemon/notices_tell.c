@@ -56,6 +56,12 @@ static int64_t next_of(const struct telling *t)
     return next != 0 ? next + r->jitter : 0;
 }
 
+static bool is_paused(const struct telling *t)
+{
+    size_t job = t->job != NULL ? supervisor_job(t->s, t->job) : SIZE_MAX;
+    return job != SIZE_MAX && planner_state(t->s->crew.planner, job)->paused;
+}
+
 static int put(struct telling *t, const struct conf_channel *c, const char *event, const char *what,
                const struct notice_told *told)
 {
@@ -75,6 +81,7 @@ static int put(struct telling *t, const struct conf_channel *c, const char *even
                                         .host = t->host,
                                         .zone = t->s->conf->daemon.time_zone,
                                         .old_configuration = t->s->is_old,
+                                        .paused = is_paused(t),
                                         .command = t->command,
                                         .anomalies = t->anomalies };
     int rc = notice_compose(&facts, &words, t->err);

@@ -259,6 +259,21 @@ static int check_commands(const struct notice_facts *f, command_fn *fn, void *ar
     return fn(line, "is the storage there?", arg);
 }
 
+/* By the daemon, which knows then that all is well again. */
+static int again_commands(const struct notice_facts *f, command_fn *fn, void *arg)
+{
+    char line[NOTICE_COMMAND_MAX];
+    int rc = 0;
+    if (f->paused) {
+        (void)snprintf(line, sizeof line, "%s resume %s", f->command, f->job);
+        rc = fn(line, "it is paused: nothing of it runs by itself until then", arg);
+    }
+    (void)snprintf(line, sizeof line, "%s start %s", f->command, f->job);
+    bool at_once = f->paused || notice_is(f, NOTICE_CANCELLED);
+    return rc == 0 ? fn(line, at_once ? "make up for it now" : "once more now, when the cause is gone", arg)
+                   : rc;
+}
+
 /* Calls fn for each command that helps, as it would be typed. */
 int notice_commands(const struct notice_facts *f, int (*fn)(const char *line, const char *why, void *arg),
                     void *arg)
@@ -293,11 +308,11 @@ int notice_commands(const struct notice_facts *f, int (*fn)(const char *line, co
         rc = out_of_time_commands(f, fn, arg);
     else if (rc == 0 && notice_is(f, "failure") && f->task == CONF_TASK_NONE)
         rc = check_commands(f, fn, arg);
-    if (rc == 0 && is_night_lost(f)) {
-        bool wanted = notice_is(f, NOTICE_CANCELLED);
-        (void)snprintf(line, sizeof line, "%s %s %s", f->command,
-                       f->task != CONF_TASK_NONE ? "start" : "backup", f->job);
-        return fn(line, wanted ? "make up for it now" : "once more now, when the cause is gone", arg);
+    if (rc == 0 && is_night_lost(f))
+        return again_commands(f, fn, arg);
+    if (rc == 0 && notice_is(f, "anomaly")) {
+        (void)snprintf(line, sizeof line, "%s anomaly accept %s", f->command, f->job);
+        rc = fn(line, "if you know why, and that is how it is now", arg);
     }
     (void)snprintf(line, sizeof line, "%s history %s", f->command, f->job);
     return rc == 0 ? fn(line, "its runs before", arg) : rc;

@@ -45,6 +45,7 @@ struct notice_facts {
     const char *host;
     const char *zone;                     /* of the times for people; NULL: the system's */
     bool old_configuration;               /* the file has mistakes: the daemon goes on with the one before */
+    bool paused;                          /* the job is, now */
     const char *command;                  /* "backupd --config FILE": what commands begin with */
     const struct jsonin_value *anomalies; /* an array of a run's summary, or NULL */
 };

@@ -411,6 +411,36 @@ START_TEST(in_memory)
 }
 END_TEST
 
+/* What is to be typed is done by the daemon: it knows then that the job is well again. */
+START_TEST(commands_of_a_night_that_is_lost)
+{
+    struct notice_words w = NOTICE_WORDS_INIT;
+    const struct history_run run = { .job = "shop",
+                                     .reason = "the job is paused",
+                                     .verdict = HISTORY_SKIPPED };
+    struct notice_facts facts = { .event = "missed",
+                                  .job = "shop",
+                                  .what = "",
+                                  .run = &run,
+                                  .time = (int64_t)now,
+                                  .uid = "00",
+                                  .host = "web1",
+                                  .command = "backupd" };
+    ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
+    ck_assert_ptr_nonnull(strstr((const char *)w.text.data, "\n  backupd start shop\n"));
+    ck_assert_ptr_null(strstr((const char *)w.text.data, "resume"));
+    notice_words_free(&w);
+    facts.paused = true;
+    ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
+    ck_assert_ptr_nonnull(strstr((const char *)w.text.data, "\n  backupd resume shop\n"));
+    notice_words_free(&w);
+    facts.event = "anomaly";
+    ck_assert_int_eq(notice_compose(&facts, &w, &err), 0);
+    ck_assert_ptr_nonnull(strstr((const char *)w.text.data, "\n  backupd anomaly accept shop\n"));
+    notice_words_free(&w);
+}
+END_TEST
+
 /* The subject alone says what it is about, and is no longer than a line. */
 START_TEST(words_of_an_alarm)
 {
@@ -539,6 +569,7 @@ int main(void)
     tcase_add_test(all, unusual_failures);
     tcase_add_test(all, words);
     tcase_add_test(all, words_of_a_drill);
+    tcase_add_test(all, commands_of_a_night_that_is_lost);
     tcase_add_test(all, words_of_an_alarm);
     tcase_add_test(all, words_of_a_run_without_time);
     tcase_add_test(all, history_that_takes_nothing);

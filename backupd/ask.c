@@ -58,18 +58,31 @@ static char *socket_of(const struct conf *conf, struct error *err)
 }
 
 /* Of a configuration with mistakes: where it could be read, else where packages put it. */
-static char *socket_in_spite(const struct conf_problems *problems, struct error *err)
+static char *socket_in_spite(const struct conf_problems *problems, const struct error *mistakes,
+                             struct error *err)
 {
     char *path = problems->socket != NULL  ? str_dup(problems->socket, err)
                  : problems->state != NULL ? path_join(problems->state, SUPERVISOR_SOCKET, err)
                                            : NULL;
+    if (path == NULL || access(path, F_OK) != 0) {
+        free(path);
+        path = str_dup(ASK_DEFAULT_SOCKET, err);
+    }
     if (path != NULL && access(path, F_OK) == 0)
-        return path;
-    free(path);
-    return str_dup(ASK_DEFAULT_SOCKET, err);
+        log_event(
+            LOG_WARN,
+            "%s (`backupd check config` lists them): asks the daemon, which goes on with what it accepted",
+            mistakes->text);
+    else
+        log_event(
+            LOG_WARN,
+            "%s (`backupd check config` lists them), and no daemon is found by it: where one runs, name its "
+            "socket (--socket)",
+            mistakes->text);
+    return path;
 }
 
-static char *socket_by_configuration(const struct cli_context *cli, struct error *err)
+static char *socket_by_configuration(struct cli_context *cli, struct error *err)
 {
     struct conf_problems problems = CONF_PROBLEMS_INIT;
     struct error why = ERROR_INIT;
@@ -78,13 +91,9 @@ static char *socket_by_configuration(const struct cli_context *cli, struct error
     if (conf != NULL) {
         path = socket_of(conf, err);
     } else if (problems.total > 0) {
-        log_event(
-            LOG_WARN,
-            "%s (`backupd check config` lists them): asks the daemon, which goes on with what it accepted",
-            why.text);
-        path = socket_in_spite(&problems, err);
-    } else {
-        (void)error_copy(err, &why);
+        path = socket_in_spite(&problems, &why, err);
+    } else if (error_copy(err, &why) == E_NOT_FOUND) {
+        cli->exit_code = CLI_EXIT_USAGE;
     }
     conf_free(conf);
     conf_problems_free(&problems);
@@ -92,7 +101,7 @@ static char *socket_by_configuration(const struct cli_context *cli, struct error
 }
 
 /* For free(). conf may be NULL. */
-static char *socket_path(const struct cli_context *cli, const struct conf *conf, struct error *err)
+static char *socket_path(struct cli_context *cli, const struct conf *conf, struct error *err)
 {
     if (cli_given(cli, "socket"))
         return str_dup(cli_text(cli, "socket"), err);

@@ -221,24 +221,7 @@ static struct slot *slot_of(const struct supervisor *s, const char *what)
     for (size_t i = 0; i < s->slots.len; i++)
         if (number && supervisor_slot(s, i)->id == (int64_t)id)
             return supervisor_slot(s, i);
-    for (size_t i = 0; i < s->slots.len; i++)
-        if (strcmp(supervisor_slot(s, i)->job, what) == 0)
-            return supervisor_slot(s, i);
-    return NULL;
-}
-
-/* A daemon that is killed before the run has ended must not start it again. */
-static void remember_cancelled(struct supervisor *s, const char *name)
-{
-    size_t job = supervisor_job(s, name);
-    if (job == SIZE_MAX)
-        return;
-    struct history_job state = crew_to_history(&s->crew, job);
-    state.running = false;
-    state.by_hand = false;
-    state.due = 0;
-    state.last = PLANNER_FAILED;
-    ledger_job(s->ledger, &state);
+    return supervisor_slot_of(s, what);
 }
 
 /* One that waits has no number yet: it goes by its job. */
@@ -276,7 +259,7 @@ static void cancel(struct supervisor *s, struct client *c)
     } else {
         (void)snprintf(reason, sizeof reason, HISTORY_CANCELLED "%s", c->peer.name);
         runs_stop(s, slot, STOP_HAND, reason);
-        remember_cancelled(s, slot->job);
+        runs_forget_running(s, slot->job);
         say(&lines, "%s: run %lld is asked to end", slot->job, (long long)slot->id);
     }
     control_answer(c, 0, NULL, &lines);

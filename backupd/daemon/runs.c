@@ -74,7 +74,8 @@ static void explain(const struct supervisor *s, const struct slot *slot, enum hi
     size_t job = supervisor_job(s, slot->job);
     uint64_t memory = job != SIZE_MAX ? s->crew.conf->jobs[job].limits.memory : 0;
     bool stopped = verdict == HISTORY_STOPPED;
-    bool limited = r->no_memory && memory != 0;
+    /* A program in a run says it in its own words: "MemoryError", "Cannot allocate memory". */
+    bool limited = memory != 0 && (r->no_memory || strcasestr(r->text, "memory") != NULL);
     (void)snprintf(out, HISTORY_TEXT_MAX, "%s%s%s%s%s%s", stopped ? slot->why : "",
                    stopped && r->text[0] != '\0' ? ": " : "", r->text, limited ? " (its limit: memory " : "",
                    limited ? size_format(size, memory) : "", limited ? ")" : "");

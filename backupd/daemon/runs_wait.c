@@ -70,6 +70,19 @@ static bool has_job(const struct crew *crew, const char *name)
     return false;
 }
 
+void runs_forget_running(struct supervisor *s, const char *name)
+{
+    size_t job = supervisor_job(s, name);
+    if (job == SIZE_MAX)
+        return;
+    struct history_job state = crew_to_history(&s->crew, job);
+    state.running = false;
+    state.by_hand = false;
+    state.due = 0;
+    state.last = PLANNER_FAILED;
+    ledger_job(s->ledger, &state);
+}
+
 /* It must not start when its job comes back some day. */
 void runs_forget(struct supervisor *s, const struct crew *next)
 {
@@ -80,7 +93,11 @@ void runs_forget(struct supervisor *s, const struct crew *next)
                                    .ended = supervisor_now(),
                                    .count = 1,
                                    .verdict = HISTORY_SKIPPED };
-        if (has_job(next, run.job) || planner_cancel(s->crew.planner, i, &was, NULL) < 0)
+        if (has_job(next, run.job))
+            continue;
+        if (planner_state(s->crew.planner, i)->running)
+            runs_forget_running(s, run.job);
+        if (planner_cancel(s->crew.planner, i, &was, NULL) < 0)
             continue;
         run.due = was.due;
         struct history_job state = crew_to_history(&s->crew, i);

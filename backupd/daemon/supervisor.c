@@ -47,6 +47,14 @@ const char *supervisor_configuration(const struct supervisor *s)
     return accepted_file(&s->accepted, s->options->config);
 }
 
+struct slot *supervisor_slot_of(const struct supervisor *s, const char *job)
+{
+    for (size_t i = 0; i < s->slots.len; i++)
+        if (strcmp(supervisor_slot(s, i)->job, job) == 0)
+            return supervisor_slot(s, i);
+    return NULL;
+}
+
 static void announce(struct supervisor *s, enum daemon_event_kind kind)
 {
     struct daemon_event e = { .kind = kind, .job = SIZE_MAX };
@@ -118,8 +126,15 @@ static int restore_from_history(struct supervisor *s, struct crew *crew, size_t 
     int rc = ledger_job_read(s->ledger, crew->conf->jobs[i].name, &job, err);
     if (rc != 1)
         return rc;
+    const struct slot *slot = supervisor_slot_of(s, crew->conf->jobs[i].name);
     struct planner_state state = crew_from_history(&job);
-    planner_restore(crew->planner, i, &state, false);
+    if (slot != NULL) { /* its job was gone, so it is asked to stop; until it has, no other begins */
+        state.due = slot->due;
+        state.started = slot->started;
+        state.attempt = slot->attempt;
+        state.running = state.stopping = true;
+    }
+    planner_restore(crew->planner, i, &state, slot != NULL);
     if (s->crew.planner != NULL)
         begin_anew(s, crew, i);
     return 0;

@@ -79,6 +79,8 @@ int64_t supervisor_now(void);
 /* The planner's number of a job, or SIZE_MAX. */
 size_t supervisor_job(const struct supervisor *s, const char *name);
 struct slot *supervisor_slot(const struct supervisor *s, size_t i);
+/* The run of this job that is on, or NULL. */
+struct slot *supervisor_slot_of(const struct supervisor *s, const char *job);
 
 /* Does what the planner says. */
 int runs_act(struct supervisor *s, const struct planner_event *e, struct error *err);
@@ -97,6 +99,8 @@ void runs_free(struct supervisor *s);
 
 /* Where the job stands is in the history: for the next daemon, and for who reads. */
 void runs_remember(struct supervisor *s, size_t job);
+/* The run of this job that is on is asked to stop for good: a daemon that is killed before it has ended must not start it again. */
+void runs_forget_running(struct supervisor *s, const char *name);
 /* A run is due and has to wait. */
 void runs_wait(struct supervisor *s, const struct planner_event *e);
 /* One that failed is not tried again after all. */

@@ -175,6 +175,7 @@ contains "schedule, too" "$(backupd schedule third 2>/dev/null)" "third  $far"
 contains "the mistake is told to who reads the files only" "$(backupd status --direct third 2>&1 || true)" "c.yaml:$(wc -l <c.yaml):1: "
 sed -i 's/^state:/state: [/' c.yaml
 check_fails 4 "no YAML at all, and a socket that nobody can know" backupd cancel third
+contains "so it is to be named" "$(backupd cancel third 2>&1 || true)" "name its socket (--socket)"
 contains "the socket can be named" "$(backupd status --socket state/control.sock third)" "ok"
 cp good.yaml c.yaml
 same "the accepted one needs no word" "" "$(backupd status third 2>&1 >/dev/null)"
@@ -198,6 +199,14 @@ check "its job runs" wait_for 30 verdict_is gone 0
 cp good.yaml c.yaml
 kill -HUP "$DAEMON"
 check "a run whose job is gone is stopped" wait_for 30 verdict_is gone 4
+same "for good" "0|0|0" "$(history "SELECT running, due, by_hand FROM job WHERE name = 'gone'")"
+config "gone: { engine: command, command: [$TMP/gate, $TMP/never, $TMP/data], schedule: '$far', catch_up_within: 2d }"
+kill -HUP "$DAEMON"
+twice() { [[ $(grep -c 'was reloaded: 1 job' daemon.log) -eq 2 ]]; }
+check "its job comes back" wait_for 30 twice
+backupd pause gone >/dev/null
+same "and nothing of it runs" 4 "$(verdicts gone)"
+cp good.yaml c.yaml
 kill -TERM "$DAEMON"
 check "what it could not read meanwhile is no failure of the daemon" wait "$DAEMON"
 contains "history" "$(backupd history --lines 50)" "stopped"

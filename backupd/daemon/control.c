@@ -196,7 +196,7 @@ void control_refuse(struct supervisor *s, const struct control_peer *peer, const
         (void)refusals_total(ledger_history(s->ledger), &before, NULL);
     for (size_t i = 0; i < s->refused.n; i++)
         before += s->refused.waiting[i].count;
-    refused_note(s, peer->name, what);
+    refused_note(&s->refused, peer->name, what, supervisor_now());
     log_event(
         LOG_ALARM,
         "control socket: %s was refused: %s; usual: %llu refusals, of all accounts, since the history began. "
@@ -222,7 +222,7 @@ static void refuse_login(struct supervisor *s, struct control *c, const struct c
     }
     if (a != NULL && now >= a->told && now - a->told < ALARM_PAUSE) {
         a->silent++;
-        refused_note(s, peer->name, stranger);
+        refused_note(&s->refused, peer->name, stranger, now);
         return;
     }
     (void)snprintf(what, sizeof what, "%s", stranger);

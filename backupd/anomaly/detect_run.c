@@ -200,7 +200,7 @@ static void storage(struct detector *d)
     const struct baseline_run *now = &d->night->run;
     const struct baseline_run *last = detect_last(d);
     struct anomaly *a = NULL;
-    if (now->lost > 0 && (a = anomalies_add(d, "packs", ANOMALY_WARNING)) != NULL) {
+    if (now->lost > 0 && (a = anomalies_add(d, SESSION_LOST_KIND, ANOMALY_WARNING)) != NULL) {
         anomaly_printf(a->what, "the storage has lost or damaged data of earlier snapshots");
         anomaly_printf(a->seen, "%llu %s missing or damaged", (unsigned long long)now->lost,
                        plural(now->lost, "pack", "packs"));

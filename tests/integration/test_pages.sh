@@ -196,9 +196,14 @@ kill -STOP "$DAEMON"
 sick() { [[ $(code "$url/healthz") == 503 ]]; }
 check "a loop that stands still is seen" wait_for 30 sick
 contains "on the page, too" "$(sleep 1 && get "$url/")" "The daemon does not answer"
+spawn asking.log "$BACKUPD" --config c.yaml resume good
+asking=$SPAWNED
+check "who asks it is told that it waits" wait_for 30 grep -q "the daemon has not answered yet; waits up to 60 s" asking.log
 kill -CONT "$DAEMON"
 well() { [[ $(code "$url/healthz") == 200 ]]; }
 check "and when it goes on" wait_for 30 well
+check "who asked has an answer" wait "$asking"
+same "and was told once" 1 "$(grep -c "has not answered yet" asking.log)"
 
 # ---- reload: from TCP to a socket, and off
 config "unix:$TMP/page.sock" "${kinds[@]}"

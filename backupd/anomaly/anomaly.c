@@ -190,6 +190,7 @@ static int compare(struct watch *w, struct error *err)
                                      .runs = &w->usual,
                                      .since = w->since < w->runs.len ? vec_at(&w->runs, w->since) : NULL,
                                      .now = w->night.run.time,
+                                     .files = strcmp(w->job->engine, "files") == 0,
                                      .found = ANOMALIES_INIT,
                                      .err = err };
     if (rc == 0)

@@ -113,6 +113,8 @@ out=$(backupd status 2>/dev/null || true)
 contains "status: how many are well" "$out" "Restore drills: 1 of 5 is well."
 contains "and what is not" "$out" "Restore drill wrong: the last drill failed"
 contains "a run that was cancelled" "$out" "cancelled by alice"
+backupd status >/dev/null 2>status.err || true
+check "and the count in the end is of both" grep -Eq "[0-9]+ of [0-9]+ jobs are not well, and [0-9]+ things more are to be looked at" status.err
 check "of one job only its own" not grep -q 'Restore drill wrong' <<<"$(backupd status good 2>/dev/null || true)"
 
 # ---- a list of drills that is another file now: a new process opens it

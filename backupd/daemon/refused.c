@@ -14,8 +14,8 @@ void refused_note(struct refused *r, const char *account, const char *what, int6
     size_t i = 0;
     while (i < r->n && strcmp(r->waiting[i].account, account) != 0)
         i++;
-    if (i == r->n && r->n + 1 >= REFUSED_ACCOUNTS && strcmp(account, "others") != 0) {
-        refused_note(r, "others", what, now);
+    if (i == r->n && r->n + 1 >= REFUSED_ACCOUNTS && strcmp(account, REFUSALS_OTHERS) != 0) {
+        refused_note(r, REFUSALS_OTHERS, what, now);
         return;
     }
     if (i == r->n) {

@@ -1,11 +1,22 @@
 #include "common/state/refusals.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "common/state/history_internal.h"
 
 #include "common/base/banned.h"
 
 /* The account "" counts all of them. */
 #define TOTAL ""
+
+const char *refusals_who(const char *account, char out[REFUSALS_WHO_MAX])
+{
+    /* No name of an account has a blank: "uid 1001" is none. */
+    bool name = strchr(account, ' ') == NULL && strcmp(account, REFUSALS_OTHERS) != 0;
+    (void)snprintf(out, REFUSALS_WHO_MAX, name ? "'%s'" : "%s", account);
+    return out;
+}
 
 static int code_of(const struct error *err)
 {

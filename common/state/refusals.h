@@ -14,7 +14,15 @@
 
 #include "common/state/history.h"
 
-enum { REFUSALS_KEPT = 64, REFUSALS_PAUSE = 86400, REFUSALS_TEXT_MAX = 256 };
+enum {
+    REFUSALS_KEPT = 64,
+    REFUSALS_PAUSE = 86400,
+    REFUSALS_TEXT_MAX = 256,
+    REFUSALS_WHO_MAX = REFUSALS_TEXT_MAX + 3
+};
+
+/* The account of all that were too many to be counted by name. */
+#define REFUSALS_OTHERS "others"
 
 struct refusal {
     const char *account;
@@ -23,6 +31,8 @@ struct refusal {
     uint64_t count;      /* in it */
 };
 
+/* The account in a sentence: 'nobody' with quotes, "uid 1001" and "others" without. Returns out. */
+const char *refusals_who(const char *account, char out[REFUSALS_WHO_MAX]);
 /* `count` more of one account, the first and the last of them when they happened. */
 int refusals_add(struct history *h, const struct refusal *r, struct error *err);
 /* fn's negative return ends it and is returned. The strings live during the call. */

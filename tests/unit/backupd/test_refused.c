@@ -112,6 +112,16 @@ START_TEST(a_first_one_that_waited)
 }
 END_TEST
 
+/* "refused nobody" would say that there was no refusal. */
+START_TEST(names_in_a_sentence)
+{
+    char out[REFUSALS_WHO_MAX];
+    ck_assert_str_eq(refusals_who("nobody", out), "'nobody'");
+    ck_assert_str_eq(refusals_who("uid 1001", out), "uid 1001");
+    ck_assert_str_eq(refusals_who(REFUSALS_OTHERS, out), "others");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("refused");
@@ -119,6 +129,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, dated_when_they_happened);
     tcase_add_test(c, a_first_one_that_waited);
+    tcase_add_test(c, names_in_a_sentence);
     suite_add_tcase(suite, c);
     SRunner *r = srunner_create(suite);
     srunner_run_all(r, CK_NORMAL);

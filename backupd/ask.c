@@ -26,7 +26,8 @@
 enum {
     ANSWER_MAX = 32 * 1024 * 1024, /* what a query may print, escaped */
     ANSWER_MS = 60000,
-    LOOK_MS = 200, /* how soon a Ctrl-C is seen */
+    SILENT_MS = 5000, /* then whoever waits is told that it waits */
+    LOOK_MS = 200,    /* how soon a Ctrl-C is seen */
     READ_BLOCK = 64 * 1024,
 };
 
@@ -140,20 +141,32 @@ static int connect_to(struct cli_context *cli, const char *path, int *out, struc
 
 /* ---- the answer ----------------------------------------------------------------------------------------------------------- */
 
+/* An answer takes no time: without one for some seconds the daemon hangs, or this host does. */
+static void tell_wait(bool *told, uint64_t since)
+{
+    if (*told || clock_mono_ms() - since < SILENT_MS)
+        return;
+    *told = true;
+    log_event(LOG_WARN, "the daemon has not answered yet; waits up to %d s", ANSWER_MS / 1000);
+}
+
 /* Until the line is there. ms 0: as long as it takes. */
 static int await(struct cli_context *cli, int fd, uint64_t ms, struct buf *in, struct error *err)
 {
-    uint64_t end = clock_mono_ms() + ms;
+    uint64_t begin = clock_mono_ms();
+    bool told = ms == 0;
     for (;;) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
         int ready = poll(&p, 1, LOOK_MS);
         int rc = interrupt_check(err);
         if (rc < 0)
             return ms == 0 ? error_wrap(err, "what was started goes on") : rc;
-        if (ready <= 0 && ms != 0 && clock_mono_ms() >= end)
+        if (ready <= 0 && ms != 0 && clock_mono_ms() - begin >= ms)
             return error_set(err, E_RETRY, "the daemon does not answer");
-        if (ready <= 0)
+        if (ready <= 0) {
+            tell_wait(&told, begin);
             continue;
+        }
         rc = buf_reserve(in, in->len + READ_BLOCK, err);
         if (rc < 0)
             return rc;

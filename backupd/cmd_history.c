@@ -278,7 +278,11 @@ int cmd_status(struct cli_context *cli, struct error *err)
         rc = print_status(&s, &jobs, err);
     if (rc == 0)
         rc = status_alarms(cli, &crew, s.history, &jobs, &more, err);
-    if (rc == 0 && s.bad > 0)
+    if (rc == 0 && s.bad > 0 && more > 0)
+        rc = error_set(err, E_IO, "%zu of %zu %s not well, and %zu %s to be looked at", s.bad, jobs.len,
+                       plural(jobs.len, "job is", "jobs are"), more,
+                       plural(more, "thing more is", "things more are"));
+    else if (rc == 0 && s.bad > 0)
         rc = error_set(err, E_IO, "%zu of %zu %s not well", s.bad, jobs.len,
                        plural(jobs.len, "job is", "jobs are"));
     else if (rc == 0 && more > 0)

@@ -158,10 +158,7 @@ static void compare_times(struct watch *w, struct watch_row *row)
 
 static void judge_never(struct watch_row *row, const struct watch_rule *rule, bool expected, uint64_t cadence)
 {
-    uint64_t limit = rule->warn_age != 0  ? rule->warn_age
-                     : rule->max_age != 0 ? rule->max_age
-                     : cadence != 0       ? cadence
-                                          : WATCH_NEVER_DEFAULT;
+    uint64_t limit = watch_never_limit(rule, cadence);
     row->spare = !expected;
     row->limits = (struct watch_limits){ .warning = expected ? limit : 0 };
     if (!expected)

@@ -20,8 +20,6 @@ enum {
     WATCH_NAMES_FILE_MAX = 1024 * 1024,
     WATCH_PROBLEMS_MAX = 20, /* shown; the rest is counted */
     WATCH_DISAGREE = 3600,   /* seconds by which the two times of a record may differ */
-    WATCH_NEVER_DEFAULT =
-        172800 /* a writer in use that never published, where nothing else says when it is late */
 };
 
 struct watch_name {

@@ -48,6 +48,13 @@ void watch_limits(const struct watch_rule *rule, const struct watch_usual *usual
         out->warning = cadence;
 }
 
+uint64_t watch_never_limit(const struct watch_rule *rule, uint64_t cadence)
+{
+    uint64_t own = rule->warn_age != 0 ? rule->warn_age : rule->max_age;
+    uint64_t promised = cadence != 0 ? cadence : WATCH_NEVER_DEFAULT;
+    return own != 0 ? own : promised;
+}
+
 enum watch_verdict watch_age_verdict(uint64_t age, const struct watch_limits *limits)
 {
     if (limits->critical != 0 && age > limits->critical)

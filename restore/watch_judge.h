@@ -12,6 +12,9 @@
  * Limits, the first that is there: the person's (max_age: CRITICAL, warn_age: WARNING); else WARNING a quarter (at least an
  * hour) after the next one was allowed to come, and CRITICAL when the one after that did not come either. The cadence that
  * the charter promises makes the WARNING earlier, or takes the place of the intervals where they say nothing.
+ *
+ * A writer that never published is late (WARNING) that long after it was enrolled: the person's limit, else the cadence, else
+ * WATCH_NEVER_DEFAULT.
  */
 #ifndef RESTORE_WATCH_JUDGE_H
 #define RESTORE_WATCH_JUDGE_H
@@ -22,6 +25,7 @@
 enum {
     WATCH_INTERVALS = 14,
     WATCH_INTERVALS_MIN = 3,
+    WATCH_NEVER_DEFAULT = 172800, /* seconds for the first backup, where nothing else says them */
 };
 
 /* As Nagios counts. */
@@ -48,6 +52,7 @@ void watch_usual(const uint64_t *times, size_t n, struct watch_usual *out);
 /* cadence: seconds, of the charter; 0: never late. */
 void watch_limits(const struct watch_rule *rule, const struct watch_usual *usual, uint64_t cadence,
                   struct watch_limits *out);
+uint64_t watch_never_limit(const struct watch_rule *rule, uint64_t cadence);
 enum watch_verdict watch_age_verdict(uint64_t age, const struct watch_limits *limits);
 const char *watch_verdict_name(enum watch_verdict v); /* "OK" .. "UNKNOWN" */
 /* CRITICAL is worse than UNKNOWN, which is worse than WARNING. */

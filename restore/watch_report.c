@@ -36,7 +36,8 @@ static bool in_use(const struct watch_row *r)
 
 struct counts {
     size_t used;
-    size_t good; /* of those */
+    size_t good;  /* of those: the newest backup is there, and in time */
+    size_t never; /* of those: nothing was published, in its time or not */
     const struct watch_row *oldest;
 };
 
@@ -48,6 +49,10 @@ static struct counts count(const struct watch *w)
         if (!in_use(r))
             continue;
         c.used++;
+        if (r->last == NULL) {
+            c.never++;
+            continue;
+        }
         c.good += r->verdict == WATCH_OK;
         if (c.oldest == NULL || r->age > c.oldest->age)
             c.oldest = r;
@@ -84,6 +89,18 @@ static void row_text(const struct watch_row *r, char *out, size_t cap)
     }
 }
 
+/* "; 4 of 5 writers are in time, 1 has not published yet" */
+static const char *in_time_text(const struct counts *c, char *out, size_t cap)
+{
+    (void)snprintf(out, cap, "; %zu of %zu %s in time", c->good, c->used,
+                   plural(c->used, "writer is", "writers are"));
+    size_t len = strlen(out);
+    if (c->never > 0 && c->never < c->used)
+        (void)snprintf(out + len, cap - len, ", %zu %s not published yet", c->never,
+                       plural(c->never, "has", "have"));
+    return out;
+}
+
 static void summary_text(const struct watch *w, char *out, size_t cap)
 {
     char text[LINE_MAX_TEXT];
@@ -96,18 +113,16 @@ static void summary_text(const struct watch *w, char *out, size_t cap)
         (void)snprintf(text, sizeof text, "%llu %s with logs or files, the first: %s",
                        (unsigned long long)w->nproblems, plural(w->nproblems, "problem", "problems"),
                        w->problems.len > 0 ? *(char **)vec_at(&w->problems, 0) : "");
-    else if (bad_row)
-        row_text(worst, text, sizeof text);
     else if (c.oldest == NULL)
         (void)snprintf(text, sizeof text, "nobody has published a backup yet");
+    else if (bad_row)
+        row_text(worst, text, sizeof text);
     else
-        (void)snprintf(text, sizeof text,
-                       "the newest backup of every writer is there, the oldest is %s old (%s)",
-                       age_format(age, c.oldest->age), c.oldest->name);
+        (void)snprintf(
+            text, sizeof text, "the newest backup of every writer%s is there, the oldest is %s old (%s)",
+            c.never > 0 ? " that has published" : "", age_format(age, c.oldest->age), c.oldest->name);
     append_safe(out, cap, text);
-    (void)snprintf(text, sizeof text, "; %zu of %zu %s in time", c.good, c.used,
-                   plural(c.used, "writer is", "writers are"));
-    append_safe(out, cap, text);
+    append_safe(out, cap, in_time_text(&c, text, sizeof text));
 }
 
 static void limit_text(char out[NUMBER_TEXT_MAX], uint64_t seconds)
@@ -233,6 +248,7 @@ static int summary_json(struct cli_context *cli, enum watch_verdict v, const cha
     jsonout_str(o, "text", text);
     jsonout_u64(o, "writers", c.used);
     jsonout_u64(o, "in_time", c.good);
+    jsonout_u64(o, "not_published", c.never);
     jsonout_u64(o, "problems", w != NULL ? w->nproblems : 0);
     jsonout_bool(o, "rollback_checked", w != NULL && w->st->marks_path != NULL && !w->st->first_time);
     return jsonout_emit(o, err);
@@ -254,7 +270,7 @@ static int report_json(const struct watch *w, const char *text, struct error *er
 int watch_report(struct watch *w, struct error *err)
 {
     char text[LINE_MAX_TEXT];
-    if (count(w).used == 0) /* nothing is watched: somebody should know */
+    if (count(w).oldest == NULL) /* nothing is watched, or there is nothing yet: somebody should know */
         w->verdict = watch_worse(w->verdict, WATCH_WARNING);
     summary_text(w, text, sizeof text);
     if (w->cli->json)

@@ -190,6 +190,7 @@ static int compare(struct watch *w, struct error *err)
                                      .runs = &w->usual,
                                      .since = w->since < w->runs.len ? vec_at(&w->runs, w->since) : NULL,
                                      .now = w->night.run.time,
+                                     .files = strcmp(w->job->engine, "files") == 0,
                                      .found = ANOMALIES_INIT,
                                      .err = err };
     if (rc == 0)
@@ -236,14 +237,16 @@ static void tell(const struct watch *w)
     const struct anomalies *f = &w->detector.found;
     for (size_t i = 0; i < f->list.len; i++) {
         const struct anomaly *a = vec_at(&f->list, i);
-        log_event(a->severity == ANOMALY_ALARM     ? LOG_ALARM
-                  : a->severity == ANOMALY_WARNING ? LOG_WARN
-                                                   : LOG_INFO,
-                  "%s: %s: %s; usual: %s. %s", w->job->name, a->what, a->seen, a->usual, a->look_at);
+        log_event_of(a->severity == ANOMALY_ALARM     ? LOG_ALARM
+                     : a->severity == ANOMALY_WARNING ? LOG_WARN
+                                                      : LOG_INFO,
+                     a->kind, "%s: %s: %s; usual: %s. %s", w->job->name, a->what, a->seen, a->usual,
+                     a->look_at);
     }
-    if (f->left_out > 0)
-        log_event(f->alarms > 0 ? LOG_ALARM : LOG_INFO, "%s: and %zu more of the kind", w->job->name,
-                  f->left_out);
+    if (f->left_out > 0 && f->list.len > 0) /* told with those that are listed */
+        log_event_of(f->alarms > 0 ? LOG_ALARM : LOG_INFO,
+                     ((const struct anomaly *)vec_at(&f->list, 0))->kind, "%s: and %zu more of the kind",
+                     w->job->name, f->left_out);
 }
 
 static int remember(struct watch *w, uint32_t session, struct error *err)

@@ -154,8 +154,10 @@ bool detect_churn(struct detector *d, const struct series *shares, const struct 
     anomaly_printf(a->usual, "about %.0f %% (%s)", usual * PERCENT, runs_text(runs, shares->n));
     anomaly_printf(
         a->look_at,
-        "What rewrote it: an import, a rebuild (VACUUM, OPTIMIZE TABLE), an update of every row? If nobody "
-        "knows, look at the rows: it may be somebody who encrypts them.");
+        "What rewrote it: an import, %s? If nobody knows, look at the %s: it may be somebody who encrypts them.",
+        d->files ? "a copy, an archive, a tool that touched every file"
+                 : "a rebuild (VACUUM, OPTIMIZE TABLE), an update of every row",
+        d->files ? "files" : "rows");
     return true;
 }
 
@@ -184,7 +186,8 @@ bool detect_entropy(struct detector *d, const struct series *ratios, const struc
     anomaly_printf(a->usual, "to about %.0f %% (%s)", usual * PERCENT, runs_text(runs, ratios->n));
     anomaly_printf(
         a->look_at,
-        "Read some rows that changed, now. Are they readable? If not, stop what writes there, and hold the "
-        "snapshots before this one (`backupd hold`).");
+        "Read some %s that changed, now. Are they readable? If not, stop what writes there, and hold the "
+        "snapshots before this one (`backupd hold`).",
+        d->files ? "files" : "rows");
     return true;
 }

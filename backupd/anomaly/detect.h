@@ -62,6 +62,7 @@ struct detector {
     const struct vec *runs;           /* struct baseline_run that are not suspicious, oldest first */
     const struct baseline_run *since; /* the first of the lasting ones directly before, or NULL */
     int64_t now;
+    bool files; /* a job of files: texts speak of them, not of rows */
     struct anomalies found;
     /* private */
     size_t changed, fresh_names;

@@ -92,8 +92,9 @@ static void still(struct detector *d)
     anomaly_printf(a->usual, "data that compresses");
     anomaly_printf(
         a->look_at,
-        "Read some rows that changed then. If they are as they should be, say so (`backupd anomaly accept`); "
-        "so do after you have restored them.");
+        "Read some %s that changed then. If they are as they should be, say so (`backupd anomaly accept`); "
+        "so do after you have restored them.",
+        d->files ? "files" : "rows");
 }
 
 static void slow(struct detector *d)
@@ -117,8 +118,8 @@ static void slow(struct detector *d)
     anomaly_printf(a->usual, "about %s (%s)", duration_format(text, (uint64_t)usual), runs_text(runs, s.n));
     anomaly_printf(
         a->look_at,
-        "Did it have much more to store? Otherwise: the load of the database and of this host, locks, and "
-        "the way to the storage.");
+        "Did it have much more to store? Otherwise: the load of %sthis host, %sand the way to the storage.",
+        d->files ? "" : "the database and of ", d->files ? "" : "locks, ");
 }
 
 /* ---- the storage ----------------------------------------------------------------------------------------------------- */
@@ -200,7 +201,7 @@ static void storage(struct detector *d)
     const struct baseline_run *now = &d->night->run;
     const struct baseline_run *last = detect_last(d);
     struct anomaly *a = NULL;
-    if (now->lost > 0 && (a = anomalies_add(d, "packs", ANOMALY_WARNING)) != NULL) {
+    if (now->lost > 0 && (a = anomalies_add(d, SESSION_LOST_KIND, ANOMALY_WARNING)) != NULL) {
         anomaly_printf(a->what, "the storage has lost or damaged data of earlier snapshots");
         anomaly_printf(a->seen, "%llu %s missing or damaged", (unsigned long long)now->lost,
                        plural(now->lost, "pack", "packs"));

@@ -65,6 +65,7 @@ void watch_refused(const struct conf *conf, const struct conf_job *job, const st
         a->look_at,
         "Was the server set up anew? Ask its administrator for the fingerprint, over another way. If nobody "
         "changed it, somebody is between: leave the settings as they are.");
-    log_event(LOG_ALARM, "%s: %s: %s; usual: %s. %s", job->name, a->what, a->seen, a->usual, a->look_at);
+    log_event_of(LOG_ALARM, a->kind, "%s: %s: %s; usual: %s. %s", job->name, a->what, a->seen, a->usual,
+                 a->look_at);
     *found = d.found;
 }

@@ -159,10 +159,12 @@ static void keep_said(struct child_run *run)
             ? str_dup_len(said(in, "message"), strnlen(said(in, "message"), CHILD_RUN_TEXT_MAX), NULL)
             : NULL;
     struct child_run_said *to = text != NULL ? vec_push(&run->said, NULL) : NULL;
-    if (to != NULL)
+    if (to != NULL) {
         *to = (struct child_run_said){ .text = text, .alarm = alarm };
-    else
+        (void)snprintf(to->kind, sizeof to->kind, "%s", said(in, "kind"));
+    } else {
         free(text);
+    }
     run->unsaid += wanted && to == NULL ? 1 : 0;
     jsonin_free(in);
 }
@@ -275,14 +277,13 @@ void child_run_finish(struct child_run *run, struct child_run_result *result)
 
 void child_run_each_said(const struct child_run *run, child_run_said_fn *fn, void *arg)
 {
-    for (size_t i = 0; i < run->said.len; i++) {
-        const struct child_run_said *said = vec_at(&run->said, i);
-        fn(said->alarm, said->text, arg);
-    }
-    char more[64];
-    (void)snprintf(more, sizeof more, "%zu more warnings or alarms are left out", run->unsaid);
+    for (size_t i = 0; i < run->said.len; i++)
+        fn(vec_at(&run->said, i), arg);
+    char text[64];
+    (void)snprintf(text, sizeof text, "%zu more warnings or alarms are left out", run->unsaid);
+    const struct child_run_said more = { .text = text };
     if (run->unsaid != 0)
-        fn(false, more, arg);
+        fn(&more, arg);
 }
 
 void child_run_free(struct child_run *run)

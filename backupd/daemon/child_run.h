@@ -27,13 +27,15 @@
 enum {
     CHILD_RUN_LINE_MAX = 64 * 1024,
     CHILD_RUN_TEXT_MAX = 1024,
+    CHILD_RUN_KIND_MAX = 32,
     CHILD_RUN_SAID_MAX = 50,
     CHILD_RUN_ALARMS_MAX = 50
 };
 
 struct child_run_said {
     char *text;
-    bool alarm; /* else a warning */
+    bool alarm;                    /* else a warning */
+    char kind[CHILD_RUN_KIND_MAX]; /* what it is about, for programs (log.h); "": it does not say */
 };
 
 struct child_run_options {
@@ -84,7 +86,7 @@ void child_run_stop(struct child_run *run);
 /* Of one that was killed all that it has left is ended, too. */
 void child_run_finish(struct child_run *run, struct child_run_result *result);
 /* Each alarm and warning that it said on its way, oldest first, each within CHILD_RUN_TEXT_MAX; then how many more there were. */
-typedef void child_run_said_fn(bool alarm, const char *text, void *arg);
+typedef void child_run_said_fn(const struct child_run_said *said, void *arg);
 void child_run_each_said(const struct child_run *run, child_run_said_fn *fn, void *arg);
 void child_run_free(struct child_run *run); /* kills it when it still runs */
 

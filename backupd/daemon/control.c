@@ -192,17 +192,18 @@ void control_answer(struct client *c, int exit_code, const char *error, const st
 void control_refuse(struct supervisor *s, const struct control_peer *peer, const char *what)
 {
     uint64_t before = 0;
+    char who[REFUSALS_WHO_MAX];
     if (ledger_history(s->ledger) != NULL) /* else: since a minute ago */
         (void)refusals_total(ledger_history(s->ledger), &before, NULL);
     for (size_t i = 0; i < s->refused.n; i++)
         before += s->refused.waiting[i].count;
-    refused_note(s, peer->name, what);
+    refused_note(&s->refused, peer->name, what, supervisor_now());
     log_event(
         LOG_ALARM,
         "control socket: %s was refused: %s; usual: %llu refusals, of all accounts, since the history began. "
         "Which program of that account asks? If it may, make the account a member of the group; if nobody "
         "knows it, somebody looks around on this host",
-        peer->name, what, (unsigned long long)before);
+        refusals_who(peer->name, who), what, (unsigned long long)before);
 }
 
 static const char stranger[] = "it is in no group that may ask (daemon.read_group, daemon.control_group)";
@@ -222,7 +223,7 @@ static void refuse_login(struct supervisor *s, struct control *c, const struct c
     }
     if (a != NULL && now >= a->told && now - a->told < ALARM_PAUSE) {
         a->silent++;
-        refused_note(s, peer->name, stranger);
+        refused_note(&s->refused, peer->name, stranger, now);
         return;
     }
     (void)snprintf(what, sizeof what, "%s", stranger);

@@ -9,21 +9,22 @@
 
 #include "common/base/banned.h"
 
-void refused_note(struct supervisor *s, const char *account, const char *what)
+void refused_note(struct refused *r, const char *account, const char *what, int64_t now)
 {
-    struct refused *r = &s->refused;
     size_t i = 0;
     while (i < r->n && strcmp(r->waiting[i].account, account) != 0)
         i++;
-    if (i == r->n && r->n + 1 >= REFUSED_ACCOUNTS && strcmp(account, "others") != 0) {
-        refused_note(s, "others", what);
+    if (i == r->n && r->n + 1 >= REFUSED_ACCOUNTS && strcmp(account, REFUSALS_OTHERS) != 0) {
+        refused_note(r, REFUSALS_OTHERS, what, now);
         return;
     }
     if (i == r->n) {
-        r->waiting[r->n++].count = 0;
+        r->waiting[r->n].count = 0;
+        r->waiting[r->n++].first = now;
         (void)snprintf(r->waiting[i].account, sizeof r->waiting[i].account, "%s", account);
     }
     (void)snprintf(r->waiting[i].what, sizeof r->waiting[i].what, "%s", what);
+    r->waiting[i].last = now;
     r->waiting[i].count++;
 }
 
@@ -43,8 +44,12 @@ void refused_write(struct supervisor *s, bool now)
     r->tried = time;
     while (r->n > 0 && ledger_history(s->ledger) != NULL) {
         size_t last = r->n - 1;
-        if (refusals_add(ledger_history(s->ledger), r->waiting[last].account, r->waiting[last].what,
-                         r->waiting[last].count, time, &why) < 0) {
+        const struct refusal row = { .account = r->waiting[last].account,
+                                     .what = r->waiting[last].what,
+                                     .first = r->waiting[last].first,
+                                     .last = r->waiting[last].last,
+                                     .count = r->waiting[last].count };
+        if (refusals_add(ledger_history(s->ledger), &row, &why) < 0) {
             if (!r->told)
                 log_event(LOG_WARN, "refused logins are not in the history: %s", why.text);
             r->told = true;

@@ -83,35 +83,29 @@ static void explain(const struct supervisor *s, const struct slot *slot, enum hi
 
 /* What a run said on its way is in the log of the daemon, and its first alarm with what went wrong: "1 alarm (see above)" has
  * nothing above it in a history. A run that ended well and said an alarm is a warning: somebody has to hear of it. What was
- * unusual about it is told as that. */
+ * unusual about it is told as that: the line has the kind of an anomaly of its summary. */
 struct said {
     const char *job;
     const struct jsonin_value *anomalies;
     char alarm[CHILD_RUN_TEXT_MAX];
 };
 
-/* "JOB: WHAT: ...", or "JOB: and 3 more of the kind" */
-static bool is_anomaly(const struct said *said, const char *text)
+static bool is_anomaly(const struct said *said, const char *kind)
 {
-    size_t len = strlen(said->job);
-    size_t n = jsonin_len(said->anomalies);
-    if (n == 0 || strncmp(text, said->job, len) != 0 || !str_starts(text + len, ": "))
-        return false;
-    text += len + 2;
-    for (size_t i = 0; i < n; i++) {
-        const char *what = jsonin_text(jsonin_get(jsonin_at(said->anomalies, i), "what"));
-        if (what != NULL && str_starts(text, what))
+    for (size_t i = 0; kind[0] != '\0' && i < jsonin_len(said->anomalies); i++) {
+        const char *its = jsonin_text(jsonin_get(jsonin_at(said->anomalies, i), "kind"));
+        if (its != NULL && strcmp(its, kind) == 0)
             return true;
     }
-    return str_starts(text, "and ") && strstr(text, " more of the kind") != NULL;
+    return false;
 }
 
-static void on_said(bool alarm, const char *text, void *arg)
+static void on_said(const struct child_run_said *line, void *arg)
 {
     struct said *said = arg;
-    log_event(LOG_WARN, "%s: %s%s", said->job, alarm ? "alarm: " : "", text);
-    if (alarm && said->alarm[0] == '\0' && !is_anomaly(said, text))
-        (void)snprintf(said->alarm, sizeof said->alarm, "%s", text);
+    log_event(LOG_WARN, "%s: %s%s", said->job, line->alarm ? "alarm: " : "", line->text);
+    if (line->alarm && said->alarm[0] == '\0' && !is_anomaly(said, line->kind))
+        (void)snprintf(said->alarm, sizeof said->alarm, "%s", line->text);
 }
 
 static void hear(const struct slot *slot, const struct child_run_result *r, struct said *said)

@@ -8,6 +8,7 @@
 #include "common/base/number.h"
 #include "common/base/str.h"
 #include "common/base/zone.h"
+#include "common/state/refusals.h"
 
 #include "common/base/banned.h"
 
@@ -168,10 +169,12 @@ static int add_drills(struct view *view, struct error *err)
 static int add_refusal(struct view *view, const struct view_refusal *r, struct error *err)
 {
     char first[32];
+    char who[REFUSALS_WHO_MAX];
+    (void)refusals_who(r->account, who);
     char *text = r->count > 1
-                     ? str_printf(err, "The control socket refused %s %llu times since %s: %s", r->account,
+                     ? str_printf(err, "The control socket refused %s %llu times since %s: %s", who,
                                   (unsigned long long)r->count, zone_format(first, r->first), r->what)
-                     : str_printf(err, "The control socket refused %s: %s", r->account, r->what);
+                     : str_printf(err, "The control socket refused %s: %s", who, r->what);
     return add(view, VIEW_REFUSED, NULL, r->last, text, err);
 }
 

@@ -36,6 +36,12 @@ static const char *reason_of(const struct judge *j, size_t i, char out[JUDGE_HOL
     return out;
 }
 
+/* As its writer found it; expire asks the policy with it. */
+static bool is_suspicious(const struct judge *j, size_t i)
+{
+    return i < j->asked.len && ((const struct policy_snapshot *)vec_at(&j->asked, i))->anomalous;
+}
+
 static int snapshot_json(const struct judge *j, size_t i, struct error *err)
 {
     const struct judged *one = vec_at(&j->list, i);
@@ -60,6 +66,7 @@ static int snapshot_json(const struct judge *j, size_t i, struct error *err)
         if ((v->rules & 1u << r) != 0)
             jsonout_str(rules, NULL, policy_rule_name((enum policy_rule)r));
     jsonout_str(o, "reason", reason_of(j, i, reason));
+    jsonout_bool(o, "suspicious", is_suspicious(j, i));
     jsonout_u64(o, "unique", s->unique);
     return jsonout_emit(o, err);
 }
@@ -86,7 +93,8 @@ static void snapshot_row(const struct judge *j, struct table *t, size_t i)
     table_cell(t, style, "%s", made(s, time));
     table_cell(t, style, "%s", s->record->first_seen != 0 ? judge_date(date, s->first_seen) : "now");
     table_cell(t, style, "%s", s->readable ? size_format(size, s->unique) : "-");
-    table_cell(t, v->expire ? OUT_WARN : OUT_GOOD, "%s", v->expire ? "expires" : "stays");
+    table_cell(t, v->expire || is_suspicious(j, i) ? OUT_WARN : OUT_GOOD, "%s%s",
+               v->expire ? "expires" : "stays", is_suspicious(j, i) ? ", suspicious" : "");
     table_cell(t, style, "%s", reason_of(j, i, reason));
 }
 
@@ -231,8 +239,13 @@ static int plan_text(const struct judge *j, const struct prune_plan *p, struct e
     add_files(t, "waiting", p->waiting, p->waiting_bytes, ": to be deleted by a later run");
     add_files(t, j->dry ? "to remove" : "removed", j->dry ? p->removes : p->removed,
               j->dry ? p->removes_bytes : p->removed_bytes, "");
-    pairs_add(t, "stored", OUT_PLAIN, "%s, of which live snapshots need %s",
-              size_format(size, p->stored_bytes), size_format(n, p->live_bytes));
+    if (p->live_bytes <= p->stored_bytes)
+        pairs_add(t, "stored", OUT_PLAIN, "%s, of which live snapshots need %s",
+                  size_format(size, p->stored_bytes), size_format(n, p->live_bytes));
+    else
+        pairs_add(t, "stored", OUT_BAD,
+                  "%s, but live snapshots need %s: files are missing (`restore verify` names them)",
+                  size_format(size, p->stored_bytes), size_format(n, p->live_bytes));
     if (!j->dry && p->seq != 0)
         pairs_add(t, "record", OUT_PLAIN, "%u of the retention log", (unsigned)p->seq);
     int rc = table_print(t, &j->cli->out, err);

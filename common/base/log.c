@@ -24,16 +24,15 @@ void log_tap(log_fn *fn, void *arg)
     tap_arg = arg;
 }
 
-void log_event(enum log_level level, const char *fmt, ...)
+static _Thread_local const char *kind_here = "";
+
+__attribute__((format(printf, 2, 0))) static void say(enum log_level level, const char *fmt, va_list ap)
 {
     static _Thread_local bool tapping;
     if (sink == NULL && tap == NULL)
         return;
     char text[1024];
-    va_list ap;
-    va_start(ap, fmt);
     int rc = vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
     if (rc >= 0 && sink != NULL)
         sink(level, text, sink_arg);
     if (rc >= 0 && tap != NULL && !tapping) {
@@ -41,4 +40,31 @@ void log_event(enum log_level level, const char *fmt, ...)
         tap(level, text, tap_arg);
         tapping = false;
     }
+}
+
+void log_event(enum log_level level, const char *fmt, ...)
+{
+    const char *outer = kind_here; /* of the event that a sink is called for, which says something itself */
+    va_list ap;
+    va_start(ap, fmt);
+    kind_here = "";
+    say(level, fmt, ap);
+    kind_here = outer;
+    va_end(ap);
+}
+
+void log_event_of(enum log_level level, const char *kind, const char *fmt, ...)
+{
+    const char *outer = kind_here;
+    va_list ap;
+    va_start(ap, fmt);
+    kind_here = kind;
+    say(level, fmt, ap);
+    kind_here = outer;
+    va_end(ap);
+}
+
+const char *log_kind(void)
+{
+    return kind_here;
 }

@@ -17,5 +17,10 @@ void log_to(log_fn *fn, void *arg);
  * given to it. */
 void log_tap(log_fn *fn, void *arg);
 void log_event(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* With a word for programs, that says what it is about ("packs"). */
+void log_event_of(enum log_level level, const char *kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Inside a log_fn: the word of its event, "" when it has none. */
+const char *log_kind(void);
 
 #endif

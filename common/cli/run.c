@@ -54,6 +54,8 @@ static void on_log(enum log_level level, const char *text, void *arg)
         struct jsonout *o = jsonout_new("log");
         jsonout_str(o, "level", names[level]);
         jsonout_str(o, "message", text);
+        if (log_kind()[0] != '\0')
+            jsonout_str(o, "kind", log_kind());
         (void)jsonout_emit(o, NULL); /* the error of the verb is what counts */
         return;
     }

@@ -52,6 +52,9 @@ struct session_options {
     void *judge_arg;
 };
 
+/* log.h: the kind of the alarm about each pack that is lost. */
+#define SESSION_LOST_KIND "packs"
+
 /* What a session has done when everything is stored, for judge(). */
 struct session_numbers {
     uint64_t streams, members;

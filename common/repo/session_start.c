@@ -54,8 +54,9 @@ static int on_entry(const char *entry, const struct backend_stat *st, void *arg,
 
 static int drop(struct session *s, const struct cache_pack *p, const char *why, struct error *err)
 {
-    log_event(LOG_ALARM, "pack %08x-%06x %s: what the source still has of it is stored again", p->session,
-              p->idx, why);
+    log_event_of(LOG_ALARM, SESSION_LOST_KIND,
+                 "pack %08x-%06x %s: what the source still has of it is stored again", p->session, p->idx,
+                 why);
     s->lost++;
     return cache_drop_pack(s->cache, p->session, p->idx, err);
 }

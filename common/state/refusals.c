@@ -1,11 +1,22 @@
 #include "common/state/refusals.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "common/state/history_internal.h"
 
 #include "common/base/banned.h"
 
 /* The account "" counts all of them. */
 #define TOTAL ""
+
+const char *refusals_who(const char *account, char out[REFUSALS_WHO_MAX])
+{
+    /* No name of an account has a blank: "uid 1001" is none. */
+    bool name = strchr(account, ' ') == NULL && strcmp(account, REFUSALS_OTHERS) != 0;
+    (void)snprintf(out, REFUSALS_WHO_MAX, name ? "'%s'" : "%s", account);
+    return out;
+}
 
 static int code_of(const struct error *err)
 {
@@ -24,23 +35,23 @@ static int has_table(struct history *h, struct error *err)
     return rc;
 }
 
-static int add_one(struct history *h, const char *account, const char *what, uint64_t count, int64_t now,
-                   struct error *err)
+static int add_one(struct history *h, const char *account, const struct refusal *r, struct error *err)
 {
     sqlite3_stmt *s = history_prepare(
         h,
-        "INSERT INTO refusal (account, what, first, last, count) VALUES (?1, ?2, ?3, ?3, ?4)"
+        "INSERT INTO refusal (account, what, first, last, count) VALUES (?1, ?2, ?3, ?6, ?4)"
         " ON CONFLICT (account) DO UPDATE SET what = excluded.what,"
         " first = CASE WHEN ?1 <> '' AND ?3 - last > ?5 THEN ?3 ELSE first END,"
-        " count = CASE WHEN ?1 <> '' AND ?3 - last > ?5 THEN ?4 ELSE count + ?4 END, last = ?3",
+        " count = CASE WHEN ?1 <> '' AND ?3 - last > ?5 THEN ?4 ELSE count + ?4 END, last = ?6",
         err);
     if (s == NULL)
         return code_of(err);
     history_bind_text(s, 1, account, REFUSALS_TEXT_MAX);
-    history_bind_text(s, 2, what, REFUSALS_TEXT_MAX);
-    (void)sqlite3_bind_int64(s, 3, now);
-    (void)sqlite3_bind_int64(s, 4, (int64_t)count);
+    history_bind_text(s, 2, account[0] != '\0' ? r->what : "", REFUSALS_TEXT_MAX);
+    (void)sqlite3_bind_int64(s, 3, r->first);
+    (void)sqlite3_bind_int64(s, 4, (int64_t)r->count);
     (void)sqlite3_bind_int64(s, 5, REFUSALS_PAUSE);
+    (void)sqlite3_bind_int64(s, 6, r->last);
     return history_step_done(h, s, "refusal", err);
 }
 
@@ -57,8 +68,7 @@ static int forget_old(struct history *h, struct error *err)
     return history_step_done(h, s, "refusals", err);
 }
 
-int refusals_add(struct history *h, const char *account, const char *what, uint64_t count, int64_t now,
-                 struct error *err)
+int refusals_add(struct history *h, const struct refusal *r, struct error *err)
 {
     int rc = history_execute(h, "BEGIN IMMEDIATE", err);
     if (rc < 0)
@@ -69,9 +79,9 @@ int refusals_add(struct history *h, const char *account, const char *what, uint6
         " first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL) WITHOUT ROWID",
         err);
     if (rc == 0)
-        rc = add_one(h, account, what, count, now, err);
+        rc = add_one(h, r->account, r, err);
     if (rc == 0)
-        rc = add_one(h, TOTAL, "", count, now, err);
+        rc = add_one(h, TOTAL, r, err);
     if (rc == 0)
         rc = forget_old(h, err);
     if (rc == 0)

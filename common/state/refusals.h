@@ -1,7 +1,8 @@
 /*
  * refusals.h - who was refused at the daemon's control socket, in the daemon's history (history.h).
  *
- *     rc = refusals_add(h, "uid 1001", "it may only read", 3, now, err);      // only the daemon: one transaction
+ *     struct refusal r = { .account = "uid 1001", .what = "it may only read", .first = t, .last = now, .count = 3 };
+ *     rc = refusals_add(h, &r, err);                                          // only the daemon: one transaction
  *     rc = refusals_each(h, now - 86400, print, &state, err);                  // the newest first
  *     rc = refusals_total(h, &n, err);                                         // of all times; never falls
  *
@@ -13,17 +14,27 @@
 
 #include "common/state/history.h"
 
-enum { REFUSALS_KEPT = 64, REFUSALS_PAUSE = 86400, REFUSALS_TEXT_MAX = 256 };
+enum {
+    REFUSALS_KEPT = 64,
+    REFUSALS_PAUSE = 86400,
+    REFUSALS_TEXT_MAX = 256,
+    REFUSALS_WHO_MAX = REFUSALS_TEXT_MAX + 3
+};
+
+/* The account of all that were too many to be counted by name. */
+#define REFUSALS_OTHERS "others"
 
 struct refusal {
     const char *account;
     const char *what;    /* why, the last time */
-    int64_t first, last; /* of the streak */
+    int64_t first, last; /* of the streak, or of what is added to it */
     uint64_t count;      /* in it */
 };
 
-int refusals_add(struct history *h, const char *account, const char *what, uint64_t count, int64_t now,
-                 struct error *err);
+/* The account in a sentence: 'nobody' with quotes, "uid 1001" and "others" without. Returns out. */
+const char *refusals_who(const char *account, char out[REFUSALS_WHO_MAX]);
+/* `count` more of one account, the first and the last of them when they happened. */
+int refusals_add(struct history *h, const struct refusal *r, struct error *err);
 /* fn's negative return ends it and is returned. The strings live during the call. */
 int refusals_each(struct history *h, int64_t since, int (*fn)(const struct refusal *r, void *arg), void *arg,
                   struct error *err);

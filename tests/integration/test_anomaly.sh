@@ -91,8 +91,10 @@ contains "restore show tells kinds, not names" "$(shop_restore show latest)" "mu
 check_fails 1 "and no name of a table" grep -q "customers\|orders" <(shop_restore show latest | grep anomaly)
 "$BACKUPD" --config "$CONFIG" anomaly list >"$TMP/state"
 contains "anomaly list tells" "$(cat "$TMP/state")" "suspicious"
-contains "the retention host hears it and lets nothing go for it" "$("$BACKUPD" --config "$CONFIG" expire --dry-run \
-    --retention-key "$SAFE/retention.key" 2>&1)" "shop-db: its newest 1 snapshot is marked as suspicious"
+expiry() { "$BACKUPD" --config "$CONFIG" expire --dry-run --retention-key "$SAFE/retention.key" 2>&1; }
+plan=$(expiry)
+contains "the retention host hears it and lets nothing go for it" "$plan" "shop-db: its newest 1 snapshot is marked as suspicious"
+same "and its table marks that one" 1 "$(grep -c "stays, suspicious" <<<"$plan")"
 backup
 same "what is encrypted stays suspicious, although it is nothing new" "entropy 2" \
     "$(kinds) $(jq -r .suspicious_in_a_row "$TMP/run.json")"
@@ -112,7 +114,8 @@ same "and then it is usual" "" "$(kinds)"
 
 # Storage.
 tries "a normal night before the storage loses a pack" "" ""
-rm -f "$(find "$STORAGE" -path '*/pack/*' -type f | sort | head -1)"
+rm -f "$(find "$STORAGE" -path '*/pack/*' -type f -printf '%s %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2-)"
+contains "the retention host does not count what is not there" "$(expiry)" "files are missing (\`restore verify\` names them)"
 backup
 same "a pack that is missing" "packs" "$(kinds)"
 same "which is no fault of this snapshot" "false" "$(jq -r .suspicious "$TMP/run.json")"

@@ -113,6 +113,8 @@ out=$(backupd status 2>/dev/null || true)
 contains "status: how many are well" "$out" "Restore drills: 1 of 5 is well."
 contains "and what is not" "$out" "Restore drill wrong: the last drill failed"
 contains "a run that was cancelled" "$out" "cancelled by alice"
+backupd status >/dev/null 2>status.err || true
+check "and the count in the end is of both" grep -Eq "[0-9]+ of [0-9]+ jobs are not well, and [0-9]+ things more are to be looked at" status.err
 check "of one job only its own" not grep -q 'Restore drill wrong' <<<"$(backupd status good 2>/dev/null || true)"
 
 # ---- a list of drills that is another file now: a new process opens it
@@ -196,9 +198,14 @@ kill -STOP "$DAEMON"
 sick() { [[ $(code "$url/healthz") == 503 ]]; }
 check "a loop that stands still is seen" wait_for 30 sick
 contains "on the page, too" "$(sleep 1 && get "$url/")" "The daemon does not answer"
+spawn asking.log "$BACKUPD" --config c.yaml resume good
+asking=$SPAWNED
+check "who asks it is told that it waits" wait_for 30 grep -q "the daemon has not answered yet; waits up to 60 s" asking.log
 kill -CONT "$DAEMON"
 well() { [[ $(code "$url/healthz") == 200 ]]; }
 check "and when it goes on" wait_for 30 well
+check "who asked has an answer" wait "$asking"
+same "and was told once" 1 "$(grep -c "has not answered yet" asking.log)"
 
 # ---- reload: from TCP to a socket, and off
 config "unix:$TMP/page.sock" "${kinds[@]}"

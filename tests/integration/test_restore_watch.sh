@@ -64,7 +64,9 @@ check_fails 3 "a time that is none" watch --max-age 6x
 says "without spares it is missed" 1 "$spare: has never published" --no-spares
 printf 'next %s\n' "$spare" >>"jobs"
 says "so it is when it has a name" 1 "WARNING: next: has never published" --names jobs
-says "but not before its time" 0 "in time" --names jobs --max-age next=50d
+says "but not before its time" 0 "; 3 of 4 writers are in time, 1 has not published yet | " --names jobs --max-age next=50d
+contains "and is not said to be there" "$(head -n 1 out)" "every writer that has published is there, the oldest is 10 h"
+check "nor counted" grep -q "'writers'=4 'in_time'=3 " out
 printf 'what is this\n' >bad
 check_fails 3 "names that are none" watch --names bad
 "$RESTORE" --storage one/storage --kit one/kit.key watch >out
@@ -90,6 +92,18 @@ check "by its name in a configuration" "$RESTORE" --config c.yaml watch shop
 check "which remembers what it has seen" test -s station/restore/shop/marks
 check_fails 3 "a name is needed where there are two" "$RESTORE" --config c.yaml watch
 check_fails 2 "a storage that is gone is CRITICAL" "$RESTORE" --config c.yaml watch other
+
+# ---- nobody has published: WARNING, with time for the first one or without
+repo=fresh
+MAKE_REPO_TIME=$((now - H)) "$TOOLS/make_repo" new fresh 2
+touch -d "@$((now - H))" fresh/storage/charter/*
+says "nobody yet" 1 "WARNING: nobody has published a backup yet; 0 of 0 writers are in time"
+says "nobody yet, nobody spare" 1 "WARNING: nobody has published a backup yet; 0 of 2 writers are in time | 'writers'=2 'in_time'=0 " --no-spares
+printf 'shop %s\n' "$(ids | head -n 1)" >fresh-jobs
+says "nobody yet, one with a name" 1 "WARNING: nobody has published a backup yet; 0 of 1 writer is in time" --names fresh-jobs
+nights fresh 0 shop 0 >/dev/null
+says "one has, the other has time" 0 "; 1 of 2 writers are in time, 1 has not published yet" --no-spares
+says "but no longer than it was given" 1 "has never published a backup; 1 of 2 writers are in time, 1 has not published yet" --no-spares --warn-age 30m
 
 # ---- late: one run missing is a WARNING, two are CRITICAL; what the storage touches is not younger
 repo=late

@@ -151,6 +151,8 @@ static int by_name(const void *a, const void *b)
     return order != 0 ? order : x->run->time < y->run->time ? -1 : 1;
 }
 
+static bool of_files; /* the job is one of files */
+
 static struct anomalies judge(const struct shop *s, struct night *now, const struct conf_anomalies *conf)
 {
     struct vec runs = VEC_OF(struct baseline_run);
@@ -165,9 +167,12 @@ static struct anomalies judge(const struct shop *s, struct night *now, const str
                                 .run = vec_at(&runs, i) };
     }
     vec_sort(&points, by_name);
-    struct detector d = {
-        .conf = conf, .night = now, .runs = &runs, .now = now->run.time, .found = ANOMALIES_INIT
-    };
+    struct detector d = { .conf = conf,
+                          .night = now,
+                          .runs = &runs,
+                          .now = now->run.time,
+                          .files = of_files,
+                          .found = ANOMALIES_INIT };
     for (size_t i = 0; i < points.len;) {
         const struct point *p = vec_at(&points, i);
         size_t n = 1;
@@ -335,6 +340,41 @@ START_TEST(a_night_of_another_year)
         }
         shop_close(&s);
     }
+}
+END_TEST
+
+/* Nobody looks at rows, or for VACUUM, in a tree of files. */
+static size_t words_are_right(const struct anomalies *f)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < f->list.len; i++) {
+        const struct anomaly *a = vec_at(&f->list, i);
+        bool slow = strcmp(a->kind, "slow") == 0;
+        bool changed = strcmp(a->kind, "entropy") == 0 || strcmp(a->kind, "churn") == 0;
+        n += slow || changed;
+        if (slow)
+            ck_assert_msg((strstr(a->look_at, "database") == NULL) == of_files, "%s", a->look_at);
+        if (changed)
+            ck_assert_msg((strstr(a->look_at, "rows") == NULL) == of_files, "%s", a->look_at);
+        if (changed)
+            ck_assert_msg((strstr(a->look_at, "files") != NULL) == of_files, "%s", a->look_at);
+    }
+    return n;
+}
+
+START_TEST(words_for_what_it_is)
+{
+    const struct event encrypted = { .orders = 1, .customers = 1, .share = 1, .ratio = 1000, .slower = 12 };
+    struct shop s = shop_open(1, DAY);
+    quiet_nights(&s, 1, 40);
+    for (int i = 0; i < 14; i++) {
+        of_files = i % 2 != 0;
+        struct anomalies f = night(&s, &encrypted, false);
+        ck_assert_uint_ge(words_are_right(&f), 2);
+        anomalies_free(&f);
+    }
+    of_files = false;
+    shop_close(&s);
 }
 END_TEST
 
@@ -672,6 +712,7 @@ int main(void)
     tcase_add_loop_test(nights, normal_nights_are_none, 0, SEEDS);
     tcase_add_loop_test(nights, normal_hours_are_none, 0, 3);
     tcase_add_test(nights, a_night_of_another_year);
+    tcase_add_test(nights, words_for_what_it_is);
     tcase_add_loop_test(nights, each_kind_is_seen, 0, EVENTS);
     tcase_add_test(nights, nothing_before_enough_is_known);
     tcase_add_test(nights, kinds_can_be_ignored);

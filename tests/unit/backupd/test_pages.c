@@ -260,6 +260,14 @@ START_TEST(names_of_alarms)
 }
 END_TEST
 
+static int refused(const char *account, const char *what, uint64_t count, int64_t at)
+{
+    struct error err = ERROR_INIT;
+    return refusals_add(
+        history,
+        &(struct refusal){ .account = account, .what = what, .first = at, .last = at, .count = count }, &err);
+}
+
 /* Streaks of an account, the total of all, and what is too long ago to be told. */
 START_TEST(refused_logins)
 {
@@ -267,10 +275,10 @@ START_TEST(refused_logins)
     uint64_t total = 7;
     ck_assert_int_eq(refusals_total(history, &total, &err), 0);
     ck_assert_uint_eq(total, 0);
-    ck_assert_int_eq(refusals_add(history, "uid 1001", "no group", 2, NOON - 3 * DAY, &err), 0);
-    ck_assert_int_eq(refusals_add(history, "uid 1001", "no group", 3, NOON - 3600, &err), 0);
-    ck_assert_int_eq(refusals_add(history, "uid 1001", "may only read", 4, NOON - 60, &err), 0);
-    ck_assert_int_eq(refusals_add(history, "uid 1002", "no group", 1, NOON - 2 * DAY, &err), 0);
+    ck_assert_int_eq(refused("uid 1001", "no group", 2, NOON - 3 * DAY), 0);
+    ck_assert_int_eq(refused("uid 1001", "no group", 3, NOON - 3600), 0);
+    ck_assert_int_eq(refused("uid 1001", "may only read", 4, NOON - 60), 0);
+    ck_assert_int_eq(refused("uid 1002", "no group", 1, NOON - 2 * DAY), 0);
     struct view v = seen();
     ck_assert_uint_eq(v.refused, 10);
     ck_assert_uint_eq(v.refusals.len, 1);
@@ -283,7 +291,7 @@ START_TEST(refused_logins)
     for (int i = 0; i < REFUSALS_KEPT + 9; i++) {
         char name[32];
         (void)snprintf(name, sizeof name, "uid %d", 5000 + i);
-        ck_assert_int_eq(refusals_add(history, name, "no group", 1, NOON - 10, &err), 0);
+        ck_assert_int_eq(refused(name, "no group", 1, NOON - 10), 0);
     }
     v = seen();
     ck_assert_uint_eq(v.refused, 10 + REFUSALS_KEPT + 9);
@@ -300,7 +308,7 @@ START_TEST(a_clock_that_was_wrong)
     const int years = 11 * 365;
     ran(1, HISTORY_OK, summary);
     ran(-years, HISTORY_OK, summary);
-    ck_assert_int_eq(refusals_add(history, "uid 1001", "no group", 1, NOON + years * (int64_t)DAY, &err), 0);
+    ck_assert_int_eq(refused("uid 1001", "no group", 1, NOON + years * (int64_t)DAY), 0);
     struct view v = seen();
     ck_assert_uint_eq(v.alarms.len, 2);
     const struct view_alarm *a = vec_at(&v.alarms, 0);

@@ -1,6 +1,7 @@
 /* Numbers for people, both ways; the clock and the log. */
 #include <check.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,28 @@ START_TEST(log_goes_to_one_place)
 }
 END_TEST
 
+static void collect_kind(enum log_level level, const char *text, void *arg)
+{
+    char *out = arg;
+    if (strcmp(text, "outer") == 0)
+        log_event(LOG_INFO, "of a sink itself");
+    size_t used = strlen(out);
+    (void)snprintf(out + used, 256 - used, "%d %s [%s]\n", (int)level, text, log_kind());
+}
+
+START_TEST(log_says_what_it_is_about)
+{
+    char got[256] = "";
+    log_to(collect_kind, got);
+    log_event_of(LOG_ALARM, "packs", "pack %d", 7);
+    log_event(LOG_ALARM, "something else");
+    log_event_of(LOG_WARN, "size", "outer");
+    log_to(NULL, NULL);
+    ck_assert_str_eq(got, "3 pack 7 [packs]\n3 something else []\n1 of a sink itself []\n2 outer [size]\n");
+    ck_assert_str_eq(log_kind(), "");
+}
+END_TEST
+
 START_TEST(words_for_counts)
 {
     ck_assert_str_eq(plural(0, "job", "jobs"), "jobs");
@@ -177,6 +200,7 @@ int main(void)
     tcase_add_test(all, formatting);
     tcase_add_test(all, clock_can_be_replaced);
     tcase_add_test(all, log_goes_to_one_place);
+    tcase_add_test(all, log_says_what_it_is_about);
     tcase_add_test(all, words_for_counts);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

@@ -93,6 +93,17 @@ START_TEST(limits_in_their_order)
 }
 END_TEST
 
+START_TEST(the_first_one_has_a_time_too)
+{
+    const struct watch_rule none = { .max_age = 0 };
+    ck_assert_uint_eq(watch_never_limit(&none, 0), 2 * DAY);
+    ck_assert_uint_eq(watch_never_limit(&none, 36 * HOUR), 36 * HOUR);
+    ck_assert_uint_eq(watch_never_limit(&(struct watch_rule){ .max_age = 3 * DAY }, HOUR), 3 * DAY);
+    ck_assert_uint_eq(watch_never_limit(&(struct watch_rule){ .max_age = 3 * DAY, .warn_age = DAY }, HOUR),
+                      DAY);
+}
+END_TEST
+
 START_TEST(ages_and_words)
 {
     const struct watch_limits l = { .warning = 10, .critical = 20 };
@@ -116,6 +127,7 @@ int main(void)
     tcase_add_test(c, weekends_are_allowed);
     tcase_add_test(c, the_last_ones_count);
     tcase_add_test(c, limits_in_their_order);
+    tcase_add_test(c, the_first_one_has_a_time_too);
     tcase_add_test(c, ages_and_words);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

@@ -121,7 +121,13 @@ check "all is well" backupd status
 # ---- an orderly end without room: what is lost is told, and told again by the next daemon
 fill
 check_fails 1 "without room" backupd start blog --wait
+pause_into() { backupd "$@" >pause.txt 2>pause.err; }
+check_fails 3 "a pause that is not stored" pause_into pause blog
+contains "is one" "$(<pause.txt)" "blog: is paused"
+contains "and says so" "$(<pause.txt)" "; not stored: the history takes nothing"
+contains "as does the status" "$(backupd status 2>/dev/null || true)" "Not stored: blog is paused."
 daemon_stop
+contains "the log says that it is forgotten" "$(<daemon.log)" "not in the history, and forgotten: blog is paused"
 contains "the log says what is lost" "$(<daemon.log)" "not in the history: run 6 of blog: failed"
 check_fails 1 "status says so without a daemon" backupd status
 contains "in words" "$(backupd status 2>/dev/null || true)" "1 end of runs is not in it; the newest: blog: failed: "
@@ -138,11 +144,13 @@ rm web/*.json
 fill
 touch go
 check "its end is not in the history" wait_for 60 newest_is slow
+check_fails 3 "a pause that is not stored" pause_into pause blog
 kill -KILL "$DAEMON"
 wait "$DAEMON" 2>/dev/null || true
 rm state/fill
 daemon_start
 check "the next one tells it, too" wait_for 60 heard alarm "are missing in it; the newest: slow: failed"
+contains "with the pause" "$(<daemon.log)" "not stored, so not known to this one: blog is paused"
 contains "and the run is cut off" "$(backupd history slow)" "cut off"
 check "runs go on" backupd start shop slow --wait
 check "all is well" backupd status

@@ -261,6 +261,69 @@ START_TEST(left_behind)
 }
 END_TEST
 
+/* What somebody has asked for and is not stored: said while it waits, by the daemon that ends, and by the next one. */
+START_TEST(stands)
+{
+    char says[TROUBLE_SAYS_MAX];
+    struct history_job job;
+    ledger_job(l, &(struct history_job){ .name = "shop", .paused = true });
+    ledger_job(l, &(struct history_job){ .name = "late", .due = 5, .by_hand = true });
+    ck_assert(ledger_is_stored(l, "shop"));
+    ck_assert(ledger_is_stored(l, "nobody"));
+    full(true);
+    (void)begun("big", big);
+    ledger_job(l, &(struct history_job){ .name = "shop" });
+    ledger_job(l, &(struct history_job){ .name = "blog", .paused = true });
+    ledger_job(l, &(struct history_job){ .name = "wiki", .due = 7, .by_hand = true });
+    ledger_job(l, &(struct history_job){ .name = "late" });
+    ledger_job(l, &(struct history_job){ .name = "mail", .last_due = 9 });
+    ck_assert(!ledger_is_stored(l, "shop"));
+    struct trouble t = trouble();
+    ck_assert_uint_eq(t.more, 1);
+    ck_assert_uint_eq(t.states, 5);
+    static const char words[] = "shop is no longer paused, late is not to start any more, blog is paused, "
+                                "wiki was started by hand and waits, where mail stands";
+    ck_assert_str_eq(t.stands, words);
+    ck_assert_ptr_nonnull(strstr(trouble_says(&t, says), words));
+    alarms[0] = '\0';
+    ledger_close(l);
+    ck_assert_ptr_nonnull(strstr(alarms, "6 entries will not be in the history"));
+    ck_assert_ptr_nonnull(strstr(alarms, words));
+    begin_again();
+    ck_assert_ptr_nonnull(strstr(alarms, "0 ends of runs and 6 other entries"));
+    ck_assert_ptr_nonnull(strstr(alarms, words));
+    ck_assert_int_eq(ledger_job_read(l, "shop", &job, &err), 1);
+    ck_assert(job.paused);
+    /* With room in time nothing is forgotten. */
+    full(true);
+    (void)begun("big", big);
+    ledger_job(l, &(struct history_job){ .name = "shop" });
+    full(false);
+    now += LEDGER_PAUSE;
+    ledger_look(l);
+    ck_assert(ledger_is_stored(l, "shop"));
+    ck_assert_uint_eq(trouble().states, 0);
+    ck_assert_int_eq(history_job_read(ledger_history(l), "shop", &job, &err), 1);
+    ck_assert(!job.paused);
+}
+END_TEST
+
+/* More than the words have room for. */
+START_TEST(many_stands)
+{
+    char name[HISTORY_NAME_MAX];
+    full(true);
+    (void)begun("big", big);
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(name, sizeof name, "job-%d", i);
+        ledger_job(l, &(struct history_job){ .name = name, .paused = true });
+    }
+    struct trouble t = trouble();
+    ck_assert_uint_eq(t.states, 100);
+    ck_assert_str_eq(t.stands + strlen(t.stands) - 5, ", ...");
+}
+END_TEST
+
 /* It is put aside when that is noticed, and what is known goes into a new one, also where jobs stand that nothing happened to. */
 START_TEST(damaged)
 {
@@ -315,6 +378,8 @@ int main(void)
     tcase_add_test(t, with_the_next);
     tcase_add_test(t, bounded);
     tcase_add_test(t, left_behind);
+    tcase_add_test(t, stands);
+    tcase_add_test(t, many_stands);
     tcase_add_test(t, damaged);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

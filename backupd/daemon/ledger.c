@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "backupd/daemon/accepted.h"
 #include "backupd/daemon/alarms.h"
+#include "backupd/daemon/run_mark.h"
 #include "backupd/daemon/supervisor.h"
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
@@ -42,6 +45,7 @@ struct ledger {
     int fd;       /* for others to read; -1: it could not be made */
     bool fd_told; /* that it cannot be written */
     bool damaged;
+    bool moved;   /* the file of the open history was removed, and there is no new one yet */
     int64_t last; /* the highest id */
     struct vec runs;
     struct vec jobs;
@@ -229,7 +233,7 @@ static void is_stored(struct stand *s)
 
 static bool any_waits(const struct ledger *l)
 {
-    bool any = l->runs.len > 0 || l->history == NULL;
+    bool any = l->runs.len > 0 || l->history == NULL || l->moved;
     for (size_t i = 0; i < l->jobs.len && !any; i++)
         any = ((const struct stand *)vec_at(&l->jobs, i))->waits;
     return any;
@@ -269,12 +273,13 @@ static void is_wrong(struct ledger *l, const struct error *why)
 {
     struct trouble *t = &l->trouble;
     bool first = t->since == 0;
+    const char *gone = l->moved ? SUPERVISOR_HISTORY " is gone, and cannot be made anew: " : "";
     l->damaged = l->damaged || why->code == E_CORRUPT;
     if (why->code == E_NO_SPACE)
         (void)snprintf(t->why, sizeof t->why,
-                       "database or disk is full, make room on the file system of %.600s", l->state);
+                       "%sdatabase or disk is full, make room on the file system of %.600s", gone, l->state);
     else
-        (void)snprintf(t->why, sizeof t->why, "%.700s", why->text);
+        (void)snprintf(t->why, sizeof t->why, "%s%.600s", gone, why->text);
     count(l);
     if (first) {
         t->since = now();
@@ -344,12 +349,47 @@ static int open_again(struct ledger *l, struct error *err)
     return 0;
 }
 
+/* Somebody took the file away. What the open one holds, which is all of it, goes into a new one; until that is there nothing more
+ * is written into the one that nobody will find. */
+static int make_anew(struct ledger *l, struct error *err)
+{
+    int rc = history_save(l->history, l->path, err);
+    if (rc < 0 && rc != E_CORRUPT)
+        return rc;
+    bool lost = rc < 0;
+    uint64_t files = l->files;
+    if ((rc = open_again(l, err)) < 0)
+        return rc;
+    l->files = files + 1; /* also when it has all of the old one */
+    l->moved = false;
+    if (lost)
+        log_event(LOG_ALARM, "%s was removed, and damaged: a new one begins with where each job stands",
+                  l->path);
+    return 0;
+}
+
+static void look_for_file(struct ledger *l)
+{
+    if (l->moved || l->damaged || l->history == NULL || !history_is_moved(l->history))
+        return;
+    l->moved = true;
+    log_event(
+        LOG_ALARM,
+        "%s (or what belongs to it) was removed or replaced while the daemon runs: all that it held is written into a new "
+        "one",
+        l->path);
+}
+
 /* All that waits, in one transaction. */
 static void flush(struct ledger *l)
 {
     struct error why = ERROR_INIT;
-    int rc = l->history == NULL || l->damaged ? open_again(l, &why) : 0;
+    int rc = l->moved && l->history != NULL     ? make_anew(l, &why)
+             : l->history == NULL || l->damaged ? open_again(l, &why)
+                                                : 0;
     l->tried = now();
+    if (rc == 0)
+        l->moved = false;
     if (rc == 0)
         rc = history_together(l->history, write_all, l, &why);
     if (rc == E_CORRUPT && !l->damaged && open_again(l, &why) == 0)
@@ -451,7 +491,9 @@ int64_t ledger_wake(const struct ledger *l)
 void ledger_look(struct ledger *l)
 {
     int64_t t = now();
-    if (l->trouble.since != 0 && (t >= l->tried + LEDGER_PAUSE || t < l->tried))
+    bool was = l->moved;
+    look_for_file(l);
+    if (l->moved != was || (l->trouble.since != 0 && (t >= l->tried + LEDGER_PAUSE || t < l->tried)))
         flush(l);
 }
 
@@ -526,6 +568,27 @@ static void tell_left(struct ledger *l)
             t.stands[0] != '\0' ? "; not stored, so not known to this one: " : "", t.stands);
 }
 
+static bool is_there(const char *state, const char *name)
+{
+    struct stat st;
+    char *path = path_join(state, name, NULL);
+    bool yes = path != NULL && lstat(path, &st) == 0;
+    free(path);
+    return yes;
+}
+
+/* Before it is made. */
+static void tell_missing(const char *state)
+{
+    if (!is_there(state, SUPERVISOR_HISTORY) &&
+        (is_there(state, TROUBLE_FILE) || is_there(state, ACCEPTED_FILE) || is_there(state, RUN_MARKS)))
+        log_event(
+            LOG_WARN,
+            "the history begins anew: there was none in %s, and a daemon has run here before. What was paused is not, and "
+            "what was missed is not made up for",
+            state);
+}
+
 int ledger_open(const char *state, struct ledger **out, struct error *err)
 {
     struct ledger *l = mem_alloc(1, sizeof *l, err);
@@ -535,6 +598,7 @@ int ledger_open(const char *state, struct ledger **out, struct error *err)
     *l = (struct ledger){ .fd = -1, .runs = VEC_OF(struct waiting), .jobs = VEC_OF(struct stand) };
     l->state = str_dup(state, err);
     l->path = path_join(state, SUPERVISOR_HISTORY, err);
+    tell_missing(state);
     int rc = l->state != NULL && l->path != NULL ? history_open(l->path, &l->history, err) : E_NOMEM;
     if (rc == 0)
         rc = history_last(l->history, &l->last, err);
@@ -571,7 +635,8 @@ void ledger_close(struct ledger *l)
 {
     if (l == NULL)
         return;
-    if (l->trouble.since != 0)
+    look_for_file(l);
+    if (l->trouble.since != 0 || l->moved)
         flush(l);
     if (l->trouble.since != 0)
         tell_lost(l);

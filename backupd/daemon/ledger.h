@@ -14,7 +14,8 @@
  *
  * While something is wrong ledger_trouble() says what, and so does a file for other processes (backupd/daemon/trouble.h). What a
  * daemon before this one could not write is told with an alarm. A history that is found to be damaged while it is written is put aside,
- * and where each job stands is written into the new one.
+ * and where each job stands is written into the new one. One whose file was removed is made anew from the open one: ledger_look()
+ * looks for it each time.
  */
 #ifndef BACKUPD_DAEMON_LEDGER_H
 #define BACKUPD_DAEMON_LEDGER_H

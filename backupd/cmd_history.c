@@ -8,6 +8,7 @@
 #include "backupd/daemon/supervisor.h"
 #include "backupd/daemon/waits.h"
 #include "backupd/host.h"
+#include "backupd/pages/look.h"
 #include "backupd/schedule_warn.h"
 #include "backupd/status_alarms.h"
 #include "backupd/verbs.h"
@@ -44,10 +45,19 @@ static int open_history(const struct conf *conf, struct history **out, struct er
         return E_NOMEM;
     int rc = history_open_read(path, out, err);
     free(path);
-    return rc == E_NOT_FOUND
-               ? error_set(err, E_NOT_FOUND,
-                           "there is no history in %s: `backupd daemon` has not run here yet", conf->state)
-               : rc;
+    if (rc != E_NOT_FOUND)
+        return rc;
+    return look_daemon(conf).alive
+               ? error_set(
+                     err, E_NOT_FOUND,
+                     "the history is gone: " SUPERVISOR_HISTORY
+                     " is no longer in %s. The daemon that runs still has it, and makes the file anew when it "
+                     "does something next (`systemctl reload backupd` for now)",
+                     conf->state)
+               : error_set(
+                     err, E_NOT_FOUND,
+                     "there is no history in %s: `backupd daemon` has not run here yet, or it was removed",
+                     conf->state);
 }
 
 /* Bytes of the source, or of what a verification has read. */
@@ -255,6 +265,21 @@ static int print_status(struct status *s, const struct vec *jobs, struct error *
     return rc == 0 && !s->cli->json ? out_flush(&s->cli->out, err) : rc;
 }
 
+/* Of runs that wait to be written nothing is known here. */
+static int not_all_well(const struct conf *conf, size_t more, struct error *err)
+{
+    char wall[32];
+    struct trouble trouble;
+    look_trouble(conf, &trouble);
+    if (trouble.since != 0)
+        return error_set(
+            err, E_IO,
+            "what is known of the last runs is well, but the history takes nothing since %s: %zu %s to be looked at",
+            zone_format(wall, trouble.since), more, plural(more, "thing is", "things are"));
+    return error_set(err, E_IO, "the last runs are well, but %zu %s to be looked at", more,
+                     plural(more, "thing is", "things are"));
+}
+
 int cmd_status(struct cli_context *cli, struct error *err)
 {
     struct vec jobs = VEC_OF(const struct conf_job *);
@@ -286,8 +311,7 @@ int cmd_status(struct cli_context *cli, struct error *err)
         rc = error_set(err, E_IO, "%zu of %zu %s not well", s.bad, jobs.len,
                        plural(jobs.len, "job is", "jobs are"));
     else if (rc == 0 && more > 0)
-        rc = error_set(err, E_IO, "the last runs are well, but %zu %s to be looked at", more,
-                       plural(more, "thing is", "things are"));
+        rc = not_all_well(conf, more, err);
     planner_free(s.planner);
     history_close(s.history);
     table_free(s.table);
@@ -397,6 +421,20 @@ static int show_run(const struct history_run *r, void *arg)
     return rc < 0 ? rc : out_flush(&s->cli->out, s->err);
 }
 
+static int no_such_run(const struct conf *conf, uint64_t id, struct error *err)
+{
+    char wall[32];
+    struct trouble trouble;
+    look_trouble(conf, &trouble);
+    if (trouble.since != 0)
+        return error_set(
+            err, E_NOT_FOUND,
+            "run %llu is not in the history, which takes nothing since %s: if it is a newer one it waits to be "
+            "written (`backupd status`, and the daemon's log has it)",
+            (unsigned long long)id, zone_format(wall, trouble.since));
+    return error_set(err, E_NOT_FOUND, "there is no run %llu", (unsigned long long)id);
+}
+
 int cmd_show(struct cli_context *cli, struct error *err)
 {
     uint64_t id = 0;
@@ -415,7 +453,7 @@ int cmd_show(struct cli_context *cli, struct error *err)
     if (rc == 0)
         rc = history_runs(s.history, &filter, show_run, &s, err);
     if (rc == 0 && !s.seen)
-        rc = error_set(err, E_NOT_FOUND, "there is no run %llu", (unsigned long long)id);
+        rc = no_such_run(conf, id, err);
     history_close(s.history);
     conf_free(conf);
     return rc;

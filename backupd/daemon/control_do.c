@@ -47,6 +47,20 @@ static void fail(struct client *c, const struct error *why)
     control_answer(c, cli_exit_code(why->code), why->text, NULL);
 }
 
+/* What was done and would be forgotten with this daemon. */
+static const char *unstored(const struct supervisor *s, const char *job, int *exit_code)
+{
+    if (ledger_is_stored(s->ledger, job))
+        return "";
+    *exit_code = CLI_EXIT_PARTLY;
+    return "; not stored: the history takes nothing (`backupd status`), and a daemon that ends before it does forgets this";
+}
+
+static void answer_done(struct client *c, int exit_code, const struct vec *lines)
+{
+    control_answer(c, exit_code, exit_code != 0 ? "it is done, but not stored" : NULL, lines);
+}
+
 /* ---- names ------------------------------------------------------------------------------------------------------------- */
 
 /* The jobs of the request, all of them known; E_USAGE. At least one. */
@@ -174,7 +188,7 @@ void control_hear(struct supervisor *s, struct client *c, const struct daemon_ev
     }
 }
 
-static void settle_line(struct supervisor *s, const struct started *w, struct vec *lines)
+static void settle_line(struct supervisor *s, const struct started *w, struct vec *lines, int *stored)
 {
     char reason[WAITS_TEXT_MAX];
     size_t job = supervisor_job(s, w->job);
@@ -185,21 +199,23 @@ static void settle_line(struct supervisor *s, const struct started *w, struct ve
     else if (w->run != 0)
         say(lines, "%s: run %lld has started", w->job, (long long)w->run);
     else if (job != SIZE_MAX)
-        say(lines, "%s: %s", w->job,
+        say(lines, "%s: %s%s", w->job,
             waits_line(&s->crew, s->crew.planner, job, supervisor_now(), reason)[0] != '\0' ? reason
-                                                                                            : "starts next");
+                                                                                            : "starts next",
+            unstored(s, w->job, stored));
 }
 
 void control_settle(struct supervisor *s, struct client *c)
 {
     struct vec lines = VEC_OF(char *);
     int exit_code = 0;
+    int stored = 0;
     size_t bad = 0;
     for (size_t i = 0; i < c->started.len; i++) {
         const struct started *w = vec_at(&c->started, i);
         if (c->stays && !w->over)
             return;
-        settle_line(s, w, &lines);
+        settle_line(s, w, &lines, &stored);
         bad += w->exit_code != 0 ? 1 : 0;
         exit_code = exit_code == 0 ? w->exit_code : exit_code;
     }
@@ -207,7 +223,10 @@ void control_settle(struct supervisor *s, struct client *c)
     (void)snprintf(text, sizeof text, "%zu of %zu runs did not succeed", bad, c->started.len);
     if (c->started.len == 1)
         (void)snprintf(text, sizeof text, "the run did not succeed");
-    control_answer(c, exit_code, bad > 0 ? text : NULL, &lines);
+    if (bad > 0)
+        control_answer(c, exit_code, text, &lines);
+    else
+        answer_done(c, stored, &lines);
     lines_free(&lines);
 }
 
@@ -229,6 +248,7 @@ static void cancel_waiting(struct supervisor *s, struct client *c, const char *w
 {
     struct error why = ERROR_INIT;
     struct vec lines = VEC_OF(char *);
+    int exit_code = 0;
     char safe[CONTROL_NAME_MAX];
     size_t job = what != NULL ? supervisor_job(s, what) : SIZE_MAX;
     if (job == SIZE_MAX || runs_cancel(s, job, c->peer.name, &why) < 0) {
@@ -239,8 +259,8 @@ static void cancel_waiting(struct supervisor *s, struct client *c, const char *w
         fail(c, &why);
         return;
     }
-    say(&lines, "%s: the run that waited is cancelled", what);
-    control_answer(c, 0, NULL, &lines);
+    say(&lines, "%s: the run that waited is cancelled%s", what, unstored(s, what, &exit_code));
+    answer_done(c, exit_code, &lines);
     lines_free(&lines);
 }
 
@@ -249,6 +269,7 @@ static void cancel(struct supervisor *s, struct client *c)
     const char *what = jsonflat_text(c->request, "what");
     struct vec lines = VEC_OF(char *);
     char reason[SLOT_WHY_MAX];
+    int exit_code = 0;
     struct slot *slot = what != NULL ? slot_of(s, what) : NULL;
     if (slot == NULL) {
         cancel_waiting(s, c, what);
@@ -260,9 +281,10 @@ static void cancel(struct supervisor *s, struct client *c)
         (void)snprintf(reason, sizeof reason, HISTORY_CANCELLED "%s", c->peer.name);
         runs_stop(s, slot, STOP_HAND, reason);
         runs_forget_running(s, slot->job);
-        say(&lines, "%s: run %lld is asked to end", slot->job, (long long)slot->id);
+        say(&lines, "%s: run %lld is asked to end%s", slot->job, (long long)slot->id,
+            unstored(s, slot->job, &exit_code));
     }
-    control_answer(c, 0, NULL, &lines);
+    answer_done(c, exit_code, &lines);
     lines_free(&lines);
 }
 
@@ -273,6 +295,7 @@ static void pause_jobs(struct supervisor *s, struct client *c, bool paused)
     struct vec jobs = VEC_OF(size_t);
     struct vec lines = VEC_OF(char *);
     struct error why = ERROR_INIT;
+    int exit_code = 0;
     if (jobs_of(s, c, &jobs, &why) < 0) {
         fail(c, &why);
         vec_free(&jobs);
@@ -286,17 +309,19 @@ static void pause_jobs(struct supervisor *s, struct client *c, bool paused)
         bool waits = state->due != 0 && !state->running && !state->by_hand;
         planner_pause(s->crew.planner, job, supervisor_now(), paused);
         runs_remember(s, job);
+        const char *but = unstored(s, name, &exit_code);
         if (was == paused)
-            say(&lines, "%s: %s", name, paused ? "was paused already" : "was not paused");
+            say(&lines, "%s: %s%s", name, paused ? "was paused already" : "was not paused", but);
         else
-            say(&lines, "%s: %s", name,
+            say(&lines, "%s: %s%s", name,
                 !paused ? "runs again when it is due"
                 : waits ? "is paused; the run that waits is skipped, and what comes due until it is resumed"
-                        : "is paused; what comes due is skipped until it is resumed");
+                        : "is paused; what comes due is skipped until it is resumed",
+                but);
         if (was != paused)
             tell("%s: is %s by %s", name, paused ? "paused" : "resumed", c->peer.name);
     }
-    control_answer(c, 0, NULL, &lines);
+    answer_done(c, exit_code, &lines);
     lines_free(&lines);
     vec_free(&jobs);
 }

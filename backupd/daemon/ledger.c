@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "backupd/daemon/accepted.h"
 #include "backupd/daemon/alarms.h"
+#include "backupd/daemon/run_mark.h"
 #include "backupd/daemon/supervisor.h"
 #include "common/base/alloc.h"
 #include "common/base/clock.h"
@@ -25,12 +28,15 @@ struct waiting {
     bool ended;
 };
 
-/* The newest that is known of a job. */
+/* The newest that is known of a job, and what the history has of it. */
 struct stand {
     struct history_job job;
+    struct history_job stored;
     char *name;
     bool waits;
 };
+
+enum { STAND_TEXT_MAX = HISTORY_NAME_MAX + 64, STANDS_SPARE = 16 /* ", ...", and what escaping needs */ };
 
 struct ledger {
     struct history *history; /* NULL: a damaged one was put aside and a new one cannot be made */
@@ -39,6 +45,7 @@ struct ledger {
     int fd;       /* for others to read; -1: it could not be made */
     bool fd_told; /* that it cannot be written */
     bool damaged;
+    bool moved;   /* the file of the open history was removed, and there is no new one yet */
     int64_t last; /* the highest id */
     struct vec runs;
     struct vec jobs;
@@ -97,6 +104,13 @@ static void lose(struct ledger *l, const struct history_run *run)
     l->trouble.lost++;
 }
 
+static void lose_stand(struct ledger *l, const struct history_job *job)
+{
+    log_event(LOG_WARN, "where %s stands will not be in the history: there is no memory to keep it%s",
+              job->name, job->paused ? "; it is paused" : "");
+    l->trouble.lost++;
+}
+
 static void drop(struct ledger *l, size_t i)
 {
     struct waiting *list = l->runs.len > 0 ? vec_at(&l->runs, 0) : NULL;
@@ -104,6 +118,52 @@ static void drop(struct ledger *l, size_t i)
     waiting_free(&list[i]);
     memmove(list + i, list + i + 1, (l->runs.len - i - 1) * sizeof *list);
     l->runs.len--;
+}
+
+/* What a daemon that knows only the history would do otherwise with this job; false: nothing that is not told with a run of it. */
+static bool stand_says(const struct ledger *l, const struct stand *s, char out[STAND_TEXT_MAX])
+{
+    const struct history_job *now_is = &s->job;
+    const struct history_job *stored = &s->stored;
+    bool has_run = false;
+    out[0] = '\0';
+    if (!s->waits)
+        return false;
+    for (size_t i = 0; i < l->runs.len && !has_run; i++)
+        has_run = strcmp(((const struct waiting *)vec_at(&l->runs, i))->run.job, s->name) == 0;
+    if (now_is->paused != stored->paused)
+        (void)snprintf(out, STAND_TEXT_MAX, "%s is %s", s->name,
+                       now_is->paused ? "paused" : "no longer paused");
+    else if (now_is->due != 0 && now_is->by_hand && !now_is->running &&
+             (stored->due != now_is->due || !stored->by_hand))
+        (void)snprintf(out, STAND_TEXT_MAX, "%s was started by hand and waits", s->name);
+    else if (!has_run && now_is->due == 0 && stored->due != 0)
+        (void)snprintf(out, STAND_TEXT_MAX, "%s is not to start any more", s->name);
+    else if (!has_run)
+        (void)snprintf(out, STAND_TEXT_MAX, "where %s stands", s->name);
+    return out[0] != '\0';
+}
+
+/* Those that the text has no room for are in the number. */
+static void count_stands(struct ledger *l)
+{
+    struct trouble *t = &l->trouble;
+    char one[STAND_TEXT_MAX];
+    size_t used = 0;
+    t->states = 0;
+    t->stands[0] = '\0';
+    for (size_t i = 0; i < l->jobs.len; i++) {
+        if (!stand_says(l, vec_at(&l->jobs, i), one))
+            continue;
+        t->states++;
+        size_t n = strlen(one) + (used > 0 ? 2 : 0);
+        if (used + n + STANDS_SPARE > sizeof t->stands) {
+            (void)snprintf(t->stands + used, sizeof t->stands - used, ", ...");
+            continue;
+        }
+        (void)snprintf(t->stands + used, sizeof t->stands - used, "%s%s", used > 0 ? ", " : "", one);
+        used += n;
+    }
 }
 
 static void count(struct ledger *l)
@@ -114,6 +174,7 @@ static void count(struct ledger *l)
         l->trouble.ends += w->ended ? 1 : 0;
         l->trouble.more += w->ended ? 0 : 1;
     }
+    count_stands(l);
 }
 
 /* The end of a run takes the place of its beginning. */
@@ -164,9 +225,15 @@ static struct stand *stand_of(struct ledger *l, const struct history_job *job)
     return s;
 }
 
+static void is_stored(struct stand *s)
+{
+    s->stored = s->job;
+    s->waits = false;
+}
+
 static bool any_waits(const struct ledger *l)
 {
-    bool any = l->runs.len > 0 || l->history == NULL;
+    bool any = l->runs.len > 0 || l->history == NULL || l->moved;
     for (size_t i = 0; i < l->jobs.len && !any; i++)
         any = ((const struct stand *)vec_at(&l->jobs, i))->waits;
     return any;
@@ -206,12 +273,13 @@ static void is_wrong(struct ledger *l, const struct error *why)
 {
     struct trouble *t = &l->trouble;
     bool first = t->since == 0;
+    const char *gone = l->moved ? SUPERVISOR_HISTORY " is gone, and cannot be made anew: " : "";
     l->damaged = l->damaged || why->code == E_CORRUPT;
     if (why->code == E_NO_SPACE)
         (void)snprintf(t->why, sizeof t->why,
-                       "database or disk is full, make room on the file system of %.600s", l->state);
+                       "%sdatabase or disk is full, make room on the file system of %.600s", gone, l->state);
     else
-        (void)snprintf(t->why, sizeof t->why, "%.700s", why->text);
+        (void)snprintf(t->why, sizeof t->why, "%s%.600s", gone, why->text);
     count(l);
     if (first) {
         t->since = now();
@@ -259,7 +327,7 @@ static void forget(struct ledger *l)
     while (l->runs.len > 0)
         drop(l, l->runs.len - 1);
     for (size_t i = 0; i < l->jobs.len; i++)
-        ((struct stand *)vec_at(&l->jobs, i))->waits = false;
+        is_stored(vec_at(&l->jobs, i));
 }
 
 /* A damaged file is put aside by opening it, which looks at all of it. Closed before: SQLite removes by name what belongs to it. */
@@ -273,17 +341,55 @@ static int open_again(struct ledger *l, struct error *err)
     l->damaged = false;
     int64_t last = 0;
     l->files += history_last(l->history, &last, NULL) == 0 && last < l->last ? 1 : 0;
-    for (size_t i = 0; i < l->jobs.len; i++)
-        ((struct stand *)vec_at(&l->jobs, i))->waits = true;
+    for (size_t i = 0; i < l->jobs.len; i++) {
+        struct stand *s = vec_at(&l->jobs, i);
+        s->stored = (struct history_job){ .name = s->name };
+        s->waits = true;
+    }
     return 0;
+}
+
+/* Somebody took the file away. What the open one holds, which is all of it, goes into a new one; until that is there nothing more
+ * is written into the one that nobody will find. */
+static int make_anew(struct ledger *l, struct error *err)
+{
+    int rc = history_save(l->history, l->path, err);
+    if (rc < 0 && rc != E_CORRUPT)
+        return rc;
+    bool lost = rc < 0;
+    uint64_t files = l->files;
+    if ((rc = open_again(l, err)) < 0)
+        return rc;
+    l->files = files + 1; /* also when it has all of the old one */
+    l->moved = false;
+    if (lost)
+        log_event(LOG_ALARM, "%s was removed, and damaged: a new one begins with where each job stands",
+                  l->path);
+    return 0;
+}
+
+static void look_for_file(struct ledger *l)
+{
+    if (l->moved || l->damaged || l->history == NULL || !history_is_moved(l->history))
+        return;
+    l->moved = true;
+    log_event(
+        LOG_ALARM,
+        "%s (or what belongs to it) was removed or replaced while the daemon runs: all that it held is written into a new "
+        "one",
+        l->path);
 }
 
 /* All that waits, in one transaction. */
 static void flush(struct ledger *l)
 {
     struct error why = ERROR_INIT;
-    int rc = l->history == NULL || l->damaged ? open_again(l, &why) : 0;
+    int rc = l->moved && l->history != NULL     ? make_anew(l, &why)
+             : l->history == NULL || l->damaged ? open_again(l, &why)
+                                                : 0;
     l->tried = now();
+    if (rc == 0)
+        l->moved = false;
     if (rc == 0)
         rc = history_together(l->history, write_all, l, &why);
     if (rc == E_CORRUPT && !l->damaged && open_again(l, &why) == 0)
@@ -317,11 +423,13 @@ static void put(struct ledger *l, struct history_run *run, const struct history_
     if (rc == 0) {
         l->last = run != NULL && run->id > l->last ? run->id : l->last;
         if (s != NULL)
-            s->waits = false;
+            is_stored(s);
         return;
     }
     if (s != NULL)
         s->waits = true;
+    else if (job != NULL)
+        lose_stand(l, job);
     if (run != NULL && run->id == 0)
         run->id = ++l->last;
     if (run != NULL)
@@ -383,7 +491,9 @@ int64_t ledger_wake(const struct ledger *l)
 void ledger_look(struct ledger *l)
 {
     int64_t t = now();
-    if (l->trouble.since != 0 && (t >= l->tried + LEDGER_PAUSE || t < l->tried))
+    bool was = l->moved;
+    look_for_file(l);
+    if (l->moved != was || (l->trouble.since != 0 && (t >= l->tried + LEDGER_PAUSE || t < l->tried)))
         flush(l);
 }
 
@@ -425,9 +535,20 @@ int ledger_job_read(struct ledger *l, const char *name, struct history_job *out,
         }
     }
     int rc = l->history != NULL ? history_job_read(l->history, name, out, err) : 0;
-    if (rc == 1)
-        (void)stand_of(l, out);
+    struct stand *s = rc == 1 ? stand_of(l, out) : NULL;
+    if (s != NULL)
+        is_stored(s);
     return rc;
+}
+
+bool ledger_is_stored(const struct ledger *l, const char *name)
+{
+    for (size_t i = 0; i < l->jobs.len; i++) {
+        const struct stand *s = vec_at(&l->jobs, i);
+        if (strcmp(s->name, name) == 0)
+            return !s->waits;
+    }
+    return true;
 }
 
 /* What a daemon before this one had to leave behind. */
@@ -436,15 +557,36 @@ static void tell_left(struct ledger *l)
     struct trouble t;
     if (l->fd < 0 || trouble_read(l->fd, &t, NULL) != 1)
         return;
-    uint64_t n = t.ends + t.more + t.lost;
-    if (n > 0)
+    uint64_t others = t.more + t.lost + t.states;
+    if (t.ends + others > 0)
         log_event(
             LOG_ALARM,
             "the daemon before this one could not write everything into its history (%s): %llu %s of runs and "
-            "%llu other %s are missing in it%s%s",
-            t.why, (unsigned long long)t.ends, plural(t.ends, "end", "ends"),
-            (unsigned long long)(t.more + t.lost), plural(t.more + t.lost, "entry", "entries"),
-            t.newest[0] != '\0' ? "; the newest: " : "", t.newest);
+            "%llu other %s are missing in it%s%s%s%s",
+            t.why, (unsigned long long)t.ends, plural(t.ends, "end", "ends"), (unsigned long long)others,
+            plural(others, "entry", "entries"), t.newest[0] != '\0' ? "; the newest: " : "", t.newest,
+            t.stands[0] != '\0' ? "; not stored, so not known to this one: " : "", t.stands);
+}
+
+static bool is_there(const char *state, const char *name)
+{
+    struct stat st;
+    char *path = path_join(state, name, NULL);
+    bool yes = path != NULL && lstat(path, &st) == 0;
+    free(path);
+    return yes;
+}
+
+/* Before it is made. */
+static void tell_missing(const char *state)
+{
+    if (!is_there(state, SUPERVISOR_HISTORY) &&
+        (is_there(state, TROUBLE_FILE) || is_there(state, ACCEPTED_FILE) || is_there(state, RUN_MARKS)))
+        log_event(
+            LOG_WARN,
+            "the history begins anew: there was none in %s, and a daemon has run here before. What was paused is not, and "
+            "what was missed is not made up for",
+            state);
 }
 
 int ledger_open(const char *state, struct ledger **out, struct error *err)
@@ -456,6 +598,7 @@ int ledger_open(const char *state, struct ledger **out, struct error *err)
     *l = (struct ledger){ .fd = -1, .runs = VEC_OF(struct waiting), .jobs = VEC_OF(struct stand) };
     l->state = str_dup(state, err);
     l->path = path_join(state, SUPERVISOR_HISTORY, err);
+    tell_missing(state);
     int rc = l->state != NULL && l->path != NULL ? history_open(l->path, &l->history, err) : E_NOMEM;
     if (rc == 0)
         rc = history_last(l->history, &l->last, err);
@@ -472,21 +615,28 @@ int ledger_open(const char *state, struct ledger **out, struct error *err)
 
 static void tell_lost(const struct ledger *l)
 {
+    char stand[STAND_TEXT_MAX];
+    size_t n = l->runs.len + (size_t)l->trouble.states;
     for (size_t i = 0; i < l->runs.len; i++) {
         const struct waiting *w = vec_at(&l->runs, i);
         log_event(LOG_WARN, "not in the history: run %lld of %s: %s%s%s", (long long)w->run.id, w->run.job,
                   w->ended ? history_verdict_name(w->run.verdict) : "began",
                   w->run.text[0] != '\0' ? ": " : "", w->run.text);
     }
-    log_event(LOG_ALARM, "the daemon ends, and %zu %s will not be in the history: %s", l->runs.len,
-              plural(l->runs.len, "entry", "entries"), l->trouble.why);
+    for (size_t i = 0; i < l->jobs.len; i++)
+        if (stand_says(l, vec_at(&l->jobs, i), stand))
+            log_event(LOG_WARN, "not in the history, and forgotten: %s", stand);
+    log_event(LOG_ALARM, "the daemon ends, and %zu %s will not be in the history: %s%s%s", n,
+              plural(n, "entry", "entries"), l->trouble.why,
+              l->trouble.stands[0] != '\0' ? "; forgotten: " : "", l->trouble.stands);
 }
 
 void ledger_close(struct ledger *l)
 {
     if (l == NULL)
         return;
-    if (l->trouble.since != 0)
+    look_for_file(l);
+    if (l->trouble.since != 0 || l->moved)
         flush(l);
     if (l->trouble.since != 0)
         tell_lost(l);

@@ -9,12 +9,13 @@
  *
  * No run waits for the history, and none is lost while the daemon lives: what a full disk or a damaged file does not take stays
  * in memory, in order, and is written in one transaction with the next thing that is to be written, or after
- * LEDGER_PAUSE seconds. At most LEDGER_RUNS_MAX runs and LEDGER_BYTES_MAX bytes are kept; the oldest go first, each with a line in the
+ * LEDGER_PAUSE seconds. So does where a job stands (paused, started by hand): of each job the newest. At most LEDGER_RUNS_MAX runs and LEDGER_BYTES_MAX bytes are kept; the oldest go first, each with a line in the
  * log, and are counted.
  *
  * While something is wrong ledger_trouble() says what, and so does a file for other processes (backupd/daemon/trouble.h). What a
  * daemon before this one could not write is told with an alarm. A history that is found to be damaged while it is written is put aside,
- * and where each job stands is written into the new one.
+ * and where each job stands is written into the new one. One whose file was removed is made anew from the open one: ledger_look()
+ * looks for it each time.
  */
 #ifndef BACKUPD_DAEMON_LEDGER_H
 #define BACKUPD_DAEMON_LEDGER_H
@@ -37,6 +38,8 @@ void ledger_close(struct ledger *l);
 struct history *ledger_history(const struct ledger *l);
 /* Where a job stands, as history_job_read(). */
 int ledger_job_read(struct ledger *l, const char *name, struct history_job *out, struct error *err);
+/* False: where the job stands waits to be written, and a daemon that ends before that forgets it. */
+bool ledger_is_stored(const struct ledger *l, const char *name);
 
 void ledger_begin(struct ledger *l, struct history_run *run, const struct history_job *job);
 /* All of the run, with its id: its beginning may have been lost. */

@@ -13,7 +13,8 @@
 
 #include "common/base/banned.h"
 
-/* The first line is for who looks with `cat`; numbers, then two texts of one line each; zeros; the sum. */
+/* The first line is for who looks with `cat`; numbers, then two texts of one line each; a number and a text that older daemons did
+ * not write; zeros; the sum. */
 #define HEAD "backupd: what the history does not take, 1\n"
 
 enum { TRIES = 5, SUM_LEN = 16, LINE_WHY = 5, LINE_NEWEST = 6, LINES = 7 };
@@ -39,10 +40,12 @@ int trouble_write(int fd, const struct trouble *t, struct error *err)
     char page[TROUBLE_SIZE] = { 0 };
     char why[TROUBLE_TEXT_MAX];
     char newest[TROUBLE_TEXT_MAX];
+    char stands[TROUBLE_TEXT_MAX];
     (void)snprintf(page, sizeof page - SUM_LEN,
-                   HEAD "%" PRId64 "\n%" PRIu64 "\n%" PRIu64 "\n%" PRIu64 "\n%s\n%s\n", t->since, t->ends,
-                   t->more, t->lost, str_printable(why, sizeof why, t->why),
-                   str_printable(newest, sizeof newest, t->newest));
+                   HEAD "%" PRId64 "\n%" PRIu64 "\n%" PRIu64 "\n%" PRIu64 "\n%s\n%s\n%" PRIu64 "\n%s\n",
+                   t->since, t->ends, t->more, t->lost, str_printable(why, sizeof why, t->why),
+                   str_printable(newest, sizeof newest, t->newest), t->states,
+                   str_printable(stands, sizeof stands, t->stands));
     put_sum(page);
     return fd_pwrite_full(fd, page, sizeof page, 0, TROUBLE_FILE, err);
 }
@@ -69,6 +72,19 @@ int trouble_open(const char *path, int *fd, struct error *err)
     return *fd < 0 ? *fd : 0;
 }
 
+/* Of an older daemon there is nothing. */
+static int take_stands(char *rest, struct trouble *out)
+{
+    const char *line = strsep(&rest, "\n");
+    const char *text = rest != NULL ? strsep(&rest, "\n") : NULL;
+    if (text == NULL)
+        return line == NULL || line[0] == '\0' ? 0 : E_CORRUPT;
+    if (rest == NULL || number_parse(line, 0, INT64_MAX, &out->states, NULL) < 0)
+        return E_CORRUPT;
+    (void)snprintf(out->stands, sizeof out->stands, "%s", text);
+    return 0;
+}
+
 static int take(char *page, struct trouble *out)
 {
     uint64_t numbers[LINE_WHY] = { 0 };
@@ -89,7 +105,8 @@ static int take(char *page, struct trouble *out)
     out->ends = numbers[2];
     out->more = numbers[3];
     out->lost = numbers[4];
-    return out->since != 0;
+    int rc = take_stands(rest, out);
+    return rc < 0 ? rc : out->since != 0;
 }
 
 static int read_once(int fd, struct trouble *out, struct error *err)
@@ -130,7 +147,10 @@ const char *trouble_says(const struct trouble *t, char out[TROUBLE_SAYS_MAX])
                      plural(t->ends, "end", "ends"), plural(t->ends, "is", "are"), t->newest);
     used += t->ends > 0 && n > 0 ? (size_t)n : 0;
     if (t->lost > 0 && used < TROUBLE_SAYS_MAX)
-        (void)snprintf(out + used, TROUBLE_SAYS_MAX - used,
-                       " %" PRIu64 " more were too many to be kept, the daemon's log has them.", t->lost);
+        n = snprintf(out + used, TROUBLE_SAYS_MAX - used,
+                     " %" PRIu64 " more were too many to be kept, the daemon's log has them.", t->lost);
+    used += t->lost > 0 && n > 0 ? (size_t)n : 0;
+    if (t->stands[0] != '\0' && used < TROUBLE_SAYS_MAX)
+        (void)snprintf(out + used, TROUBLE_SAYS_MAX - used, " Not stored: %s.", t->stands);
     return out;
 }

@@ -20,7 +20,7 @@
 
 #define TROUBLE_FILE "history.trouble" /* in the state directory */
 
-enum { TROUBLE_SIZE = 4096, TROUBLE_TEXT_MAX = 768, TROUBLE_SAYS_MAX = 2048 };
+enum { TROUBLE_SIZE = 4096, TROUBLE_TEXT_MAX = 768, TROUBLE_SAYS_MAX = 3072 };
 
 struct trouble {
     int64_t since; /* 0: none */
@@ -29,6 +29,8 @@ struct trouble {
     uint64_t lost; /* of all of these, that were too many to be kept */
     char why[TROUBLE_TEXT_MAX];
     char newest[TROUBLE_TEXT_MAX]; /* "shop: failed: no space", of the ends; "" */
+    uint64_t states;               /* jobs of which it is not stored where they stand */
+    char stands[TROUBLE_TEXT_MAX]; /* of these: "shop is paused, blog was started by hand and waits"; "" */
 };
 
 int trouble_make(const char *path, int *fd, struct error *err);

@@ -61,6 +61,18 @@ bool history_is_out_of_time(enum history_verdict verdict, const char *text)
 
 /* ---- SQLite ---------------------------------------------------------------------------------------------------- */
 
+/* SQLite says "disk I/O error" where the system had more to say. */
+static int failed_call(const struct history *h, const char *file, const char *what, struct error *err)
+{
+    int sys = sqlite3_system_errno(h->db);
+    const char *text = sys != 0 ? strerrordesc_np(sys) : NULL;
+    if (sys == ENOSPC || sys == EDQUOT)
+        return error_set(err, E_NO_SPACE, "the %s: no room: database or disk is full (%s)", h->kind->name,
+                         file);
+    return error_set(err, E_IO, "the %s (%s, %s): %s%s%s", h->kind->name, file, what, sqlite3_errmsg(h->db),
+                     text != NULL ? ": " : "", text != NULL ? text : "");
+}
+
 /* Where it is and what to do, never a statement of SQL: who reads it knows neither. */
 int history_failed(const struct history *h, const char *what, struct error *err)
 {
@@ -75,6 +87,8 @@ int history_failed(const struct history *h, const char *what, struct error *err)
         return error_set(err, ours, "the %s is damaged (%s: %s)%s%s", h->kind->name,
                          file != NULL ? file : "?", sqlite3_errmsg(h->db), h->kind->cure != NULL ? ". " : "",
                          h->kind->cure != NULL ? h->kind->cure : "");
+    if (code == SQLITE_IOERR || code == SQLITE_CANTOPEN)
+        return failed_call(h, file != NULL ? file : "?", what, err);
     return error_set(err, ours, "the %s (%s, %s): %s", h->kind->name, file != NULL ? file : "?", what,
                      sqlite3_errmsg(h->db));
 }

@@ -91,6 +91,13 @@ int history_open(const char *path, struct history **out, struct error *err);
 int history_open_read(const char *path, struct history **out, struct error *err);
 void history_close(struct history *h);
 
+/* The file that is open has no longer its name: somebody removed or replaced it, or what belongs to it (-wal, -shm). What is
+ * written goes on into the open one, and is gone when it is closed. */
+bool history_is_moved(struct history *h);
+/* All that the open one holds is put into a new file of this name; then the open one is to be closed, and that one opened. A
+ * strange file of the name is put aside (NAME.found-TIME). An error: the open one is what it was. */
+int history_save(struct history *h, const char *path, struct error *err);
+
 /* 1 and *out (name aside), or 0 when the job is not known, or an error. */
 int history_job_read(struct history *h, const char *name, struct history_job *out, struct error *err);
 int history_job_write(struct history *h, const struct history_job *job, struct error *err);

@@ -86,7 +86,9 @@ for how in --direct "--socket $TMP/c.sock"; do
     contains "and what is not in it" "$(<status.txt)" "1 end of runs is not in it; the newest: shop: failed: "
     contains "and that it is to be looked at" "$(<status.err)" "to be looked at"
 done
-check_fails 1 "who asks for another job is told, too" backupd status blog
+check_fails 1 "who asks for another job is told, too" status_into blog
+contains "not that its runs are well" "$(<status.err)" "what is known of the last runs is well, but the history takes nothing since"
+contains "who asks for the run, too" "$(backupd show 2 2>&1 || true)" "run 2 is not in the history, which takes nothing since"
 contains "as JSON" "$(backupd status --json 2>/dev/null || true)" '"alarm":"history"'
 check "a notice says it" wait_for 60 heard alarm "$lacks"
 check "and the failure of the run" wait_for 60 heard failure "No space left on device"
@@ -100,6 +102,11 @@ contains "is added" "$(backupd status 2>/dev/null || true)" "2 ends of runs are 
 check "and told" wait_for 60 heard failure "Job blog"
 same "the log says it once" 1 "$(grep -c 'alarm: the history takes nothing' daemon.log)"
 same "what was told was told once" "alarm failure failure" "$(for f in web/*.json; do seen json "$f" event; done | sort | xargs)"
+
+# ---- the other files of the state: it is the room that they lack
+anomalies_into() { backupd anomaly list >anomalies.txt 2>&1; }
+check "the list of anomalies is one, or says why" eval 'anomalies_into || grep -qF "no room: database or disk is full" anomalies.txt'
+check "nobody speaks of a disk error" not grep -rF "disk I/O error" daemon.log anomalies.txt
 
 # ---- room again
 rm state/fill
@@ -121,7 +128,13 @@ check "all is well" backupd status
 # ---- an orderly end without room: what is lost is told, and told again by the next daemon
 fill
 check_fails 1 "without room" backupd start blog --wait
+pause_into() { backupd "$@" >pause.txt 2>pause.err; }
+check_fails 3 "a pause that is not stored" pause_into pause blog
+contains "is one" "$(<pause.txt)" "blog: is paused"
+contains "and says so" "$(<pause.txt)" "; not stored: the history takes nothing"
+contains "as does the status" "$(backupd status 2>/dev/null || true)" "Not stored: blog is paused."
 daemon_stop
+contains "the log says that it is forgotten" "$(<daemon.log)" "not in the history, and forgotten: blog is paused"
 contains "the log says what is lost" "$(<daemon.log)" "not in the history: run 6 of blog: failed"
 check_fails 1 "status says so without a daemon" backupd status
 contains "in words" "$(backupd status 2>/dev/null || true)" "1 end of runs is not in it; the newest: blog: failed: "
@@ -138,11 +151,13 @@ rm web/*.json
 fill
 touch go
 check "its end is not in the history" wait_for 60 newest_is slow
+check_fails 3 "a pause that is not stored" pause_into pause blog
 kill -KILL "$DAEMON"
 wait "$DAEMON" 2>/dev/null || true
 rm state/fill
 daemon_start
 check "the next one tells it, too" wait_for 60 heard alarm "are missing in it; the newest: slow: failed"
+contains "with the pause" "$(<daemon.log)" "not stored, so not known to this one: blog is paused"
 contains "and the run is cut off" "$(backupd history slow)" "cut off"
 check "runs go on" backupd start shop slow --wait
 check "all is well" backupd status
@@ -196,5 +211,24 @@ check "a run" backupd start shop --wait
 check "another" backupd start blog --wait
 check "all is well" backupd status
 check "the page has no alarm" wait_for 60 page_says "No open alarm"
+
+# ---- a history that somebody removes: nothing of it is lost
+check "a pause" backupd pause blog
+rm web/*.json state/history.db*
+check_fails 1 "the status" status_into
+contains "says that it is gone" "$(<status.err)" "the history is gone: history.db is no longer in $TMP/state"
+kill -HUP "$DAEMON"
+check "the daemon makes it anew" wait_for 60 test -e state/history.db
+check "and tells it" wait_for 60 heard alarm "was removed or replaced while the daemon runs"
+contains "with the runs" "$(backupd history)" "blog"
+contains "and the pause" "$(backupd status)" "paused"
+same "nobody else reads it" 600 "$(stat -c %a state/history.db)"
+check "the page has it" wait_for 60 page_says "No open alarm"
+check "a run" backupd start shop --wait
+daemon_stop
+rm state/history.db
+contains "without a daemon" "$(backupd status 2>&1 || true)" "has not run here yet, or it was removed"
+daemon_start
+contains "the next one says that it begins anew" "$(<daemon.log)" "the history begins anew: there was none in $TMP/state"
 daemon_stop
 finish

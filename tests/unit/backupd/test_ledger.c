@@ -19,6 +19,7 @@
 static char dir[64];
 static char big[3 * 4096 + 1]; /* needs pages of its own */
 static char alarms[8192];
+static char warnings[8192];
 static struct error err = ERROR_INIT;
 static struct ledger *l;
 static uint64_t now;
@@ -31,10 +32,11 @@ static uint64_t fake_wall(void *arg)
 
 static void hear(enum log_level level, const char *text, void *arg)
 {
-    size_t used = strlen(alarms);
+    char *out = level == LOG_ALARM ? alarms : level == LOG_WARN ? warnings : NULL;
+    size_t used = out != NULL ? strlen(out) : 0;
     (void)arg;
-    if (level == LOG_ALARM)
-        (void)snprintf(alarms + used, sizeof alarms - used, "%s\n", text);
+    if (out != NULL)
+        (void)snprintf(out + used, sizeof alarms - used, "%s\n", text);
 }
 
 static void begin_again(void)
@@ -261,6 +263,69 @@ START_TEST(left_behind)
 }
 END_TEST
 
+/* What somebody has asked for and is not stored: said while it waits, by the daemon that ends, and by the next one. */
+START_TEST(stands)
+{
+    char says[TROUBLE_SAYS_MAX];
+    struct history_job job;
+    ledger_job(l, &(struct history_job){ .name = "shop", .paused = true });
+    ledger_job(l, &(struct history_job){ .name = "late", .due = 5, .by_hand = true });
+    ck_assert(ledger_is_stored(l, "shop"));
+    ck_assert(ledger_is_stored(l, "nobody"));
+    full(true);
+    (void)begun("big", big);
+    ledger_job(l, &(struct history_job){ .name = "shop" });
+    ledger_job(l, &(struct history_job){ .name = "blog", .paused = true });
+    ledger_job(l, &(struct history_job){ .name = "wiki", .due = 7, .by_hand = true });
+    ledger_job(l, &(struct history_job){ .name = "late" });
+    ledger_job(l, &(struct history_job){ .name = "mail", .last_due = 9 });
+    ck_assert(!ledger_is_stored(l, "shop"));
+    struct trouble t = trouble();
+    ck_assert_uint_eq(t.more, 1);
+    ck_assert_uint_eq(t.states, 5);
+    static const char words[] = "shop is no longer paused, late is not to start any more, blog is paused, "
+                                "wiki was started by hand and waits, where mail stands";
+    ck_assert_str_eq(t.stands, words);
+    ck_assert_ptr_nonnull(strstr(trouble_says(&t, says), words));
+    alarms[0] = '\0';
+    ledger_close(l);
+    ck_assert_ptr_nonnull(strstr(alarms, "6 entries will not be in the history"));
+    ck_assert_ptr_nonnull(strstr(alarms, words));
+    begin_again();
+    ck_assert_ptr_nonnull(strstr(alarms, "0 ends of runs and 6 other entries"));
+    ck_assert_ptr_nonnull(strstr(alarms, words));
+    ck_assert_int_eq(ledger_job_read(l, "shop", &job, &err), 1);
+    ck_assert(job.paused);
+    /* With room in time nothing is forgotten. */
+    full(true);
+    (void)begun("big", big);
+    ledger_job(l, &(struct history_job){ .name = "shop" });
+    full(false);
+    now += LEDGER_PAUSE;
+    ledger_look(l);
+    ck_assert(ledger_is_stored(l, "shop"));
+    ck_assert_uint_eq(trouble().states, 0);
+    ck_assert_int_eq(history_job_read(ledger_history(l), "shop", &job, &err), 1);
+    ck_assert(!job.paused);
+}
+END_TEST
+
+/* More than the words have room for. */
+START_TEST(many_stands)
+{
+    char name[HISTORY_NAME_MAX];
+    full(true);
+    (void)begun("big", big);
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(name, sizeof name, "job-%d", i);
+        ledger_job(l, &(struct history_job){ .name = name, .paused = true });
+    }
+    struct trouble t = trouble();
+    ck_assert_uint_eq(t.states, 100);
+    ck_assert_str_eq(t.stands + strlen(t.stands) - 5, ", ...");
+}
+END_TEST
+
 /* It is put aside when that is noticed, and what is known goes into a new one, also where jobs stand that nothing happened to. */
 START_TEST(damaged)
 {
@@ -304,6 +369,108 @@ START_TEST(damaged)
 }
 END_TEST
 
+static void path_of(char out[128], const char *end)
+{
+    (void)snprintf(out, 128, "%s/history.db%s", dir, end);
+}
+
+/* Taken away while it is open, also with what belongs to it: all of it is in a new one, as soon as the loop is awake. */
+START_TEST(removed)
+{
+    static const char *const which[][3] = { { "" }, { "-wal" }, { "", "-wal", "-shm" } };
+    char path[128];
+    struct history_job job;
+    struct stat st;
+    int64_t n = 0;
+    for (size_t i = 0; i < sizeof which / sizeof which[0]; i++) {
+        alarms[0] = '\0';
+        ledger_job(l, &(struct history_job){ .name = "blog", .paused = true });
+        struct history_run r = begun("shop", "due");
+        ck_assert_int_eq(r.id, ++n);
+        ledger_look(l);
+        ck_assert_str_eq(alarms, "");
+        for (size_t k = 0; k < 3 && which[i][k] != NULL; k++) {
+            path_of(path, which[i][k]);
+            ck_assert_int_eq(unlink(path), 0);
+        }
+        ledger_look(l);
+        ck_assert_ptr_nonnull(strstr(alarms, "was removed or replaced while the daemon runs"));
+        ck_assert_uint_eq(ledger_files(l), i + 1);
+        ck_assert_int_eq(trouble().since, 0);
+        path_of(path, "");
+        ck_assert_int_eq(stat(path, &st), 0);
+        ck_assert_int_eq(st.st_mode & 0777, 0600);
+        ck_assert_ptr_nonnull(strstr(runs(), "shop running"));
+        ended(r, HISTORY_OK, "", "{}");
+        ck_assert_int_eq(strncmp(strchr(runs(), ' '), " shop ok due", 12), 0);
+        ck_assert_int_eq(history_job_read(ledger_history(l), "blog", &job, &err), 1);
+        ck_assert(job.paused);
+        path_of(path, ".new");
+        ck_assert_int_lt(stat(path, &st), 0);
+    }
+    /* All of it, and it is whole for the next daemon. */
+    ledger_close(l);
+    begin_again();
+    ck_assert_str_eq(runs(), "3 shop ok due  2\n2 shop ok due  2\n1 shop ok due  2\n");
+}
+END_TEST
+
+/* It cannot be made anew: what happens waits, and so does all that the open one holds. */
+START_TEST(removed_without_room)
+{
+    char path[128];
+    char in_the_way[128];
+    struct history_run r = begun("shop", "due");
+    path_of(path, "");
+    ck_assert_int_eq(unlink(path), 0);
+    path_of(in_the_way, ".new");
+    ck_assert_int_eq(mkdir(in_the_way, 0700), 0);
+    ledger_look(l);
+    ck_assert_ptr_nonnull(strstr(trouble().why, "history.db is gone, and cannot be made anew: "));
+    ended(r, HISTORY_OK, "", "{}");
+    ck_assert_uint_eq(trouble().ends, 1);
+    ck_assert_int_eq(rmdir(in_the_way), 0);
+    now += LEDGER_PAUSE;
+    ledger_look(l);
+    ck_assert_int_eq(trouble().since, 0);
+    ck_assert_str_eq(runs(), "1 shop ok due  2\n");
+}
+END_TEST
+
+/* Another file under its name is somebody's, and stays. */
+START_TEST(replaced)
+{
+    char path[128];
+    (void)begun("shop", "due");
+    path_of(path, "");
+    ck_assert_int_eq(unlink(path), 0);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    fd_drop(&fd);
+    ledger_close(l); /* looks once more */
+    alarms[0] = '\0';
+    begin_again();
+    ck_assert_str_eq(alarms, "");
+    ck_assert_str_eq(runs(), "1 shop running due  0\n");
+    (void)snprintf(path, sizeof path, "%s/history.db.found-%llu", dir, (unsigned long long)now);
+    ck_assert_int_eq(access(path, F_OK), 0);
+}
+END_TEST
+
+/* Removed while no daemon ran. */
+START_TEST(missing)
+{
+    char path[128];
+    ck_assert_str_eq(warnings, "");
+    (void)begun("shop", "due");
+    ledger_close(l);
+    path_of(path, "");
+    ck_assert_int_eq(unlink(path), 0);
+    begin_again();
+    ck_assert_ptr_nonnull(strstr(warnings, "the history begins anew: there was none"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ledger");
@@ -315,7 +482,13 @@ int main(void)
     tcase_add_test(t, with_the_next);
     tcase_add_test(t, bounded);
     tcase_add_test(t, left_behind);
+    tcase_add_test(t, stands);
+    tcase_add_test(t, many_stands);
     tcase_add_test(t, damaged);
+    tcase_add_test(t, removed);
+    tcase_add_test(t, removed_without_room);
+    tcase_add_test(t, replaced);
+    tcase_add_test(t, missing);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -30,7 +30,13 @@ static void teardown(void)
 
 START_TEST(write_and_read)
 {
-    struct trouble in = { .since = 1764383400, .ends = 3, .more = 2, .lost = 1, .why = "disk is\nfull" };
+    struct trouble in = { .since = 1764383400,
+                          .ends = 3,
+                          .more = 2,
+                          .lost = 1,
+                          .why = "disk is\nfull",
+                          .states = 1,
+                          .stands = "blog is\npaused" };
     struct trouble out;
     struct stat before;
     struct stat after;
@@ -51,6 +57,8 @@ START_TEST(write_and_read)
     ck_assert_uint_eq(out.ends, 3);
     ck_assert_uint_eq(out.more, 2);
     ck_assert_uint_eq(out.lost, 1);
+    ck_assert_uint_eq(out.states, 1);
+    ck_assert_str_eq(out.stands, "blog is\\x0apaused");
     ck_assert_str_eq(out.why, "disk is\\x0afull");
     ck_assert_uint_ge(strlen(out.newest), TROUBLE_TEXT_MAX - 8);
     ck_assert_int_eq(fstat(fd, &after), 0);
@@ -66,11 +74,34 @@ START_TEST(write_and_read)
         trouble_says(&out, says),
         "The history takes nothing since 2025-11-29 02:30: disk is\\x0afull. 3 ends of runs are not in "
         "it; the newest: shop: failed: no space. 1 more were too many to be kept, the daemon's log has "
-        "them.");
+        "them. Not stored: blog is\\x0apaused.");
     ck_assert_int_eq(trouble_write(fd, &(struct trouble){ .since = 0 }, &err), 0);
     ck_assert_int_eq(trouble_read(seer, &out, &err), 0);
     fd_drop(&fd);
     fd_drop(&seer);
+}
+END_TEST
+
+/* What a daemon has left that knew less. */
+START_TEST(older)
+{
+    char page[TROUBLE_SIZE] =
+        "backupd: what the history does not take, 1\n1764383400\n3\n2\n1\nfull\nshop: failed\n";
+    struct trouble out;
+    int fd = -1;
+    uint64_t sum = UINT64_C(14695981039346656037);
+    char digits[17];
+    for (size_t i = 0; i < sizeof page - 16; i++)
+        sum = (sum ^ (unsigned char)page[i]) * UINT64_C(1099511628211);
+    (void)snprintf(digits, sizeof digits, "%016llx", (unsigned long long)sum);
+    memcpy(page + sizeof page - 16, digits, 16);
+    ck_assert_int_eq(trouble_make(path, &fd, &err), 0);
+    ck_assert_int_eq(fd_pwrite_full(fd, page, sizeof page, 0, "page", &err), 0);
+    ck_assert_int_eq(trouble_read(fd, &out, &err), 1);
+    ck_assert_uint_eq(out.lost, 1);
+    ck_assert_uint_eq(out.states, 0);
+    ck_assert_str_eq(out.stands, "");
+    fd_drop(&fd);
 }
 END_TEST
 
@@ -108,6 +139,7 @@ int main(void)
     TCase *t = tcase_create("all");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, write_and_read);
+    tcase_add_test(t, older);
     tcase_add_test(t, torn);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -20,7 +20,7 @@
 static const char *self; /* this program */
 
 /* Each says its number once it is where it wants to be: what reads the output waits for that. */
-static const char own_session[] = "setsid sh -c 'echo $$; exec sleep 600 >/dev/null 2>&1' &";
+static const char own_session[] = "setsid sh -c 'ulimit -t 20; echo $$; exec sleep 600 >/dev/null 2>&1' &";
 static const char double_fork[] = "(setsid sh -c 'sleep 600 >/dev/null 2>&1 & echo $!' &)";
 
 /* Orphans are the test's own to reap. */
@@ -104,8 +104,8 @@ END_TEST
 START_TEST(one_that_always_becomes_another_program)
 {
     enum { ROUNDS = 60 };
-    static const char restless[] =
-        "setsid sh -c 'echo $$; exec \"$0\" -c \"$1\" \"$0\" \"$1\" >/dev/null' sh 'exec \"$0\" -c \"$1\" \"$0\" \"$1\"' &";
+    static const char restless[] = /* not for ever, should it be missed */
+        "setsid sh -c 'ulimit -t 20; echo $$; exec \"$0\" -c \"$1\" \"$0\" \"$1\" >/dev/null' sh 'exec \"$0\" -c \"$1\" \"$0\" \"$1\"' &";
     for (int i = 0; i < ROUNDS; i++) {
         char mark[SWEEP_MARK_MAX];
         make_mark(mark);
@@ -184,7 +184,7 @@ END_TEST
 
 /* Says the number of what it has in another session, and waits. */
 static const char waits[] =
-    "setsid sh -c 'echo $$; exec sleep 600 >/dev/null 2>&1' & exec sleep 600 2>/dev/null";
+    "setsid sh -c 'ulimit -t 20; echo $$; exec sleep 600 >/dev/null 2>&1' & exec sleep 600 2>/dev/null";
 
 static long number_from(struct child *c)
 {

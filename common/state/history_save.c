@@ -13,8 +13,6 @@
 #include "common/base/str.h"
 #include "common/state/history.h"
 #include "common/state/history_internal.h"
-#include "common/sys/dirs.h"
-#include "common/sys/fdio.h"
 
 #include "common/base/banned.h"
 
@@ -55,8 +53,17 @@ static int make_empty(const char *path, struct error *err)
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_sys(err, "%s", path);
-    fd_drop(&fd);
+    (void)close(fd);
     return 0;
+}
+
+static int sync_name(const char *path, int flags, struct error *err)
+{
+    int fd = open(path, flags | O_CLOEXEC);
+    int rc = fd >= 0 && fsync(fd) == 0 ? 0 : error_sys(err, "sync %s", path);
+    if (fd >= 0)
+        (void)close(fd);
+    return rc;
 }
 
 static int write_copy(struct history *h, const char *path, struct error *err)
@@ -66,13 +73,7 @@ static int write_copy(struct history *h, const char *path, struct error *err)
         return err != NULL ? err->code : E_IO;
     (void)sqlite3_bind_text(s, 1, path, -1, SQLITE_TRANSIENT);
     int rc = history_step_done(h, s, "writing it anew", err);
-    int fd = rc == 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-    if (rc == 0 && fd < 0)
-        rc = error_sys(err, "%s", path);
-    if (rc == 0)
-        rc = fd_sync(fd, path, err);
-    fd_drop(&fd);
-    return rc;
+    return rc == 0 ? sync_name(path, O_RDONLY | O_NOFOLLOW, err) : rc;
 }
 
 /* Another file of this name is somebody's: it stays, under another name. */
@@ -98,7 +99,7 @@ static int sync_dir(const char *path, struct error *err)
     const char *slash = strrchr(path, '/');
     char *dir = slash != NULL && slash > path ? str_dup_len(path, (size_t)(slash - path), err)
                                               : str_dup(slash != NULL ? "/" : ".", err);
-    int rc = dir != NULL ? dir_sync(dir, err) : E_NOMEM;
+    int rc = dir != NULL ? sync_name(dir, O_RDONLY | O_DIRECTORY, err) : E_NOMEM;
     free(dir);
     return rc;
 }

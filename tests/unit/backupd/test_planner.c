@@ -44,7 +44,7 @@ static int64_t at(int day, int hour, int minute)
 /* "job a", "lane writer 1 of a 1/1", "limit 2/2" */
 static const char *held(const struct planner_hold *h, char out[128])
 {
-    static const char *const kinds[] = { "nothing", "again", "job", "lane", "limit" };
+    static const char *const kinds[] = { "nothing", "again", "hooks", "job", "lane", "limit" };
     size_t used = (size_t)snprintf(out, 128, "%s", kinds[h->kind]);
     if (h->kind == PLANNER_HELD_LANE)
         used += (size_t)snprintf(out + used, 128 - used, " %s of", h->lane);
@@ -315,6 +315,31 @@ START_TEST(pauses_and_crashes)
 }
 END_TEST
 
+/* Whoever starts it waits for the hooks of the run before, and is skipped when its window ends meanwhile. */
+START_TEST(kept_by_hooks)
+{
+    rules[0] = (struct planner_rules){ .name = "a", .calendar = calendar("0 2 * * *"), .window = 3600 };
+    begin(1, 1);
+    (void)tick(at(1, 12, 0));
+    planner_keep(planner, 0, true);
+    ck_assert_str_eq(tick(at(2, 2, 0)), "a:wait/due for hooks");
+    planner_keep(planner, 0, false);
+    ck_assert_str_eq(tick(at(2, 2, 1)), "a:start/due");
+    planner_finished(planner, 0, at(2, 2, 2), PLANNER_FAILED);
+    planner_keep(planner, 0, true);
+    ck_assert_int_eq(planner_start(planner, 0, at(2, 2, 3), NULL), 0);
+    ck_assert_str_eq(tick(at(2, 2, 3)), "");
+    ck_assert_str_eq(waits(0, at(2, 2, 3)), "hooks");
+    planner_keep(planner, 0, false);
+    ck_assert_str_eq(tick(at(2, 2, 4)), "a:start/by-hand");
+    planner_finished(planner, 0, at(2, 2, 5), PLANNER_OK);
+    planner_keep(planner, 0, true);
+    (void)tick(at(3, 2, 0));
+    ck_assert_str_eq(tick(at(3, 3, 0)), "a:skip/window-over for hooks 1 to 01-03 02:00");
+    end(1);
+}
+END_TEST
+
 /* What waits by its calendar is held by a pause, and what was started by hand is not. */
 START_TEST(a_pause_of_what_waits)
 {
@@ -485,6 +510,37 @@ START_TEST(a_clock_that_was_behind)
     planner_decided(planner, 0, at(3, 2, 0));
     ck_assert_str_eq(tick(at(4, 10, 0)), "a:start/catch-up");
     end(1);
+}
+END_TEST
+
+/* Who depends on a job that is asked for waits for it; an answer is one. */
+START_TEST(what_is_asked_for_is_waited_for)
+{
+    for (int answered = 0; answered < 2; answered++) {
+        rules[0] =
+            (struct planner_rules){ .name = "n", .calendar = calendar("0 2 * * *"), .catch_up = 86000 };
+        rules[1] = (struct planner_rules){ .name = "hh",
+                                           .calendar = calendar("30 * * * *"),
+                                           .catch_up = 86000,
+                                           .depends = { 0 },
+                                           .ndepends = 1 };
+        begin(2, 8);
+        const struct planner_state n = { .last_due = at(1, 2, 0) };
+        const struct planner_state hh = { .last_due = at(70, 11, 30) };
+        planner_restore(planner, 0, &n, false);
+        planner_restore(planner, 1, &hh, false);
+        ck_assert_str_eq(tick(at(70, 12, 45)), "n:clock/long-ago, hh:wait/catch-up for job n");
+        ck_assert_str_eq(waits(1, at(70, 12, 45)), "job n");
+        ck_assert_int_le(planner_wake(planner, at(70, 12, 45)), at(70, 12, 45));
+        if (answered)
+            planner_decided(planner, 0, at(2, 2, 0)); /* as long ago: not asked again */
+        (void)tick(at(70, 12, 46));
+        ck_assert_msg(strstr(story, "n:start/catch-up") != NULL && strstr(story, "hh:") == NULL, "%s", story);
+        ck_assert_str_eq(waits(1, at(70, 12, 46)), "job n");
+        planner_finished(planner, 0, at(70, 13, 0), PLANNER_OK);
+        ck_assert_str_eq(tick(at(70, 13, 0)), "hh:start/catch-up");
+        end(2);
+    }
 }
 END_TEST
 
@@ -688,11 +744,13 @@ int main(void)
     tcase_add_test(all, dependencies);
     tcase_add_test(all, lanes);
     tcase_add_test(all, pauses_and_crashes);
+    tcase_add_test(all, kept_by_hooks);
     tcase_add_test(all, a_pause_of_what_waits);
     tcase_add_test(all, cancelled_while_it_waits);
     tcase_add_test(all, first_seen);
     tcase_add_test(all, the_clock_is_set);
     tcase_add_test(all, a_clock_that_was_behind);
+    tcase_add_test(all, what_is_asked_for_is_waited_for);
     tcase_add_test(all, times_in_the_future);
     tcase_add_test(all, a_state_of_the_future);
     tcase_add_test(all, a_year_of_nights);

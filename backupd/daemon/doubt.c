@@ -9,6 +9,8 @@
 
 #include "common/base/banned.h"
 
+enum { WORTH_SAYING = 86400 };
+
 void doubt_act(struct supervisor *s, const struct planner_event *e)
 {
     const char *name = s->crew.conf->jobs[e->job].name;
@@ -25,13 +27,13 @@ void doubt_act(struct supervisor *s, const struct planner_event *e)
         return; /* it was so long ago */
     if (known != 0)
         planner_decided(s->crew.planner, e->job, known);
-    if (e->reason == PLANNER_LONG_AGO)
+    if (e->reason == PLANNER_LONG_AGO && known - e->due >= WORTH_SAYING)
         log_event(
             LOG_WARN,
             "job %s: the last decided due time is %s, and the history has %s: the clock was behind; the nights "
             "go on from there",
             name, last, wall);
-    else
+    else if (e->reason == PLANNER_SET_BACK)
         log_event(
             LOG_WARN,
             "job %s: the last decided due time, %s, lies in the future: the clock was wrong then or is wrong "

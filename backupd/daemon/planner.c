@@ -59,6 +59,7 @@ int planner_new(const struct planner_rules *rules, size_t n, unsigned limit, str
         (p->held = mem_alloc(n + 1, sizeof *p->held, err)) != NULL &&
         (p->next = mem_alloc(n + 1, sizeof *p->next, err)) != NULL &&
         (p->asked = mem_alloc(n + 1, sizeof *p->asked, err)) != NULL &&
+        (p->asking = mem_alloc(n + 1, sizeof *p->asking, err)) != NULL &&
         (p->queue = mem_alloc(n + 1, sizeof *p->queue, err)) != NULL) {
         if (n > 0)
             (void)memcpy(p->rules, rules, n * sizeof *rules);
@@ -82,6 +83,7 @@ void planner_free(struct planner *p)
     free(p->held);
     free(p->next);
     free(p->asked);
+    free(p->asking);
     free(p->queue);
     free(p);
 }

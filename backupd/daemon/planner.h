@@ -32,7 +32,7 @@
  *     due time is skipped, and what runs has its window from now. planner_clock_set keeps a step from counting as time that a run
  *     took.
  *   - A due time after more than two months is decided when the history was asked, too (CLOCK): the clock may have been behind for a
- *     while, and what was decided before that is decided.
+ *     while, and what was decided before that is decided. Jobs that depend on it wait for that.
  *
  * Not thread-safe. Names and calendars are borrowed.
  */

@@ -47,11 +47,14 @@ int plan_ask(struct planner *p, size_t job, int64_t now, struct vec *events, str
         plan_undecided(p, job) > now - p->rules[job].jitter)
         return 0;
     p->asked[job] = e.due;
+    p->asking[job] = true;
     int rc = plan_tell(events, &e, err);
     return rc < 0 ? rc : 1;
 }
 
 void planner_decided(struct planner *p, size_t job, int64_t due)
 {
+    if (p->asking[job])
+        p->asked[job] = due; /* that was the answer */
     plan_decide_up_to(p, job, due);
 }

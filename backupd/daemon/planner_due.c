@@ -108,6 +108,7 @@ void plan_know(struct planner *p, size_t job, int64_t now)
 int plan_notice(struct planner *p, size_t job, int64_t now, struct vec *events, struct error *err)
 {
     const struct planner_state *s = &p->state[job];
+    p->asking[job] = false;
     if (!p->known[job] && p->rules[job].calendar != NULL) {
         struct planner_event e = { PLANNER_KNOWN, PLANNER_DUE, job, now, 0, job, { 0 } };
         int rc = plan_tell(events, &e, err);

@@ -48,7 +48,7 @@ static size_t unfinished(const struct planner *p, size_t job)
 {
     const struct planner_rules *r = &p->rules[job];
     for (size_t i = 0; !p->state[job].by_hand && i < r->ndepends; i++)
-        if (p->state[r->depends[i]].due != 0)
+        if (p->state[r->depends[i]].due != 0 || p->asking[r->depends[i]])
             return r->depends[i];
     return SIZE_MAX;
 }

@@ -28,7 +28,7 @@ static const char *plain_reason(const struct planner_event *e)
     case PLANNER_AGAIN:
         return "once more, after a failure that may have passed";
     case PLANNER_BY_HAND:
-        return "started by hand";
+        return HISTORY_BY_HAND;
     case PLANNER_TOO_LATE:
         return "missed, and older than catch_up_within";
     case PLANNER_OLDER:

@@ -60,6 +60,9 @@ enum history_verdict {
 /* "ok", "warning", ... */
 const char *history_verdict_name(enum history_verdict verdict);
 
+/* What the reason of a run begins with that a person has started; behind it is who. Its due time is that moment. */
+#define HISTORY_BY_HAND "started by hand"
+
 /* What the text of a run that a person has stopped begins with; behind it is who. */
 #define HISTORY_CANCELLED "cancelled by "
 bool history_is_cancelled(enum history_verdict verdict, const char *text);
@@ -132,8 +135,8 @@ int history_result_text(struct history *h, int64_t id, const char *name, char *o
  * clock that is years ahead for a night takes a week from the history, and not all of it. */
 int history_prune(struct history *h, int64_t now, int64_t keep, struct error *err);
 
-/* What is known about clocks: the newest due time of a job, up to now, that was decided (a run, or skipped); and when the
- * newest record was written. 0: none. */
+/* What is known about clocks: the newest due time of a job, up to now, that was decided (a run that nobody
+ * had started by hand, or skipped); and when the newest record was written. 0: none. */
 int history_decided(struct history *h, const char *job, int64_t now, int64_t *out, struct error *err);
 int history_newest(struct history *h, int64_t *out, struct error *err);
 

@@ -315,12 +315,15 @@ static int one_time(struct history *h, sqlite3_stmt *s, int64_t *out, struct err
 
 int history_decided(struct history *h, const char *job, int64_t now, int64_t *out, struct error *err)
 {
-    sqlite3_stmt *s = history_prepare(h, "SELECT max(due) FROM run WHERE job = ? AND due <= ?", err);
+    sqlite3_stmt *s = history_prepare(
+        h, "SELECT max(due) FROM run WHERE job = ?1 AND due <= ?2 AND substr(reason, 1, length(?3)) <> ?3",
+        err);
     *out = 0;
     if (s == NULL)
         return err != NULL ? err->code : E_IO;
     history_bind_text(s, 1, job, HISTORY_NAME_MAX);
     (void)sqlite3_bind_int64(s, 2, now);
+    history_bind_text(s, 3, HISTORY_BY_HAND, HISTORY_TEXT_MAX);
     return one_time(h, s, out, err);
 }
 

@@ -488,6 +488,37 @@ START_TEST(a_clock_that_was_behind)
 }
 END_TEST
 
+/* Who depends on a job that is asked for waits for it; an answer is one. */
+START_TEST(what_is_asked_for_is_waited_for)
+{
+    for (int answered = 0; answered < 2; answered++) {
+        rules[0] =
+            (struct planner_rules){ .name = "n", .calendar = calendar("0 2 * * *"), .catch_up = 86000 };
+        rules[1] = (struct planner_rules){ .name = "hh",
+                                           .calendar = calendar("30 * * * *"),
+                                           .catch_up = 86000,
+                                           .depends = { 0 },
+                                           .ndepends = 1 };
+        begin(2, 8);
+        const struct planner_state n = { .last_due = at(1, 2, 0) };
+        const struct planner_state hh = { .last_due = at(70, 11, 30) };
+        planner_restore(planner, 0, &n, false);
+        planner_restore(planner, 1, &hh, false);
+        ck_assert_str_eq(tick(at(70, 12, 45)), "n:clock/long-ago, hh:wait/catch-up for job n");
+        ck_assert_str_eq(waits(1, at(70, 12, 45)), "job n");
+        ck_assert_int_le(planner_wake(planner, at(70, 12, 45)), at(70, 12, 45));
+        if (answered)
+            planner_decided(planner, 0, at(2, 2, 0)); /* as long ago: not asked again */
+        (void)tick(at(70, 12, 46));
+        ck_assert_msg(strstr(story, "n:start/catch-up") != NULL && strstr(story, "hh:") == NULL, "%s", story);
+        ck_assert_str_eq(waits(1, at(70, 12, 46)), "job n");
+        planner_finished(planner, 0, at(70, 13, 0), PLANNER_OK);
+        ck_assert_str_eq(tick(at(70, 13, 0)), "hh:start/catch-up");
+        end(2);
+    }
+}
+END_TEST
+
 /* What waits for a time that was false is skipped and told; what runs, or is wanted by a person, goes on. */
 START_TEST(times_in_the_future)
 {
@@ -693,6 +724,7 @@ int main(void)
     tcase_add_test(all, first_seen);
     tcase_add_test(all, the_clock_is_set);
     tcase_add_test(all, a_clock_that_was_behind);
+    tcase_add_test(all, what_is_asked_for_is_waited_for);
     tcase_add_test(all, times_in_the_future);
     tcase_add_test(all, a_state_of_the_future);
     tcase_add_test(all, a_year_of_nights);

@@ -238,6 +238,13 @@ START_TEST(what_it_knows_of_clocks)
     ck_assert_int_eq(t, NIGHT(0));
     ck_assert_int_eq(history_decided(h, "shop", NIGHT(9), &t, &err), 0);
     ck_assert_int_eq(t, NIGHT(2));
+    const struct history_run hand = { .job = "shop",
+                                      .reason = "started by hand by alice",
+                                      .due = NIGHT(3) + 21600,
+                                      .verdict = HISTORY_SKIPPED };
+    ck_assert_int_eq(history_skip(h, &hand, NULL, &err), 0);
+    ck_assert_int_eq(history_decided(h, "shop", NIGHT(9), &t, &err), 0);
+    ck_assert_int_eq(t, NIGHT(2)); /* no night */
     ck_assert_int_eq(history_decided(h, "blog", NIGHT(9), &t, &err), 0);
     ck_assert_int_eq(t, 0);
     history_close(h);

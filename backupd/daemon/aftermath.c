@@ -30,6 +30,14 @@ static int aftermath_open(struct supervisor *s, void **self, struct error *err)
     return *self != NULL ? 0 : E_NOMEM;
 }
 
+/* Its next run would meet the hooks' lock. */
+static void keep(struct supervisor *s, const char *job, bool kept)
+{
+    size_t i = supervisor_job(s, job);
+    if (i != SIZE_MAX)
+        planner_keep(s->crew.planner, i, kept);
+}
+
 static void begin(struct supervisor *s, struct aftermath *a, const char *job)
 {
     const char *const argv[] = { s->options->program, "--json", "--config", supervisor_configuration(s),
@@ -38,8 +46,10 @@ static void begin(struct supervisor *s, struct aftermath *a, const char *job)
     struct error why = ERROR_INIT;
     struct mending m = { .job = a->n < AFTERMATH_MAX ? str_dup(job, &why) : NULL };
     if (m.job != NULL && child_run_start(&m.run, &run, &why) == 0) {
-        tell("%s: was killed; its hooks `after` and `on_failure` run now", job);
+        tell("%s: was killed; its hooks `after` and `on_failure` run now, and its next run waits for them",
+             job);
         a->list[a->n++] = m;
+        keep(s, job, true);
         return;
     }
     free(m.job);
@@ -49,6 +59,9 @@ static void begin(struct supervisor *s, struct aftermath *a, const char *job)
 
 static void aftermath_event(struct supervisor *s, void *self, const struct daemon_event *e)
 {
+    const struct aftermath *a = self;
+    for (size_t i = 0; e->kind == DAEMON_RELOADED && i < a->n; i++)
+        keep(s, a->list[i].job, true); /* the planner is a new one */
     if (e->kind != DAEMON_ENDED || e->job == SIZE_MAX || s->stopping || e->run->exit_code <= KILLED_FROM)
         return;
     const struct conf_job *job = &s->crew.conf->jobs[e->job];
@@ -69,13 +82,14 @@ static size_t aftermath_fds(struct supervisor *s, void *self, struct pollfd *fds
     return n;
 }
 
-static void finish(struct aftermath *a, size_t i)
+static void finish(struct supervisor *s, struct aftermath *a, size_t i)
 {
     struct mending *m = &a->list[i];
     struct child_run_result result;
     child_run_finish(&m->run, &result);
     if (result.status != 0)
         log_event(LOG_WARN, "job %s: its hooks after a run that was killed: %s", m->job, result.text);
+    keep(s, m->job, false);
     child_run_free(&m->run);
     free(m->job);
     *m = a->list[--a->n];
@@ -84,12 +98,11 @@ static void finish(struct aftermath *a, size_t i)
 static void aftermath_look(struct supervisor *s, void *self, const struct pollfd *fds, size_t n)
 {
     struct aftermath *a = self;
-    (void)s;
     (void)fds;
     (void)n;
     for (size_t i = a->n; i > 0; i--)
         if (child_run_ended(&a->list[i - 1].run))
-            finish(a, i - 1);
+            finish(s, a, i - 1);
 }
 
 static void aftermath_close(struct supervisor *s, void *self)

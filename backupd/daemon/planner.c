@@ -59,6 +59,7 @@ int planner_new(const struct planner_rules *rules, size_t n, unsigned limit, str
         (p->held = mem_alloc(n + 1, sizeof *p->held, err)) != NULL &&
         (p->next = mem_alloc(n + 1, sizeof *p->next, err)) != NULL &&
         (p->asked = mem_alloc(n + 1, sizeof *p->asked, err)) != NULL &&
+        (p->kept = mem_alloc(n + 1, sizeof *p->kept, err)) != NULL &&
         (p->asking = mem_alloc(n + 1, sizeof *p->asking, err)) != NULL &&
         (p->queue = mem_alloc(n + 1, sizeof *p->queue, err)) != NULL) {
         if (n > 0)
@@ -83,6 +84,7 @@ void planner_free(struct planner *p)
     free(p->held);
     free(p->next);
     free(p->asked);
+    free(p->kept);
     free(p->asking);
     free(p->queue);
     free(p);
@@ -235,6 +237,11 @@ int planner_start(struct planner *p, size_t job, int64_t now, struct error *err)
     s->attempt = 0;
     s->not_before = 0;
     return 0;
+}
+
+void planner_keep(struct planner *p, size_t job, bool kept)
+{
+    p->kept[job] = kept;
 }
 
 void planner_pause(struct planner *p, size_t job, int64_t now, bool paused)

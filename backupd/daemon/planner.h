@@ -128,6 +128,7 @@ enum planner_reason {
 enum planner_hold_kind {
     PLANNER_FREE = 0,     /* nothing */
     PLANNER_HELD_AGAIN,   /* it is tried again later */
+    PLANNER_HELD_HOOKS,   /* hooks of the run before are on (planner_keep) */
     PLANNER_HELD_DEPENDS, /* a job it depends on is not over */
     PLANNER_HELD_LANE,    /* a lane is full */
     PLANNER_HELD_LIMIT,   /* so many runs are on */
@@ -177,6 +178,8 @@ void planner_clock_set(struct planner *p, int64_t by);
 
 /* E_CONFLICT: it runs or waits already. Starts with the next tick, before its calendar, whether paused or not. */
 int planner_start(struct planner *p, size_t job, int64_t now, struct error *err);
+/* No run of this job starts, also none by hand, as long as it is kept; due times and windows go on. Not restored. */
+void planner_keep(struct planner *p, size_t job, bool kept);
 void planner_pause(struct planner *p, size_t job, int64_t now, bool paused);
 /* Drops the run that waits or will be tried again; *was is the START that does not come. What was started by hand leaves the
  * job as it stood before. E_NOT_FOUND: nothing waits. */

@@ -15,6 +15,7 @@ struct planner {
     struct planner_hold *held; /* what the run that waits was last seen to wait for */
     int64_t *next;             /* the first due time after last_due; 0: not looked up, INT64_MAX: none */
     int64_t *asked;            /* the last_due for which the history was asked */
+    bool *kept;                /* planner_keep */
     bool *asking;              /* it is asked in this tick: what is due is decided with the next one */
     size_t *queue;             /* those who wait, in order; n of them at most */
     size_t n;

@@ -91,6 +91,8 @@ struct planner_hold planner_held(const struct planner *p, size_t job, int64_t no
     unsigned running = count_running(p);
     if (now < s->not_before)
         h.kind = PLANNER_HELD_AGAIN;
+    else if (p->kept[job])
+        h.kind = PLANNER_HELD_HOOKS;
     else if (on != SIZE_MAX)
         h = (struct planner_hold){ .kind = PLANNER_HELD_DEPENDS, .other = on };
     else if (!full_lane(p, job, &h) && running >= p->limit)
@@ -109,7 +111,8 @@ int plan_try_start(struct planner *p, size_t job, int64_t now, struct vec *event
         p->held[job] = hold;
     if (now >= plan_window_end(p, job))
         return plan_skip(p, job, PLANNER_WINDOW_OVER, job, events, err);
-    if (hold.kind == PLANNER_HELD_AGAIN || hold.kind == PLANNER_HELD_DEPENDS)
+    if (hold.kind == PLANNER_HELD_AGAIN || hold.kind == PLANNER_HELD_HOOKS ||
+        hold.kind == PLANNER_HELD_DEPENDS)
         return 0;
     size_t other = unsuccessful(p, job);
     if (other != SIZE_MAX)

@@ -37,6 +37,9 @@ const char *waits_what(const struct crew *crew, const struct planner_hold *h, ch
     case PLANNER_HELD_AGAIN:
         (void)snprintf(out, WAITS_TEXT_MAX, "the time of its next try");
         break;
+    case PLANNER_HELD_HOOKS:
+        (void)snprintf(out, WAITS_TEXT_MAX, "the hooks of its run before, which was killed");
+        break;
     case PLANNER_HELD_DEPENDS:
         (void)snprintf(out, WAITS_TEXT_MAX, "job %s", crew->conf->jobs[h->other].name);
         break;
@@ -86,11 +89,10 @@ const char *waits_line(const struct crew *crew, const struct planner *planner, s
 void waits_json(struct jsonout *o, const struct crew *crew, const struct planner *planner, size_t job,
                 int64_t now)
 {
-    static const char *const kinds[] = { [PLANNER_FREE] = "daemon",
-                                         [PLANNER_HELD_AGAIN] = "retry",
-                                         [PLANNER_HELD_DEPENDS] = "job",
-                                         [PLANNER_HELD_LANE] = "lane",
-                                         [PLANNER_HELD_LIMIT] = "limit" };
+    static const char *const kinds[] = {
+        [PLANNER_FREE] = "daemon",      [PLANNER_HELD_AGAIN] = "retry", [PLANNER_HELD_HOOKS] = "hooks",
+        [PLANNER_HELD_DEPENDS] = "job", [PLANNER_HELD_LANE] = "lane",   [PLANNER_HELD_LIMIT] = "limit"
+    };
     char text[WAITS_TEXT_MAX];
     const struct planner_state *s = planner_state(planner, job);
     const struct planner_hold hold = planner_held(planner, job, now);

@@ -187,6 +187,31 @@ same "it is cancelled" "cancelled by $me before it was tried again" "$(last four
 same "and is not tried again" 0 "$(history "SELECT due FROM job WHERE name = 'fourth'")"
 daemon_stop
 
+# ---- one that was killed: the next run waits for its hooks, which the daemon makes up for
+rm open
+cat >unmake <<'END'
+#!/bin/bash
+echo after >>"$1"
+until [[ -e $1.open ]]; do sleep 0.1; done
+END
+chmod +x unmake
+config "$(gate hooked "before: [/bin/true], after: [$TMP/unmake, $TMP/hooks]")"
+daemon_start
+backupd start hooked >/dev/null
+run_of() { RUN=$(pgrep -P "$DAEMON" -f "backup hooked") && [[ -e state/main/hooks-hooked.begun ]]; }
+check "its run is on" wait_for 30 run_of
+kill -KILL "$RUN"
+check "its hook runs" wait_for 30 grep -q after hooks
+contains "the log says so" "$(<daemon.log)" "hooked: was killed; its hooks \`after\` and \`on_failure\` run now"
+: >open
+contains "a start waits for it" "$(backupd start hooked)" "the hooks of its run before, which was killed"
+same "nothing is on" 0 "$(history "SELECT count(*) FROM run WHERE job = 'hooked' AND verdict = 0")"
+: >hooks.open
+check "it starts when they are over, and is well" wait_for 30 last_is hooked 1
+same "the two have ended, and none met a lock" "3 1" \
+    "$(history "SELECT group_concat(verdict, ' ') FROM (SELECT verdict FROM run WHERE job = 'hooked' ORDER BY id)")"
+daemon_stop
+
 # ---- one that was cut off, and its window is over before the next daemon is there: that is heard, too
 rm open
 config "$(gate cut "schedule: '$far', catch_up_within: 2d, window: 1h")"

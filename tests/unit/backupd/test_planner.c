@@ -44,7 +44,7 @@ static int64_t at(int day, int hour, int minute)
 /* "job a", "lane writer 1 of a 1/1", "limit 2/2" */
 static const char *held(const struct planner_hold *h, char out[128])
 {
-    static const char *const kinds[] = { "nothing", "again", "job", "lane", "limit" };
+    static const char *const kinds[] = { "nothing", "again", "hooks", "job", "lane", "limit" };
     size_t used = (size_t)snprintf(out, 128, "%s", kinds[h->kind]);
     if (h->kind == PLANNER_HELD_LANE)
         used += (size_t)snprintf(out + used, 128 - used, " %s of", h->lane);
@@ -311,6 +311,31 @@ START_TEST(pauses_and_crashes)
     begin(1, 1);
     planner_restore(planner, 0, &left, false);
     ck_assert_str_eq(tick(at(3, 2, 30)), "");
+    end(1);
+}
+END_TEST
+
+/* Whoever starts it waits for the hooks of the run before, and is skipped when its window ends meanwhile. */
+START_TEST(kept_by_hooks)
+{
+    rules[0] = (struct planner_rules){ .name = "a", .calendar = calendar("0 2 * * *"), .window = 3600 };
+    begin(1, 1);
+    (void)tick(at(1, 12, 0));
+    planner_keep(planner, 0, true);
+    ck_assert_str_eq(tick(at(2, 2, 0)), "a:wait/due for hooks");
+    planner_keep(planner, 0, false);
+    ck_assert_str_eq(tick(at(2, 2, 1)), "a:start/due");
+    planner_finished(planner, 0, at(2, 2, 2), PLANNER_FAILED);
+    planner_keep(planner, 0, true);
+    ck_assert_int_eq(planner_start(planner, 0, at(2, 2, 3), NULL), 0);
+    ck_assert_str_eq(tick(at(2, 2, 3)), "");
+    ck_assert_str_eq(waits(0, at(2, 2, 3)), "hooks");
+    planner_keep(planner, 0, false);
+    ck_assert_str_eq(tick(at(2, 2, 4)), "a:start/by-hand");
+    planner_finished(planner, 0, at(2, 2, 5), PLANNER_OK);
+    planner_keep(planner, 0, true);
+    (void)tick(at(3, 2, 0));
+    ck_assert_str_eq(tick(at(3, 3, 0)), "a:skip/window-over for hooks 1 to 01-03 02:00");
     end(1);
 }
 END_TEST
@@ -719,6 +744,7 @@ int main(void)
     tcase_add_test(all, dependencies);
     tcase_add_test(all, lanes);
     tcase_add_test(all, pauses_and_crashes);
+    tcase_add_test(all, kept_by_hooks);
     tcase_add_test(all, a_pause_of_what_waits);
     tcase_add_test(all, cancelled_while_it_waits);
     tcase_add_test(all, first_seen);

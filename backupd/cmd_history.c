@@ -99,7 +99,7 @@ static int64_t when_of(const struct history_run *r)
 
 static const char *duration_of(const struct history_run *r, char out[NUMBER_TEXT_MAX])
 {
-    int64_t end = r->ended != 0 ? r->ended : (int64_t)clock_wall();
+    int64_t end = r->verdict == HISTORY_RUNNING ? (int64_t)clock_wall() : r->ended;
     out[0] = '\0';
     return r->started == 0 || end < r->started ? out
                                                : duration_format(out, (uint64_t)(end - r->started) * 1000);
@@ -113,12 +113,24 @@ struct status {
     struct table *table;
     const struct crew *crew;
     struct planner *planner; /* what waits */
+    bool daemon;             /* one runs here, or may */
     size_t job;
     bool paused;
     bool seen;
     size_t bad;
     struct error *err;
 };
+
+/* What is open in the history of a daemon that is no more was cut off; the next one writes that down. */
+static struct history_run as_it_is(const struct status *s, const struct history_run *r)
+{
+    struct history_run run = *r;
+    if (run.verdict != HISTORY_RUNNING || s->daemon)
+        return run;
+    run.verdict = HISTORY_CUT_OFF;
+    run.text = HISTORY_DAEMON_ENDED;
+    return run;
+}
 
 static int print_json(const struct status *s, const struct history_run *r, const char *type,
                       struct error *err)
@@ -185,9 +197,10 @@ static void add_note(struct status *s, const char *line)
                why[0] != '\0' && line[0] != '\0' ? "; " : "", line);
 }
 
-static int status_line(const struct history_run *r, void *arg)
+static int status_line(const struct history_run *stored, void *arg)
 {
     struct status *s = arg;
+    const struct history_run now = as_it_is(s, stored), *r = &now;
     char wall[32];
     char took[NUMBER_TEXT_MAX];
     char size[NUMBER_TEXT_MAX];
@@ -289,9 +302,11 @@ int cmd_status(struct cli_context *cli, struct error *err)
     int rc = ask_or_read(cli, "status", true, &conf, err);
     if (conf == NULL)
         return rc;
-    struct status s = {
-        .cli = cli, .table = cli->json ? NULL : status_table(err), .crew = &crew, .err = err
-    };
+    struct status s = { .cli = cli,
+                        .table = cli->json ? NULL : status_table(err),
+                        .crew = &crew,
+                        .err = err,
+                        .daemon = waits_daemon(conf) };
     rc = host_scheduled(cli, conf, &jobs, err);
     if (rc == 0)
         rc = crew_make(conf, &crew, err);
@@ -323,9 +338,10 @@ int cmd_status(struct cli_context *cli, struct error *err)
 
 /* ---- history and show -------------------------------------------------------------------------------------------------- */
 
-static int history_line(const struct history_run *r, void *arg)
+static int history_line(const struct history_run *stored, void *arg)
 {
     struct status *s = arg;
+    const struct history_run now = as_it_is(s, stored), *r = &now;
     char wall[32];
     char took[NUMBER_TEXT_MAX];
     char line[ANOMALY_TEXT_MAX];
@@ -354,7 +370,9 @@ int cmd_history(struct cli_context *cli, struct error *err)
     struct history_filter filter = { .job = cli->nargs > 0 ? cli->args[0] : NULL,
                                      .limit = (unsigned)cli_number(cli, "lines"),
                                      .only_runs = cli_flag(cli, "runs") };
-    struct status s = { .cli = cli, .table = cli->json ? NULL : table_new(err), .err = err };
+    struct status s = {
+        .cli = cli, .table = cli->json ? NULL : table_new(err), .err = err, .daemon = waits_daemon(conf)
+    };
     filter.limit = filter.limit > 0 ? filter.limit : LINES_DEFAULT;
     table_column(s.table, "run", true);
     table_column(s.table, "job", false);
@@ -377,9 +395,10 @@ int cmd_history(struct cli_context *cli, struct error *err)
     return rc;
 }
 
-static int show_run(const struct history_run *r, void *arg)
+static int show_run(const struct history_run *stored, void *arg)
 {
     struct status *s = arg;
+    const struct history_run now = as_it_is(s, stored), *r = &now;
     char wall[32];
     char text[NUMBER_TEXT_MAX];
     char receipt[RECEIPT_TEXT];
@@ -445,7 +464,7 @@ int cmd_show(struct cli_context *cli, struct error *err)
     rc = ask_or_read(cli, "show", false, &conf, err);
     if (conf == NULL)
         return rc;
-    struct status s = { .cli = cli, .err = err };
+    struct status s = { .cli = cli, .err = err, .daemon = waits_daemon(conf) };
     struct history_filter filter = { .id = (int64_t)id };
     rc = zone_set(conf->daemon.time_zone, err);
     if (rc == 0)

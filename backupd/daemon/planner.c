@@ -160,6 +160,12 @@ int planner_tick(struct planner *p, int64_t now, struct vec *events, struct erro
     return rc == 0 ? tell_waiting(p, now, events, err) : rc;
 }
 
+/* What comes due until then takes the place of one more try. */
+static bool next_is_due(const struct planner *p, size_t job, int64_t then)
+{
+    return p->rules[job].calendar != NULL && plan_undecided(p, job) <= then - p->rules[job].jitter;
+}
+
 void planner_finished(struct planner *p, size_t job, int64_t now, enum planner_outcome outcome)
 {
     const struct planner_rules *r = &p->rules[job];
@@ -170,7 +176,7 @@ void planner_finished(struct planner *p, size_t job, int64_t now, enum planner_o
     s->stopping = false;
     if (again) {
         s->not_before = now + plan_pause(p, job);
-        again = s->not_before < plan_window_end(p, job);
+        again = s->not_before < plan_window_end(p, job) && !next_is_due(p, job, s->not_before);
     }
     if (again)
         return;

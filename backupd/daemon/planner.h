@@ -24,7 +24,7 @@
  *   - Jobs with a lane in common (one writer, one database server with its limit) do not run together; neither do more
  *     than `limit`. Among those who wait the one that was due first goes first, then by order.
  *   - A run that failed for a passing reason is tried again after a pause that doubles, within the window, at most
- *     `retries` times; a newer due time ends that.
+ *     `retries` times; a newer due time ends that, and one that comes before the pause is over leaves no try.
  *   - A paused job has no runs but those that were started by hand: what waits by its calendar is skipped, and one that failed
  *     is not tried again. A run that is on goes on.
  *   - The clock set back by up to 26 hours repeats no run; by more, it was wrong before or is wrong now: the nights go on from

@@ -309,7 +309,9 @@ static int prepare(struct supervisor *s, struct error *err)
     struct conf *conf = host_configuration_packed(s->options->cli, true, &packed, err);
     if (conf == NULL)
         return err->code;
-    int rc = dir_make_private(conf->state, err);
+    int rc = zone_set(conf->daemon.time_zone, err); /* of all that is told from here on */
+    if (rc == 0)
+        rc = dir_make_private(conf->state, err);
     if (rc == 0 && (path = path_join(conf->state, SUPERVISOR_LOCK, err)) == NULL)
         rc = E_NOMEM;
     if (rc == 0 && (s->lock = filelock_take(path, err)) == NULL)

@@ -1,23 +1,37 @@
 #include "backupd/daemon/waits.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "backupd/daemon/supervisor.h"
 #include "common/base/number.h"
 #include "common/base/zone.h"
+#include "common/sys/dirs.h"
+#include "common/sys/filelock.h"
 
 #include "common/base/banned.h"
+
+bool waits_daemon(const struct conf *conf)
+{
+    char *lock = path_join(conf->state, SUPERVISOR_LOCK, NULL);
+    bool none = lock != NULL && filelock_held(lock, NULL, NULL) == 0;
+    free(lock);
+    return !none;
+}
 
 int waits_read(const struct crew *crew, struct history *history, struct planner **out, struct error *err)
 {
     struct planner *p = NULL;
+    bool on = waits_daemon(crew->conf);
     int rc = planner_new(crew->rules, crew->n, crew->conf->daemon.concurrency, &p, err);
     *out = NULL;
     for (size_t i = 0; rc == 0 && history != NULL && i < crew->n; i++) {
         struct history_job job;
         int found = history_job_read(history, crew->conf->jobs[i].name, &job, err);
         if (found == 1) {
-            const struct planner_state state = crew_from_history(&job);
-            planner_restore(p, i, &state, true);
+            struct planner_state state = crew_from_history(&job);
+            state.not_before = on ? state.not_before : 0; /* nobody tries it at that time */
+            planner_restore(p, i, &state, on);
         }
         rc = found < 0 ? found : 0;
     }

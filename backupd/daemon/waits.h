@@ -16,7 +16,11 @@
 
 enum { WAITS_TEXT_MAX = 384 };
 
-/* A planner of its own with the states of the history (NULL: no daemon has run here, nothing is known). */
+/* False: no daemon runs here, so what the history has as being on was cut off, and nothing starts. */
+bool waits_daemon(const struct conf *conf);
+
+/* A planner of its own with the states of the history (NULL: no daemon has run here, nothing is known). Without a
+ * daemon nothing is on: what was, waits for the next one. */
 int waits_read(const struct crew *crew, struct history *history, struct planner **out, struct error *err);
 
 /* What comes after "waits for": "job shop", "its turn (2 of 2 runs are on)"; "" when nothing keeps it. */

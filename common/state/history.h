@@ -119,6 +119,7 @@ int history_together(struct history *h, int (*fn)(struct history *h, void *arg, 
 /* The highest id that a run ever had; 0: none. */
 int history_last(struct history *h, int64_t *id, struct error *err);
 /* Ends all runs that have not ended; their number. */
+#define HISTORY_DAEMON_ENDED "the daemon ended while it ran"
 int64_t history_cut_off(struct history *h, int64_t now, struct error *err);
 
 struct history_filter {

@@ -172,7 +172,7 @@ int64_t history_cut_off(struct history *h, int64_t now, struct error *err)
 {
     sqlite3_stmt *s = history_prepare(h,
                                       "UPDATE run SET verdict = 6, ended = ?,"
-                                      " text = 'the daemon ended while it ran' WHERE verdict = 0",
+                                      " text = '" HISTORY_DAEMON_ENDED "' WHERE verdict = 0",
                                       err);
     if (s == NULL)
         return err != NULL ? err->code : E_IO;

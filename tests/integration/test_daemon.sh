@@ -24,7 +24,8 @@ backupd() { "$BACKUPD" --config c.yaml "$@"; }
 history() { sqlite3 -cmd '.timeout 20000' -readonly state/history.db "$1"; }
 published() { find store/w/*/log -type f | wc -l; }
 daemon_start() {
-    spawn daemon.log "$BACKUPD" --config c.yaml daemon
+    # In another zone than that of the configuration.
+    spawn daemon.log env TZ=Asia/Kolkata "$BACKUPD" --config c.yaml daemon
     DAEMON=$SPAWNED
     wait_for 30 grep -q 'runs: ' daemon.log
 }
@@ -98,6 +99,7 @@ check "it runs" wait_for 30 verdict_is slow 0
 contains "status shows it" "$(backupd status)" "running"
 daemon_stop
 check "it was stopped" verdict_is slow 4
+contains "without a daemon it waits for one" "$(backupd status slow 2>/dev/null || true)" "for the daemon to start it"
 daemon_start
 check "the next daemon starts it again" wait_for 30 verdict_is slow 4,0
 daemon_stop
@@ -124,10 +126,24 @@ for i in 1 2 3; do
     wait "$DAEMON" 2>/dev/null || true
     check "its run ends with it" wait_gone "$run" 20
 done
+now=$(backupd status gated 2>/dev/null || true)
+contains "nobody claims that it is on" "$now" "cut off"
+contains "it waits" "$now" "for the daemon to start it"
+same "for programs, too" "cut off daemon" "$(backupd --json status gated 2>/dev/null | python3 -c '
+import json, sys
+s = json.loads(sys.stdin.readline())
+print(s["verdict"], s["waiting"]["for"])')"
+check "the history has none that is on" not grep -q running <(backupd history)
+contains "nor has its show" "$(backupd show "$(history "SELECT max(id) FROM run")")" "the daemon ended while it ran"
 : >open
 daemon_start
 check "the next daemon says what was cut off and runs it again" wait_for 30 verdict_is gated 6,6,6,1
 contains "in its log" "$(cat daemon.log)" "1 run was cut off"
+same "all in the configured zone" 0 "$(python3 -c '
+import datetime, sys
+now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+times = [datetime.datetime.fromisoformat(line[:16]) for line in sys.stdin]
+print(sum(abs(now - t) > datetime.timedelta(hours=2) for t in times))' <daemon.log)"
 daemon_stop
 same "one snapshot more" $((snapshots + 1)) "$(published)"
 daemon_start

@@ -194,6 +194,27 @@ START_TEST(retries)
     (void)tick(at(5, 2, 0));
     planner_finished(planner, 0, at(5, 2, 1), PLANNER_FAILED);
     ck_assert_int_eq(planner_wake(planner, at(5, 2, 1)), at(6, 2, 0));
+    /* Nor what the next due time would replace. */
+    end(1);
+    rules[0] = (struct planner_rules){
+        .name = "a", .calendar = calendar("*/6 * * * *"), .jitter = 30, .retries = 3, .retry_pause = 300
+    };
+    begin(1, 1);
+    (void)tick(at(1, 12, 1));
+    ck_assert_str_eq(tick(at(1, 12, 7)), "a:start/due");
+    planner_finished(planner, 0, at(1, 12, 7), PLANNER_PASSING);
+    ck_assert_int_eq(planner_wake(planner, at(1, 12, 7)), at(1, 12, 12)); /* before the next one is due */
+    ck_assert_str_eq(tick(at(1, 12, 12)), "a:start/again");
+    planner_finished(planner, 0, at(1, 12, 12), PLANNER_PASSING);
+    ck_assert_int_eq(planner_state(planner, 0)->due, 0); /* 12:22 would be after it */
+    ck_assert_int_eq(planner_state(planner, 0)->last, PLANNER_FAILED);
+    ck_assert_str_eq(tick(at(1, 12, 13)), "a:start/due");
+    end(1);
+    rules[0] = (struct planner_rules){
+        .name = "a", .calendar = calendar("0 2 * * *"), .window = 3600, .retries = 2, .retry_pause = 300
+    };
+    begin(1, 1);
+    (void)tick(at(5, 12, 0));
     /* Nor what would begin after the window. */
     (void)tick(at(6, 2, 0));
     planner_finished(planner, 0, at(6, 2, 56), PLANNER_PASSING);

@@ -37,7 +37,8 @@ static void setup(void)
                                      .repository = "main",
                                      .engine = "command",
                                      .schedule = { .when = i == 0 ? "0 2 * * *" : NULL } };
-    conf = (struct conf){ .jobs = jobs,
+    conf = (struct conf){ .state = "/nowhere",
+                          .jobs = jobs,
                           .njobs = 2,
                           .daemon = { .time_zone = "UTC", .concurrency = 2, .per_server = 1 } };
     ck_assert_msg(crew_make(&conf, &crew, &err) == 0, "%s", err.text);

@@ -84,6 +84,7 @@ daemon_start
 check "the next daemon runs the one again" wait_for 30 running slow
 contains "the pause is there" "$(backupd status good)" "paused"
 backupd cancel slow >/dev/null
+check "which is cancelled" wait_for 30 last_is slow 4
 newer() { [[ $(last "$1" id) -gt $2 && $(last "$1" verdict) == 3 ]]; }
 check "and then the one that waited" wait_for 30 newer bad "$before"
 check "resume" backupd resume good

@@ -24,6 +24,17 @@ static bool is_missing(const char *path, const char *end)
     return n > 0 && (size_t)n < sizeof name && stat(name, &st) < 0 && errno == ENOENT;
 }
 
+/* A file system without shared memory has neither of the two files, and nothing was removed from there. */
+static bool has_wal(struct history *h)
+{
+    sqlite3_stmt *s = history_prepare(h, "PRAGMA journal_mode", NULL);
+    const char *mode =
+        s != NULL && sqlite3_step(s) == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+    bool yes = mode != NULL && strcmp(mode, "wal") == 0;
+    (void)sqlite3_finalize(s);
+    return yes;
+}
+
 bool history_is_moved(struct history *h)
 {
     int moved = 0;
@@ -32,7 +43,7 @@ bool history_is_moved(struct history *h)
         sqlite3_file_control(h->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK)
         return false;
     /* Both are there as long as one has it open that has read it. */
-    return moved != 0 || is_missing(path, "-wal") || is_missing(path, "-shm");
+    return moved != 0 || ((is_missing(path, "-wal") || is_missing(path, "-shm")) && has_wal(h));
 }
 
 /* ---- a new file ------------------------------------------------------------------------------------------------------- */

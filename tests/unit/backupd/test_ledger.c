@@ -415,6 +415,21 @@ START_TEST(removed)
 }
 END_TEST
 
+/* Where there is no write-ahead log nothing of it is missing. */
+START_TEST(without_a_log)
+{
+    char path[128];
+    struct stat st;
+    ck_assert_int_eq(history_execute(ledger_history(l), "PRAGMA journal_mode = DELETE", &err), 0);
+    ended(begun("shop", "due"), HISTORY_OK, "", "{}");
+    path_of(path, "-wal");
+    ck_assert_int_lt(stat(path, &st), 0);
+    ledger_look(l);
+    ck_assert_str_eq(alarms, "");
+    ck_assert_uint_eq(ledger_files(l), 0);
+}
+END_TEST
+
 /* It cannot be made anew: what happens waits, and so does all that the open one holds. */
 START_TEST(removed_without_room)
 {
@@ -486,6 +501,7 @@ int main(void)
     tcase_add_test(t, many_stands);
     tcase_add_test(t, damaged);
     tcase_add_test(t, removed);
+    tcase_add_test(t, without_a_log);
     tcase_add_test(t, removed_without_room);
     tcase_add_test(t, replaced);
     tcase_add_test(t, missing);
